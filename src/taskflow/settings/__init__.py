@@ -1,0 +1,60 @@
+"""Every setting of TaskFlow, one typed model per subsystem, read from the environment.
+
+`TASKFLOW_HTTP_PORT` sets `settings.http.port`: the prefix, the subsystem, the field. A composition root (`api/`,
+`cli/`, `embedded/`) loads `Settings()` once and hands each part the model it needs; nothing reads the environment
+anywhere else.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from taskflow.settings.campaign import CampaignSettings
+from taskflow.settings.coordinator import CoordinatorSettings
+from taskflow.settings.database import DatabaseSettings
+from taskflow.settings.http import HttpSettings
+from taskflow.settings.log import LogSettings
+from taskflow.settings.redis import RedisSettings
+from taskflow.settings.sandbox import SandboxSettings
+from taskflow.settings.security import SecuritySettings
+from taskflow.settings.smtp import SmtpSettings
+from taskflow.settings.worker import WorkerSettings
+
+__all__ = [
+    "CampaignSettings",
+    "CoordinatorSettings",
+    "DatabaseSettings",
+    "HttpSettings",
+    "LogSettings",
+    "RedisSettings",
+    "SandboxSettings",
+    "SecuritySettings",
+    "Settings",
+    "SmtpSettings",
+    "WorkerSettings",
+]
+
+
+class Settings(BaseSettings):
+    """The whole configuration of one process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TASKFLOW_", env_nested_delimiter="_", env_nested_max_split=1, extra="ignore"
+    )
+
+    home: Path = Field(Path(".taskflow"), description="Where the embedded servers keep their data.")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs tokens and links, 32 characters or more. Embedded mode makes its own under home.",
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    http: HttpSettings = HttpSettings()
+    security: SecuritySettings = SecuritySettings()
+    worker: WorkerSettings = WorkerSettings()
+    coordinator: CoordinatorSettings = CoordinatorSettings()
+    campaign: CampaignSettings = CampaignSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    log: LogSettings = LogSettings()

@@ -1,0 +1,18 @@
+"""Campaigns and their imports."""
+
+from pydantic import BaseModel, Field
+
+
+class CampaignSettings(BaseModel):
+    """`TASKFLOW_CAMPAIGN_*`."""
+
+    ahead: int = Field(50_000, ge=100, description="Send tasks that the coordinator creates ahead of the workers.")
+    slice: int = Field(5_000, ge=1, description="Send tasks of one INSERT.")
+    ledger_window: int = Field(10, ge=1, le=10, description="Messages one connection may have SENDING at a time.")
+    max_columns: int = Field(200, ge=1, description="Most columns of a CSV file.")
+    max_field_chars: int = Field(32_768, ge=1, description="Longest field of a CSV file.")
+    max_recipients: int = Field(5_000_000, ge=1, description="Most recipients of one campaign.")
+    template_bytes: int = Field(512 * 1024, ge=1, description="Longest template source.")
+    render_seconds: float = Field(1.0, gt=0, description="CPU seconds that one batch of renderings may take.")
+    render_memory_mb: int = Field(256, ge=64, description="Memory limit of a rendering process.")
+    render_output_bytes: int = Field(1024 * 1024, ge=1, description="Longest rendered message part.")

@@ -1,0 +1,19 @@
+"""Worker nodes."""
+
+from pydantic import BaseModel, Field
+
+
+class WorkerSettings(BaseModel):
+    """`TASKFLOW_WORKER_*`."""
+
+    processes: int = Field(2, ge=1, description="Child processes of a node.")
+    capacity: int = Field(5, ge=1, description="Tasks that one child runs at a time.")
+    queues: list[str] = Field([], description="Queues to serve, as JSON; empty serves every queue.")
+    imports: list[str] = Field([], description="Modules that define tasks, as JSON; imported at start.")
+    heartbeat_seconds: float = Field(10.0, gt=0, description="Beat of a node in Redis and PostgreSQL.")
+    lease_seconds: float = Field(30.0, gt=0, description="A claim whose node has not beaten for so long is rescued.")
+    drain_seconds: float = Field(30.0, ge=0, description="How long SIGTERM waits for running tasks.")
+    prefetch_seconds: float = Field(0.1, gt=0, description="Work that a child claims ahead, measured in time.")
+    max_batch: int = Field(200, ge=1, description="Most tasks of one claim or completion statement.")
+    crash_limit: int = Field(3, ge=1, description="Crashes of its process after which a task is quarantined.")
+    metrics_port: int | None = Field(None, description="Serves /metrics and /health there; 0 takes a free port.")
