@@ -1,0 +1,225 @@
+"""Dispatch: ids in line per dispatch key, handed out in order, given back or settled.
+
+Redis only suggests: a claimed id is worth nothing until PostgreSQL has claimed it too. Ids travel as strings, as
+asyncpg takes them, and never become UUID objects on the way.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, cast
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from taskflow.broker.keys import Keys
+
+EVENT_STREAM_LENGTH = 100_000
+_FOLDER = Path(__file__).parent
+_PRIORITY_SPAN = 10**14  # more milliseconds than UUIDv7 times will reach for three thousand years
+
+
+class Entry(NamedTuple):
+    """A task id in line."""
+
+    dispatch_key: str
+    priority: int
+    task_id: str
+
+
+class Settled(NamedTuple):
+    """A task id that is done with, and the status to announce (empty: none)."""
+
+    dispatch_key: str
+    task_id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What Redis suggests: ids by dispatch key. `wait` is how long (seconds) an empty hand may sleep, 0 = unknown."""
+
+    state: Literal["OK", "EMPTY", "NOGEN"]
+    wait: float
+    groups: tuple[tuple[str, list[str]], ...]
+
+
+def score(priority: int, task_id: str) -> int:
+    """Return an id's place in line: strict priority, then birth. It is derived, so it can always be rebuilt."""
+    return (10 - priority) * _PRIORITY_SPAN + int(task_id[:8] + task_id[9:13], 16)
+
+
+class Dispatch:
+    """The dispatch side of the broker."""
+
+    def __init__(self, redis: "Redis", keys: Keys, *, window: int = 50_000) -> None:
+        """Register the scripts. `window`: ids kept per dispatch key; the rest waits in PostgreSQL."""
+        self._redis = redis
+        self._keys = keys
+        self._window = window
+        self._push = self._script("push")
+        self._claim = self._script("claim")
+        self._settle = self._script("settle")
+        self._release = self._script("release")
+        self._control = self._script("control")
+
+    def _script(self, name: str) -> Any:
+        return self._redis.register_script((_FOLDER / f"{name}.lua").read_text(encoding="utf-8"))
+
+    async def push(self, entries: Iterable[Entry]) -> int:
+        """Put ids in line and wake idle consumers; return how many were new."""
+        arguments: list[Any] = [self._keys.prefix, self._window]
+        added = 0
+        for key, priority, task_id in entries:
+            arguments += (key, score(priority, task_id), task_id)
+            if len(arguments) > 3000:
+                added += await self._push(args=arguments)
+                del arguments[2:]
+        if len(arguments) > 2:
+            added += await self._push(args=arguments)
+        return added
+
+    async def claim(
+        self,
+        consumer: str,
+        *,
+        limit: int,
+        quota: int,
+        lease: float,
+        queues: Sequence[str] = (),
+        quotas: Mapping[str, int] | None = None,
+    ) -> Claimed:
+        """Take up to `limit` ids, at most `quota` of a key (or what `quotas` says of it), leased for `lease` seconds.
+
+        With nothing to take, the consumer is parked in the same step: the next push wakes it through `wait`.
+        """
+        arguments: list[Any] = [self._keys.prefix, consumer, int(lease * 1000), limit, quota, ",".join(queues)]
+        for key, most in (quotas or {}).items():
+            arguments += (key, most)
+        reply = await self._claim(args=arguments)
+        groups: list[tuple[str, list[str]]] = []
+        position = 2
+        while position < len(reply):
+            count = int(reply[position + 1])
+            groups.append((reply[position], reply[position + 2 : position + 2 + count]))
+            position += 2 + count
+        return Claimed(reply[0], int(reply[1]) / 1000, tuple(groups))
+
+    async def wait(self, consumer: str, timeout: float) -> bool:  # noqa: ASYNC109 - BLPOP's own
+        """Sleep until a push wakes this consumer or `timeout` seconds have passed; tell whether it was woken."""
+        return await cast("Any", self._redis.blpop([self._keys.wake(consumer)], timeout=timeout)) is not None
+
+    async def settle(self, settled: Iterable[Settled]) -> int:
+        """Forget ids that were handed out and announce how they ended; return how many leases there were."""
+        groups: defaultdict[str, list[str]] = defaultdict(list)
+        for key, task_id, status in settled:
+            groups[key] += (task_id, status)
+        arguments: list[Any] = [self._keys.prefix, EVENT_STREAM_LENGTH]
+        for key, pairs in groups.items():
+            arguments += (key, len(pairs) // 2, *pairs)
+        return int(await self._settle(args=arguments)) if groups else 0
+
+    async def release(self, entries: Iterable[Entry]) -> None:
+        """Put ids that were handed out back in line where they stood."""
+        arguments: list[Any] = [self._keys.prefix]
+        for key, priority, task_id in entries:
+            arguments += (key, score(priority, task_id), task_id)
+        if len(arguments) > 1:
+            await self._release(args=arguments)
+
+    async def renew(self, held: Mapping[str, Sequence[str]], lease: float) -> None:
+        """Extend the leases of ids that are still held, by dispatch key, to `lease` seconds from now."""
+        if not held:
+            return
+        seconds, micros = await self._redis.time()
+        deadline = int(seconds * 1000 + micros / 1000 + lease * 1000)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key, ids in held.items():
+                pipe.zadd(self._keys.running(key), dict.fromkeys(ids, deadline))
+            await pipe.execute()
+
+    async def pause(self, dispatch_key: str) -> None:
+        """Hand out nothing more of a key."""
+        await self._control(args=[self._keys.prefix, "pause", dispatch_key, ""])
+
+    async def resume(self, dispatch_key: str) -> None:
+        """Hand out a key again."""
+        await self._control(args=[self._keys.prefix, "resume", dispatch_key, ""])
+
+    async def drop(self, dispatch_key: str) -> None:
+        """Forget a key: its waiting ids, rate and pause. Ids in flight settle as usual."""
+        await self._control(args=[self._keys.prefix, "drop", dispatch_key, ""])
+
+    async def set_rate(self, dispatch_key: str, per_minute: int | None) -> None:
+        """Limit a key to so many dispatches a minute, over all workers; None lifts the limit."""
+        await self._control(args=[self._keys.prefix, "rate", dispatch_key, "" if per_minute is None else per_minute])
+
+    async def generation(self) -> str | None:
+        """Return the name of this life of the dispatch; None after a flush, until the relay has rebuilt it."""
+        return cast("str | None", await self._redis.get(self._keys.generation))
+
+    async def publish_generation(self, name: str) -> None:
+        """Open the dispatch for claims: every window is in place."""
+        await self._redis.set(self._keys.generation, name)
+
+    async def sizes(self, dispatch_keys: Sequence[str]) -> list[tuple[int, int]]:
+        """Return (waiting, handed out) for each key."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in dispatch_keys:
+                pipe.zcard(self._keys.queue(key))
+                pipe.zcard(self._keys.running(key))
+            counts = await pipe.execute()
+        return list(zip(counts[::2], counts[1::2], strict=True))
+
+    async def overflowing(self) -> set[str]:
+        """Return the keys whose backlog is longer than their window."""
+        return set(await cast("Any", self._redis.smembers(self._keys.overflow)))
+
+    async def not_overflowing(self, dispatch_key: str) -> None:
+        """Say that a key's whole backlog is in its window again."""
+        await cast("Any", self._redis.srem(self._keys.overflow, dispatch_key))
+
+    async def expired_leases(self, dispatch_keys: Sequence[str], limit: int = 1000) -> list[tuple[str, str]]:
+        """Return (dispatch key, id) of ids handed out and neither settled nor renewed in time."""
+        seconds, micros = await self._redis.time()
+        now = int(seconds * 1000 + micros / 1000)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in dispatch_keys:
+                pipe.zrangebyscore(self._keys.running(key), "-inf", now, start=0, num=limit)
+            found = await pipe.execute()
+        return [(key, task_id) for key, ids in zip(dispatch_keys, found, strict=True) for task_id in ids]
+
+    async def known(self, dispatch_key: str, task_ids: Sequence[str]) -> list[bool]:
+        """Tell for each id whether Redis has it, waiting or handed out."""
+        if not task_ids:
+            return []
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.zmscore(self._keys.queue(dispatch_key), list(task_ids))
+            pipe.zmscore(self._keys.running(dispatch_key), list(task_ids))
+            waiting, running = await pipe.execute()
+        return [a is not None or b is not None for a, b in zip(waiting, running, strict=True)]
+
+    async def mirror_scheduled(self, due: Mapping[str, float], gone: Sequence[str] = ()) -> None:
+        """Write SCHEDULED ids with their due time (Unix seconds) into `task:scheduled`, and take others out."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            if due:
+                pipe.zadd(self._keys.scheduled, dict(due))
+            if gone:
+                pipe.zrem(self._keys.scheduled, *gone)
+            await pipe.execute()
+
+    async def add_dependency(self, parent_id: UUID, child_id: UUID) -> None:
+        """Write a child id into its parent's `task:dependencies` set."""
+        key = self._keys.task_dependencies(parent_id)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.sadd(key, str(child_id))
+            pipe.expire(key, 86400)
+            await pipe.execute()
+
+    async def forget_consumer(self, consumer: str) -> None:
+        """Take a stopped consumer out of the idle list, so that no wake-up is spent on it."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.lrem(self._keys.idle, 0, consumer)
+            pipe.delete(self._keys.wake(consumer))
+            await pipe.execute()

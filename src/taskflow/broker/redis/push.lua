@@ -1,0 +1,36 @@
+-- Put ids in line and wake idle consumers.
+-- KEYS: none beyond the prefix. ARGV: prefix, window, then triples (dispatch key, score, id).
+-- An id that already waits or runs is left as it is, so pushing twice is harmless.
+-- A key grown past the window loses its tail to PostgreSQL and is marked in dispatch:overflow.
+local prefix, window = ARGV[1], tonumber(ARGV[2])
+local ready, paused = prefix .. 'dispatch:ready', prefix .. 'dispatch:paused'
+local touched, added = {}, 0
+for i = 3, #ARGV, 3 do
+  local key, score, id = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if not redis.call('ZSCORE', prefix .. 'task:running:' .. key, id) then
+    added = added + redis.call('ZADD', prefix .. 'task:queue:' .. key, 'NX', score, id)
+  end
+  touched[key] = true
+end
+for key in pairs(touched) do
+  local queue = prefix .. 'task:queue:' .. key
+  local size = redis.call('ZCARD', queue)
+  if size > window * 1.2 then
+    redis.call('ZREMRANGEBYRANK', queue, window, -1)
+    redis.call('SADD', prefix .. 'dispatch:overflow', key)
+  end
+  if size > 0 and redis.call('SISMEMBER', paused, key) == 0 and not redis.call('ZSCORE', ready, key)
+     and not redis.call('ZSCORE', prefix .. 'dispatch:throttled', key) then
+    -- a key that was empty starts at the present virtual time, not with a credit from its idle past
+    local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
+    redis.call('ZADD', ready, first[2] or 0, key)
+  end
+end
+local waking = math.min(added, redis.call('LLEN', prefix .. 'dispatch:idle'))
+for _ = 1, waking do
+  local consumer = redis.call('LPOP', prefix .. 'dispatch:idle')
+  if not consumer then break end
+  redis.call('LPUSH', prefix .. 'dispatch:wake:' .. consumer, '1')
+  redis.call('PEXPIRE', prefix .. 'dispatch:wake:' .. consumer, 60000)
+end
+return added
