@@ -1,0 +1,1 @@
+"""The `taskflow` command: one module per noun, loaded when it is called."""

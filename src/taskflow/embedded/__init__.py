@@ -1,0 +1,20 @@
+"""Real PostgreSQL and a real Redis-protocol server, out of wheels, under `TASKFLOW_HOME`.
+
+    home/                     0700; `TASKFLOW_HOME`
+      lock                    held (flock) by the guardian for as long as the servers run
+      servers.json            who runs now: process ids, URLs, the private folder of the sockets
+      postgresql/             the data folder; PG_VERSION must be the wheel's major
+      valkey/                 the snapshot of the Redis-protocol server
+      logs/                   what the servers and the guardian print
+    <temporary>/taskflow-*/   0700; the sockets (a socket's path may have 107 bytes, a home may be deeper)
+
+Nothing listens on a network: both servers answer on Unix sockets in a folder only their user may enter.
+
+`servers.EmbeddedServers` is the door. It starts `guardian`, one single-threaded process that starts the two servers,
+restarts one that dies, and stops both when it is told to, when its parent ends in whatever way, or (by the kernel's
+parent-death signal) when it is killed itself.
+"""
+
+from taskflow.embedded.servers import EmbeddedServers
+
+__all__ = ["EmbeddedServers"]
