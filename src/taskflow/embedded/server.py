@@ -9,9 +9,9 @@ is found by `servers.json` at the next start and stopped.
 import contextlib
 import ctypes
 import os
+import platform
 import signal
 import subprocess
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from typing import Any
 from taskflow.base.errors import ConfigurationError
 from taskflow.embedded.home import Account, Home
 
+LINUX = platform.system() == "Linux"  # not sys.platform: mypy would drop the other branch
 _PR_SET_PDEATHSIG = 1
 _LOG_LIMIT = 16 * 1024**2  # bytes of a server's log; the one before is kept beside it
 _TAIL = 2000  # bytes of the log that an error message may quote
@@ -151,7 +152,7 @@ def environment() -> dict[str, str]:
 
 def _die_with_parent(number: signal.Signals) -> Callable[[], None]:
     parent = os.getpid()
-    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+    prctl = ctypes.CDLL(None).prctl if LINUX else None
 
     def arm() -> None:
         if prctl is not None:
@@ -176,7 +177,7 @@ def command_line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
-        if sys.platform == "linux":
+        if LINUX:
             return ""
     shown = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S603
     return shown.stdout.strip()
