@@ -1,0 +1,60 @@
+# Everything here sets itself up with Python 3.11+, make and git; see tools/bootstrap.py.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := @$(PYTHON) tools/bootstrap.py
+# Processes that run tests side by side; each has servers of its own.
+WORKERS ?= 2
+# Further arguments for the command behind a target: make test ARGS="-k campaign"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench chaos fmt lock clean
+
+help:
+	@printf '%s\n' \
+	  'make demo    a campaign of 10,000 mails through the whole system, here and now' \
+	  'make up      the whole system: PostgreSQL, Redis, API, dashboard, coordinator, workers, sandbox inbox' \
+	  'make test    all tests, with real servers' \
+	  'make check   lint, types, import contract, generated files' \
+	  'make chaos   twenty seeds of every fault instead of two (long)' \
+	  'make bench   the benchmarks, beside their rivals (long)' \
+	  'make fmt     format everything' \
+	  'make lock    requirements*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)' \
+	  'make clean   remove what the targets above made, but not .taskflow (your data)'
+
+demo:
+	$(SETUP) runtime dashboard
+	@$(BIN)/taskflow demo $(ARGS)
+
+up:
+	$(SETUP) runtime dashboard
+	@exec $(BIN)/taskflow up $(ARGS)
+
+test:
+	$(SETUP) dev dashboard
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check:
+	$(SETUP) dev node
+	@$(BIN)/python tools/check.py $(ARGS)
+
+chaos:
+	$(SETUP) dev
+	@TASKFLOW_CHAOS_SEEDS=20 $(BIN)/python -m pytest -m chaos $(ARGS)
+
+bench:
+	$(SETUP) runtime bench
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+fmt:
+	$(SETUP) dev
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+	$(SETUP) npm run --silent format
+
+lock:
+	$(SETUP) dev
+	@$(BIN)/python tools/lock.py $(ARGS)
+
+clean:
+	rm -rf .venv .make benchmarks/.venv benchmarks/.work dashboard/node_modules src/taskflow/api/dashboard
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
