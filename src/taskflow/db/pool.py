@@ -36,15 +36,22 @@ HOT_PINS = {
 }
 
 
-def _dump_json(value: Any) -> str:
+def _encode_jsonb(value: Any) -> bytes:
     try:
-        return orjson.dumps(value).decode()
+        return b"\x01" + orjson.dumps(value)
     except TypeError:  # integers beyond 64 bits, keys that are not strings
-        return json.dumps(value)
+        return b"\x01" + json.dumps(value).encode()
+
+
+def _decode_jsonb(raw: bytes) -> Any:
+    return orjson.loads(raw[1:])
 
 
 async def _prepare(connection: Any) -> None:
-    await connection.set_type_codec("jsonb", encoder=_dump_json, decoder=orjson.loads, schema="pg_catalog")
+    # The binary form (a version byte, then the text), so that COPY takes it too.
+    await connection.set_type_codec(
+        "jsonb", encoder=_encode_jsonb, decoder=_decode_jsonb, schema="pg_catalog", format="binary"
+    )
 
 
 @dataclass(frozen=True, slots=True)

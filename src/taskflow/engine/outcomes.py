@@ -1,0 +1,68 @@
+"""The retry handler: decides what an attempt's end means for its task."""
+
+from typing import Any
+
+from taskflow.engine import retry as retries
+from taskflow.engine.states import TaskStatus
+from taskflow.engine.store import Lease, Outcome
+
+_MAX_ERROR = 2_000
+_MAX_STACK = 20_000
+
+
+def completed(lease: Lease, seconds: float, result: Any = None) -> Outcome:
+    """The function returned."""
+    return Outcome(lease, TaskStatus.COMPLETED, "COMPLETED", seconds, result=result)
+
+
+def failed(
+    lease: Lease,
+    seconds: float,
+    error: str,
+    *,
+    stack: str | None = None,
+    retry: bool = True,
+    after: float | None = None,
+    timed_out: bool = False,
+) -> Outcome:
+    """The function raised, or took too long: again later while attempts are left, else the dead letters."""
+    how = TaskStatus.TIMEOUT if timed_out else TaskStatus.FAILED
+    outcome = Outcome(lease, how, how.value, seconds, error=_clip(error, _MAX_ERROR), stack=_clip(stack, _MAX_STACK))
+    if retry and lease.retry_count < lease.max_retries:
+        outcome.status = TaskStatus.SCHEDULED
+        outcome.retries = 1
+        outcome.delay = retries.delay(lease.retry_count) if after is None else after
+    else:
+        outcome.dead = True
+    return outcome
+
+
+def crashed(lease: Lease, seconds: float | None, error: str, limit: int) -> Outcome:
+    """The attempt took its process with it: again after a growing pause, or quarantined at the `limit`th time."""
+    outcome = Outcome(lease, TaskStatus.SCHEDULED, "CRASHED", seconds, crashes=1, error=_clip(error, _MAX_ERROR))
+    if lease.crash_count + 1 >= limit:
+        outcome.status = TaskStatus.FAILED
+        outcome.error = _clip(f"Poison: it crashed its process {lease.crash_count + 1} times. {error}", _MAX_ERROR)
+        outcome.dead = True
+    else:
+        outcome.delay = retries.delay(lease.crash_count)
+    return outcome
+
+
+def released(lease: Lease, after: float | None = None, seconds: float | None = None) -> Outcome:
+    """The worker hands the task back: no attempt is burnt. An attempt that had begun keeps its row in the history."""
+    status = TaskStatus.PENDING if after is None else TaskStatus.SCHEDULED
+    return Outcome(lease, status, "" if seconds is None else "RELEASED", seconds, delay=after)
+
+
+def cancelled(lease: Lease, seconds: float | None) -> Outcome:
+    """Somebody asked for it."""
+    return Outcome(lease, TaskStatus.CANCELLED, "CANCELLED", seconds)
+
+
+def _clip(text: str | None, most: int) -> str | None:
+    """Cut text to a length that PostgreSQL keeps, without the NUL it cannot."""
+    if text is None:
+        return None
+    text = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8", "replace")
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"

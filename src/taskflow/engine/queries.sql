@@ -1,0 +1,141 @@
+-- The statements of the hot path. They run on `database.hot`, whose planner may only walk indexes, and join on
+-- `unnest` only. Ids come sorted, so that batches of several workers lock rows in one order.
+
+-- name: claim
+-- Take PENDING tasks: RUNNING, epoch + 1. Repeating a claim whose reply was lost, under the same claim_id, answers the
+-- same rows with the same epochs. The journal row comes first and may name ids that this claim did not get.
+WITH journal AS (
+  INSERT INTO task_claims (claim_id, worker_id, process_id, task_ids) VALUES ($2, $3, $4, $1)
+  ON CONFLICT DO NOTHING
+)
+UPDATE tasks AS t
+SET status = 'RUNNING', lease_epoch = t.lease_epoch + (t.status = 'PENDING')::int,
+    claim_id = $2, worker_id = $3, started_at = now()
+FROM unnest($1::uuid[]) AS wanted (task_id)
+WHERE t.task_id = wanted.task_id AND (t.status = 'PENDING' OR (t.status = 'RUNNING' AND t.claim_id = $2))
+RETURNING t.task_id, t.lease_epoch, t.task_name, t.dispatch_key, t.priority, t.retry_count, t.max_retries,
+          t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs;
+
+-- name: finish
+-- End or hand back attempts, in one statement: the task, its execution row, its result, its dead letter.
+-- Only the holder of the lease gets through: the row must be RUNNING under the epoch it was claimed with.
+-- execution '' writes no execution row. crashes and retries are added to the row's counts.
+WITH outcome AS (
+  SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::int[], $8::int[],
+                       $9::jsonb[], $10::text[], $11::text[], $12::uuid[])
+    AS o (task_id, epoch, status, execution, seconds, delay, retries, crashes, result, error, stack, dlq_id)
+), ended AS (
+  UPDATE tasks AS t
+  SET status = o.status,
+      completed_at = CASE WHEN o.status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'TIMEOUT') THEN now() END,
+      failed_at = CASE WHEN o.status IN ('FAILED', 'TIMEOUT') THEN now() END,
+      due_at = CASE WHEN o.status = 'SCHEDULED' THEN now() + o.delay * interval '1 second' END,
+      started_at = CASE WHEN o.seconds IS NULL THEN t.started_at ELSE now() - o.seconds * interval '1 second' END,
+      retry_count = t.retry_count + o.retries,
+      crash_count = t.crash_count + o.crashes
+  FROM outcome AS o
+  WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
+  RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.due_at, t.lease_epoch, t.worker_id, t.started_at,
+            t.task_name, o.execution, o.seconds, o.result, o.error, o.stack, o.dlq_id,
+            t.retry_count - o.retries + t.crash_count - o.crashes + 1 AS attempt,
+            CASE WHEN o.dlq_id IS NOT NULL THEN to_jsonb(t.*) END AS task_data
+), history AS (
+  INSERT INTO task_executions (task_id, worker_id, lease_epoch, attempt_number, started_at, completed_at,
+                               duration_seconds, status, error_message)
+  SELECT task_id, worker_id, lease_epoch, attempt, started_at, now(), seconds, execution, error
+  FROM ended WHERE execution <> ''
+  ON CONFLICT DO NOTHING
+), results AS (
+  INSERT INTO task_results (task_id, result_data, error_message, stack_trace)
+  SELECT task_id, result, error, stack FROM ended WHERE result IS NOT NULL OR error IS NOT NULL
+  ON CONFLICT (task_id) DO UPDATE SET result_data = excluded.result_data, error_message = excluded.error_message,
+                                      stack_trace = excluded.stack_trace, created_at = now()
+), dead AS (
+  INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, stack_trace,
+                                 total_attempts)
+  SELECT dlq_id, task_id, lease_epoch, task_name, task_data, coalesce(error, status), stack, attempt
+  FROM ended WHERE dlq_id IS NOT NULL
+  ON CONFLICT DO NOTHING
+)
+SELECT task_id, status, dispatch_key, priority, due_at FROM ended;
+
+-- name: complete
+-- `finish` for the commonest end: COMPLETED, nothing to keep but the attempt.
+WITH ended AS (
+  UPDATE tasks AS t
+  SET status = 'COMPLETED', completed_at = now(), started_at = now() - o.seconds * interval '1 second'
+  FROM unnest($1::uuid[], $2::int[], $3::float8[]) AS o (task_id, epoch, seconds)
+  WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
+  RETURNING t.task_id, t.worker_id, t.lease_epoch, t.started_at, t.retry_count + t.crash_count + 1 AS attempt,
+            t.dispatch_key, o.seconds, t.campaign_id
+), history AS (
+  INSERT INTO task_executions (task_id, worker_id, lease_epoch, attempt_number, started_at, completed_at,
+                               duration_seconds, status)
+  SELECT task_id, worker_id, lease_epoch, attempt, started_at, now(), seconds, 'COMPLETED'
+  FROM ended WHERE campaign_id IS NULL -- the ledger row is the history of a campaign's success
+  ON CONFLICT DO NOTHING
+)
+SELECT task_id, dispatch_key FROM ended;
+
+-- name: ended_as
+-- What became of tasks that a `finish` did not touch: was its reply lost, or is the lease gone?
+SELECT t.task_id, t.status, t.lease_epoch FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t USING (task_id);
+
+-- name: append_logs
+-- Log lines of attempts that still hold their lease.
+INSERT INTO task_logs (log_id, task_id, level, message, metadata, created_at)
+SELECT l.log_id, l.task_id, l.level, l.message, l.metadata, now() - l.age * interval '1 second'
+FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::float8[])
+  AS l (log_id, task_id, epoch, level, message, metadata, age)
+JOIN tasks t ON t.task_id = l.task_id AND t.lease_epoch = l.epoch AND t.status = 'RUNNING'
+ON CONFLICT DO NOTHING;
+
+-- name: forget_claims
+DELETE FROM task_claims WHERE claim_id = ANY($1::uuid[]);
+
+-- name: cancel_requested
+-- Which of these running attempts somebody wants cancelled.
+SELECT t.task_id FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t USING (task_id)
+WHERE t.cancel_requested_at IS NOT NULL AND t.status = 'RUNNING';
+
+-- name: reserve_key
+-- Claim an idempotency key for a new task; answers the task that holds it, which is another one when it was taken.
+INSERT INTO task_keys AS k (scope, key, task_id, expires_at) VALUES ($1, $2, $3, now() + $4 * interval '1 second')
+ON CONFLICT (scope, key) DO UPDATE
+  SET task_id = CASE WHEN k.expires_at < now() THEN excluded.task_id ELSE k.task_id END,
+      expires_at = CASE WHEN k.expires_at < now() THEN excluded.expires_at ELSE k.expires_at END
+RETURNING task_id;
+
+-- name: insert_task
+-- $7: the instant it is wanted at; $12: or in how many seconds from now, on the database's clock.
+INSERT INTO tasks (task_id, task_name, queue, dispatch_key, priority, status, max_retries, timeout_seconds,
+                   scheduled_at, due_at, parent_task_id, created_by, task_args, task_kwargs)
+SELECT $1, $2, $3, $3, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END, $5, $6, at, at, $8, $9, $10, $11
+FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
+
+-- name: request_cancel
+-- Cancel what waits, and ask the holder to cancel what runs.
+UPDATE tasks AS t
+SET status = CASE WHEN t.status = 'RUNNING' THEN t.status ELSE 'CANCELLED' END,
+    completed_at = CASE WHEN t.status = 'RUNNING' THEN NULL ELSE now() END,
+    due_at = NULL,
+    cancel_requested_at = now()
+WHERE t.task_id = $1 AND t.status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
+RETURNING t.status, t.worker_id, t.dispatch_key;
+
+-- name: retry_by_hand
+-- A task that ended badly starts over, with a full set of attempts; its dead letter is marked as requeued.
+WITH again AS (
+  UPDATE tasks AS t
+  SET status = 'PENDING', completed_at = NULL, failed_at = NULL, cancel_requested_at = NULL, retry_count = 0,
+      crash_count = 0, worker_id = NULL, claim_id = NULL
+  WHERE t.task_id = ANY($1::uuid[]) AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
+  RETURNING t.task_id, t.dispatch_key, t.priority
+), letters AS (
+  UPDATE dead_letter_queue SET requeued_at = now()
+  WHERE task_id IN (SELECT task_id FROM again) AND requeued_at IS NULL
+)
+SELECT task_id, dispatch_key, priority FROM again;
+
+-- name: status_of
+SELECT status FROM tasks WHERE task_id = $1;
