@@ -46,6 +46,13 @@ CREATE TABLE refresh_tokens (
 CREATE INDEX refresh_tokens_family ON refresh_tokens (family_id);
 CREATE INDEX refresh_tokens_user ON refresh_tokens (user_id);
 
+-- Attempts to sign in that failed, per account and address, per account, and per address.
+CREATE TABLE sign_in_failures (
+  subject     text PRIMARY KEY,
+  failures    integer NOT NULL,
+  expires_at  timestamptz NOT NULL
+) WITH (fillfactor = 70);
+
 CREATE TABLE audit_log (
   audit_id     uuid PRIMARY KEY,
   actor_id     uuid,                     -- a user; null for the system itself
@@ -63,6 +70,8 @@ CREATE TABLE idempotency_keys (
   scope            text NOT NULL,        -- whose key, for which operation
   key              varchar(255) NOT NULL,
   request_hash     bytea NOT NULL,       -- the same key with another request is an error
+  reserved_id      uuid NOT NULL,        -- the id of what the request makes: a repetition after a crash makes the same
+  locked_until     timestamptz NOT NULL, -- renewed while the first request runs; past it, its process has died
   response_status  smallint,             -- null while the first request is under way
   response_body    bytea,
   created_at       timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,172 @@
+"""What every `endpoints.py` needs from the edge: who calls, what a route demands, the audit trail, the services.
+
+This is the one module below `api/` that knows FastAPI without being an `endpoints.py`; domains import it instead of
+`taskflow.api`, so that the arrows keep running one way.
+
+- `require(role)` or `public()` stands in the `dependencies` of every route: a test walks the routes and fails on one
+  that declares neither.
+- `audited(action)` stands on every route that changes something. Its row is written after the handler has succeeded
+  and before the response leaves.
+- `service(Kind)` hands out what the process opened at start (`Database`, `RedisBroker`, `Settings`, …).
+
+The authentication middleware has put the `Principal` into the request's state before any of this runs.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, TypeVar, cast
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from fastapi.requests import HTTPConnection
+
+from taskflow.base.errors import ForbiddenError, UnauthenticatedError
+from taskflow.base.pagination import DEFAULT_LIMIT, MAX_LIMIT
+from taskflow.identity.audit import AuditEntry, AuditLog
+from taskflow.identity.models import Principal, Role
+
+Kind = TypeVar("Kind")
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of the page.")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
+DEFAULT_PAGE = DEFAULT_LIMIT
+
+
+class Services:
+    """What the process opened at start, by type. Lives in `app.state.services`."""
+
+    def __init__(self) -> None:
+        """Start empty; the application's lifespan fills it."""
+        self._instances: dict[type[Any], Any] = {}
+
+    def add(self, *instances: object) -> None:
+        """Keep instances under their types."""
+        for instance in instances:
+            self._instances[type(instance)] = instance
+
+    def get(self, kind: type[Kind]) -> Kind:
+        """Return the instance of a type; a missing one is a programming error."""
+        return cast("Kind", self._instances[kind])
+
+
+class _Service:
+    def __init__(self, kind: type[Any]) -> None:
+        self.kind = kind
+
+    async def __call__(self, connection: HTTPConnection) -> Any:
+        return services(connection).get(self.kind)
+
+
+class RoleGuard:
+    """Refuses callers below a role."""
+
+    def __init__(self, role: Role) -> None:
+        """Demand `role` or more."""
+        self.role = role
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        """Return the caller.
+
+        Raises:
+            UnauthenticatedError: nobody is signed in.
+            ForbiddenError: the caller's role is lower.
+        """
+        caller = caller_of(connection)
+        if not caller.role.allows(self.role):
+            raise ForbiddenError(f"This needs the role {self.role.value}; yours is {caller.role.value}.")
+        return caller
+
+
+class PublicMark:
+    """Marks a route that anybody may call."""
+
+    async def __call__(self) -> None:
+        """Demand nothing."""
+
+
+class AuditTrail:
+    """What the audit row of this request will say; handlers fill in what only they know."""
+
+    def __init__(self, entry: AuditEntry) -> None:
+        """Start with what the request tells by itself."""
+        self.entry = entry
+
+    def target(self, target_id: UUID | str, **detail: Any) -> None:
+        """Name the thing that was changed; `detail` must hold no secret."""
+        self.entry.target_id = str(target_id)
+        self.entry.detail.update(detail)
+
+    def actor(self, user_id: UUID, name: str) -> None:
+        """Name the actor of a public route, who is known only after it ran."""
+        self.entry.actor_id, self.entry.actor = user_id, name
+
+
+class AuditMark:
+    """Writes the audit row of a route."""
+
+    def __init__(self, action: str, target: str | None) -> None:
+        """Fix the action ("campaign.start") and the path parameter that holds the target's id."""
+        self.action = action
+        self.target = target
+
+    async def __call__(self, request: Request) -> AsyncIterator[None]:
+        """Prepare the entry, let the handler run, write it when the handler succeeded."""
+        principal: Principal | None = request.state.principal
+        trail = AuditTrail(
+            AuditEntry(
+                action=self.action,
+                actor=principal.actor if principal else "anonymous",
+                actor_id=principal.user_id if principal else None,
+                target_type=self.action.partition(".")[0],
+                target_id=request.path_params.get(self.target) if self.target else None,
+                request_id=request.state.request_id,
+                address=request.state.address,
+            )
+        )
+        request.state.trail = trail
+        yield
+        await services(request).get(AuditLog).write(trail.entry)
+
+
+def services(connection: HTTPConnection) -> Services:
+    """Return the services of the application that serves this connection."""
+    return cast("Services", connection.app.state.services)
+
+
+def service(kind: type[Any]) -> Any:
+    """Return the dependency for a service of the process: `Annotated[Database, service(Database)]`."""
+    return Depends(_Service(kind))
+
+
+def require(role: Role) -> Any:
+    """Return the dependency that demands a role; for `dependencies=[…]` of a route or router."""
+    return Depends(RoleGuard(role))
+
+
+def public() -> Any:
+    """Return the mark of a route that anybody may call; for `dependencies=[…]`."""
+    return Depends(PublicMark())
+
+
+def audited(action: str, *, target: str | None = None) -> Any:
+    """Return the dependency that leaves an audit row; for `dependencies=[…]` of a route that changes something."""
+    return Depends(AuditMark(action, target), scope="function")
+
+
+def caller_of(connection: HTTPConnection) -> Principal:
+    """Return the authenticated caller, or raise UnauthenticatedError."""
+    principal: Principal | None = connection.state.principal
+    if principal is None:
+        raise UnauthenticatedError
+    return principal
+
+
+async def _caller(connection: HTTPConnection) -> Principal:
+    return caller_of(connection)
+
+
+async def _trail(request: Request) -> AuditTrail:
+    return cast("AuditTrail", request.state.trail)
+
+
+Caller = Annotated[Principal, Depends(_caller)]
+Trail = Annotated[AuditTrail, Depends(_trail)]

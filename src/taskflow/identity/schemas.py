@@ -1,0 +1,141 @@
+"""What crosses HTTP about users, sessions, API keys and the audit log."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from taskflow.identity.models import Role
+from taskflow.identity.passwords import MAX_LENGTH
+
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"),
+    Field(description="An address; upper and lower case are the same.", examples=["ada@example.com"]),
+]
+Password = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, json_schema_extra={"format": "password"})]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+
+
+class Input(BaseModel):
+    """A request body: unknown members are errors, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Output(BaseModel):
+    """A response body, read from a dataclass."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class SignIn(Input):
+    """Address and password."""
+
+    email: Annotated[str, Field(min_length=1, max_length=254, pattern=r"^[^\x00]*$")]
+    password: Password
+
+
+class RefreshToken(Input):
+    """A refresh token."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class Me(Output):
+    """The signed-in user."""
+
+    user_id: UUID
+    email: str
+    role: Role
+
+
+class SessionTokens(BaseModel):
+    """A pair of tokens. Send the access token as `Authorization: Bearer …`; keep the refresh token for its end."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind of token, not one
+    expires_in: int = Field(description="Seconds until the access token expires.")
+    user: Me
+
+
+class Ticket(BaseModel):
+    """A one-use ticket for `/api/v1/ws?ticket=…`."""
+
+    ticket: str
+    expires_in: int = Field(description="Seconds.")
+
+
+class UserOut(Me):
+    """A user."""
+
+    is_active: bool
+    created_at: datetime
+    last_login_at: datetime | None
+
+
+class NewUser(Input):
+    """A user to add."""
+
+    email: Email
+    password: Password
+    role: Role = Role.VIEWER
+
+
+class UserChange(Input):
+    """What to change about a user; their sessions end."""
+
+    role: Role | None = None
+    is_active: bool | None = None
+    password: Password | None = None
+
+
+class NewKey(Input):
+    """An API key to make for yourself."""
+
+    name: Name
+    role: Role = Role.VIEWER
+    scopes: list[Literal["metrics"]] = Field([], max_length=10)
+    rate_limit_per_minute: int | None = Field(None, ge=1, le=1_000_000, description="Instead of its owner's limit.")
+    expires_at: AwareDatetime | None = None
+
+
+class KeyOut(Output):
+    """An API key without its secret."""
+
+    key_id: UUID
+    user_id: UUID
+    name: str
+    prefix: str
+    role: Role
+    scopes: list[str]
+    rate_limit_per_minute: int | None
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class KeyCreated(KeyOut):
+    """A key that was just made: the only answer that ever holds its text."""
+
+    key: str = Field(description="Send it as `Authorization: Bearer tf_…`.")
+
+
+class AuditOut(Output):
+    """One entry of the audit log."""
+
+    audit_id: UUID
+    actor_id: UUID | None
+    actor: str
+    action: str
+    target_type: str | None
+    target_id: str | None
+    request_id: str | None
+    address: str | None
+    detail: dict[str, Any] | None
+    created_at: datetime

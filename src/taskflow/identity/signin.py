@@ -1,0 +1,56 @@
+"""Brakes on guessing: sign-in attempts are counted per account and address, per account, and per address.
+
+The counts live in PostgreSQL, so a flush of Redis gives an attacker nothing. An attempt is counted before the
+password is looked at and taken back when it was right: parallel guesses cannot pass together. Unknown addresses
+count alike, so a lock tells nothing about who has an account.
+"""
+
+import hashlib
+
+from taskflow.base.errors import RateLimitedError
+from taskflow.db.pool import Pool
+from taskflow.identity import repository
+
+WINDOW_SECONDS = 15 * 60
+_WIDER = 10  # an account from everywhere, or an address for every account, gets so many times as much
+
+
+class SignInLockedError(RateLimitedError):
+    """Too many failed sign-ins: wait before you try again."""
+
+    code = "sign_in_locked"
+
+
+class SignInGuard:
+    """Counts attempts and refuses beyond the limit."""
+
+    def __init__(self, pool: Pool, *, attempts: int) -> None:
+        """Allow `attempts` failures per account and address in 15 minutes."""
+        self._pool = pool
+        self._attempts = attempts
+
+    async def admit(self, email: str, address: str) -> None:
+        """Count an attempt.
+
+        Raises:
+            SignInLockedError: with `retry_after` in seconds.
+        """
+        narrow, *wide = _subjects(email, address)
+        counts = await repository.count_attempt(self._pool, [narrow, *wide], WINDOW_SECONDS)
+        waits = [
+            seconds
+            for subject, (count, seconds) in counts.items()
+            if count > self._attempts * (1 if subject == narrow else _WIDER)
+        ]
+        if waits:
+            raise SignInLockedError(retry_after=max(1, int(max(waits)) + 1))
+
+    async def forgive(self, email: str, address: str) -> None:
+        """Take back the attempt that turned out to be right."""
+        narrow, *wide = _subjects(email, address)
+        await self._pool.execute(repository.sql.forgive_attempt, wide, narrow)
+
+
+def _subjects(email: str, address: str) -> list[str]:
+    account = hashlib.sha256(email.strip().lower().encode()).hexdigest()[:32]
+    return [f"pair:{account}:{address}", f"account:{account}", f"address:{address}"]
