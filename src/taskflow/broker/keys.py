@@ -11,6 +11,8 @@
 | `dispatch:tokens:{dispatch_key}` | hash | token bucket of a rated key; starts empty, so a flush never allows a burst | first claim |
 | `dispatch:throttled` | sorted set | rated keys without a token; score = ms at which the next is due | first claim |
 | `dispatch:generation` | string | names this life of the dispatch; absent after a flush: claims then answer NOGEN until it is rebuilt | relay |
+| `dispatch:server` | string | run id of the server that the generation was built on: another one (a restart, a failover, an old snapshot) means that the content is not ours | relay |
+| `dispatch:rebuild` | string | names the rebuild under way; a flush in its middle takes it away, and the rebuild starts over | relay |
 | `dispatch:idle` | list | consumers that found nothing and wait on their own wake list | the next claim |
 | `dispatch:wake:{consumer}` | list | a token wakes that consumer (BLPOP, 1 s net) | the next claim |
 | `task:scheduled` | sorted set | SCHEDULED task ids by due time in seconds: the coming minute, as a mirror | scheduler |
@@ -41,6 +43,8 @@ class Keys:
         self.rates = f"{prefix}dispatch:rates"
         self.throttled = f"{prefix}dispatch:throttled"
         self.generation = f"{prefix}dispatch:generation"
+        self.server = f"{prefix}dispatch:server"
+        self.rebuild = f"{prefix}dispatch:rebuild"
         self.idle = f"{prefix}dispatch:idle"
         self.scheduled = f"{prefix}task:scheduled"
         self.events = f"{prefix}task:completed"

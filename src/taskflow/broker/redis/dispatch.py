@@ -17,7 +17,7 @@ from taskflow.broker.keys import Keys
 
 EVENT_STREAM_LENGTH = 100_000
 _FOLDER = Path(__file__).parent
-_PRIORITY_SPAN = 10**14  # more milliseconds than UUIDv7 times will reach for three thousand years
+PRIORITY_SPAN = 10**14  # more milliseconds than UUIDv7 times will reach for three thousand years
 
 
 class Entry(NamedTuple):
@@ -47,7 +47,7 @@ class Claimed:
 
 def score(priority: int, task_id: str) -> int:
     """Return an id's place in line: strict priority, then birth. It is derived, so it can always be rebuilt."""
-    return (10 - priority) * _PRIORITY_SPAN + int(task_id[:8] + task_id[9:13], 16)
+    return (10 - priority) * PRIORITY_SPAN + int(task_id[:8] + task_id[9:13], 16)
 
 
 class Dispatch:
@@ -67,16 +67,20 @@ class Dispatch:
     def _script(self, name: str) -> Any:
         return self._redis.register_script((_FOLDER / f"{name}.lua").read_text(encoding="utf-8"))
 
-    async def push(self, entries: Iterable[Entry]) -> int:
-        """Put ids in line and wake idle consumers; return how many were new."""
-        arguments: list[Any] = [self._keys.prefix, self._window]
+    async def push(self, entries: Iterable[Entry], *, refill: bool = False) -> int:
+        """Put ids in line and wake idle consumers; return how many were new.
+
+        Ids behind the end of an overflowing window stay in PostgreSQL, but for the relay's `refill`.
+        """
+        head: list[Any] = [self._keys.prefix, self._window, "refill" if refill else ""]
+        arguments = head.copy()
         added = 0
         for key, priority, task_id in entries:
             arguments += (key, score(priority, task_id), task_id)
             if len(arguments) > 3000:
                 added += await self._push(args=arguments)
-                del arguments[2:]
-        if len(arguments) > 2:
+                arguments = head.copy()
+        if len(arguments) > len(head):
             added += await self._push(args=arguments)
         return added
 

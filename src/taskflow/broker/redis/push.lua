@@ -1,13 +1,26 @@
 -- Put ids in line and wake idle consumers.
--- KEYS: none beyond the prefix. ARGV: prefix, window, then triples (dispatch key, score, id).
+-- KEYS: none beyond the prefix. ARGV: prefix, window, mode ('' or 'refill'), then triples (dispatch key, score, id).
 -- An id that already waits or runs is left as it is, so pushing twice is harmless.
--- A key grown past the window loses its tail to PostgreSQL and is marked in dispatch:overflow.
+-- A key grown past the window loses its tail to PostgreSQL and is marked in dispatch:overflow. From then on an id that
+-- belongs behind the window's end is left to PostgreSQL too, else it would overtake the tail and hide it from the
+-- refill, which goes on after the window's last id. Only the refill itself appends.
 local prefix, window = ARGV[1], tonumber(ARGV[2])
 local ready, paused = prefix .. 'dispatch:ready', prefix .. 'dispatch:paused'
-local touched, added = {}, 0
-for i = 3, #ARGV, 3 do
+local touched, ends, added = {}, {}, 0
+
+-- Where an overflowing key's window ends: {score, id}; {-1, ''} when it is empty; false for a key that has room.
+local function window_end(key)
+  if ARGV[3] == 'refill' or redis.call('SISMEMBER', prefix .. 'dispatch:overflow', key) == 0 then return false end
+  local last = redis.call('ZRANGE', prefix .. 'task:queue:' .. key, -1, -1, 'WITHSCORES')
+  return {tonumber(last[2] or -1), last[1] or ''}
+end
+
+for i = 4, #ARGV, 3 do
   local key, score, id = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  if not redis.call('ZSCORE', prefix .. 'task:running:' .. key, id) then
+  if ends[key] == nil then ends[key] = window_end(key) end
+  local last, place = ends[key], tonumber(score)
+  local behind = last and (place > last[1] or (place == last[1] and id > last[2]))
+  if not behind and not redis.call('ZSCORE', prefix .. 'task:running:' .. key, id) then
     added = added + redis.call('ZADD', prefix .. 'task:queue:' .. key, 'NX', score, id)
   end
   touched[key] = true
