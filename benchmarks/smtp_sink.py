@@ -1,0 +1,130 @@
+"""A mail sink for benchmarks: takes everything, keeps nothing, and outruns the sender that is measured.
+
+    python benchmarks/smtp_sink.py --port 2526 --record sent.log
+
+It speaks just enough ESMTP (PIPELINING, 8BITMIME, SMTPUTF8, SIZE) to be honest about order: a reply for every
+command, 250 for a message only after its final dot has arrived. `--record` writes one line per message, recipient
+and Message-ID, before its 250, so that a benchmark can check that nothing was lost or doubled. SIGUSR1 prints the
+count; SIGTERM and Ctrl-C end it.
+"""
+
+import argparse
+import asyncio
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import uvloop
+
+EHLO = b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 52428800\r\n"
+MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
+
+
+class Sink:
+    """What all connections share: the count and the record."""
+
+    def __init__(self, record: TextIO | None = None) -> None:
+        """Start at zero; `record` gets `<recipient> <message id>` lines."""
+        self.messages = 0
+        self.connections = 0
+        self.record = record
+
+    def took(self, recipient: bytes, message: bytes) -> None:
+        """Count one message."""
+        self.messages += 1
+        if self.record is not None:
+            found = MESSAGE_ID.search(message, 0, 4096)
+            self.record.write(f"{recipient.decode()} {found[1].decode() if found else '-'}\n")
+            self.record.flush()
+
+
+class Session(asyncio.Protocol):
+    """One connection: bytes in, as many replies as they complete out in one write."""
+
+    def __init__(self, sink: Sink) -> None:
+        """Count into `sink`."""
+        self.sink = sink
+        self.buffer = b""
+        self.in_data = False
+        self.recipient = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Greet."""
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.sink.connections += 1
+        self.transport.write(b"220 sink ESMTP\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every complete command and message."""
+        buffer = self.buffer + data if self.buffer else data
+        replies: list[bytes] = []
+        position = 0
+        while True:
+            if self.in_data:
+                end = buffer.find(b"\r\n.\r\n", position)
+                if end < 0:
+                    break
+                self.sink.took(self.recipient, buffer[position : min(end, position + 4096)])
+                position = end + 5
+                self.in_data = False
+                replies.append(b"250 2.0.0 taken\r\n")
+                continue
+            end = buffer.find(b"\r\n", position)
+            if end < 0:
+                break
+            line = buffer[position:end]
+            position = end + 2
+            replies.append(self.command(line))
+        self.buffer = buffer[position:]
+        if replies:
+            self.transport.write(b"".join(replies))
+
+    def command(self, line: bytes) -> bytes:
+        """Return the reply to one command."""
+        verb = line[:4].upper()
+        if verb == b"MAIL":
+            return b"250 2.1.0 ok\r\n"
+        if verb == b"RCPT":
+            self.recipient = line[line.find(b"<") + 1 : line.rfind(b">")]
+            return b"250 2.1.5 ok\r\n"
+        if verb == b"DATA":
+            self.in_data = True
+            return b"354 go ahead\r\n"
+        if verb == b"EHLO":
+            return EHLO
+        if verb == b"QUIT":
+            self.transport.close()
+            return b"221 bye\r\n"
+        return b"250 ok\r\n"
+
+
+async def serve(host: str, port: int, record: TextIO | None) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    sink = Sink(record)
+    server = await loop.create_server(lambda: Session(sink), host, port)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGUSR1, lambda: print(sink.messages, flush=True))
+    print(f"listening on {host}:{server.sockets[0].getsockname()[1]}", flush=True)
+    await stop.wait()
+    server.close()
+    print(f"{sink.messages} messages over {sink.connections} connections", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the sink."""
+    parser = argparse.ArgumentParser(description="A mail sink for benchmarks.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--record", type=Path, help="write one line per message")
+    options = parser.parse_args()
+    record = options.record.open("a") if options.record else None
+    uvloop.run(serve(options.host, options.port, record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Delivery: messages on their way out: addresses, MIME, the SMTP sender and the sandbox inbox."""

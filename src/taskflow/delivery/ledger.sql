@@ -1,0 +1,114 @@
+-- The ledger of campaign mail. All statements run on `database.hot` (plans walk indexes only), name one campaign, and
+-- join on `unnest` of sorted ids. Lock order: recipients, then counters.
+
+-- name: read
+-- What is known of these recipients, and what the campaign is doing.
+SELECT r.recipient_id, r.status, r.lease_epoch, r.attempt, r.email, r.personalization, r.error_message,
+       extract(epoch FROM clock_timestamp() - r.sending_at)::float8 AS sending_seconds
+FROM unnest($2::uuid[]) AS i (id) JOIN email_recipients r ON r.campaign_id = $1 AND r.recipient_id = i.id;
+
+-- name: campaign_status
+SELECT status, uncertain_policy FROM campaigns WHERE campaign_id = $1;
+
+-- name: turn
+-- The outcomes of one window and SENDING for the next, in one commit.
+--   $1 campaign, $2 provider, $3 counter slot
+--   $4.. outcomes: id, epoch, status, reply, error, whether the attempt counts. Only the attempt that set SENDING gets
+--        through: its epoch is the row's. What comes back unsent to a cancelled campaign ends CANCELLED.
+--   $10.. next: id, epoch, the status and attempt it was read with, address. Only while the task is RUNNING under this
+--        epoch, the campaign is RUNNING, and the row is as it was read; a suppressed address ends SUPPRESSED instead.
+-- Answers (which list, id, status now) for every row that moved.
+WITH campaign AS (
+  SELECT status FROM campaigns WHERE campaign_id = $1
+), ended AS (
+  UPDATE email_recipients AS r
+  SET status = o.status,
+      attention = CASE WHEN o.status NOT IN ('SENT', 'PENDING') THEN o.status END,
+      sent_at = CASE WHEN o.status = 'SENT' THEN clock_timestamp() END,
+      attempt = r.attempt - CASE WHEN o.counts THEN 0 ELSE 1 END,
+      reply = o.reply,
+      error_message = o.error
+  FROM (
+    SELECT id, epoch, reply, error, counts,
+           CASE WHEN u.status IN ('PENDING', 'DEFERRED') AND (SELECT status FROM campaign) = 'CANCELLED'
+                THEN 'CANCELLED' ELSE u.status END AS status
+    FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], $9::bool[])
+      AS u (id, epoch, status, reply, error, counts)
+  ) AS o
+  WHERE r.campaign_id = $1 AND r.recipient_id = o.id AND r.lease_epoch = o.epoch AND r.status = 'SENDING'
+  RETURNING r.recipient_id, r.status, ''::text AS was
+), begun AS (
+  UPDATE email_recipients AS r
+  SET status = n.wanted,
+      attention = CASE n.wanted WHEN 'SUPPRESSED' THEN n.wanted END,
+      lease_epoch = n.epoch,
+      attempt = r.attempt + CASE n.wanted WHEN 'SENDING' THEN 1 ELSE 0 END,
+      sending_at = CASE n.wanted WHEN 'SENDING' THEN clock_timestamp() ELSE r.sending_at END,
+      provider = $2,
+      error_message = NULL
+  FROM (
+    SELECT u.id, u.epoch, u.was, u.attempt, CASE WHEN s.address IS NULL THEN 'SENDING' ELSE 'SUPPRESSED' END AS wanted
+    FROM unnest($10::uuid[], $11::int[], $12::text[], $13::int[], $14::text[]) AS u (id, epoch, was, attempt, email)
+    JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
+    LEFT JOIN suppressions s ON s.channel = 'email' AND s.address = lower(u.email)
+    WHERE (SELECT status FROM campaign) = 'RUNNING'
+  ) AS n
+  WHERE r.campaign_id = $1 AND r.recipient_id = n.id AND r.status = n.was AND r.attempt = n.attempt
+  RETURNING r.recipient_id, r.status, n.was
+), moved AS (
+  SELECT status, 1 AS n FROM ended
+  UNION ALL SELECT status, 1 FROM begun
+  UNION ALL SELECT was, -1 FROM begun
+), counted AS (
+  INSERT INTO campaign_counters AS c (campaign_id, slot, sent, failed, deferred, uncertain, suppressed, cancelled)
+  SELECT $1, $3, sent, failed, deferred, uncertain, suppressed, cancelled
+  FROM (
+    SELECT coalesce(sum(n) FILTER (WHERE status = 'SENT'), 0) AS sent,
+           coalesce(sum(n) FILTER (WHERE status = 'FAILED'), 0) AS failed,
+           coalesce(sum(n) FILTER (WHERE status = 'DEFERRED'), 0) AS deferred,
+           coalesce(sum(n) FILTER (WHERE status = 'UNCERTAIN'), 0) AS uncertain,
+           coalesce(sum(n) FILTER (WHERE status = 'SUPPRESSED'), 0) AS suppressed,
+           coalesce(sum(n) FILTER (WHERE status = 'CANCELLED'), 0) AS cancelled
+    FROM moved
+  ) AS d
+  WHERE (sent, failed, deferred, uncertain, suppressed, cancelled) <> (0, 0, 0, 0, 0, 0)
+  ON CONFLICT (campaign_id, slot) DO UPDATE
+  SET sent = c.sent + excluded.sent, failed = c.failed + excluded.failed, deferred = c.deferred + excluded.deferred,
+      uncertain = c.uncertain + excluded.uncertain, suppressed = c.suppressed + excluded.suppressed,
+      cancelled = c.cancelled + excluded.cancelled
+)
+SELECT true AS ended, recipient_id, status FROM ended
+UNION ALL
+SELECT false, recipient_id, status FROM begun;
+
+-- name: settle
+-- Rows that end without a network: SENDING of a lost attempt becomes UNCERTAIN, what cannot be rendered FAILED.
+--   $1 campaign, $2 counter slot, then id, epoch of the task that says so, the status and epoch the row was read with,
+--   the status it gets, why. Fenced like SENDING.
+WITH ended AS (
+  UPDATE email_recipients AS r
+  SET status = o.wanted, attention = o.wanted, error_message = o.error
+  FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[])
+         AS o (id, epoch, was, was_epoch, wanted, error)
+  JOIN tasks t ON t.task_id = o.id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
+  WHERE r.campaign_id = $1 AND r.recipient_id = o.id AND r.status = o.was AND r.lease_epoch = o.was_epoch
+  RETURNING r.recipient_id, o.was, r.status
+), counted AS (
+  INSERT INTO campaign_counters AS c (campaign_id, slot, failed, deferred, uncertain, cancelled)
+  SELECT $1, $2,
+         count(*) FILTER (WHERE status = 'FAILED') - count(*) FILTER (WHERE was = 'FAILED'),
+         -count(*) FILTER (WHERE was = 'DEFERRED'),
+         count(*) FILTER (WHERE status = 'UNCERTAIN'),
+         -count(*) FILTER (WHERE was = 'CANCELLED')
+  FROM ended HAVING count(*) > 0
+  ON CONFLICT (campaign_id, slot) DO UPDATE
+  SET failed = c.failed + excluded.failed, deferred = c.deferred + excluded.deferred,
+      uncertain = c.uncertain + excluded.uncertain, cancelled = c.cancelled + excluded.cancelled
+)
+SELECT recipient_id FROM ended;
+
+-- name: requeued
+-- Which of these failed recipients' tasks somebody has put back by hand since they failed.
+SELECT DISTINCT d.task_id
+FROM unnest($1::uuid[], $2::int[]) AS o (id, epoch)
+JOIN dead_letter_queue d ON d.task_id = o.id AND d.lease_epoch >= o.epoch AND d.requeued_at IS NOT NULL;
