@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pwd
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -53,6 +54,7 @@ class Home:
         self.path = path.absolute()
         self.logs = self.path / "logs"
         self._state = self.path / "servers.json"
+        self._secret_key = self.path / "secret-key"
 
     def create(self) -> Self:
         """Make the folder if it is missing and prove that it can be written.
@@ -100,14 +102,34 @@ class Home:
 
     def record(self, running: Running) -> None:
         """Write `servers.json` in one step, readable by this user only."""
-        draft = self._state.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(running), indent=2))
-        draft.chmod(0o600)
-        draft.replace(self._state)
+        self.write_private(self._state, json.dumps(asdict(running), indent=2))
 
     def forget(self) -> None:
         """Remove `servers.json`: nothing runs."""
         self._state.unlink(missing_ok=True)
+
+    def secret_key(self) -> str | None:
+        """Return the secret key that embedded mode made for this home, if it did."""
+        try:
+            return self._secret_key.read_text(encoding="ascii").strip() or None
+        except OSError:
+            return None
+
+    def make_secret_key(self) -> str:
+        """Return the secret key of this home; make one, readable by this user only, when there is none."""
+        key = self.secret_key()
+        if key is None:
+            key = secrets.token_urlsafe(48)
+            self.write_private(self._secret_key, key)
+        return key
+
+    def write_private(self, file: Path, text: str) -> None:
+        """Write `file` in one step with mode 0600; at no moment can anybody else read it."""
+        draft = file.with_name(f".{file.name}.{os.getpid()}")
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(text + "\n")
+        draft.replace(file)
 
     def account(self) -> Account:
         """Return who the servers run as: the owner of the data when we are root, `nobody` for new data.

@@ -1,0 +1,51 @@
+"""`taskflow db`: the schema of the database."""
+
+import asyncio
+import json
+
+import click
+
+from taskflow.cli.configuration import database_url, load_settings
+from taskflow.db import migrate
+
+
+@click.group()
+def db() -> None:
+    """Migrate the database at TASKFLOW_DATABASE_URL, or that of the `taskflow up` that runs here."""
+
+
+@db.command()
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Bring the schema to REVISION (the newest by default); safe to run twice and side by side."""
+    url = database_url(load_settings(attach=True))
+    asyncio.run(migrate.upgrade(url, revision))
+    click.echo(f"The database is at {asyncio.run(migrate.current(url))}.")
+
+
+@db.command()
+@click.argument("revision")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def downgrade(revision: str, yes: bool) -> None:
+    """Take the schema back to REVISION; "base" drops every table."""
+    url = database_url(load_settings(attach=True))
+    if not yes:
+        click.confirm(
+            f"Go back to {revision}? Columns and tables that are newer are dropped with their rows.", abort=True
+        )
+    asyncio.run(migrate.downgrade(url, revision))
+    click.echo(f"The database is at {asyncio.run(migrate.current(url)) or 'base'}.")
+
+
+@db.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def current(as_json: bool) -> None:
+    """Print the revision of the database and the newest one of this TaskFlow."""
+    found = asyncio.run(migrate.current(database_url(load_settings(attach=True))))
+    newest = migrate.head()
+    if as_json:
+        click.echo(json.dumps({"current": found, "head": newest, "up_to_date": found == newest}))
+    elif found == newest:
+        click.echo(f"{found} (the newest)")
+    else:
+        click.echo(f"{found or 'empty'}; the newest is {newest}: run `taskflow db upgrade`.")
