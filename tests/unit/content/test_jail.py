@@ -1,0 +1,221 @@
+"""Strangers' templates get nothing, reach nothing and harm nobody."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import taskflow
+from support.hostile_templates import EATERS, ESCAPES
+from taskflow.base.errors import InvalidInputError, TaskFlowError
+from taskflow.content.errors import TemplateLimitError
+from taskflow.content.rendering import Rendered, RenderPool, RenderProblem, Template
+from taskflow.content.templates import ProblemCode
+from taskflow.settings import CampaignSettings
+
+CANARY = "canary-3f9d1c"
+GOOD = Template("Hello {{ name }}", "<p>{{ name }}</p>")
+CONTEXT = {"name": "Ada", "values": {"name": "Ada"}, "letters": ["b", "a"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _canary() -> None:
+    os.environ["TASKFLOW_CANARY"] = CANARY
+
+
+async def outcome(pool: RenderPool, source: str, *, text: str | None = None) -> str:
+    """What a reader would see of a template: its output, or its refusal."""
+    try:
+        compiled = await pool.compile(Template("s", source, text))
+    except TaskFlowError as error:
+        return f"refused: {error} {error.context}"
+    [result] = await pool.render(compiled, [CONTEXT])
+    return f"{result.html} {result.text}" if isinstance(result, Rendered) else f"refused: {result}"
+
+
+async def test_no_escape_gets_anything(pool: RenderPool) -> None:
+    for source in ESCAPES:
+        seen = await outcome(pool, source)
+        assert CANARY not in seen
+        assert "root:" not in seen
+        leaks = [
+            word for word in ("<class", "&lt;class", "subclasses", "<function", "<module", "<built-in") if word in seen
+        ]
+        assert seen.startswith("refused") or not leaks, (source, seen)
+    [result] = await pool.render(await pool.compile(GOOD), [CONTEXT])
+    assert isinstance(result, Rendered)
+
+
+@pytest.mark.parametrize("source", EATERS, ids=lambda source: source[:40])
+async def test_an_eater_is_refused_within_its_limits_and_its_neighbours_render(pool: RenderPool, source: str) -> None:
+    good = await pool.compile(GOOD)
+    started = time.monotonic()
+    eater, neighbours = await asyncio.gather(outcome(pool, source), pool.render(good, [CONTEXT] * 20))
+    took = time.monotonic() - started
+    assert eater.startswith("refused"), eater[:200]
+    assert all(isinstance(result, Rendered) for result in neighbours)
+    assert took < 10  # processor time is 1 s; the rest is leeway for a crowded machine
+    [after] = await pool.render(good, [CONTEXT])
+    assert isinstance(after, Rendered)
+
+
+async def test_ten_to_the_ninth_letters_fail_at_once(pool: RenderPool) -> None:
+    compiled = await pool.compile(Template("s", "{{ 'a' * 10**9 }}"))
+    started = time.monotonic()
+    [result] = await pool.render(compiled, [{}])
+    assert isinstance(result, RenderProblem)
+    assert result.code == ProblemCode.TEMPLATE_LIMIT
+    assert time.monotonic() - started < 2
+
+
+async def test_only_the_guilty_recipient_of_a_batch_fails(pool: RenderPool) -> None:
+    hungry = await pool.compile(Template("s", "{{ 'a' * n }}"))
+    results = await pool.render(hungry, [{"n": 10**9 if place == 7 else place} for place in range(50)])
+    assert [place for place, result in enumerate(results) if isinstance(result, RenderProblem)] == [7]
+    slow = await pool.compile(
+        Template("s", "{% for i in 'x' * n %}{% for j in 'x' * n %}{% endfor %}{% endfor %}{{ n }}")
+    )
+    results = await pool.render(slow, [{"n": 10**6 if place == 7 else place} for place in range(50)])
+    assert [place for place, result in enumerate(results) if isinstance(result, RenderProblem)] == [7]
+    assert [result.html for result in results if isinstance(result, Rendered)] == [str(n) for n in range(50) if n != 7]
+
+
+async def test_a_template_that_never_ends_costs_a_call_seconds_not_one_per_recipient(pool: RenderPool) -> None:
+    endless = await pool.compile(
+        Template("s", "{% for i in 'x' * 100000 %}{% for j in 'x' * 100000 %}{% endfor %}{% endfor %}")
+    )
+    started = time.monotonic()
+    results = await pool.render(endless, [{}] * 100)
+    assert len(results) == 100
+    assert all(isinstance(result, RenderProblem) for result in results)
+    assert time.monotonic() - started < 30
+
+
+async def test_a_killed_child_costs_nobody_a_message(pool: RenderPool) -> None:
+    compiled = await pool.compile(Template("s", "{% for i in 'x' * 2000 %}{{ n }}{% endfor %}"))
+    call = asyncio.create_task(pool.render(compiled, [{"n": n} for n in range(200)]))
+    await asyncio.sleep(0.02)
+    killed = pool.pids
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    results = await call
+    assert [result.html[:3] for result in results if isinstance(result, Rendered)] == [
+        (str(n) * 3)[:3] for n in range(200)
+    ]
+
+
+async def test_an_abandoned_call_leaves_a_working_pool(pool: RenderPool) -> None:
+    compiled = await pool.compile(Template("s", "{% for i in 'x' * 20000 %}{{ n }}{% endfor %}"))
+    call = asyncio.create_task(pool.render(compiled, [{"n": n} for n in range(200)]))
+    await asyncio.sleep(0.01)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    [result] = await pool.render(compiled, [{"n": 1}])
+    assert isinstance(result, Rendered)
+
+
+async def test_objects_never_reach_a_template(pool: RenderPool) -> None:
+    class Row:
+        def delete(self) -> str:
+            raise AssertionError("a template called a method of ours")
+
+    compiled = await pool.compile(Template("s", "{{ row.delete() }}"))
+    with pytest.raises(InvalidInputError):
+        await pool.render(compiled, [{"row": Row()}])
+
+
+async def test_more_templates_than_the_cache_holds_still_render(pool: RenderPool) -> None:
+    compiled = [await pool.compile(Template("s", f"{number} {{{{ name }}}}")) for number in range(70)]
+    for number, template in enumerate(compiled):
+        [result] = await pool.render(template, [{"name": "Ada"}])
+        assert isinstance(result, Rendered)
+        assert result.html == f"{number} Ada"
+
+
+async def test_a_source_beyond_the_limit_is_refused() -> None:
+    async with RenderPool(CampaignSettings(template_bytes=100), 1) as pool:
+        with pytest.raises(TemplateLimitError):
+            await pool.compile(Template("s", "ä" * 51))
+        with pytest.raises(TemplateLimitError):
+            await pool.compile(Template("s", "x", "x" * 101))
+
+
+async def test_children_end_with_the_pool() -> None:
+    async with RenderPool(CampaignSettings(), 2) as pool:
+        pids = pool.pids
+        assert len(pids) == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+PROBES = {
+    "open a file": "open('/etc/hostname').read()",
+    "read its memory map": "open('/proc/self/environ').read()",
+    "make a socket": "__import__('_socket').socket()",
+    "fork": "os.fork()",
+    "start a program": "os.execv('/bin/true', ['true'])",
+    "signal its parent": "os.kill(os.getppid(), 0)",
+    "limit its parent": "resource.prlimit(os.getppid(), resource.RLIMIT_CPU)",
+    "list a folder": "os.listdir('/')",
+    "become root": "os.setresuid(0, 0, 0)",
+    "eat memory": "bytearray(300 * 1024 * 1024)",
+    "get the files back": "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))",
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system call filter is Linux's")
+@pytest.mark.parametrize("probe", PROBES)
+def test_even_python_code_in_the_jail_cannot(probe: str) -> None:
+    code = f"""
+import os, resource, sys, _socket
+sys.path[:0] = {[str(Path(taskflow.__file__).parent.parent), *sys.path]!r}
+from taskflow.content.jail import limits
+limits.enter(256 * 1024 * 1024, os.getppid())
+try:
+    {PROBES[probe]}
+except (OSError, MemoryError, ValueError) as error:
+    os.write(1, b'refused')
+else:
+    os.write(1, b'done')
+os._exit(0)
+"""
+    command = [sys.executable, "-I", "-S", "-c", code]
+    assert subprocess.run(command, stdout=subprocess.PIPE, env={}, cwd="/", check=True).stdout == b"refused"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PDEATHSIG is Linux's")
+async def test_a_child_dies_with_its_parent() -> None:
+    code = """
+import asyncio, os, signal
+from taskflow.content.rendering import RenderPool
+from taskflow.settings import CampaignSettings
+async def main():
+    async with RenderPool(CampaignSettings(), 1) as pool:
+        print(pool.pids[0], flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    source = str(Path(taskflow.__file__).parent.parent)
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=subprocess.PIPE, env={"PYTHONPATH": source}
+    )
+    printed, _ = await parent.communicate()
+    deadline = time.monotonic() + 5
+    while is_running(int(printed)):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process exists and is more than a zombie that nobody has reaped yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
