@@ -1,0 +1,1 @@
+"""What `taskflow doctor` looks at: one module per part of an installation, each a list of findings."""
