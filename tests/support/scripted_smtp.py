@@ -127,16 +127,16 @@ class Session:
 
     async def command(self, verb: str, line: bytes) -> None:
         """Answer one command; like a real server, refuse what comes out of order."""
-        scripted = self.server.next_reply(verb)
-        if verb == "MAIL" and self.mail_from is not None and scripted is None:
+        strict = not self.server.scripted(verb)
+        if strict and verb == "MAIL" and self.mail_from is not None:
             return await self.say(b"503 5.5.1 nested MAIL\r\n")
-        if verb == "RCPT" and self.mail_from is None and scripted is None:
+        if strict and verb == "RCPT" and self.mail_from is None:
             return await self.say(b"503 5.5.1 need MAIL\r\n")
-        if verb == "DATA" and self.rcpt_to is None and scripted is None:
+        if strict and verb == "DATA" and self.rcpt_to is None:
             return await self.say(b"554 5.5.1 no valid recipients\r\n")
         if verb == "RSET":
             self.mail_from = self.rcpt_to = None
-        said = await self.answer(verb, scripted)
+        said = await self.answer(verb)
         if verb == "STARTTLS" and said.startswith(b"220"):
             await self.writer.start_tls(self.server.tls)
         if verb == "MAIL" and said.startswith(b"250"):
@@ -166,9 +166,9 @@ class Session:
             self.server.messages.append(Message(self.mail_from or b"", self.rcpt_to or b"", bytes(body)))
         self.mail_from = self.rcpt_to = None
 
-    async def answer(self, verb: str, scripted: Reply | None = None, default: bytes | None = None) -> bytes:
+    async def answer(self, verb: str, default: bytes | None = None) -> bytes:
         """Say what the script has for `verb`, or what a good server says."""
-        reply = scripted if scripted is not None else self.server.next_reply(verb)
+        reply = self.server.next_reply(verb)
         if reply is None:
             if default is None:
                 default = self.server.ehlo() if verb == "EHLO" else DEFAULTS.get(verb, "500 what?").encode() + b"\r\n"
@@ -225,6 +225,11 @@ class ScriptedSmtp:
     def commands(self) -> list[bytes]:
         """Return every command line of every connection."""
         return [line for session in self.sessions for line in session.commands]
+
+    def scripted(self, verb: str) -> bool:
+        """Tell whether the next `verb` gets something unusual."""
+        queue = self._scripts.get(verb)
+        return (queue[0] if queue else self._always.get(verb)) is not None
 
     def next_reply(self, verb: str) -> Reply | None:
         """Take the next scripted reply."""

@@ -73,8 +73,8 @@ def prepare(envelope: Envelope, features: Features) -> Prepared | Outcome:
         recipient = addresses.parse(envelope.rcpt_to)
     except addresses.UnsafeAddressError as error:
         return refused_by_us(str(error))
-    body = wire_body(envelope.body)
-    if b"\0" in body:
+    body = CanonicalBody.of(envelope.body)
+    if body.find(b"\0") >= 0:
         return refused_by_us("The message holds a NUL byte.")
     ascii_only = body.isascii()
     utf8 = sender.needs_utf8 or recipient.needs_utf8 or (not ascii_only and not _headers(body).isascii())
@@ -92,7 +92,7 @@ def prepare(envelope: Envelope, features: Features) -> Prepared | Outcome:
     return Prepared(
         mail=b"MAIL FROM:<%b>%b\r\n" % (str(sender).encode(), parameters),
         rcpt=b"RCPT TO:<%b>\r\n" % str(recipient).encode(),
-        body=body,
+        body=wire_body(body),
     )
 
 

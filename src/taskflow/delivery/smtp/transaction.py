@@ -159,6 +159,7 @@ class Transaction:
         self._fresh = False
         if outcome.kind is OutcomeKind.UNCERTAIN or reply.code == _CLOSING:
             self._connection.close()
+            ahead = False
         if self._on_reply is not None:
             self._on_reply(envelope, reply)
         return ahead
@@ -184,14 +185,14 @@ class Transaction:
         if reply.code == _CLOSING:
             self._connection.close()
             if verb == "MAIL" and not self._fresh:
-                raise BrokenWireError(f"The server ended the session: {reply}")
+                raise BrokenWireError(f"The server ended the session: {reply}", hung_up=True)
         elif reply.code < 400:
             self._connection.close()
         return of_refusal(verb, reply)
 
     def _forgiven(self, error: BrokenWireError) -> bool:
         """Tell whether the envelope may simply be said again: nobody heard it on a connection that had grown old."""
-        return self._verb == "MAIL" and not self._fresh and not error.timed_out
+        return self._verb == "MAIL" and not self._fresh and error.hung_up
 
     async def _reset_reply(self) -> None:
         reply = await self._wire.reply(self._settings.command_timeout)

@@ -20,10 +20,10 @@ class BrokenWireError(TaskFlowError):
 
     code = "smtp_connection_lost"
 
-    def __init__(self, detail: str, *, timed_out: bool = False) -> None:
-        """Keep whether it was we who lost patience."""
+    def __init__(self, detail: str, *, hung_up: bool = False) -> None:
+        """Keep whether the server ended it, rather than we for its silence or nonsense."""
         super().__init__(detail)
-        self.timed_out = timed_out
+        self.hung_up = hung_up
 
 
 class Wire(asyncio.Protocol):
@@ -64,7 +64,8 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end."""
-        self._break(BrokenWireError(f"Connection lost: {exc}." if exc else "The server closed the connection."))
+        detail = f"Connection lost: {exc}." if exc else "The server closed the connection."
+        self._break(BrokenWireError(detail, hung_up=True))
 
     def pause_writing(self) -> None:
         """Note that the server does not read as fast as we write."""
@@ -166,7 +167,7 @@ class Wire(asyncio.Protocol):
         while len(self._replies) > self._owed:
             self._replies.pop()
         if unasked.code == 421:
-            self._break(BrokenWireError(f"The server ended the session: {unasked}"))
+            self._break(BrokenWireError(f"The server ended the session: {unasked}", hung_up=True))
         else:
             self._break(BrokenWireError(f"A reply that nothing asked for: {unasked}"))
 
@@ -197,7 +198,7 @@ class Wire(asyncio.Protocol):
         if self._waiter is None:
             return
         if self._loop.time() >= self._expires:
-            self._break(BrokenWireError("The server did not answer in time.", timed_out=True))
+            self._break(BrokenWireError("The server did not answer in time."))
         else:
             self._arm()
 
