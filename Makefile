@@ -8,7 +8,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench chaos fmt lock clean
+.PHONY: help demo up test check bench chaos fmt generate lock clean
 
 help:
 	@printf '%s\n' \
@@ -19,6 +19,7 @@ help:
 	  'make chaos   twenty seeds of every fault instead of two (long)' \
 	  'make bench   the benchmarks, beside their rivals (long)' \
 	  'make fmt     format everything' \
+	  'make generate openapi.json, the dashboard'"'"'s client and the schema page, anew' \
 	  'make lock    requirements*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)' \
 	  'make clean   remove what the targets above made, but not .taskflow (your data)'
 
@@ -50,6 +51,12 @@ fmt:
 	$(SETUP) dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 	$(SETUP) npm run --silent format
+
+generate:
+	$(SETUP) dev
+	@$(BIN)/python -m taskflow.api.openapi
+	$(SETUP) npm run --silent generate
+	@$(BIN)/python tools/schema_doc.py
 
 lock:
 	$(SETUP) dev

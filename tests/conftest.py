@@ -11,6 +11,7 @@ import pytest
 import redis as redis_py
 import redis.asyncio as redis_asyncio
 
+from support import chromium as chromium_support
 from support.databases import Databases
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
@@ -19,6 +20,26 @@ from taskflow.settings import Settings
 
 SECRET_KEY = "test-secret-key-of-32-characters-or-more"
 _KEPT = {"TASKFLOW_REQUIRE_CHROMIUM", "TASKFLOW_CHROMIUM", "TASKFLOW_CHAOS_SEEDS"}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not tested."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(chromium_support.REASON in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.section("NOT TESTED IN A BROWSER", red=True, bold=True)
+        terminalreporter.line(f"{count} tests were skipped: {chromium_support.REASON}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; without one the test is skipped, or fails where TASKFLOW_REQUIRE_CHROMIUM=1."""
+    path = chromium_support.find()
+    if path is None:
+        if chromium_support.required():
+            pytest.fail(chromium_support.REASON)
+        pytest.skip(chromium_support.REASON)
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)

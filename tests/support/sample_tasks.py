@@ -1,0 +1,145 @@
+"""Tasks that the tests run."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+from taskflow.engine import Batch, NoRetry, Retry, current_task, task
+
+
+@task
+async def noop() -> None:
+    """Do nothing."""
+
+
+@task
+async def add(left: int, right: int) -> int:
+    """Add."""
+    return left + right
+
+
+@task
+def add_in_a_slot(left: int, right: int) -> int:
+    """Add in a process of its own."""
+    current_task().log("adding", left=left)
+    return left + right
+
+
+@task(max_retries=2)
+async def always_fails(word: str) -> None:
+    """Fail."""
+    current_task().log(f"about to fail over {word}", level="WARNING")
+    raise ValueError(word)
+
+
+@task
+async def fails_for_good() -> None:
+    """Fail without another try."""
+    raise NoRetry("no use")
+
+
+@task
+async def succeeds_at_third() -> int:
+    """Fail twice quickly, then return the number of the attempt."""
+    attempt = current_task().attempt
+    if attempt < 3:
+        raise Retry("not yet", after=0.05)
+    return attempt
+
+
+@task(timeout=1, max_retries=0)
+async def spins() -> None:
+    """Block the event loop for ever."""
+    while True:
+        pass
+
+
+@task(timeout=1, max_retries=0)
+async def spins_and_catches() -> None:
+    """Block the event loop and catch whatever tries to end it."""
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:  # noqa: BLE001, S110
+            pass
+
+
+@task(timeout=1, max_retries=0)
+async def swallows_cancellation() -> None:
+    """Ignore every cancellation."""
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+
+@task(timeout=1, max_retries=0)
+def spins_in_a_slot() -> None:
+    """Block a slot for ever."""
+    while True:
+        pass
+
+
+@task(timeout=1, max_retries=0)
+def ignores_sigterm() -> None:
+    """Block a slot and refuse to be asked."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(60)
+
+
+@task
+async def sleeps(seconds: float) -> str:
+    """Sleep, politely."""
+    await asyncio.sleep(seconds)
+    return "rested"
+
+
+@task
+def sleeps_in_a_slot(seconds: float) -> str:
+    """Sleep in a process of its own."""
+    time.sleep(seconds)
+    return "rested"
+
+
+@task
+def segfaults() -> None:
+    """Crash the slot."""
+    ctypes.string_at(0)
+
+
+@task
+async def exits_the_process() -> None:
+    """Take the whole child down."""
+    os._exit(3)
+
+
+@task
+async def returns_rubbish() -> object:
+    """Return what is no JSON."""
+    return object()
+
+
+@task
+async def writes_line(path: str, line: str) -> None:
+    """Append a line to a file."""
+    with Path(path).open("a", encoding="utf-8") as file:  # noqa: ASYNC230
+        file.write(line + "\n")
+
+
+@task(batch=50)
+async def in_batches(batch: Batch) -> None:
+    """Complete even numbers, fail odd ones for good, and hand sevens back once."""
+    for item in batch.items:
+        number = item.kwargs["number"]
+        if number % 7 == 0 and item.lease_epoch == 1:
+            batch.release(item)
+        elif number % 2:
+            batch.fail(item, f"{number} is odd", retry=False)
+        else:
+            batch.complete(item, {"size": len(batch.items)})
