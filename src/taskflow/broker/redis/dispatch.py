@@ -20,12 +20,28 @@ _FOLDER = Path(__file__).parent
 PRIORITY_SPAN = 10**14  # more milliseconds than UUIDv7 times will reach for three thousand years
 
 
+class Place(NamedTuple):
+    """A place in line. Places sort by priority, highest first, then by id."""
+
+    priority: int
+    task_id: str
+
+    def is_behind(self, other: "Place") -> bool:
+        """Tell whether this place comes after `other`."""
+        return (-self.priority, self.task_id) > (-other.priority, other.task_id)
+
+
 class Entry(NamedTuple):
     """A task id in line."""
 
     dispatch_key: str
     priority: int
     task_id: str
+
+    @property
+    def place(self) -> Place:
+        """Return where it stands in its key's line."""
+        return Place(self.priority, self.task_id)
 
 
 class Settled(NamedTuple):

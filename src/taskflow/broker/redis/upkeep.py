@@ -7,26 +7,15 @@ no longer what PostgreSQL says, and the relay builds a new life: `begin`, the wi
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 
 from taskflow.broker.keys import Keys
-from taskflow.broker.redis.dispatch import PRIORITY_SPAN
+from taskflow.broker.redis.dispatch import PRIORITY_SPAN, Place
 
 _SCRIPT = Path(__file__).with_name("generation.lua")
 _SCAN_COUNT = 1000
-
-
-class Place(NamedTuple):
-    """A place in line. Places sort by priority, highest first, then by id."""
-
-    priority: int
-    task_id: str
-
-    def is_behind(self, other: "Place") -> bool:
-        """Tell whether this place comes after `other`."""
-        return (-self.priority, self.task_id) > (-other.priority, other.task_id)
 
 
 class Upkeep:
@@ -60,9 +49,25 @@ class Upkeep:
         last = cast("Any", await self._redis.zrange(self._keys.queue(dispatch_key), -1, -1, withscores=True))
         return Place(10 - int(last[0][1]) // PRIORITY_SPAN, last[0][0]) if last else None
 
+    async def mark_overflowing(self, dispatch_keys: Sequence[str]) -> None:
+        """Say that the backlogs of keys may be longer than their windows: only a refill appends to them now."""
+        if dispatch_keys:
+            await cast("Any", self._redis.sadd(self._keys.overflow, *dispatch_keys))
+
+    async def cut_behind(self, dispatch_key: str, place: Place) -> None:
+        """Leave to PostgreSQL what came into a window behind `place`, before the key was marked as overflowing."""
+        rank = await self._redis.zrank(self._keys.queue(dispatch_key), place.task_id)
+        if rank is not None:
+            await self._redis.zremrangebyrank(self._keys.queue(dispatch_key), cast("int", rank) + 1, -1)
+
     async def head(self, dispatch_key: str, count: int) -> list[str]:
         """Return the first ids of a key's window."""
         return cast("list[str]", await self._redis.zrange(self._keys.queue(dispatch_key), 0, count - 1))
+
+    async def waits(self, dispatch_key: str, task_ids: Sequence[str]) -> list[bool]:
+        """Tell for each id whether it is in a key's window."""
+        scores = await self._redis.zmscore(self._keys.queue(dispatch_key), list(task_ids))
+        return [score is not None for score in cast("Any", scores)]
 
     async def queue_keys(self) -> list[str]:
         """Return the dispatch keys that have ids waiting."""

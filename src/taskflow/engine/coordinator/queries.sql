@@ -1,0 +1,208 @@
+-- The statements of election and duties. Those that join on `unnest` or walk `tasks_live` run on `database.hot`.
+-- Order of tables in every transaction: coordinator_leases, task_claims, tasks, executions, dead letters.
+
+-- ───────────────────────────────────────────── election ─────────────────────────────────────────────
+
+-- name: lease_is_taken
+-- The cheap look of a standby: no lock, no write.
+SELECT EXISTS (SELECT FROM coordinator_leases WHERE name = $1 AND expires_at > clock_timestamp());
+
+-- name: ensure_lease
+INSERT INTO coordinator_leases (name) VALUES ($1) ON CONFLICT DO NOTHING;
+
+-- name: take_lease
+-- Only an expired row; FOR UPDATE waits for the transactions that still write under the old term.
+WITH free AS MATERIALIZED (
+  SELECT name FROM coordinator_leases WHERE name = $1 AND expires_at <= clock_timestamp() FOR UPDATE
+)
+UPDATE coordinator_leases AS l
+SET holder = $2, term = l.term + 1, expires_at = clock_timestamp() + $3::float8 * interval '1 second', hostname = $4
+FROM free WHERE l.name = free.name
+RETURNING l.term;
+
+-- name: renew_lease
+UPDATE coordinator_leases SET expires_at = clock_timestamp() + $4::float8 * interval '1 second'
+WHERE name = $1 AND holder = $2 AND term = $3 AND expires_at > clock_timestamp()
+RETURNING true;
+
+-- name: release_lease
+UPDATE coordinator_leases SET expires_at = '-infinity', holder = NULL WHERE name = $1 AND holder = $2 AND term = $3;
+
+-- name: assert_lease
+-- The first statement of every writing transaction. KEY SHARE lets the lease be renewed meanwhile, but not taken.
+SELECT set_config('idle_in_transaction_session_timeout', $4, true) IS NOT NULL
+FROM coordinator_leases WHERE name = $1 AND holder = $2 AND term = $3 AND expires_at > clock_timestamp()
+FOR KEY SHARE;
+
+-- ─────────────────────────────────────────────── relay ──────────────────────────────────────────────
+
+-- name: live_dispatch_keys
+-- Every dispatch key with tasks that have not ended: a loose scan, one descent of `tasks_live` a key.
+WITH RECURSIVE live (dispatch_key) AS (
+  (SELECT dispatch_key FROM tasks WHERE completed_at IS NULL ORDER BY dispatch_key LIMIT 1)
+  UNION ALL
+  SELECT (SELECT t.dispatch_key FROM tasks t WHERE t.completed_at IS NULL AND t.dispatch_key > live.dispatch_key
+          ORDER BY t.dispatch_key LIMIT 1)
+  FROM live WHERE live.dispatch_key IS NOT NULL
+)
+SELECT dispatch_key FROM live WHERE dispatch_key IS NOT NULL;
+
+-- name: backlog_after
+-- The next PENDING tasks of a key behind a place (priority, id), in order. Two ranges of the index instead of an OR.
+(SELECT task_id::text, priority FROM tasks
+ WHERE dispatch_key = $1 AND completed_at IS NULL AND status = 'PENDING' AND priority = $2 AND task_id > $3
+ ORDER BY task_id LIMIT $4)
+UNION ALL
+(SELECT task_id::text, priority FROM tasks
+ WHERE dispatch_key = $1 AND completed_at IS NULL AND status = 'PENDING' AND priority < $2
+ ORDER BY priority DESC, task_id LIMIT $4)
+LIMIT $4;
+
+-- name: standing
+-- What ids are now, and whether the worker that holds a running one is alive.
+SELECT o.task_id::text, t.status, t.priority,
+       w.worker_id IS NOT NULL AND w.status <> 'DEAD' AND w.stopped_at IS NULL AS is_held
+FROM unnest($1::uuid[]) AS o (task_id)
+LEFT JOIN tasks t ON t.task_id = o.task_id
+LEFT JOIN workers w ON w.worker_id = t.worker_id;
+
+-- ───────────────────────────────────────────── scheduler ────────────────────────────────────────────
+
+-- name: something_is_due
+SELECT EXISTS (SELECT FROM tasks WHERE due_at <= now() AND due_at >= $1);
+
+-- name: promote_due
+-- SCHEDULED tasks whose time has come. The lower bound keeps the scan off the index entries of those already promoted.
+WITH due AS MATERIALIZED (
+  SELECT task_id, due_at FROM tasks WHERE due_at <= now() AND due_at >= $1
+  ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE tasks AS t SET status = 'PENDING', due_at = NULL
+FROM due WHERE t.task_id = due.task_id
+RETURNING t.task_id::text, t.dispatch_key, t.priority, due.due_at;
+
+-- name: due_soon
+SELECT task_id::text, extract(epoch FROM due_at)::float8 AS due FROM tasks
+WHERE due_at < now() + interval '1 minute' ORDER BY due_at LIMIT $1;
+
+-- ────────────────────────────────────────────── rescuer ─────────────────────────────────────────────
+
+-- name: server_age
+-- Seconds since this PostgreSQL started: beats that it could not take while it was down prove nothing.
+SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8;
+
+-- name: bury_workers
+-- Nodes whose last beat is too old, on the database's clock.
+UPDATE workers SET status = 'DEAD', current_load = 0
+WHERE worker_id IN (
+  SELECT worker_id FROM workers
+  WHERE status <> 'DEAD' AND stopped_at IS NULL AND last_heartbeat < now() - $1::float8 * interval '1 second'
+  ORDER BY worker_id FOR UPDATE SKIP LOCKED)
+RETURNING worker_id, hostname, last_heartbeat;
+
+-- name: abandoned_claims
+-- Claims whose node is dead, stopped or unknown, or whose process its node no longer lists. Young claims are left
+-- alone: a new process may claim a moment before its node's row names it.
+SELECT c.claim_id, c.task_ids FROM task_claims c LEFT JOIN workers w ON w.worker_id = c.worker_id
+WHERE c.claimed_at < now() - $1::float8 * interval '1 second'
+  AND (w.worker_id IS NULL OR w.status = 'DEAD' OR w.stopped_at IS NOT NULL
+       OR NOT coalesce(w.metadata -> 'processes' ? c.process_id::text, true))
+ORDER BY c.claim_id LIMIT $2
+FOR UPDATE OF c SKIP LOCKED;
+
+-- name: rescue
+-- Tasks that still run under an abandoned claim: back in line, or ended. The lost attempt gets its execution row here.
+-- A first crash goes back at once, later ones wait longer and longer; $4 crashes end in the dead letters as poison.
+WITH lost AS MATERIALIZED (
+  SELECT t.task_id, t.worker_id, t.started_at, t.crash_count + 1 AS crashes, o.dlq_id, w.hostname,
+         CASE WHEN t.cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+              WHEN t.crash_count + 1 >= $4::int THEN 'FAILED'
+              WHEN t.crash_count = 0 THEN 'PENDING'
+              ELSE 'SCHEDULED' END AS verdict
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS o (task_id, claim_id, dlq_id)
+  JOIN tasks t ON t.task_id = o.task_id AND t.claim_id = o.claim_id AND t.status = 'RUNNING'
+  LEFT JOIN workers w ON w.worker_id = t.worker_id
+  ORDER BY t.task_id
+  FOR UPDATE OF t
+), rescued AS (
+  UPDATE tasks AS t
+  SET status = l.verdict, crash_count = l.crashes,
+      claim_id = CASE WHEN l.verdict IN ('PENDING', 'SCHEDULED') THEN NULL ELSE t.claim_id END,
+      worker_id = CASE WHEN l.verdict IN ('PENDING', 'SCHEDULED') THEN NULL ELSE t.worker_id END,
+      started_at = CASE WHEN l.verdict IN ('PENDING', 'SCHEDULED') THEN NULL ELSE t.started_at END,
+      completed_at = CASE WHEN l.verdict IN ('CANCELLED', 'FAILED') THEN now() END,
+      failed_at = CASE WHEN l.verdict = 'FAILED' THEN now() END,
+      due_at = CASE WHEN l.verdict = 'SCHEDULED' THEN now() + power(2, l.crashes) * interval '1 second' END
+  FROM lost l WHERE t.task_id = l.task_id
+  RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.lease_epoch, t.task_name, t.crash_count,
+            t.retry_count + t.crash_count AS attempt, l.dlq_id, l.worker_id AS lost_worker, l.started_at AS lost_start,
+            format('The worker %s died with this attempt.', coalesce(l.hostname, 'node')) AS reason,
+            CASE WHEN t.status = 'FAILED' THEN to_jsonb(t.*) END AS task_data
+), history AS (
+  INSERT INTO task_executions (task_id, worker_id, lease_epoch, attempt_number, started_at, completed_at,
+                               duration_seconds, status, error_message)
+  SELECT task_id, lost_worker, lease_epoch, attempt, coalesce(lost_start, now()), now(),
+         least(extract(epoch FROM now() - lost_start), 9999999), 'CRASHED', reason
+  FROM rescued
+  ON CONFLICT DO NOTHING
+), results AS (
+  INSERT INTO task_results (task_id, error_message)
+  SELECT task_id, reason FROM rescued WHERE status = 'FAILED'
+  ON CONFLICT (task_id) DO UPDATE SET error_message = excluded.error_message, created_at = now()
+), dead AS (
+  INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, total_attempts)
+  SELECT dlq_id, task_id, lease_epoch, task_name, task_data,
+         format('poison: its process died in %s attempts. %s', crash_count, reason), attempt
+  FROM rescued WHERE status = 'FAILED'
+  ON CONFLICT DO NOTHING
+)
+SELECT task_id::text, status, dispatch_key, priority FROM rescued;
+
+-- name: forget_claims
+DELETE FROM task_claims WHERE claim_id = ANY($1::uuid[]);
+
+-- name: spent_claims
+-- Old claims of live nodes, for a look at whether anything still runs under them.
+SELECT claim_id, task_ids FROM task_claims
+WHERE claimed_at < now() - $1::float8 * interval '1 second' AND claim_id > $2
+ORDER BY claim_id LIMIT $3;
+
+-- name: running_under
+SELECT DISTINCT o.claim_id FROM unnest($1::uuid[], $2::uuid[]) AS o (task_id, claim_id)
+JOIN tasks t ON t.task_id = o.task_id AND t.claim_id = o.claim_id AND t.status = 'RUNNING';
+
+-- ───────────────────────────────────── dead letters, pruner, drift ──────────────────────────────────
+
+-- name: expire_dead_letters
+DELETE FROM dead_letter_queue WHERE dlq_id IN (
+  SELECT dlq_id FROM dead_letter_queue WHERE moved_at < now() - $1::int * interval '1 day'
+  ORDER BY moved_at LIMIT $2 FOR UPDATE SKIP LOCKED);
+
+-- name: expire_idempotency_keys
+DELETE FROM idempotency_keys WHERE (scope, key) IN (
+  SELECT scope, key FROM idempotency_keys WHERE expires_at < now()
+  ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
+
+-- name: expire_task_keys
+DELETE FROM task_keys WHERE (scope, key) IN (
+  SELECT scope, key FROM task_keys WHERE expires_at < now()
+  ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
+
+-- name: running_without_worker
+-- RUNNING tasks of one key that no rescue will find: their worker is gone, or no claim names them.
+SELECT count(*) FROM (
+  SELECT t.worker_id, t.claim_id FROM tasks t
+  WHERE t.dispatch_key = $1 AND t.completed_at IS NULL AND t.status = 'RUNNING'
+    AND t.started_at < now() - interval '1 minute'
+  ORDER BY t.priority DESC, t.task_id LIMIT $2
+) AS r
+LEFT JOIN workers w ON w.worker_id = r.worker_id AND w.status <> 'DEAD' AND w.stopped_at IS NULL
+LEFT JOIN task_claims c ON c.claim_id = r.claim_id
+WHERE w.worker_id IS NULL OR c.claim_id IS NULL;
+
+-- name: orphaned_executions
+-- Among the newest execution rows: those whose task does not exist.
+SELECT count(*) FROM (
+  SELECT task_id FROM task_executions ORDER BY task_id DESC LIMIT $1
+) AS e LEFT JOIN tasks t ON t.task_id = e.task_id
+WHERE t.task_id IS NULL;
