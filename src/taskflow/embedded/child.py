@@ -24,6 +24,9 @@ class ChildKeepsEndingError(UnavailableError):
     """A process of TaskFlow ends again and again instead of starting."""
 
 
+_OURSELVES = (sys.executable, "-P", "-m", "taskflow.cli.main")
+
+
 @dataclass
 class Child:
     """A `taskflow` command kept alive."""
@@ -36,6 +39,7 @@ class Child:
     drain_seconds: float
     """How long SIGTERM may take before SIGKILL."""
     on_start: Callable[[], None]
+    program: tuple[str, ...] = _OURSELVES
     process: Process | None = None
     deaths: int = 0
     _ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -63,7 +67,7 @@ class Child:
 
     async def _spawn(self) -> Process:
         command = [sys.executable, "-P", "-m", "taskflow.embedded.leash", str(os.getpid())]
-        command += [sys.executable, "-P", "-m", "taskflow.cli.main", *self.arguments]
+        command += [*self.program, *self.arguments]
         # A session of its own: Ctrl-C reaches the supervisor, which stops the others in the right order.
         if self.log is None:
             return await asyncio.create_subprocess_exec(

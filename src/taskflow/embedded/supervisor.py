@@ -4,8 +4,8 @@
         print(system.url)                               # the API answers
         await system.watch()                            # until cancelled
 
-In order: the home, PostgreSQL and Redis (embedded, unless their URLs are given), the schema, the first administrator,
-then the processes. Backwards at the end: workers and API finish what they have, the servers go last. A process that
+In order: the home, PostgreSQL and Redis (embedded, unless their URLs are given), the schema, the processes, the first
+administrator. Backwards at the end: workers and API finish what they have, the servers go last. A process that
 dies is started again; so is the guardian of the servers.
 """
 
@@ -84,6 +84,7 @@ class AllInOne:
             stack.push_async_callback(self._stop_children)
             self._start_children()
             await self._wait_until_ready()
+            await self._let_people_in()
             yield self
 
     def kill(self) -> None:
@@ -137,6 +138,10 @@ class AllInOne:
         await migrate.upgrade(_secret(self.settings.database.url))
         async with Database.open(self.settings.database, name="taskflow up") as database:
             await partitions.ensure(database.pool)
+
+    async def _let_people_in(self) -> None:
+        """Make the first administrator, last of all: a start that failed would have lost the password."""
+        async with Database.open(self.settings.database, name="taskflow up") as database:
             self.admin_password = await ensure_first_admin(database, self.settings)
             await ensure_cli_key(database, self.settings)
 
