@@ -2,7 +2,9 @@
 
     home/                     0700; `TASKFLOW_HOME`
       lock                    held (flock) by the guardian for as long as the servers run
-      servers.json            who runs now: process ids, URLs, the private folder of the sockets
+      servers.json            which servers run now: process ids, URLs, the private folder of the sockets
+      processes.json          which processes `taskflow up` runs now
+      secret-key, cli-key     made at first start, 0600; admin-password too, when there was no terminal to show it on
       postgresql/             the data folder; PG_VERSION must be the wheel's major
       valkey/                 the snapshot of the Redis-protocol server
       logs/                   what the servers and the guardian print
@@ -12,7 +14,7 @@ Nothing listens on a network: both servers answer on Unix sockets in a folder on
 
 `servers.EmbeddedServers` is the door. It starts `guardian`, one single-threaded process that starts the two servers,
 restarts one that dies, and stops both when it is told to, when its parent ends in whatever way, or (by the kernel's
-parent-death signal) when it is killed itself.
+parent-death signal) when it is killed itself. `supervisor.AllInOne` adds TaskFlow's own processes to them.
 """
 
 from taskflow.embedded.servers import EmbeddedServers
