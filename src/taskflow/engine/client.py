@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
 
+import asyncpg
 from redis.exceptions import RedisError
 
 from taskflow.base.errors import NotFoundError
@@ -67,6 +68,7 @@ class Request:
     parent_task_id: UUID | None = None
     created_by: UUID | None = None
     idempotency_key: str | None = None
+    task_id: UUID | None = None  # given by a caller that may repeat itself: a task that is there already is its answer
 
 
 class Engine:
@@ -107,7 +109,9 @@ class Engine:
         """
         row = _prepare(request, _definition or registry.find(request.task_name))
         async with self._database.pool.acquire() as connection:
-            if request.idempotency_key is None:
+            if request.task_id is not None:
+                handle = await self._insert_once(connection, row)
+            elif request.idempotency_key is None:
                 handle = await self._insert(connection, row)
             else:
                 async with connection.transaction():
@@ -188,6 +192,13 @@ class Engine:
         )  # fmt: skip
         return row.handle()
 
+    async def _insert_once(self, connection: Connection, row: "_Row") -> TaskHandle[Any]:
+        try:
+            return await self._insert(connection, row)
+        except asyncpg.UniqueViolationError:
+            status = await connection.fetchval(sql.status_of, row.task_id)
+            return TaskHandle(row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False)
+
     async def _copy(self, rows: Sequence["_Row"]) -> list[TaskHandle[Any]]:
         async with self._database.pool.acquire() as connection:
             if any(row.delay is not None for row in rows):
@@ -196,7 +207,10 @@ class Engine:
                     row if row.delay is None else replace(row, scheduled_at=now + timedelta(seconds=row.delay))
                     for row in rows
                 ]
-            await connection.copy_records_to_table("tasks", records=map(_Row.record, rows), columns=_COPY_COLUMNS)
+            try:
+                await connection.copy_records_to_table("tasks", records=map(_Row.record, rows), columns=_COPY_COLUMNS)
+            except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
+                return [replace(row.handle(), is_new=False) for row in rows]
         handles = [row.handle() for row in rows]
         await self.dispatch(handles)
         return handles
@@ -251,7 +265,7 @@ def _prepare(request: Request, task: Task[..., Any] | None) -> _Row:
     if task is not None:
         kwargs, args = task.validate(args, kwargs), []
     return _Row(
-        task_id=uuid7(),
+        task_id=request.task_id or uuid7(),
         task_name=request.task_name,
         queue=check_queue_name(request.queue or (task.queue if task else "default")),
         priority=request.priority or (task.priority if task else Priority.MEDIUM),

@@ -7,6 +7,8 @@ This is the one module below `api/` that knows FastAPI without being an `endpoin
   that declares neither.
 - `audited(action)` stands on every route that changes something. Its row is written after the handler has succeeded
   and before the response leaves.
+- `ReservedId` is the id that a route under an Idempotency-Key must give to what it makes: the request may be a
+  repetition of one whose process died, and what is there under that id already is then the answer.
 - `service(Kind)` hands out what the process opened at start (`Database`, `RedisBroker`, `Settings`, …).
 
 The authentication middleware has put the `Principal` into the request's state before any of this runs.
@@ -164,9 +166,14 @@ async def _caller(connection: HTTPConnection) -> Principal:
     return caller_of(connection)
 
 
+async def _reserved_id(request: Request) -> UUID | None:
+    return cast("UUID | None", getattr(request.state, "reserved_id", None))
+
+
 async def _trail(request: Request) -> AuditTrail:
     return cast("AuditTrail", request.state.trail)
 
 
 Caller = Annotated[Principal, Depends(_caller)]
 Trail = Annotated[AuditTrail, Depends(_trail)]
+ReservedId = Annotated[UUID | None, Depends(_reserved_id)]

@@ -7,7 +7,7 @@ from taskflow.settings import Settings
 
 MIN_CHARS = 32
 _FEW = 8
-_SAMPLES = ("changeme", "change-me", "change_me", "secret", "example", "sample", "insecure", "default", "replace")
+_SAMPLES = ("changeme", "change-me", "change_me", "example", "sample", "insecure", "your-secret", "your_secret")
 
 
 def signing_key(settings: Settings) -> SecretStr:

@@ -1,0 +1,1 @@
+"""The HTTP and WebSocket edge: a composition root over every domain."""

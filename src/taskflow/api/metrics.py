@@ -1,0 +1,111 @@
+"""`/metrics` for Prometheus: what this process served, and the gauges of the whole installation.
+
+Open to a scraper on this machine; from elsewhere it takes an administrator or an API key with the scope `metrics`.
+A request that a proxy on this machine passed on comes from elsewhere.
+"""
+
+from ipaddress import ip_address
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from taskflow.api.stats import Stats, StatsCounter
+from taskflow.base.errors import ForbiddenError, UnauthenticatedError
+from taskflow.identity.access import service
+from taskflow.identity.models import Principal, Role
+
+router = APIRouter(tags=["metrics"])
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
+
+
+class HttpMetrics:
+    """Counts what this process serves; its registry is its own, so that two applications can live in one process."""
+
+    def __init__(self) -> None:
+        """Make the collectors."""
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "taskflow_http_requests", "Requests.", ["operation", "method", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "taskflow_http_request_seconds", "Duration.", ["operation"], buckets=_SECONDS, registry=self.registry
+        )
+        self._tasks = Gauge("taskflow_tasks", "Tasks that have not ended.", ["queue", "state"], registry=self.registry)
+        self._gauges = {
+            name: Gauge(f"taskflow_{name}", text, registry=self.registry)
+            for name, text in {
+                "workers_active": "Worker nodes that live.",
+                "workers_capacity": "Tasks that they can run at a time.",
+                "workers_load": "Tasks that they run.",
+                "campaigns_running": "Campaigns under way.",
+                "dead_letters": "Dead letters that nobody has requeued.",
+                "tasks_failed_last_hour": "Tasks that ended FAILED or TIMEOUT within an hour.",
+                "tasks_completed_per_second": "Completions, over the last minute.",
+            }.items()
+        }
+
+    def observe(self, operation: str, method: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        self._requests.labels(operation, method, str(status)).inc()
+        self._seconds.labels(operation).observe(seconds)
+
+    def expose(self, stats: Stats) -> bytes:
+        """Return everything in Prometheus's text format."""
+        self._tasks.clear()
+        for queue in stats.tasks.queues:
+            for state in ("ready", "scheduled", "running"):
+                self._tasks.labels(queue.queue, state).set(getattr(queue, state))
+        values = {
+            "workers_active": stats.workers.active,
+            "workers_capacity": stats.workers.capacity,
+            "workers_load": stats.workers.load,
+            "campaigns_running": stats.campaigns.running,
+            "dead_letters": stats.dead_letters,
+            "tasks_failed_last_hour": stats.tasks.failed_last_hour,
+            "tasks_completed_per_second": stats.tasks.completed_per_second,
+        }
+        for name, value in values.items():
+            self._gauges[name].set(value)
+        return generate_latest(self.registry)
+
+
+class MetricsGuard:
+    """Lets scrapers in."""
+
+    async def __call__(self, request: Request) -> None:
+        """Refuse callers from elsewhere without the right.
+
+        Raises:
+            UnauthenticatedError, ForbiddenError: as they say.
+        """
+        principal: Principal | None = request.state.principal
+        if principal is None:
+            if not _is_local(request):
+                raise UnauthenticatedError
+        elif principal.role is not Role.ADMIN and "metrics" not in principal.scopes:
+            raise ForbiddenError("This needs an administrator or an API key with the scope `metrics`.")
+
+
+@router.get(
+    "/metrics",
+    dependencies=[Depends(MetricsGuard())],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def get_metrics(
+    metrics: Annotated[HttpMetrics, service(HttpMetrics)], counter: Annotated[StatsCounter, service(StatsCounter)]
+) -> Response:
+    """Get metrics in Prometheus's text format."""
+    return Response(metrics.expose(await counter.read()), media_type=CONTENT_TYPE_LATEST)
+
+
+def _is_local(request: Request) -> bool:
+    peer = request.client.host if request.client else "127.0.0.1"
+    try:
+        local = ip_address(peer).is_loopback
+    except ValueError:
+        local = False
+    return local and not any(name in request.headers for name in _FORWARDED)

@@ -1,0 +1,88 @@
+"""Two limits on `/api/v1`: one an address, before anybody knows who calls, and one a user or API key, after.
+
+A refusal is 429 with `Retry-After`; every answer carries `RateLimit-Limit`, `RateLimit-Remaining` and
+`RateLimit-Reset` of the limit that is nearest (the user's, where there is one). An IPv6 address counts as its /64,
+because that is what one subscriber holds.
+"""
+
+import math
+from collections.abc import Callable
+from ipaddress import IPv6Network, ip_address
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from taskflow.api.problems import problem_response
+from taskflow.api.rate_limiter import RateLimiter, Verdict
+from taskflow.base.errors import RateLimitedError
+from taskflow.identity.access import Services
+from taskflow.identity.models import Principal
+
+Identify = Callable[[Scope], tuple[str, int] | None]
+
+
+class RateLimitMiddleware:
+    """Counts the requests of whoever `identify` names."""
+
+    def __init__(self, app: ASGIApp, api_prefix: str, identify: Identify) -> None:
+        """`identify` returns identity and limit per minute, or None for no limit."""
+        self.app = app
+        self._prefix = api_prefix + "/"
+        self._identify = identify
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Admit the request, or answer 429."""
+        if scope["type"] not in ("http", "websocket") or not scope["path"].startswith(self._prefix):
+            await self.app(scope, receive, send)
+            return
+        named = self._identify(scope)
+        if named is None:
+            await self.app(scope, receive, send)
+            return
+        services: Services = scope["app"].state.services
+        verdict = await services.get(RateLimiter).ask(*named)
+
+        async def send_counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _tell(MutableHeaders(scope=message), verdict)
+            await send(message)
+
+        if verdict.admitted:
+            await self.app(scope, receive, send_counted)
+            return
+        error = RateLimitedError(
+            f"At most {verdict.limit} requests a minute.", retry_after=max(1, math.ceil(verdict.reset))
+        )
+        await problem_response(error, scope["state"]["request_id"])(scope, receive, send_counted)
+
+
+def by_address(limit: int) -> Identify:
+    """Count per address."""
+
+    def identify(scope: Scope) -> tuple[str, int]:
+        address = ip_address(scope["state"]["address"])
+        if address.version == 6:
+            address = IPv6Network((address, 64), strict=False).network_address
+        return f"ip:{address}", limit
+
+    return identify
+
+
+def by_user(limit: int) -> Identify:
+    """Count per user; an API key with a limit of its own counts by itself."""
+
+    def identify(scope: Scope) -> tuple[str, int] | None:
+        principal: Principal | None = scope["state"]["principal"]
+        if principal is None:
+            return None
+        return principal.rate_limit_identity, principal.rate_limit_per_minute or limit
+
+    return identify
+
+
+def _tell(headers: MutableHeaders, verdict: Verdict) -> None:
+    if "ratelimit-limit" in headers:
+        return  # the inner limit has spoken: it is the nearer one
+    headers["RateLimit-Limit"] = str(verdict.limit)
+    headers["RateLimit-Remaining"] = str(verdict.remaining)
+    headers["RateLimit-Reset"] = str(max(0, math.ceil(verdict.reset)))

@@ -1,0 +1,103 @@
+"""Every router of the API in one flat list, and the paths that anybody may call."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute, APIWebSocketRoute
+from starlette.routing import compile_path
+
+from taskflow.api import health, metrics, stats
+from taskflow.api.websocket import endpoint as websocket
+from taskflow.engine import endpoints as engine
+from taskflow.identity import endpoints as identity
+from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
+from taskflow.identity.models import Role
+
+API_PREFIX = "/api/v1"
+
+API_ROUTERS: tuple[APIRouter, ...] = (
+    identity.auth,
+    identity.users,
+    identity.api_keys,
+    identity.audit_log,
+    engine.tasks,
+    engine.workers,
+    engine.dead_letters,
+    stats.router,
+    websocket.router,
+)
+ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router)
+
+# Under /api/v1 everything else is refused without a credential before a route is even looked for.
+PUBLIC_PATHS = frozenset(
+    {
+        f"{API_PREFIX}/auth/login",  # makes the credential
+        f"{API_PREFIX}/auth/refresh",  # the refresh token is the credential
+        f"{API_PREFIX}/auth/logout",  # likewise
+    }
+)
+# Outside it: probes, and the links in mails. The dashboard's files are public too; they hold no data.
+PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}"})
+
+IDEMPOTENT_PATHS = frozenset({f"{API_PREFIX}/tasks", f"{API_PREFIX}/tasks/bulk", f"{API_PREFIX}/campaigns"})
+
+
+class RouteInfo(NamedTuple):
+    """One route: its full path, its methods (`WEBSOCKET` for a socket), and what it declares."""
+
+    path: str
+    methods: frozenset[str]
+    role: Role | None
+    is_public: bool
+    guards: tuple[type, ...]
+    audit: str | None
+
+
+def install(app: FastAPI) -> None:
+    """Include every router."""
+    for router in API_ROUTERS:
+        app.include_router(router, prefix=API_PREFIX)
+    for router in ROOT_ROUTERS:
+        app.include_router(router)
+    app.state.methods_of = methods_of
+
+
+@cache
+def walk() -> tuple[RouteInfo, ...]:
+    """Return every route of the lists above."""
+    return tuple(
+        _info(prefix, route)
+        for prefix, routers in ((API_PREFIX, API_ROUTERS), ("", ROOT_ROUTERS))
+        for router in routers
+        for route in router.routes
+    )
+
+
+def methods_of(path: str) -> frozenset[str]:
+    """Return every method that some route has for this path."""
+    return frozenset[str]().union(*(methods for pattern, methods in _patterns() if pattern.match(path)))
+
+
+@cache
+def _patterns() -> tuple[tuple[Any, frozenset[str]], ...]:
+    return tuple((compile_path(route.path)[0], route.methods) for route in walk() if "WEBSOCKET" not in route.methods)
+
+
+def _info(prefix: str, route: Any) -> RouteInfo:
+    calls = list(_calls(route))
+    roles = [call.role for call in calls if isinstance(call, RoleGuard)]
+    return RouteInfo(
+        path=prefix + route.path,
+        methods=frozenset({"WEBSOCKET"} if isinstance(route, APIWebSocketRoute) else route.methods),
+        role=max(roles, key=lambda role: role.rank, default=None),
+        is_public=any(isinstance(call, PublicMark) for call in calls),
+        guards=tuple(type(call) for call in calls),
+        audit=next((call.action for call in calls if isinstance(call, AuditMark)), None),
+    )
+
+
+def _calls(route: APIRoute | APIWebSocketRoute) -> Iterator[Any]:
+    for dependency in route.dependencies:
+        yield dependency.dependency

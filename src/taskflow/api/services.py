@@ -1,0 +1,32 @@
+"""What an API process opens at start, in order, and closes at its end in the other."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from taskflow.api.metrics import HttpMetrics
+from taskflow.api.rate_limiter import RateLimiter
+from taskflow.api.stats import StatsCounter
+from taskflow.api.websocket.hub import EventHub
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
+from taskflow.identity.access import Services
+from taskflow.identity.audit import AuditLog
+from taskflow.identity.authenticator import Authenticator
+from taskflow.identity.secret_key import signing_key
+from taskflow.identity.tokens import TokenSigner
+from taskflow.settings import Settings
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open pools and clients and hand out the services."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(Database.open(settings.database, name="taskflow api"))
+        broker = await stack.enter_async_context(RedisBroker.open(settings.redis))
+        signer = TokenSigner(signing_key(settings), access_seconds=settings.security.access_token_seconds)
+        services = Services()
+        services.add(settings, database, broker, signer)
+        services.add(AuditLog(database.pool), Authenticator(database, signer), RateLimiter(broker))
+        services.add(StatsCounter(database), HttpMetrics())
+        services.add(await stack.enter_async_context(EventHub.running(broker)))
+        yield services

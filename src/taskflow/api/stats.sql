@@ -1,0 +1,25 @@
+-- The figures of the overview, over every domain. See stats.py for how often they are asked for.
+
+-- name: live
+-- Tasks that have not ended, by queue and status.
+SELECT queue, status, count(*) AS tasks FROM tasks WHERE completed_at IS NULL GROUP BY queue, status;
+
+-- name: recent
+-- Tasks of the last hour that have ended, by status and minute, in one pass.
+SELECT status, date_trunc('minute', completed_at) AS minute, count(*) AS tasks,
+       count(*) FILTER (WHERE completed_at > now() - interval '60 seconds') AS last_minute
+FROM tasks
+WHERE created_at > now() - interval '1 hour' AND completed_at > now() - interval '1 hour'
+GROUP BY 1, 2;
+
+-- name: rest
+SELECT
+  now() AS now,
+  (SELECT count(*) FROM tasks WHERE failed_at > now() - interval '1 hour') AS failed_last_hour,
+  (SELECT count(*) FROM dead_letter_queue WHERE requeued_at IS NULL) AS dead_letters,
+  (SELECT count(*) FROM campaigns WHERE completed_at IS NULL AND status = 'RUNNING') AS campaigns_running,
+  w.active, w.capacity, w.load
+FROM (
+  SELECT count(*) AS active, coalesce(sum(capacity), 0) AS capacity, coalesce(sum(current_load), 0) AS load
+  FROM workers WHERE stopped_at IS NULL AND status <> 'DEAD' AND last_heartbeat > now() - interval '30 seconds'
+) AS w;

@@ -1,0 +1,25 @@
+"""The route `/api/v1/ws`. The middleware has checked origin and credential before anything is accepted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, WebSocket
+
+from taskflow.api.websocket.hub import EventHub
+from taskflow.api.websocket.session import SocketSession
+from taskflow.identity.access import Caller, require, service
+from taskflow.identity.authenticator import Authenticator
+from taskflow.identity.models import Role
+
+router = APIRouter(tags=["events"])
+
+
+@router.websocket("/ws", dependencies=[require(Role.VIEWER)])
+async def events(
+    socket: WebSocket,
+    caller: Caller,
+    hub: Annotated[EventHub, service(EventHub)],
+    authenticator: Annotated[Authenticator, service(Authenticator)],
+) -> None:
+    """Send live events: see `taskflow.api.websocket.session` for the protocol."""
+    await socket.accept()
+    await SocketSession(socket, caller, hub, authenticator).run()

@@ -1,0 +1,81 @@
+-- What people and programs read about tasks, workers and dead letters. These run on the ordinary pool.
+
+-- name: list_tasks
+-- Newest first by id. A campaign's tasks are born after it, so its id bounds the walk.
+SELECT * FROM tasks
+WHERE ($1::text[] IS NULL OR status = ANY ($1))
+  AND ($2::text IS NULL OR task_name = $2)
+  AND ($3::text IS NULL OR queue = $3)
+  AND ($4::uuid IS NULL OR (campaign_id = $4 AND task_id > $4))
+  AND ($5::timestamptz IS NULL OR created_at >= $5)
+  AND ($6::timestamptz IS NULL OR created_at < $6)
+  AND ($7::uuid IS NULL OR task_id < $7)
+ORDER BY task_id DESC LIMIT $8;
+
+-- name: list_live_tasks
+-- The same for states that have not ended: the partial index holds only those.
+SELECT * FROM tasks
+WHERE completed_at IS NULL
+  AND ($1::text[] IS NULL OR status = ANY ($1))
+  AND ($2::text IS NULL OR task_name = $2)
+  AND ($3::text IS NULL OR queue = $3)
+  AND ($4::uuid IS NULL OR (campaign_id = $4 AND task_id > $4))
+  AND ($5::timestamptz IS NULL OR created_at >= $5)
+  AND ($6::timestamptz IS NULL OR created_at < $6)
+  AND ($7::uuid IS NULL OR task_id < $7)
+ORDER BY task_id DESC LIMIT $8;
+
+-- name: list_failed_tasks
+-- The same for FAILED and TIMEOUT, newest failure first: these are rare, and have an index of their own.
+SELECT * FROM tasks
+WHERE failed_at IS NOT NULL
+  AND ($1::text[] IS NULL OR status = ANY ($1))
+  AND ($2::text IS NULL OR task_name = $2)
+  AND ($3::text IS NULL OR queue = $3)
+  AND ($4::uuid IS NULL OR campaign_id = $4)
+  AND ($5::timestamptz IS NULL OR created_at >= $5)
+  AND ($6::timestamptz IS NULL OR created_at < $6)
+  AND ($7::timestamptz IS NULL OR (failed_at, task_id) < ($7, $8::uuid))
+ORDER BY failed_at DESC, task_id DESC LIMIT $9;
+
+-- name: get_task
+SELECT * FROM tasks WHERE task_id = $1;
+
+-- name: executions
+SELECT * FROM task_executions WHERE task_id = $1 ORDER BY lease_epoch;
+
+-- name: result
+SELECT result_data, error_message, stack_trace, created_at FROM task_results WHERE task_id = $1;
+
+-- name: logs
+SELECT log_id, level, message, metadata, created_at FROM task_logs
+WHERE task_id = $1 AND ($2::uuid IS NULL OR log_id > $2) ORDER BY log_id LIMIT $3;
+
+-- name: list_workers
+-- Nodes that live, and those that stopped within a day.
+SELECT * FROM workers
+WHERE (stopped_at IS NULL OR stopped_at > now() - interval '1 day') AND last_heartbeat > now() - interval '1 day'
+  AND ($1::uuid IS NULL OR worker_id < $1)
+ORDER BY worker_id DESC LIMIT $2;
+
+-- name: get_worker
+SELECT * FROM workers WHERE worker_id = $1;
+
+-- name: want_worker
+-- What a node should do; it looks at its row when it is told to, and with every beat.
+UPDATE workers SET wanted = $2 WHERE worker_id = $1 AND stopped_at IS NULL AND status <> 'DEAD' RETURNING *;
+
+-- name: list_dead_letters
+SELECT * FROM dead_letter_queue
+WHERE ($1::text IS NULL OR task_name = $1) AND ($2::uuid IS NULL OR dlq_id < $2)
+ORDER BY dlq_id DESC LIMIT $3;
+
+-- name: get_dead_letter
+SELECT * FROM dead_letter_queue WHERE dlq_id = $1;
+
+-- name: waiting_dead_letters
+-- A slice of the dead letters that nobody has requeued, oldest first, by name or by id.
+SELECT dlq_id, task_id FROM dead_letter_queue
+WHERE requeued_at IS NULL AND ($1::text IS NULL OR task_name = $1) AND ($2::uuid[] IS NULL OR dlq_id = ANY ($2))
+  AND ($3::uuid IS NULL OR dlq_id > $3)
+ORDER BY dlq_id LIMIT $4;

@@ -1,0 +1,163 @@
+"""Reads tasks, their history, workers and dead letters for people: lists with filters, one thing with all its parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from taskflow.base.errors import InvalidInputError, NotFoundError
+from taskflow.base.pagination import decode_cursor, encode_cursor
+from taskflow.db.pool import Pool
+from taskflow.db.queries import load
+from taskflow.engine.client import TaskNotFoundError
+from taskflow.engine.states import TERMINAL, TaskStatus
+
+sql = load(__file__, "reading.sql")
+
+_FAILURES = frozenset({TaskStatus.FAILED, TaskStatus.TIMEOUT})
+_LIVE = frozenset(TaskStatus) - TERMINAL
+_REQUEUE_SLICE = 1_000
+
+Rows = list[asyncpg.Record]
+
+
+class WorkerNotFoundError(NotFoundError):
+    """There is no such worker."""
+
+    code = "worker_not_found"
+
+
+class DeadLetterNotFoundError(NotFoundError):
+    """There is no such dead letter."""
+
+    code = "dead_letter_not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks to list; what is None does not matter."""
+
+    statuses: frozenset[TaskStatus] | None = None
+    task_name: str | None = None
+    queue: str | None = None
+    campaign_id: UUID | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHistory:
+    """A task and everything that happened to it."""
+
+    task: asyncpg.Record
+    executions: Rows
+    result: asyncpg.Record | None
+    logs: Rows
+
+
+class EngineReader:
+    """Reading statements over the ordinary pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Take the pool."""
+        self._pool = pool
+
+    async def list_tasks(self, wanted: TaskFilter, cursor: str | None, limit: int) -> tuple[Rows, str | None]:
+        """Return a page of tasks and the next cursor: newest first, failures by when they failed."""
+        statuses = sorted(wanted.statuses) if wanted.statuses else None
+        values = (
+            statuses,
+            wanted.task_name,
+            wanted.queue,
+            wanted.campaign_id,
+            wanted.created_after,
+            wanted.created_before,
+        )
+        if wanted.statuses and wanted.statuses <= _FAILURES:
+            failed_at, task_id = decode_cursor(cursor, _moment, UUID) if cursor else (None, None)
+            rows = await self._pool.fetch(sql.list_failed_tasks, *values, failed_at, task_id, limit + 1)
+            return page(rows, limit, "failed_at", "task_id")
+        statement = sql.list_live_tasks if wanted.statuses and wanted.statuses <= _LIVE else sql.list_tasks
+        return page(await self._pool.fetch(statement, *values, before(cursor), limit + 1), limit, "task_id")
+
+    async def task(self, task_id: UUID) -> asyncpg.Record:
+        """Return a task's row, or raise TaskNotFoundError."""
+        row = await self._pool.fetchrow(sql.get_task, task_id)
+        if row is None:
+            raise TaskNotFoundError(f"There is no task {task_id}.", task_id=str(task_id))
+        return row
+
+    async def history(self, task_id: UUID, log_limit: int) -> TaskHistory:
+        """Return a task with its attempts, its result and its first log lines."""
+        async with self._pool.acquire() as connection:
+            task = await connection.fetchrow(sql.get_task, task_id)
+            if task is None:
+                raise TaskNotFoundError(f"There is no task {task_id}.", task_id=str(task_id))
+            return TaskHistory(
+                task,
+                await connection.fetch(sql.executions, task_id),
+                await connection.fetchrow(sql.result, task_id),
+                await connection.fetch(sql.logs, task_id, None, log_limit),
+            )
+
+    async def logs(self, task_id: UUID, cursor: str | None, limit: int) -> tuple[Rows, str | None]:
+        """Return a page of a task's log lines, oldest first."""
+        await self.task(task_id)
+        return page(await self._pool.fetch(sql.logs, task_id, before(cursor), limit + 1), limit, "log_id")
+
+    async def list_workers(self, cursor: str | None, limit: int) -> tuple[Rows, str | None]:
+        """Return a page of worker nodes."""
+        return page(await self._pool.fetch(sql.list_workers, before(cursor), limit + 1), limit, "worker_id")
+
+    async def worker(self, worker_id: UUID) -> asyncpg.Record:
+        """Return a worker node's row, or raise WorkerNotFoundError."""
+        row = await self._pool.fetchrow(sql.get_worker, worker_id)
+        if row is None:
+            raise WorkerNotFoundError
+        return row
+
+    async def want_worker(self, worker_id: UUID, wanted: str) -> asyncpg.Record | None:
+        """Write what a node should do (RUN, PAUSE, DRAIN); None when it no longer lives."""
+        return await self._pool.fetchrow(sql.want_worker, worker_id, wanted)
+
+    async def list_dead_letters(self, task_name: str | None, cursor: str | None, limit: int) -> tuple[Rows, str | None]:
+        """Return a page of dead letters, newest first."""
+        rows = await self._pool.fetch(sql.list_dead_letters, task_name, before(cursor), limit + 1)
+        return page(rows, limit, "dlq_id")
+
+    async def dead_letter(self, dlq_id: UUID) -> asyncpg.Record:
+        """Return a dead letter's row, or raise DeadLetterNotFoundError."""
+        row = await self._pool.fetchrow(sql.get_dead_letter, dlq_id)
+        if row is None:
+            raise DeadLetterNotFoundError
+        return row
+
+    async def waiting_dead_letters(
+        self, task_name: str | None, dlq_ids: Sequence[UUID] | None, after: UUID | None
+    ) -> tuple[list[UUID], UUID | None]:
+        """Return the tasks of the next thousand letters that nobody has requeued, and where to go on."""
+        rows = await self._pool.fetch(sql.waiting_dead_letters, task_name, dlq_ids, after, _REQUEUE_SLICE)
+        return [row["task_id"] for row in rows], rows[-1]["dlq_id"] if rows else None
+
+
+def before(cursor: str | None) -> UUID | None:
+    """Return the id that a cursor names."""
+    return decode_cursor(cursor, UUID)[0] if cursor else None
+
+
+def page(rows: Rows, limit: int, *key: str) -> tuple[Rows, str | None]:
+    """Cut `limit + 1` rows to a page and the cursor of the next one."""
+    if len(rows) <= limit:
+        return rows, None
+    last = rows[limit - 1]
+    return rows[:limit], encode_cursor(*(last[name] for name in key))
+
+
+def _moment(text: Any) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise InvalidInputError("The cursor's time has no zone.")
+    return moment

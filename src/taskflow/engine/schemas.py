@@ -1,0 +1,229 @@
+"""What crosses HTTP about tasks, workers and dead letters."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import asyncpg
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from taskflow.base.errors import InvalidInputError
+from taskflow.engine.client import Request
+from taskflow.engine.states import Priority, TaskStatus
+
+MAX_BULK = 10_000
+
+TaskName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+QueueName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
+PriorityName = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
+Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
+
+
+class NewTask(BaseModel):
+    """A task to run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_name: TaskName = Field(examples=["resize"])
+    args: dict[str, Any] | list[Any] = Field(
+        default_factory=dict, description="An object is keyword arguments, a list is positional ones."
+    )
+    kwargs: dict[str, Any] | None = Field(None, description="Keyword arguments beside a list of positional ones.")
+    priority: PriorityName | Annotated[int, Field(ge=1, le=10)] | None = Field(
+        None,
+        description="CRITICAL 10, HIGH 8, MEDIUM 5, LOW 2, or a number; by default the task's own.",
+        examples=["HIGH"],
+    )
+    queue: QueueName | None = None
+    scheduled_at: AwareDatetime | None = Field(None, description="Not before this instant.")
+    max_retries: int | None = Field(None, ge=0, le=1_000)
+    timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400)
+
+    def to_request(self, created_by: UUID, task_id: UUID | None) -> Request:
+        """Return what the engine is asked for.
+
+        Raises:
+            InvalidInputError: both `args` and `kwargs` are objects with members.
+        """
+        named = isinstance(self.args, dict)
+        if named and self.args and self.kwargs:
+            raise InvalidInputError("Keyword arguments come in `args` or in `kwargs`, not in both.")
+        return Request(
+            task_name=self.task_name,
+            args=() if isinstance(self.args, dict) else self.args,
+            kwargs=(self.args or self.kwargs) if isinstance(self.args, dict) else self.kwargs,
+            queue=self.queue,
+            priority=None if self.priority is None else Priority.parse(self.priority),
+            max_retries=self.max_retries,
+            timeout_seconds=self.timeout_seconds,
+            scheduled_at=self.scheduled_at,
+            created_by=created_by,
+            task_id=task_id,
+        )
+
+
+class TaskCreated(BaseModel):
+    """A task that was accepted."""
+
+    task_id: UUID
+    status: TaskStatus
+
+
+class NewTasks(BaseModel):
+    """Tasks to run, all or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tasks: list[NewTask] = Field(min_length=1, max_length=MAX_BULK)
+
+
+class TasksCreated(BaseModel):
+    """Tasks that were accepted, in the order they were given."""
+
+    task_ids: list[UUID]
+
+
+class TaskOut(BaseModel):
+    """A task."""
+
+    task_id: UUID
+    task_name: str
+    task_args: Any = Field(description="Positional arguments, or null.")
+    task_kwargs: Any = Field(description="Keyword arguments, or null.")
+    queue: str
+    priority: int
+    priority_name: PriorityName | None
+    status: TaskStatus
+    retry_count: int
+    max_retries: int
+    timeout_seconds: int
+    parent_task_id: UUID | None
+    campaign_id: UUID | None
+    created_at: datetime
+    scheduled_at: datetime | None = Field(description="When the caller wanted it.")
+    due_at: datetime | None = Field(description="When it becomes PENDING; also of a retry.")
+    started_at: datetime | None
+    completed_at: datetime | None
+    worker_id: UUID | None
+    created_by: UUID | None
+    lease_epoch: int
+    crash_count: int
+    cancel_requested_at: datetime | None
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "TaskOut":
+        """Read a row of `tasks`."""
+        return cls.model_construct(**_task_fields(row))
+
+
+class ExecutionOut(BaseModel):
+    """One attempt."""
+
+    execution_id: UUID
+    attempt_number: int
+    lease_epoch: int
+    worker_id: UUID | None
+    started_at: datetime
+    completed_at: datetime | None
+    duration_seconds: float | None
+    status: str
+    error_message: str | None
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "ExecutionOut":
+        """Read a row of `task_executions`."""
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class ResultOut(BaseModel):
+    """What a task returned, or why it failed."""
+
+    result_data: Any
+    error_message: str | None
+    stack_trace: str | None
+    created_at: datetime
+
+
+class LogOut(BaseModel):
+    """A line that a task logged."""
+
+    log_id: UUID
+    level: str
+    message: str
+    metadata: Any
+    created_at: datetime
+
+
+class TaskDetail(TaskOut):
+    """A task with its attempts, its result and its first 1,000 log lines."""
+
+    executions: list[ExecutionOut]
+    result: ResultOut | None
+    logs: list[LogOut]
+
+
+class WorkerOut(BaseModel):
+    """A worker node."""
+
+    worker_id: UUID
+    hostname: str
+    status: Literal["ACTIVE", "IDLE", "BUSY", "PAUSED", "DRAINING", "DEAD"]
+    capacity: int
+    current_load: int
+    queues: list[str] = Field(description="Empty: every queue.")
+    last_heartbeat: datetime
+    registered_at: datetime
+    metadata: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "WorkerOut":
+        """Read a row of `workers`."""
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class DeadLetterOut(BaseModel):
+    """A task that was given up."""
+
+    dlq_id: UUID
+    task_id: UUID
+    task_name: str
+    task_data: Any
+    failure_reason: str
+    stack_trace: str | None
+    total_attempts: int
+    moved_at: datetime
+    requeued_at: datetime | None
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "DeadLetterOut":
+        """Read a row of `dead_letter_queue`."""
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class RequeueFilter(BaseModel):
+    """Which dead letters to requeue; without either, all that nobody has requeued."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task_name: TaskName | None = None
+    dlq_ids: list[UUID] | None = Field(None, max_length=10_000)
+
+
+class Requeued(BaseModel):
+    """How many tasks start over."""
+
+    requeued: int
+
+
+def _task_fields(row: asyncpg.Record) -> dict[str, Any]:
+    fields = {name: row[name] for name in TaskOut.model_fields if name != "priority_name"}
+    fields["priority_name"] = Priority.name_of(row["priority"])
+    fields["status"] = TaskStatus(row["status"])
+    return fields
+
+
+def task_detail(
+    task: asyncpg.Record, executions: list[ExecutionOut], result: ResultOut | None, logs: list[LogOut]
+) -> TaskDetail:
+    """Put a task and its parts together."""
+    return TaskDetail(**_task_fields(task), executions=executions, result=result, logs=logs)
