@@ -16,7 +16,7 @@ STEPS: dict[str, list[str]] = {
     "ruff check": [str(BIN / "ruff"), "check", "."],
     "ruff format": [str(BIN / "ruff"), "format", "--check", "."],
     "mypy": [str(BIN / "mypy")],
-    "import contract": [str(BIN / "lint-imports"), "--no-cache"],
+    "import contract": [str(BIN / "lint-imports"), "--no-cache", "--no-logo"],
     "dashboard lint": [*BOOTSTRAP, "npm", "run", "--silent", "lint"],
     "dashboard types": [*BOOTSTRAP, "npm", "run", "--silent", "typecheck"],
     "dashboard tests": [*BOOTSTRAP, "npm", "run", "--silent", "test"],
