@@ -35,6 +35,7 @@ async def stop(process: asyncio.subprocess.Process, *, seconds: float = 20) -> i
             return await process.wait()
     finally:
         kill_group(process)
+        await process.wait()
 
 
 def kill_group(process: asyncio.subprocess.Process) -> None:

@@ -129,7 +129,9 @@ class Task(Generic[P, R]):
         Raises:
             InvalidTaskArgumentsError: they do not fit; the sentence names each misfit.
         """
-        return self._arguments.validate(args, kwargs) if self._arguments else {}
+        if self._arguments is None:  # a batch function takes the batch; its tasks' arguments are its own business
+            return dict(kwargs or {})
+        return self._arguments.validate(args, kwargs)
 
 
 class _Arguments:

@@ -1,0 +1,106 @@
+"""The board: memory that a child shares with its parent, so that the parent knows what ran when the child dies.
+
+A claimed task is RUNNING in PostgreSQL before its function starts. The child therefore marks real starts here; after
+its crash only what is marked counts a crash, and the rest of its claims goes back free.
+
+Layout: a header of eight-byte fields, then entries of (state, epoch, task id, deadline). The child writes, the
+parent reads; each field is written whole, so there is nothing to lock.
+"""
+
+import mmap
+import os
+import struct
+import time
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple
+from uuid import UUID
+
+_ENTRY = struct.Struct("<ii16sd")
+_COUNT = struct.Struct("<Q")
+_TIME = struct.Struct("<d")
+_HEADER_BYTES = 128
+ENTRIES = 2048
+SIZE = _HEADER_BYTES + ENTRIES * _ENTRY.size
+
+
+class Counter(IntEnum):
+    """What a child counts; the number is the field in the header."""
+
+    COMPLETED = 1
+    FAILED = 2
+    RETRIED = 3
+    TIMED_OUT = 4
+    CANCELLED = 5
+    CRASHED = 6
+    RELEASED = 7
+    STALE = 8
+    RUNNING = 9
+    HELD = 10
+
+
+class Started(NamedTuple):
+    """A task whose function has started and not ended. `deadline` is on the monotonic clock."""
+
+    task_id: UUID
+    lease_epoch: int
+    deadline: float
+
+
+def make_board() -> int:
+    """Return the descriptor of a new board, to be inherited by a child."""
+    descriptor = os.memfd_create("taskflow-board", 0)
+    os.ftruncate(descriptor, SIZE)
+    return descriptor
+
+
+class Board:
+    """Either side's view of a board."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Map the board behind `descriptor`."""
+        self._memory = mmap.mmap(descriptor, SIZE)
+        self._free = list(range(ENTRIES - 1, -1, -1))
+
+    def close(self) -> None:
+        """Unmap it."""
+        self._memory.close()
+
+    def tick(self) -> None:
+        """Say that the event loop turns."""
+        _TIME.pack_into(self._memory, 0, time.monotonic())
+
+    @property
+    def last_tick(self) -> float:
+        """When (monotonic seconds) the event loop last turned; 0 before it first did."""
+        return float(_TIME.unpack_from(self._memory, 0)[0])
+
+    def start(self, task_id: UUID, lease_epoch: int, deadline: float) -> int:
+        """Mark a real start; return the entry to give to `end`."""
+        entry = self._free.pop()
+        _ENTRY.pack_into(self._memory, _HEADER_BYTES + entry * _ENTRY.size, 1, lease_epoch, task_id.bytes, deadline)
+        return entry
+
+    def end(self, entry: int) -> None:
+        """Unmark it: the function has returned or raised."""
+        struct.pack_into("<i", self._memory, _HEADER_BYTES + entry * _ENTRY.size, 0)
+        self._free.append(entry)
+
+    def started(self) -> Iterator[Started]:
+        """Yield what is marked."""
+        for entry in range(ENTRIES):
+            state, epoch, raw, deadline = _ENTRY.unpack_from(self._memory, _HEADER_BYTES + entry * _ENTRY.size)
+            if state:
+                yield Started(UUID(bytes=raw), epoch, deadline)
+
+    def count(self, counter: Counter, by: int = 1) -> None:
+        """Add to a counter."""
+        self.set(counter, self.read(counter) + by)
+
+    def set(self, counter: Counter, value: int) -> None:
+        """Set a gauge."""
+        _COUNT.pack_into(self._memory, counter * _COUNT.size, value)
+
+    def read(self, counter: Counter) -> int:
+        """Read a counter or gauge."""
+        return int(_COUNT.unpack_from(self._memory, counter * _COUNT.size)[0])

@@ -1,0 +1,231 @@
+"""The task poller: takes ids that Redis suggests, claims them in PostgreSQL, and keeps a short stock of work.
+
+The stock is measured in time: never more than `prefetch_seconds` of work per slot beyond what runs, judged by how long
+tasks of each dispatch key have taken lately. Quick tasks are thus claimed by the hundred and slow ones one by one. What
+is claimed and not yet committed is bounded too, so a slow database holds the poller back.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from taskflow.base.ids import uuid7
+from taskflow.base.logging import get_logger
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.dispatch import Claimed, Settled
+from taskflow.engine.store import Lease, Outcome, TaskStore
+from taskflow.engine.worker.publisher import CONNECTION_LOST
+from taskflow.settings import WorkerSettings
+
+log = get_logger(__name__)
+
+_UNKNOWN_SECONDS = 0.02  # assumed of a dispatch key that has not been seen yet
+_NET_SECONDS = 1.0  # a lost wake-up costs at most this
+_FORGET_EVERY = 1.0
+
+
+class Stock:
+    """How much work this child has, and how long work of each key takes."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        """Start empty."""
+        self._capacity = settings.capacity
+        self._budget = settings.prefetch_seconds * settings.capacity
+        self._most_held = settings.max_batch * 2
+        self._seconds: dict[str, float] = {}
+        self.waiting: defaultdict[str, int] = defaultdict(int)
+        self.running = 0
+        self.held = 0
+
+    def learn(self, dispatch_key: str, seconds: float) -> None:
+        """Take in how long one task of a key took (a moving average; a fifth is news)."""
+        known = self._seconds.get(dispatch_key)
+        if known is None and len(self._seconds) > 200:
+            self._seconds.pop(next(iter(self._seconds)))
+        self._seconds[dispatch_key] = seconds if known is None else known * 0.8 + seconds * 0.2
+
+    def room(self) -> tuple[int, int, dict[str, int]]:
+        """Return (limit, quota of an unknown key, quotas of known keys) for the next claim; limit 0: claim nothing."""
+        waiting = sum(self.waiting.values())
+        free = max(0, self._capacity - self.running - waiting)
+        stocked = sum(n * self._seconds.get(key, _UNKNOWN_SECONDS) for key, n in self.waiting.items())
+        budget = self._budget - stocked
+        limit = self._most_held - self.held
+        if (free == 0 and budget < self._budget / 2) or (limit < self._most_held // 4 and free == 0) or limit <= 0:
+            return 0, 0, {}
+        budget = max(0.0, budget)
+        quotas = {key: free + int(budget / max(seconds, 1e-6)) for key, seconds in self._seconds.items()}
+        quotas = {key: min(limit, n) for key, n in quotas.items()}
+        return limit, min(limit, free + int(budget / _UNKNOWN_SECONDS)), quotas
+
+
+class Poller:
+    """Claims work for one child."""
+
+    def __init__(
+        self,
+        store: TaskStore,
+        broker: RedisBroker,
+        settings: WorkerSettings,
+        stock: Stock,
+        *,
+        worker_id: UUID,
+        process_id: UUID,
+        feed: Callable[[Sequence[Lease]], None],
+    ) -> None:
+        """`feed` takes the leases as they are won."""
+        self._store = store
+        self._broker = broker
+        self._settings = settings
+        self._stock = stock
+        self._worker_id = worker_id
+        self._process_id = process_id
+        self._consumer = str(process_id)
+        self._feed = feed
+        self._attention = asyncio.Event()
+        self._paused = False
+        self._held: dict[UUID, tuple[Lease, UUID]] = {}  # task → its lease and claim
+        self._open: dict[UUID, int] = {}  # claim → tasks not settled
+        self._done: list[UUID] = []
+
+    def pause(self) -> None:
+        """Claim nothing more."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Claim again."""
+        self._paused = False
+        self._attention.set()
+
+    def wake(self) -> None:
+        """There is room, or something to claim."""
+        self._attention.set()
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """Free the leases of committed outcomes."""
+        self._stock.held -= len(outcomes)
+        for outcome in outcomes:
+            self._settle(outcome.lease.task_id)
+        self._attention.set()
+
+    def _settle(self, task_id: UUID) -> None:
+        held = self._held.pop(task_id, None)
+        if held is None:
+            return
+        claim = held[1]
+        self._open[claim] -= 1
+        if not self._open[claim]:
+            del self._open[claim]
+            self._done.append(claim)
+
+    async def run(self) -> None:
+        """Claim until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll())
+            group.create_task(self._listen())
+            group.create_task(self._forget())
+
+    async def _poll(self) -> None:
+        while True:
+            self._attention.clear()
+            limit, quota, quotas = self._stock.room()
+            if self._paused or limit == 0:
+                await self._attention.wait()
+                continue
+            try:
+                claimed = await self._broker.dispatch.claim(
+                    self._consumer,
+                    limit=min(limit, self._settings.max_batch),
+                    quota=quota,
+                    quotas=quotas,
+                    lease=self._settings.lease_seconds,
+                    queues=self._settings.queues,
+                )
+            except (RedisError, OSError) as error:
+                log.warning("redis_away", error=repr(error))
+                await asyncio.sleep(0.5)
+                continue
+            if claimed.state == "OK":
+                await self._take(claimed)
+            else:
+                await self._rest(claimed.wait or _NET_SECONDS)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(min(seconds, _NET_SECONDS)):
+                await self._attention.wait()
+        except TimeoutError:
+            return
+
+    async def _take(self, claimed: Claimed) -> None:
+        """Turn suggested ids into leases; ids that are no longer PENDING are ghosts and leave Redis."""
+        claim_id = uuid7()
+        ids = [task_id for _, group in claimed.groups for task_id in group]
+        leases = await self._claim_rows(claim_id, ids)
+        won = {str(lease.task_id) for lease in leases}
+        if leases:
+            self._open[claim_id] = len(leases)
+            self._held.update((lease.task_id, (lease, claim_id)) for lease in leases)
+            self._stock.held += len(leases)
+            place = {task_id: index for index, task_id in enumerate(ids)}
+            leases.sort(key=lambda lease: place[str(lease.task_id)])
+            self._feed(leases)
+        else:
+            self._done.append(claim_id)
+        if len(won) < len(ids):
+            ghosts = [Settled(key, i, "") for key, group in claimed.groups for i in group if i not in won]
+            try:
+                await self._broker.dispatch.settle(ghosts)
+            except (RedisError, OSError) as error:
+                log.warning("ghosts_left", ids=len(ghosts), error=repr(error))
+
+    async def _claim_rows(self, claim_id: UUID, ids: list[str]) -> list[Lease]:
+        """Claim in PostgreSQL; when the answer is lost, ask again under the same claim id until it comes."""
+        pause = 0.05
+        while True:
+            try:
+                return await self._store.claim(claim_id, self._worker_id, self._process_id, ids)
+            except CONNECTION_LOST as error:
+                log.warning("claim_repeated", ids=len(ids), error=repr(error))
+                await asyncio.sleep(pause)
+                pause = min(2.0, pause * 2)
+
+    async def _listen(self) -> None:
+        """Wait on this consumer's wake list; the net is in `_rest`."""
+        while True:
+            try:
+                if await self._broker.waiting.wait(self._consumer, _NET_SECONDS):
+                    self._attention.set()
+            except (RedisError, OSError):
+                await asyncio.sleep(0.5)
+
+    async def _forget(self) -> None:
+        """Delete journal rows of claims that are settled, and keep the leases of the others alive in Redis."""
+        renew_every = self._settings.lease_seconds / 3
+        next_renewal = renew_every
+        elapsed = 0.0
+        while True:
+            await asyncio.sleep(_FORGET_EVERY)
+            elapsed += _FORGET_EVERY
+            done, self._done = self._done, []
+            try:
+                if done:
+                    await self._store.forget_claims(done)
+            except CONNECTION_LOST as error:
+                self._done += done
+                log.warning("claims_kept", claims=len(done), error=repr(error))
+            if elapsed >= next_renewal:
+                next_renewal = elapsed + renew_every
+                await self._renew()
+
+    async def _renew(self) -> None:
+        held: defaultdict[str, list[str]] = defaultdict(list)
+        for lease, _ in self._held.values():
+            held[lease.dispatch_key].append(str(lease.task_id))
+        try:
+            await self._broker.dispatch.renew(held, self._settings.lease_seconds)
+        except (RedisError, OSError) as error:
+            log.warning("leases_not_renewed", error=repr(error))

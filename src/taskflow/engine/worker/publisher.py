@@ -1,0 +1,190 @@
+"""The result publisher: group commit of ends, then their announcement.
+
+Outcomes collect while a flush is under way and go with the next one, so a lone task is written at once and a busy
+child writes hundreds in one statement. A lease is free only once its flush has committed. A lost connection repeats
+the same batch (`TaskStore.finish` is safe to repeat); a batch that PostgreSQL refuses for what is in it is halved until
+the one bad outcome stands alone and is written as a failure that says so.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from taskflow.base.logging import get_logger
+from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
+from taskflow.engine.states import TaskStatus
+from taskflow.engine.store import LogLine, Outcome, TaskStore
+from taskflow.engine.worker.board import Board, Counter
+
+log = get_logger(__name__)
+
+CONNECTION_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+)
+_COUNTERS = {
+    TaskStatus.COMPLETED: Counter.COMPLETED,
+    TaskStatus.FAILED: Counter.FAILED,
+    TaskStatus.SCHEDULED: Counter.RETRIED,
+    TaskStatus.TIMEOUT: Counter.TIMED_OUT,
+    TaskStatus.CANCELLED: Counter.CANCELLED,
+    TaskStatus.PENDING: Counter.RELEASED,
+}
+
+
+class Publisher:
+    """Writes outcomes and log lines of one child."""
+
+    def __init__(
+        self,
+        store: TaskStore,
+        dispatch: Dispatch,
+        board: Board,
+        *,
+        max_batch: int,
+        on_settled: Callable[[Sequence[Outcome]], None],
+    ) -> None:
+        """`on_settled` hears, after each commit, which leases are free again."""
+        self._store = store
+        self._dispatch = dispatch
+        self._board = board
+        self._max_batch = max_batch
+        self._on_settled = on_settled
+        self._outcomes: deque[Outcome] = deque()
+        self._logs: deque[LogLine] = deque()
+        self._announcements: deque[tuple[list[Outcome], set[UUID]]] = deque()
+        self._work = asyncio.Event()
+        self._to_announce = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._busy = 0
+
+    def report(self, outcome: Outcome) -> None:
+        """Take an outcome for the next flush."""
+        self._outcomes.append(outcome)
+        self._idle.clear()
+        self._work.set()
+
+    def log(self, line: LogLine) -> None:
+        """Take a log line; it is written with the next flush, at the latest within a second."""
+        self._logs.append(line)
+        self._idle.clear()
+        self._work.set()
+
+    async def drained(self) -> None:
+        """Wait until everything reported so far is committed and announced."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Flush and announce until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write())
+            group.create_task(self._announce())
+
+    async def _write(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._outcomes or self._logs:
+                outcomes = [self._outcomes.popleft() for _ in range(min(self._max_batch, len(self._outcomes)))]
+                logs = [self._logs.popleft() for _ in range(min(1000, len(self._logs)))]
+                stale = await self._flush(outcomes, logs)
+                if outcomes:
+                    self._count(outcomes, stale)
+                    self._on_settled(outcomes)
+                    self._announcements.append((outcomes, stale))
+                    self._to_announce.set()
+            self._check_idle()
+
+    def _check_idle(self) -> None:
+        if not (self._outcomes or self._logs or self._announcements or self._busy):
+            self._idle.set()
+
+    async def _flush(self, outcomes: list[Outcome], logs: list[LogLine]) -> set[UUID]:
+        pause = 0.05
+        while True:
+            try:
+                return await self._store.finish(outcomes, logs)
+            except CONNECTION_LOST as error:
+                log.warning("flush_repeated", tasks=len(outcomes), error=repr(error), pause=pause)
+                await asyncio.sleep(pause)
+                pause = min(2.0, pause * 2)
+            except (asyncpg.PostgresError, ValueError, TypeError) as error:
+                return await self._bisect(outcomes, logs, error)
+
+    async def _bisect(self, outcomes: list[Outcome], logs: list[LogLine], error: Exception) -> set[UUID]:
+        if logs and not outcomes:
+            if len(logs) == 1:
+                log.error("log_line_refused", task_id=str(logs[0].task_id), error=str(error))
+                return set()
+            half = len(logs) // 2
+            await self._flush([], logs[:half])
+            await self._flush([], logs[half:])
+            return set()
+        if logs:
+            await self._flush([], logs)
+            return await self._flush(outcomes, [])
+        if len(outcomes) > 1:
+            half = len(outcomes) // 2
+            return await self._flush(outcomes[:half], []) | await self._flush(outcomes[half:], [])
+        outcome = outcomes[0]
+        if outcome.execution == "FAILED" and outcome.stack is None and outcome.dead:
+            log.error("outcome_refused", task_id=str(outcome.lease.task_id), error=str(error))
+            return set()  # nothing that we write of it is accepted: its lease will run out
+        log.warning("result_refused", task_id=str(outcome.lease.task_id), error=str(error))
+        outcome.status, outcome.execution, outcome.dead = TaskStatus.FAILED, "FAILED", True
+        outcome.retries, outcome.delay, outcome.result, outcome.stack = 0, None, None, None
+        outcome.error = f"PostgreSQL refused the result: {type(error).__name__}."
+        return await self._flush([outcome], [])
+
+    def _count(self, outcomes: Sequence[Outcome], stale: set[UUID]) -> None:
+        for outcome in outcomes:
+            if outcome.lease.task_id in stale:
+                self._board.count(Counter.STALE)
+            elif outcome.crashes:
+                self._board.count(Counter.CRASHED)
+            else:
+                self._board.count(_COUNTERS[outcome.status])
+
+    async def _announce(self) -> None:
+        """Tell Redis after the commit, in order; while it is away, keep what is to be told."""
+        pause = 0.05
+        while True:
+            await self._to_announce.wait()
+            self._to_announce.clear()
+            while self._announcements:
+                outcomes, stale = self._announcements[0]
+                try:
+                    await self._tell(outcomes, stale)
+                except (RedisError, OSError) as error:
+                    log.warning("announcement_repeated", tasks=len(outcomes), error=repr(error))
+                    await asyncio.sleep(pause)
+                    pause = min(2.0, pause * 2)
+                    continue
+                pause = 0.05
+                self._announcements.popleft()
+            self._check_idle()
+
+    async def _tell(self, outcomes: Sequence[Outcome], stale: set[UUID]) -> None:
+        ended: list[Settled] = []
+        back: list[Entry] = []
+        for outcome in outcomes:
+            lease = outcome.lease
+            task_id = str(lease.task_id)
+            if lease.task_id in stale:
+                ended.append(Settled(lease.dispatch_key, task_id, ""))
+            elif outcome.status is TaskStatus.PENDING:
+                back.append(Entry(lease.dispatch_key, lease.priority, task_id))
+            else:
+                ended.append(Settled(lease.dispatch_key, task_id, outcome.status.value))
+        await self._dispatch.settle(ended)
+        await self._dispatch.release(back)

@@ -1,0 +1,271 @@
+"""A worker node on real servers: what it runs, how attempts end, and what survives."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from support import sample_tasks as tasks
+from support.processes import running, start, stop
+from support.waiting import eventually
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
+from taskflow.engine import Engine
+
+
+@pytest.fixture
+async def engine(database: Database, broker: RedisBroker) -> Engine:
+    """The direct client; the dispatch is open, as after the relay's first run."""
+    await broker.dispatch.publish_generation("test")
+    return Engine(database, broker)
+
+
+@pytest.fixture
+async def node(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker node with one child."""
+    async with running({**environment, "TASKFLOW_WORKER_PROCESSES": "1"}, "worker") as process:
+        yield process
+
+
+async def row(database: Database, task_id: UUID) -> dict[str, Any]:
+    """Return a task's row."""
+    return dict(await database.pool.fetchrow("SELECT * FROM tasks WHERE task_id = $1", task_id) or {})
+
+
+async def ended(database: Database, task_id: UUID, seconds: float = 15) -> dict[str, Any]:
+    """Wait for a task's end; a task that waits for its retry is promoted here, in the scheduler's stead."""
+
+    async def look() -> dict[str, Any] | None:
+        found = await row(database, task_id)
+        return found if found["completed_at"] else None
+
+    return await eventually(look, seconds=seconds, what=f"the end of {task_id}")
+
+
+async def test_an_async_task_runs_and_leaves_result_and_history(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    handle = await engine.enqueue(tasks.add, 2, right=3)
+    task = await ended(database, handle.task_id)
+    assert task["status"] == "COMPLETED"
+    assert task["lease_epoch"] == 1
+    result = await database.pool.fetchrow("SELECT * FROM task_results WHERE task_id = $1", handle.task_id)
+    assert result is not None
+    assert result["result_data"] == 5
+    [attempt] = await database.pool.fetch("SELECT * FROM task_executions WHERE task_id = $1", handle.task_id)
+    assert (attempt["status"], attempt["attempt_number"]) == ("COMPLETED", 1)
+
+
+async def test_a_sync_task_runs_in_a_slot_and_logs(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    handle = await engine.enqueue(tasks.add_in_a_slot, 2, 3)
+    assert (await ended(database, handle.task_id))["status"] == "COMPLETED"
+    [line] = await database.pool.fetch("SELECT * FROM task_logs WHERE task_id = $1", handle.task_id)
+    assert (line["message"], line["metadata"]) == ("adding", {"left": 2})
+
+
+async def test_a_failing_task_waits_for_its_retry(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    handle = await engine.enqueue(tasks.always_fails, "pear")
+
+    async def scheduled() -> dict[str, Any] | None:
+        found = await row(database, handle.task_id)
+        return found if found["status"] == "SCHEDULED" else None
+
+    task = await eventually(scheduled)
+    assert task["retry_count"] == 1
+    assert task["due_at"] is not None
+    result = await database.pool.fetchrow("SELECT * FROM task_results WHERE task_id = $1", handle.task_id)
+    assert result is not None
+    assert result["error_message"] == "ValueError: pear"
+    assert "raise ValueError(word)" in result["stack_trace"]
+
+
+async def test_a_task_that_gives_up_enters_the_dead_letters(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    handle = await engine.enqueue(tasks.fails_for_good)
+    assert (await ended(database, handle.task_id))["status"] == "FAILED"
+    letter = await database.pool.fetchrow("SELECT * FROM dead_letter_queue WHERE task_id = $1", handle.task_id)
+    assert letter is not None
+    assert letter["failure_reason"] == "NoRetry: no use"
+    assert letter["task_data"]["task_name"] == "fails_for_good"
+    assert "raise NoRetry" in letter["stack_trace"]
+
+
+@pytest.mark.parametrize(
+    "stubborn",
+    [tasks.spins, tasks.spins_and_catches, tasks.swallows_cancellation, tasks.spins_in_a_slot, tasks.ignores_sigterm],
+    ids=lambda task: task.name,
+)
+async def test_whatever_will_not_stop_times_out_and_its_neighbours_finish(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database, stubborn: Any
+) -> None:
+    warm = await engine.enqueue(tasks.add_in_a_slot, 1, 1)
+    await ended(database, warm.task_id)
+    neighbours = [await engine.enqueue(tasks.sleeps, 2.0), await engine.enqueue(tasks.sleeps_in_a_slot, 2.0)]
+    handle = await engine.enqueue(stubborn)
+    task = await ended(database, handle.task_id)
+    assert task["status"] == "TIMEOUT"
+    assert (task["completed_at"] - task["started_at"]).total_seconds() < 1 + 2
+    for neighbour in neighbours:
+        assert (await ended(database, neighbour.task_id))["status"] == "COMPLETED"
+
+
+async def test_a_task_that_crashes_its_slot_is_counted_apart_from_errors(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    handle = await engine.enqueue(tasks.segfaults)
+
+    async def crashed() -> dict[str, Any] | None:
+        found = await row(database, handle.task_id)
+        return found if found["crash_count"] else None
+
+    task = await eventually(crashed)
+    assert (task["status"], task["retry_count"]) == ("SCHEDULED", 0)
+    [attempt] = await database.pool.fetch("SELECT * FROM task_executions WHERE task_id = $1", handle.task_id)
+    assert attempt["status"] == "CRASHED"
+    assert "SIGSEGV" in attempt["error_message"]
+
+
+async def test_a_task_that_takes_the_child_down_counts_a_crash_and_its_neighbours_go_back_free(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    killer = await engine.enqueue(tasks.exits_the_process)
+
+    async def crashed() -> bool:
+        return bool((await row(database, killer.task_id))["crash_count"])
+
+    await eventually(crashed)
+    after = await engine.enqueue(tasks.noop)
+    assert (await ended(database, after.task_id))["status"] == "COMPLETED"
+
+
+async def test_a_result_that_is_no_json_fails_the_attempt(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    handle = await engine.enqueue(tasks.returns_rubbish)
+
+    async def failed() -> str | None:
+        return await database.pool.fetchval(
+            "SELECT error_message FROM task_results WHERE task_id = $1", handle.task_id
+        )
+
+    assert "The result cannot be written as JSON" in (await eventually(failed) or "")
+
+
+async def test_cancelling_a_running_task_stops_it(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    for sleeper in (tasks.sleeps, tasks.sleeps_in_a_slot):
+        handle = await engine.enqueue(sleeper, 60.0)
+
+        async def runs(task_id: UUID = handle.task_id) -> bool:
+            return (await row(database, task_id))["status"] == "RUNNING"
+
+        await eventually(runs)
+        await engine.cancel(handle.task_id)
+        assert (await ended(database, handle.task_id))["status"] == "CANCELLED"
+
+
+async def test_priority_goes_first_and_then_age(
+    engine: Engine, environment: dict[str, str], database: Database, tmp_path: Any
+) -> None:
+    path = str(tmp_path / "order")
+    for name, priority in (("a", 2), ("b", 5), ("c", 10), ("d", 10), ("e", 8), ("f", 2)):
+        await engine.enqueue(tasks.writes_line.options(priority=priority), path, name)
+    one_at_a_time = {"TASKFLOW_WORKER_PROCESSES": "1", "TASKFLOW_WORKER_CAPACITY": "1"}
+    async with running({**environment, **one_at_a_time}, "worker"):
+
+        async def all_done() -> bool:
+            return await database.pool.fetchval("SELECT count(*) FROM tasks WHERE completed_at IS NULL") == 0
+
+        await eventually(all_done)
+    with open(path) as file:  # noqa: ASYNC230, PTH123
+        assert file.read().split() == ["c", "d", "e", "b", "a", "f"]
+
+
+async def test_a_batch_reports_each_of_its_tasks(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    await engine.enqueue_many(tasks.in_batches, [{"number": n} for n in range(40)])  # type: ignore[arg-type]
+
+    async def all_done() -> bool:
+        return await database.pool.fetchval("SELECT count(*) FROM tasks WHERE completed_at IS NULL") == 0
+
+    await eventually(all_done)
+    rows = await database.pool.fetch(
+        "SELECT (task_kwargs->>'number')::int AS n, status, lease_epoch FROM tasks ORDER BY n"
+    )
+    assert {r["n"] for r in rows if r["status"] == "COMPLETED"} == set(range(0, 40, 2))
+    assert {r["n"] for r in rows if r["status"] == "FAILED"} == set(range(1, 40, 2))
+    assert {r["n"] for r in rows if r["lease_epoch"] == 2} == set(range(0, 40, 7))
+
+
+async def test_sigterm_drains_and_hands_back_what_does_not_finish(
+    engine: Engine, environment: dict[str, str], database: Database
+) -> None:
+    process = await start({**environment, "TASKFLOW_WORKER_DRAIN_SECONDS": "1"}, "worker")
+    try:
+        quick = await engine.enqueue(tasks.sleeps, 0.7)
+        slow = [await engine.enqueue(tasks.sleeps, 60.0) for _ in range(3)]
+
+        async def all_run() -> bool:
+            return await database.pool.fetchval("SELECT count(*) FROM tasks WHERE status = 'RUNNING'") == 4
+
+        await eventually(all_run)
+        assert await stop(process) == 0
+    finally:
+        await stop(process)
+    assert (await row(database, quick.task_id))["status"] == "COMPLETED"
+    for handle in slow:
+        task = await row(database, handle.task_id)
+        assert (task["status"], task["retry_count"], task["crash_count"]) == ("PENDING", 0, 0)
+    assert await database.pool.fetchval("SELECT count(*) FROM task_claims") == 0
+    assert await database.pool.fetchval("SELECT status FROM workers") == "DEAD"
+
+
+async def test_a_node_killed_hard_leaves_no_process(
+    engine: Engine, environment: dict[str, str], database: Database
+) -> None:
+    process = await start(environment, "worker")
+    handle = await engine.enqueue(tasks.sleeps_in_a_slot, 60.0)
+
+    async def runs() -> bool:
+        return (await row(database, handle.task_id))["status"] == "RUNNING"
+
+    await eventually(runs)
+    os.kill(process.pid, signal.SIGKILL)
+    await process.wait()
+
+    def group_is_gone() -> bool:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    await eventually(group_is_gone)
+
+
+async def test_a_thousand_tasks_end_once_each(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    started = time.monotonic()
+    handles = await engine.enqueue_many(tasks.add, [{"left": n, "right": 1} for n in range(1000)])
+
+    async def all_done() -> bool:
+        return await database.pool.fetchval("SELECT count(*) FROM tasks WHERE status = 'COMPLETED'") == 1000
+
+    await eventually(all_done, seconds=30)
+    assert time.monotonic() - started < 30
+    assert len({handle.task_id for handle in handles}) == 1000
+    assert await database.pool.fetchval("SELECT count(*) FROM task_executions") == 1000
+    assert await database.pool.fetchval("SELECT sum(result_data::int) FROM task_results") == sum(range(1, 1001))
