@@ -1,0 +1,150 @@
+/**
+ * One WebSocket for the whole tab.
+ *
+ * Topics are counted: the first listener subscribes, the last one leaves. A hidden tab hangs up after a while and comes
+ * back with the cursor of the last batch it saw; when the server cannot continue from there it answers `resync`, and
+ * listeners are told to read the API again.
+ */
+import { backoff, type LiveEvent, type ServerMessage, type SubscribeMessage } from "./protocol";
+
+export type LiveStatus = "idle" | "connecting" | "live" | "lost";
+
+export interface LiveListener {
+  onEvents: (events: LiveEvent[]) => void;
+  /** Events were missed: read the API again. */
+  onResync: () => void;
+}
+
+export interface LiveOptions {
+  /** A one-use ticket, or null when nobody is signed in. */
+  ticket: () => Promise<string | null>;
+  open: (ticket: string) => WebSocket;
+}
+
+const HIDDEN_GRACE_MS = 20_000;
+/** The server pings; silence longer than this means the line is dead although nobody hung up. */
+const SILENCE_MS = 45_000;
+
+export class LiveConnection {
+  status: LiveStatus = "idle";
+  private socket: WebSocket | null = null;
+  private cursor: string | null = null;
+  private attempt = 0;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly topics = new Map<string, number>();
+  private readonly listeners = new Map<LiveListener, string[]>();
+  private readonly statusListeners = new Set<() => void>();
+  private readonly options: LiveOptions;
+
+  constructor(options: LiveOptions) {
+    this.options = options;
+  }
+
+  listen(topics: string[], listener: LiveListener): () => void {
+    this.listeners.set(listener, topics);
+    for (const topic of topics) this.topics.set(topic, (this.topics.get(topic) ?? 0) + 1);
+    if (this.status === "idle") void this.connect();
+    else this.announce();
+    return () => {
+      this.listeners.delete(listener);
+      for (const topic of topics) {
+        const left = (this.topics.get(topic) ?? 1) - 1;
+        if (left > 0) this.topics.set(topic, left);
+        else this.topics.delete(topic);
+      }
+    };
+  }
+
+  onStatus(listener: () => void): () => void {
+    this.statusListeners.add(listener);
+    return () => this.statusListeners.delete(listener);
+  }
+
+  /** Try at once instead of waiting for the next attempt. */
+  retryNow(): void {
+    if (this.status !== "lost") return;
+    clearTimeout(this.retryTimer);
+    void this.connect();
+  }
+
+  setHidden(hidden: boolean): void {
+    clearTimeout(this.hiddenTimer);
+    if (hidden) this.hiddenTimer = setTimeout(() => this.hangUp(), HIDDEN_GRACE_MS);
+    else if (this.status === "idle" && this.topics.size > 0) void this.connect();
+  }
+
+  /** Leaves without a sign: the tab is hidden or the user signed out. */
+  hangUp(): void {
+    clearTimeout(this.retryTimer);
+    clearTimeout(this.silenceTimer);
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
+    this.setStatus("idle");
+  }
+
+  private setStatus(status: LiveStatus): void {
+    if (this.status === status) return;
+    this.status = status;
+    for (const listener of this.statusListeners) listener();
+  }
+
+  private async connect(): Promise<void> {
+    // A retry stays "lost" on the screen until it has worked: a sign that flickers is worse than none.
+    if (this.status === "idle") this.setStatus("connecting");
+    const ticket = await this.options.ticket().catch(() => undefined);
+    if (this.status === "idle") return;
+    if (ticket === null) return this.hangUp();
+    if (ticket === undefined) return this.lose();
+    const socket = this.options.open(ticket);
+    this.socket = socket;
+    socket.onopen = () => this.announce();
+    socket.onmessage = (message: MessageEvent<string>) => {
+      if (socket === this.socket) this.receive(JSON.parse(message.data) as ServerMessage);
+    };
+    socket.onclose = () => {
+      if (socket === this.socket) this.lose();
+    };
+  }
+
+  private announce(): void {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    const message: SubscribeMessage = {
+      op: "subscribe",
+      topics: [...this.topics.keys()],
+      cursor: this.cursor,
+    };
+    this.socket.send(JSON.stringify(message));
+  }
+
+  private receive(message: ServerMessage): void {
+    clearTimeout(this.silenceTimer);
+    this.silenceTimer = setTimeout(() => this.socket?.close(), SILENCE_MS);
+    if (message.type === "ping") return;
+    if (message.type === "error") return;
+    if (message.cursor) this.cursor = message.cursor;
+    if (message.type === "subscribed") {
+      this.attempt = 0;
+      this.setStatus("live");
+    } else if (message.type === "resync") {
+      for (const listener of [...this.listeners.keys()]) listener.onResync();
+    } else this.deliver(message.events);
+  }
+
+  private deliver(events: LiveEvent[]): void {
+    for (const [listener, topics] of [...this.listeners]) {
+      const wanted = events.filter((event) => topics.includes(event.topic));
+      if (wanted.length > 0) listener.onEvents(wanted);
+    }
+  }
+
+  private lose(): void {
+    clearTimeout(this.silenceTimer);
+    this.socket = null;
+    this.setStatus("lost");
+    this.retryTimer = setTimeout(() => void this.connect(), backoff(this.attempt));
+    this.attempt += 1;
+  }
+}

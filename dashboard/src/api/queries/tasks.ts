@@ -1,0 +1,53 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { api, body } from "../client";
+import type { Page, Task, TaskDetail } from "../types";
+import { given, PAGE_SIZE, paged } from "./pages";
+
+export interface TaskFilter {
+  status?: string;
+  task_name?: string;
+  queue?: string;
+  campaign_id?: string;
+  created_after?: string;
+  created_before?: string;
+}
+
+export const taskKeys = {
+  all: ["tasks"] as const,
+  lists: () => [...taskKeys.all, "list"] as const,
+  list: (filter: TaskFilter, limit: number) => [...taskKeys.lists(), filter, limit] as const,
+  detail: (taskId: string) => [...taskKeys.all, "detail", taskId] as const,
+};
+
+export function tasksQuery(filter: TaskFilter, limit = PAGE_SIZE) {
+  const query = given({ ...filter });
+  return infiniteQueryOptions({
+    queryKey: taskKeys.list(query, limit),
+    queryFn: ({ pageParam, signal }) =>
+      body<Page<Task>>(
+        api.GET("/api/v1/tasks", {
+          params: { query: given({ ...query, cursor: pageParam, limit }) },
+          signal,
+        }),
+      ),
+    ...paged,
+  });
+}
+
+export function taskQuery(taskId: string) {
+  return queryOptions({
+    queryKey: taskKeys.detail(taskId),
+    queryFn: ({ signal }) =>
+      body<TaskDetail>(
+        api.GET("/api/v1/tasks/{task_id}", { params: { path: { task_id: taskId } }, signal }),
+      ),
+  });
+}
+
+export function cancelTask(taskId: string): Promise<Task> {
+  return body(api.DELETE("/api/v1/tasks/{task_id}", { params: { path: { task_id: taskId } } }));
+}
+
+export function retryTask(taskId: string): Promise<Task> {
+  return body(api.POST("/api/v1/tasks/{task_id}/retry", { params: { path: { task_id: taskId } } }));
+}

@@ -1,0 +1,89 @@
+import { X } from "lucide-react";
+import { useEffect, useState } from "react";
+import { Input } from "@/components/ui/field";
+import { Select } from "@/components/ui/select";
+import { Chips } from "@/components/ui/tabs";
+import { shortId } from "@/lib/format";
+import { stateLook, taskStatuses } from "@/lib/states";
+import { ranges } from "./filters";
+
+const TYPING_MS = 350;
+
+interface TaskFiltersProps {
+  get: (key: string) => string;
+  set: (changes: Record<string, string | null>) => void;
+  queues: string[];
+}
+
+/** Keeps what is being typed and hands it on when the typing stops. */
+function NameFilter({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  useEffect(() => {
+    if (text === value) return;
+    const timer = setTimeout(() => onChange(text.trim()), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text, value, onChange]);
+  return (
+    <Input
+      type="search"
+      data-filter
+      aria-label="Task name"
+      placeholder="Task name"
+      value={text}
+      onChange={(event) => setText(event.target.value)}
+      className="w-52 max-md:w-full"
+    />
+  );
+}
+
+export function TaskFilters({ get, set, queues }: TaskFiltersProps) {
+  const queue = get("queue");
+  const known = queue && !queues.includes(queue) ? [...queues, queue] : queues;
+  const campaign = get("campaign_id");
+  const tabs = [
+    { value: "", label: "All" },
+    ...taskStatuses.map((status) => ({ value: status, label: stateLook("task", status).label })),
+  ];
+  return (
+    <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
+      <Chips
+        label="Status"
+        tabs={tabs}
+        value={get("status")}
+        onChange={(status) => set({ status })}
+      />
+      <div className="flex min-w-0 items-center gap-2 max-md:grid max-md:w-full max-md:grid-cols-2 max-md:[&>:first-child]:col-span-2">
+        <NameFilter value={get("task_name")} onChange={(task_name) => set({ task_name })} />
+        <Select
+          aria-label="Queue"
+          className="w-36! max-md:w-full!"
+          value={queue}
+          onChange={(value) => set({ queue: value })}
+          options={[
+            { value: "", label: "All queues" },
+            ...known.map((name) => ({ value: name, label: name })),
+          ]}
+        />
+        <Select
+          aria-label="Created"
+          className="w-36! max-md:w-full!"
+          value={get("since")}
+          onChange={(value) => set({ since: value })}
+          options={ranges}
+        />
+        {campaign && (
+          <button
+            type="button"
+            aria-label="Show tasks of all campaigns"
+            onClick={() => set({ campaign_id: null })}
+            className="flex h-8 shrink-0 items-center gap-1.5 rounded-md bg-active px-2 text-sm hover:bg-hover"
+          >
+            Campaign <span className="font-mono text-xs">{shortId(campaign)}</span>
+            <X aria-hidden size={13} />
+          </button>
+        )}
+      </div>
+    </div>
+  );
+}

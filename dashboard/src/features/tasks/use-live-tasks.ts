@@ -1,0 +1,64 @@
+import { type InfiniteData, type QueryKey, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { type LiveEvent, useLive } from "@/api/live";
+import { throttle } from "@/api/live/throttle";
+import type { Page, Task } from "@/api/types";
+
+type Tasks = InfiniteData<Page<Task>>;
+
+const REFRESH_MS = 5_000;
+
+/** Puts the statuses of a batch into the rows that are on the screen; null when it concerns none of them. */
+export function patched(data: Tasks, events: LiveEvent[]): Tasks | null {
+  const changes = new Map(events.map((event) => [event.data.task_id, event.data]));
+  let hit = false;
+  const pages = data.pages.map((page) => ({
+    ...page,
+    items: page.items.map((task) => {
+      const change = changes.get(task.task_id);
+      if (!change) return task;
+      hit = true;
+      return { ...task, ...(change as Partial<Task>) };
+    }),
+  }));
+  return hit ? { ...data, pages } : null;
+}
+
+/**
+ * A live list. Rows on the screen change at once; new ones come by reading the first page again, or, for somebody who
+ * has scrolled further down, when asked: `stale` says that there is something to ask for.
+ */
+export function useLiveTasks(queryKey: QueryKey): { stale: boolean; refresh: () => void } {
+  const client = useQueryClient();
+  const [stale, setStale] = useState(false);
+  const key = JSON.stringify(queryKey);
+  const latest = useRef(queryKey);
+  useEffect(() => {
+    latest.current = queryKey;
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other filters, another list
+  useEffect(() => setStale(false), [key]);
+  const again = useMemo(
+    () =>
+      throttle(() => {
+        const pages = client.getQueryData<Tasks>(latest.current)?.pages.length ?? 0;
+        if (pages > 1) setStale(true);
+        else void client.invalidateQueries({ queryKey: latest.current });
+      }, REFRESH_MS),
+    [client],
+  );
+  useEffect(() => again.cancel, [again]);
+  useLive(
+    ["tasks"],
+    (events) => {
+      client.setQueryData<Tasks>(latest.current, (data) => (data && patched(data, events)) ?? data);
+      again();
+    },
+    again,
+  );
+  const refresh = () => {
+    setStale(false);
+    void client.resetQueries({ queryKey: latest.current });
+  };
+  return { stale, refresh };
+}

@@ -1,0 +1,23 @@
+import "./styles/index.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { RouterProvider } from "react-router";
+import { restore } from "./api/session";
+import { Providers } from "./app/providers";
+import { router } from "./app/router";
+
+async function start(): Promise<void> {
+  const root = document.getElementById("root");
+  if (!root) throw new Error("index.html has no #root");
+  // Known before the first paint: nobody sees the sign-in page flash by.
+  await restore().catch(() => undefined);
+  createRoot(root).render(
+    <StrictMode>
+      <Providers>
+        <RouterProvider router={router} />
+      </Providers>
+    </StrictMode>,
+  );
+}
+
+void start();
