@@ -200,7 +200,10 @@ class Coordinator:
                     log.warning("duty_waits", duty=duty.name, error=f"{type(error).__name__}: {error}")
                 await self._back_off(state, interval)
                 continue
-            except Exception:
+            except Exception as error:
+                if not context.lease.is_held:  # its session was ended under it, most likely
+                    log.warning("duty_cut_short", duty=duty.name, error=f"{type(error).__name__}: {error}")
+                    return
                 log.exception("duty_failed", duty=duty.name)
                 await self._back_off(state, interval)
                 continue
