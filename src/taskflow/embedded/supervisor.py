@@ -146,7 +146,7 @@ class AllInOne:
             await ensure_cli_key(database, self.settings)
 
     def _start_children(self) -> None:
-        commands = {"api": ["api"], "coordinator": ["coordinator"]}
+        commands = {"api": ["api", "--no-first-admin"], "coordinator": ["coordinator"]}
         if self.settings.smtp.host is None:
             commands["sandbox"] = ["sandbox"]
         commands |= {f"worker-{number}": ["worker"] for number in range(1, self._nodes + 1)}

@@ -1,0 +1,199 @@
+"""What commands that speak HTTP share: the client, the options `--api-url` and `--json`, and how things are printed.
+
+Where the API is: `--api-url`, else `TASKFLOW_API_URL`, else the `taskflow up` of this home, else port 8000 here. Who
+calls: `TASKFLOW_API_KEY`, else the key that `taskflow up` left in `<home>/cli-key`. A key is no option of the command
+line, because command lines are seen by everybody on the machine.
+"""
+
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+import httpx
+
+from taskflow.base.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    PayloadTooLargeError,
+    RateLimitedError,
+    TaskFlowError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from taskflow.cli.configuration import load_settings
+from taskflow.identity.first_start import CLI_KEY_FILE
+from taskflow.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SECONDS = 30.0
+_PAGE = 500
+_KINDS: dict[int, type[TaskFlowError]] = {
+    kind.status: kind
+    for kind in (
+        UnauthenticatedError,
+        ForbiddenError,
+        NotFoundError,
+        ConflictError,
+        PayloadTooLargeError,
+        InvalidInputError,
+        RateLimitedError,
+        UnavailableError,
+    )
+}
+
+
+class Client:
+    """The REST API as a caller with a key sees it; problems become domain errors, and with them exit codes."""
+
+    def __init__(self, url: str, key: str, http: httpx.Client | None = None) -> None:
+        """Speak to the API at `url` (scheme, host and port) with an API key or access token."""
+        self.url = url.rstrip("/")
+        self.key = key
+        self._http = http or httpx.Client(base_url=self.url, timeout=_SECONDS, trust_env=False)
+        self._http.headers["Authorization"] = f"Bearer {key}"
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """Return the JSON of an answer, or None when it has no body; `path` comes after `/api/v1`.
+
+        Raises:
+            TaskFlowError: the subclass that fits the status.
+            UnavailableError: nobody answers.
+        """
+        return _json(self.send(method, path, **options))
+
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Return a successful answer as it is; raises like `request`."""
+        try:
+            answer = self._http.request(method, f"/api/v1{path}", **options)
+        except httpx.HTTPError as error:
+            raise UnavailableError(f"No answer from {self.url}: {error or type(error).__name__}.") from error
+        if answer.is_success:
+            return answer
+        raise _problem(answer)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """GET with a query; None leaves a parameter out."""
+        return self.request("GET", path, params={key: value for key, value in query.items() if value is not None})
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Any:
+        """POST a JSON body."""
+        return self.request("POST", path, **({} if body is None else {"json": body}), **options)
+
+    def delete(self, path: str) -> Any:
+        """DELETE."""
+        return self.request("DELETE", path)
+
+    def pages(self, path: str, limit: int | None = None, **query: Any) -> Iterator[dict[str, Any]]:
+        """Yield the items of a list, page after page, at most `limit`."""
+        left, cursor = limit, None
+        while left is None or left > 0:
+            page = self.get(path, **query, cursor=cursor, limit=min(left or _PAGE, _PAGE))
+            yield from page["items"]
+            left = None if left is None else left - len(page["items"])
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+
+class Output:
+    """Prints for people or, with `--json`, for programs."""
+
+    def __init__(self, as_json: bool) -> None:
+        """Print JSON when asked to."""
+        self.as_json = as_json
+
+    def thing(self, data: Any, *, text: str | None = None) -> None:
+        """Print one thing: its JSON, or `text`, or its members line by line."""
+        if self.as_json:
+            click.echo(json.dumps(data, ensure_ascii=False))
+        elif text is not None:
+            click.echo(text)
+        else:
+            width = max(len(name) for name in data)
+            for name, value in data.items():
+                click.echo(f"{name:<{width}}  {cell(value)}")
+
+    def things(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
+        """Print a list: a JSON array, or a table of some columns."""
+        if self.as_json:
+            click.echo(json.dumps(list(rows), ensure_ascii=False))
+            return
+        if not rows:
+            click.echo(empty, err=True)
+            return
+        table = [[column.upper() for column in columns], *([cell(row[name]) for name in columns] for row in rows)]
+        widths = [max(len(line[number]) for line in table) for number in range(len(columns))]
+        for line in table:
+            click.echo("  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def cell(value: Any) -> str:
+    """Return a value as a table shows it."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value.replace("\n", " ")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def speaks_http(command: F) -> F:
+    """Give a command `--api-url` and `--json`, and hand it `client` and `output`."""
+
+    @click.option("--api-url", envvar="TASKFLOW_API_URL", help="Where the API is; that of this home by default.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(command)
+    def connected(*args: Any, api_url: str | None, as_json: bool, **options: Any) -> Any:
+        return command(*args, client=connect(api_url), output=Output(as_json), **options)
+
+    return connected  # type: ignore[return-value]  # the same command with two more options
+
+
+def connect(api_url: str | None = None) -> Client:
+    """Return a client for the API that this command line means.
+
+    Raises:
+        UnauthenticatedError: there is no key.
+    """
+    settings = load_settings()
+    key = os.environ.get("TASKFLOW_API_KEY") or _stored_key(settings)
+    if not key:
+        raise UnauthenticatedError(
+            f"No API key: set TASKFLOW_API_KEY, or start `taskflow up`, which keeps one in {settings.home}."
+        )
+    return Client(api_url or os.environ.get("TASKFLOW_API_URL") or _local_url(settings), key)
+
+
+def _stored_key(settings: Settings) -> str:
+    try:
+        return (settings.home / CLI_KEY_FILE).read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _local_url(settings: Settings) -> str:
+    try:
+        return str(json.loads((settings.home / "processes.json").read_text(encoding="utf-8"))["url"])
+    except (OSError, ValueError, KeyError):
+        host = settings.http.host if settings.http.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{settings.http.port}"
+
+
+def _json(answer: httpx.Response) -> Any:
+    return answer.json() if answer.content else None
+
+
+def _problem(answer: httpx.Response) -> TaskFlowError:
+    kind = _KINDS.get(answer.status_code, UnavailableError if answer.status_code >= 500 else TaskFlowError)
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    known = {"type", "title", "status", "detail", "code"}
+    context = {name: value for name, value in problem.items() if name not in known}
+    return kind(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}", **context)

@@ -1,0 +1,173 @@
+"""`taskflow task`: submit tasks and follow what becomes of them."""
+
+import json
+from typing import Any
+
+import click
+
+from taskflow.cli.client import Client, Output, speaks_http
+
+_COLUMNS = ("task_id", "task_name", "status", "priority", "queue", "retry_count", "created_at")
+_STATUSES = ("PENDING", "SCHEDULED", "BLOCKED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
+_ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"})
+
+
+@click.group()
+def task() -> None:
+    """Submit, list, watch, cancel and retry tasks."""
+
+
+@task.command()
+@click.argument("name")
+@click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--args", "whole", help="All arguments as JSON: an object of keywords, or a list.")
+@click.option("--priority", help="CRITICAL, HIGH, MEDIUM, LOW, or 1 to 10.")
+@click.option("--queue", help="Another queue than the task's own.")
+@click.option("--at", "scheduled_at", help="Not before this instant: 2026-01-31T09:00:00+01:00.")
+@click.option("--max-retries", type=click.IntRange(0), help="Attempts after the first.")
+@click.option("--timeout", "timeout_seconds", type=click.IntRange(1), help="Seconds an attempt may take.")
+@click.option("--idempotency-key", help="A repetition under the same key returns the first task.")
+@click.option("--wait", is_flag=True, help="Wait for its end; the exit code is 1 unless it completes.")
+@speaks_http
+def submit(
+    client: Client,
+    output: Output,
+    name: str,
+    arguments: tuple[str, ...],
+    whole: str | None,
+    priority: str | None,
+    idempotency_key: str | None,
+    wait: bool,
+    **options: Any,
+) -> int:
+    """Submit the task NAME; values are JSON where they can be, text otherwise: `resize image_id=3 name=tree`."""
+    body = {
+        "task_name": name,
+        "args": _parse(whole, "--args") if whole else dict(_pair(text) for text in arguments),
+        "priority": int(priority) if priority and priority.isdecimal() else priority and priority.upper(),
+        **options,
+    }
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    created = client.post("/tasks", {key: value for key, value in body.items() if value is not None}, headers=headers)
+    if wait:
+        return _follow(client, output, [created["task_id"]])
+    output.thing(created, text=created["task_id"])
+    return 0
+
+
+@task.command("list")
+@click.option("--status", multiple=True, type=click.Choice(_STATUSES, case_sensitive=False), help="May be repeated.")
+@click.option("--name", "task_name", help="Only this task.")
+@click.option("--queue", help="Only this queue.")
+@click.option("--campaign", "campaign_id", help="Only this campaign's.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+@speaks_http
+def list_tasks(client: Client, output: Output, status: tuple[str, ...], limit: int, **query: str | None) -> None:
+    """List tasks, newest first."""
+    rows = list(client.pages("/tasks", limit, status=list(status) or None, **query))
+    output.things(rows, _COLUMNS, empty="No tasks.")
+
+
+@task.command()
+@click.argument("task_id")
+@speaks_http
+def get(client: Client, output: Output, task_id: str) -> None:
+    """Show a task with its attempts, its result and its log."""
+    found = client.get(f"/tasks/{task_id}")
+    if output.as_json:
+        output.thing(found)
+        return
+    parts = {key: found.pop(key) for key in ("executions", "result", "logs")}
+    output.thing(found)
+    for execution in parts["executions"]:
+        click.echo(
+            f"attempt {execution['attempt_number']}: {execution['status']} after {execution['duration_seconds']} s"
+            + (f": {execution['error_message']}" if execution["error_message"] else "")
+        )
+    if parts["result"]:
+        result = parts["result"]
+        click.echo(result["stack_trace"] or f"result: {json.dumps(result['result_data'], ensure_ascii=False)}")
+    _print_logs(parts["logs"])
+
+
+@task.command()
+@click.argument("task_id")
+@speaks_http
+def logs(client: Client, output: Output, task_id: str) -> None:
+    """Print what a task logged."""
+    lines = list(client.pages(f"/tasks/{task_id}/logs"))
+    if output.as_json:
+        output.thing(lines)
+    else:
+        _print_logs(lines)
+
+
+@task.command()
+@click.argument("task_ids", nargs=-1, required=True)
+@speaks_http
+def cancel(client: Client, output: Output, task_ids: tuple[str, ...]) -> None:
+    """Cancel tasks; those that run are asked to stop."""
+    rows = [client.delete(f"/tasks/{task_id}") for task_id in task_ids]
+    output.things(rows, _COLUMNS, empty="")
+
+
+@task.command()
+@click.argument("task_ids", nargs=-1, required=True)
+@speaks_http
+def retry(client: Client, output: Output, task_ids: tuple[str, ...]) -> None:
+    """Start tasks over that failed, timed out or were cancelled."""
+    rows = [client.post(f"/tasks/{task_id}/retry") for task_id in task_ids]
+    output.things(rows, _COLUMNS, empty="")
+
+
+@task.command()
+@click.argument("task_ids", nargs=-1)
+@speaks_http
+def watch(client: Client, output: Output, task_ids: tuple[str, ...]) -> int:
+    """Wait for tasks to end (exit code 1 unless all complete); without ids, print events until Ctrl-C."""
+    if task_ids:
+        return _follow(client, output, list(task_ids))
+    from taskflow.cli.live import events
+
+    for event in events(client, ["tasks"]):
+        if event is not None:
+            output.thing(event["data"], text=f"{event['data']['task_id']}  {event['data']['status']}")
+    return 0
+
+
+def _follow(client: Client, output: Output, task_ids: list[str]) -> int:
+    from taskflow.cli.live import events
+
+    ended: dict[str, str] = {}
+    for event in events(client, [f"task:{task_id}" for task_id in task_ids]):
+        for task_id in [item for item in task_ids if item not in ended]:
+            if event is None or event["data"]["task_id"] == task_id:
+                status = client.get(f"/tasks/{task_id}")["status"]
+                if status in _ENDED:
+                    ended[task_id] = status
+                    output.thing({"task_id": task_id, "status": status}, text=f"{task_id}  {status}")
+        if len(ended) == len(set(task_ids)):
+            break
+    return int(any(status != "COMPLETED" for status in ended.values()))
+
+
+def _print_logs(lines: list[dict[str, Any]]) -> None:
+    for line in lines:
+        click.echo(f"{line['created_at']}  {line['level']:<7}  {line['message']}")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise click.UsageError(f"{text!r} is not KEY=VALUE.")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
+def _parse(text: str, option: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"{option} is no JSON: {error}.") from error
