@@ -1,6 +1,7 @@
 """`taskflow up`: the whole system on this machine."""
 
 import asyncio
+import logging
 import signal
 import sys
 
@@ -26,6 +27,7 @@ def up(nodes: int, logs: bool | None) -> None:
     """
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     show = logs if logs is not None else not sys.stdout.isatty()
     asyncio.run(_run(AllInOne(settings, nodes=nodes, show_logs=show)))
 
