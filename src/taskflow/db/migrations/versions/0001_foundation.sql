@@ -212,7 +212,7 @@ CREATE INDEX idx_workers_heartbeat ON workers (last_heartbeat DESC);
 
 -- Who leads: one row a role, won by compare-and-set on the database clock (taskflow.engine.coordinator.election).
 CREATE TABLE coordinator_leases (
-  name        varchar(50) PRIMARY KEY,
+  name        varchar(200) PRIMARY KEY,
   holder      uuid,
   term        bigint NOT NULL DEFAULT 0,
   expires_at  timestamptz NOT NULL DEFAULT '-infinity',
@@ -246,12 +246,13 @@ CREATE TABLE campaigns (
   started_at             timestamptz,
   completed_at           timestamptz,
   created_by             uuid,
-  error_message          text,
+  error_message          text,                     -- what holds it up, or why it failed
+  active                 boolean NOT NULL DEFAULT false,  -- the campaigns duty has something to do, or may have
   CONSTRAINT campaigns_ended CHECK ((completed_at IS NOT NULL) = (status IN ('COMPLETED', 'FAILED', 'CANCELLED'))),
   CONSTRAINT campaigns_scheduled CHECK (status <> 'SCHEDULED' OR scheduled_at IS NOT NULL),
   CONSTRAINT campaigns_outcome CHECK ((outcome IS NOT NULL) = (status = 'COMPLETED'))
 ) WITH (fillfactor = 70);
-CREATE INDEX campaigns_live ON campaigns (campaign_id) WHERE completed_at IS NULL;
+CREATE INDEX campaigns_active ON campaigns (campaign_id) WHERE active;
 
 -- Deltas of the ledger, spread over slots so that no campaign row is hot. A slot is a writer's; sums are the truth.
 CREATE TABLE campaign_counters (
@@ -293,7 +294,8 @@ CREATE TABLE email_recipients (
 CREATE TABLE email_recipients_default PARTITION OF email_recipients DEFAULT
   WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05);
 CREATE UNIQUE INDEX email_recipients_address ON email_recipients (campaign_id, lower(email));
-CREATE INDEX email_recipients_attention ON email_recipients (attention, campaign_id) WHERE attention IS NOT NULL;
+CREATE INDEX email_recipients_attention ON email_recipients (campaign_id, attention, recipient_id)
+  WHERE attention IS NOT NULL;
 
 CREATE TABLE campaign_imports (
   import_id    uuid PRIMARY KEY,

@@ -1,0 +1,195 @@
+"""The mailer of a worker process: from claimed send tasks to letters on a lane.
+
+A batch is read from the ledger in one statement, its recipients sorted out by what their rows say (`triage`), rendered
+in the jail in one call, poured into the campaign's precompiled MIME skeleton, and handed to the lanes in windows of at
+most ten. The batch waits until every one of its letters has been committed and reported.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import groupby
+from uuid import UUID
+
+from taskflow.base.failpoints import failpoint
+from taskflow.base.logging import get_logger
+from taskflow.campaigns.composer import Composer, open_composer
+from taskflow.campaigns.faults import FaultBoard
+from taskflow.campaigns.lanes import Lanes, Window
+from taskflow.campaigns.models import Campaign
+from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository
+from taskflow.campaigns.triage import Triage
+from taskflow.campaigns.verdict import Letter
+from taskflow.content.rendering import RenderPool
+from taskflow.content.rendering.process import RenderingUnavailableError
+from taskflow.content.templates import RenderProblem
+from taskflow.delivery.ledger import Ledger, Row, Settlement
+from taskflow.delivery.providers.email.smtp import open_smtp
+from taskflow.delivery.states import RecipientStatus
+from taskflow.engine import Batch, BatchItem
+from taskflow.engine.context import WorkerContext
+from taskflow.settings import Settings
+
+log = get_logger(__name__)
+
+_CACHED_CAMPAIGNS = 64
+_RENDER_WAIT_SECONDS = 5.0
+_GOODBYE_SECONDS = 0.8  # less than the second after which the engine gives a stopped task up
+
+
+class Mailer:
+    """Sends batches; one per process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        lanes: Lanes,
+        triage: Triage,
+        rendering: RenderPool,
+        campaigns: CampaignRepository,
+        faults: FaultBoard,
+    ) -> None:
+        """Take what `open_mailer` has opened."""
+        self._settings = settings
+        self._ledger = ledger
+        self._lanes = lanes
+        self._triage = triage
+        self._rendering = rendering
+        self._campaigns = campaigns
+        self._faults = faults
+        self._composers: dict[UUID, asyncio.Task[Composer]] = {}
+
+    async def send(self, batch: Batch) -> None:
+        """Send what a batch asks for, and report each of its tasks."""
+        ordered = sorted(batch.items, key=lambda item: (str(item.campaign_id), item.task_id))
+        for campaign_id, items in groupby(ordered, key=lambda item: item.campaign_id):
+            if campaign_id is None:
+                for item in items:
+                    batch.fail(item, "A send task without a campaign cannot know what to send.", retry=False)
+            else:
+                await self._send(batch, campaign_id, list(items))
+
+    async def _send(self, batch: Batch, campaign_id: UUID, items: Sequence[BatchItem]) -> None:
+        try:
+            composer = await self._composer(campaign_id)
+        except CampaignNotFoundError as error:
+            for item in items:
+                batch.fail(item, str(error), retry=False)
+            return
+        ready = await self._triage.sort_out(batch, composer.campaign, items)
+        if not ready:
+            return
+        letters = await self._compose(batch, composer, ready)
+        if letters:
+            await self._deliver(composer.campaign, letters)
+
+    async def _compose(self, batch: Batch, composer: Composer, ready: Sequence[tuple[BatchItem, Row]]) -> list[Letter]:
+        """Render and build the messages; those that cannot be rendered end here."""
+        try:
+            bodies = await composer.compose([row for _, row in ready])
+        except RenderingUnavailableError as error:
+            self._faults.failed(composer.campaign.campaign_id, str(error))
+            for item, _ in ready:
+                batch.release(item, _RENDER_WAIT_SECONDS)
+            return []
+        letters: list[Letter] = []
+        broken: list[tuple[BatchItem, Row, str]] = []
+        for (item, row), body in zip(ready, bodies, strict=True):
+            if isinstance(body, RenderProblem):
+                broken.append((item, row, f"{body.code}: {body.message}"))
+            else:
+                letters.append(Letter(batch, item, row, body))
+        if broken:
+            await self._refuse(batch, composer.campaign.campaign_id, broken)
+        return letters
+
+    async def _refuse(self, batch: Batch, campaign_id: UUID, broken: Sequence[tuple[BatchItem, Row, str]]) -> None:
+        settlements = [
+            Settlement(row.recipient_id, item.lease_epoch, row.status, row.lease_epoch, RecipientStatus.FAILED, error)
+            for item, row, error in broken
+        ]
+        settled = await self._ledger.settle(campaign_id, 0, settlements)
+        for item, row, error in broken:
+            if row.recipient_id in settled:
+                batch.fail(item, error, retry=False)
+            else:
+                batch.release(item)
+
+    async def _deliver(self, campaign: Campaign, letters: Sequence[Letter]) -> None:
+        """Hand letters to the lanes and wait until the last of them is reported."""
+        done = asyncio.get_running_loop().create_future()
+        left = len(letters)
+
+        def finished(some: Sequence[Letter]) -> None:
+            nonlocal left
+            left -= len(some)
+            if left <= 0 and not done.done():
+                done.set_result(None)
+
+        size = self._settings.campaign.ledger_window
+        for start in range(0, len(letters), size):
+            self._lanes.put(
+                Window(
+                    campaign.campaign_id,
+                    campaign.from_email,
+                    campaign.uncertain_policy == "resend",
+                    letters[start : start + size],
+                    finished,
+                )
+            )
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            # What is not begun stays unsent; what is on the wire gets a moment to be committed.
+            for letter in letters:
+                letter.withdrawn = True
+            await asyncio.wait([done], timeout=_GOODBYE_SECONDS)
+            raise
+
+    async def _composer(self, campaign_id: UUID) -> Composer:
+        """Return the compiled campaign: template and skeleton are made once per process, they never change."""
+        opening = self._composers.get(campaign_id)
+        if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
+            while len(self._composers) >= _CACHED_CAMPAIGNS:
+                del self._composers[next(iter(self._composers))]
+            opening = asyncio.create_task(self._open_composer(campaign_id))
+            self._composers[campaign_id] = opening
+        return await asyncio.shield(opening)
+
+    async def _open_composer(self, campaign_id: UUID) -> Composer:
+        campaign = await self._campaigns.get(campaign_id)
+        return await open_composer(self._settings, self._rendering, campaign)
+
+
+@asynccontextmanager
+async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
+    """Open the mailer of a worker process: rendering children, SMTP connections, lanes.
+
+    Raises:
+        ConfigurationError: the mail server's settings would send a password in the clear.
+    """
+    settings = context.settings
+    repository = CampaignRepository(context.database.pool)
+    async with (
+        open_smtp(settings, on_reply=lambda *_: failpoint("after_reply_before_commit")) as provider,
+        RenderPool(settings.campaign) as rendering,
+        FaultBoard.open(repository) as faults,
+    ):
+        ledger = Ledger(context.database.hot, provider.name)
+        lanes = Lanes(
+            ledger,
+            provider.pool,
+            count=settings.smtp.connections,
+            first_slot=1 + context.process_id.int % 1000 * 32,
+            on_fault=faults.failed,
+            on_success=faults.succeeded,
+        )
+        triage = Triage(
+            ledger, repository, resend_after=settings.worker.lease_seconds + provider.pool.longest_send_seconds
+        )
+        lanes.start()
+        try:
+            yield Mailer(settings, ledger, lanes, triage, rendering, repository, faults)
+        finally:
+            await lanes.close()

@@ -1,0 +1,246 @@
+"""Decisions about campaigns: create, start, pause, resume, cancel, and what to do with uncertain messages.
+
+PostgreSQL is changed first, then Redis is told. A crash in between is mended: the relay knows the rules of every
+active campaign (`dispatch_rules`), and the ledger asks for the campaign's state before each window anyway.
+"""
+
+from collections.abc import AsyncIterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from taskflow.audience.imports import Batch
+from taskflow.base.errors import ConflictError, InvalidInputError
+from taskflow.base.ids import uuid7
+from taskflow.base.logging import get_logger
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.dispatch import Entry
+from taskflow.campaigns.importing import Origin, import_recipients
+from taskflow.campaigns.models import Campaign, MissingVariable
+from taskflow.campaigns.notices import status_event
+from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository, sql
+from taskflow.campaigns.states import MOVES, CampaignStatus, refusal
+from taskflow.content.errors import MissingVariableError
+from taskflow.content.rendering import CompiledTemplate, RenderPool, Template
+from taskflow.db.pool import Connection, Database
+from taskflow.delivery import addresses
+from taskflow.engine.store import sql as engine_sql
+
+log = get_logger(__name__)
+
+_SCAN_SECONDS = 600.0
+Resolution = Literal["sent", "failed", "resend"]
+_RESOLVED_STATUS = {"sent": "SENT", "failed": "FAILED", "resend": "PENDING"}
+
+
+class EmptyCampaignError(ConflictError):
+    """The campaign has no recipients."""
+
+    code = "no_recipients"
+
+
+@dataclass(frozen=True, slots=True)
+class NewCampaign:
+    """What a campaign is made of. `rate_limit_per_minute` None: unlimited."""
+
+    name: str
+    template_subject: str
+    template_body: str
+    from_email: str
+    template_text: str | None = None
+    template_variables: dict[str, Any] = field(default_factory=dict)
+    from_name: str | None = None
+    reply_to: str | None = None
+    rate_limit_per_minute: int | None = 100
+    uncertain_policy: str = "hold"
+    scheduled_at: datetime | None = None
+
+    @property
+    def template(self) -> Template:
+        """What it says."""
+        return Template(self.template_subject, self.template_body, self.template_text, self.template_variables)
+
+
+class CampaignService:
+    """The campaigns of this installation."""
+
+    def __init__(self, database: Database, broker: RedisBroker, rendering: RenderPool) -> None:
+        """Take the pools and the rendering jail."""
+        self._database = database
+        self._broker = broker
+        self._rendering = rendering
+        self.repository = CampaignRepository(database.pool)
+
+    async def create(
+        self,
+        new: NewCampaign,
+        origin: Origin,
+        batches: AsyncIterable[Batch],
+        *,
+        created_by: UUID | None = None,
+        campaign_id: UUID | None = None,
+    ) -> Campaign:
+        """Write a campaign and its recipients, all or nothing.
+
+        With `scheduled_at` it is SCHEDULED if nothing is missing; else it stays a DRAFT and says why. A `campaign_id`
+        that exists already is the answer: the request is repeated.
+
+        Raises:
+            TemplateSyntaxProblem, TemplateLimitError: the template is not usable.
+            UnsafeAddressError: an address of the sender is not.
+            ImportFileError: the file is not.
+        """
+        if campaign_id is not None and (known := await self._find(campaign_id)) is not None:
+            return known
+        compiled = await self._rendering.compile(new.template)
+        for address in filter(None, (new.from_email, new.reply_to)):
+            addresses.parse(address)
+        campaign_id = campaign_id or uuid7()
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            await self.repository.insert(connection, campaign_id, _values(new, created_by))
+            report = await import_recipients(connection, campaign_id, origin, batches)
+            if new.scheduled_at is not None:
+                await self._schedule(connection, campaign_id, compiled, report.accepted)
+        if new.scheduled_at is not None:
+            await self._wake()
+        return await self.repository.get(campaign_id)
+
+    async def start(self, campaign_id: UUID) -> Campaign:
+        """Start a campaign now, after a look at every row for variables that the template needs.
+
+        Raises:
+            MissingVariableError: some rows lack one; `problems` says which and how many.
+            EmptyCampaignError: there is nobody to write to.
+            IllegalCampaignTransitionError: it is running or over already.
+        """
+        campaign = await self.repository.get(campaign_id)
+        if campaign.status not in MOVES["start"].sources:
+            raise refusal(campaign.status, "start")
+        if campaign.total_recipients == 0:
+            raise EmptyCampaignError(f"'{campaign.name}' has no recipients.")
+        compiled = await self._rendering.compile(campaign.template)
+        missing = await self.repository.missing_variables(campaign_id, compiled)
+        if missing:
+            raise MissingVariableError(_sentence(missing), problems=[asdict(item) for item in missing])
+        await self.repository.move(campaign_id, "start")
+        key = campaign.dispatch_key
+        await self._tell(self._broker.dispatch.set_rate(key, campaign.rate_limit_per_minute))
+        await self._wake()
+        return await self._announced(campaign_id)
+
+    async def pause(self, campaign_id: UUID) -> Campaign:
+        """Send nothing more until it is resumed; at most the windows that are on the wire are finished."""
+        campaign = await self._move(campaign_id, "pause")
+        await self._tell(self._broker.dispatch.pause(campaign.dispatch_key))
+        return await self._announced(campaign_id)
+
+    async def resume(self, campaign_id: UUID) -> Campaign:
+        """Go on where it stopped."""
+        campaign = await self._move(campaign_id, "resume")
+        await self._tell(self._broker.dispatch.resume(campaign.dispatch_key))
+        await self._wake()
+        return await self._announced(campaign_id)
+
+    async def cancel(self, campaign_id: UUID) -> Campaign:
+        """End it for good: who waits ends CANCELLED (the duty sweeps them), what is on the wire is finished."""
+        campaign = await self._move(campaign_id, "cancel")
+        await self._tell(self._broker.dispatch.drop(campaign.dispatch_key))
+        await self._tell(self._broker.dispatch.pause(campaign.dispatch_key))  # until the sweep is done
+        await self._wake()
+        return await self._announced(campaign_id)
+
+    async def resolve(self, campaign_id: UUID, recipient_ids: Sequence[UUID] | None, resolution: Resolution) -> int:
+        """Decide about UNCERTAIN recipients (None: all of them); return how many.
+
+        `resend` puts their tasks back and opens a completed campaign again: somebody may get the mail twice.
+        """
+        await self.repository.get(campaign_id)
+        entries: list[Entry] = []
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            status = _RESOLVED_STATUS[resolution]
+            ids = None if recipient_ids is None else sorted(recipient_ids)
+            rows = await connection.fetch(sql.resolve, campaign_id, ids, status, timeout=_SCAN_SECONDS)
+            resolved = sorted(row[0] for row in rows)
+            if resolution == "resend" and resolved:
+                tasks = await connection.fetch(engine_sql.retry_by_hand, resolved)
+                entries = [Entry(row["dispatch_key"], row["priority"], str(row["task_id"])) for row in tasks]
+                if await connection.fetchval(sql.status_of, campaign_id) == CampaignStatus.COMPLETED:
+                    await self.repository.move(campaign_id, "reopen", connection)
+        if entries:
+            await self._tell(self._broker.dispatch.push(entries))
+        if resolved:
+            await self._wake()
+        return len(resolved)
+
+    # -- inside
+
+    async def _find(self, campaign_id: UUID) -> Campaign | None:
+        try:
+            return await self.repository.get(campaign_id)
+        except CampaignNotFoundError:
+            return None
+
+    async def _schedule(
+        self, connection: Connection, campaign_id: UUID, compiled: CompiledTemplate, recipients: int
+    ) -> None:
+        missing = await self.repository.missing_variables(campaign_id, compiled, connection)
+        if recipients and not missing:
+            await self.repository.move(campaign_id, "schedule", connection)
+            return
+        reason = _sentence(missing) if missing else "It has no recipients."
+        await self.repository.set_error(campaign_id, f"Not scheduled. {reason}", connection)
+
+    async def _move(self, campaign_id: UUID, verb: str) -> Campaign:
+        await self.repository.move(campaign_id, verb)
+        return await self.repository.get(campaign_id)
+
+    async def _announced(self, campaign_id: UUID) -> Campaign:
+        """Tell live views about the new state, and return the campaign."""
+        campaign = await self.repository.get(campaign_id)
+        event = status_event(campaign_id, campaign.status, campaign.outcome, campaign.progress)
+        await self._tell(self._broker.events.publish([event]))
+        return campaign
+
+    async def _wake(self) -> None:
+        await self._tell(self._broker.wake_coordinator("campaigns"))
+
+    @staticmethod
+    async def _tell(word: Any) -> None:
+        """Send a word to Redis; one that is lost is made up for by the relay and the duty."""
+        try:
+            await word
+        except (RedisError, OSError) as error:
+            log.warning("redis_not_told", error=str(error))
+
+
+def invalid_variables(value: object) -> InvalidInputError:
+    """Return the error for template variables that are no JSON object."""
+    return InvalidInputError(f"template_variables must be a JSON object, not {type(value).__name__}.")
+
+
+def _values(new: NewCampaign, created_by: UUID | None) -> tuple[Any, ...]:
+    return (
+        new.name,
+        new.template_subject,
+        new.template_body,
+        new.template_text,
+        new.template_variables,
+        new.from_email,
+        new.from_name,
+        new.reply_to,
+        new.rate_limit_per_minute,
+        new.uncertain_policy,
+        new.scheduled_at,
+        created_by,
+    )
+
+
+def _sentence(missing: Sequence[MissingVariable]) -> str:
+    first = missing[0]
+    where = f"row {first.row_number:,}" if first.row_number else "a row"
+    others = f" Also missing: {', '.join(item.variable for item in missing[1:])}." if len(missing) > 1 else ""
+    rows = "1 recipient lacks" if first.count == 1 else f"{first.count:,} recipients lack"
+    return f"{rows} the variable '{first.variable}', first in {where} ({first.email}).{others}"

@@ -1,0 +1,197 @@
+"""The ledger of campaign mail, and the crash contract that it keeps.
+
+`SENDING` (attempt, provider, epoch) is committed before the network is touched, the outcome right after, in windows of
+at most ten messages a sender. One statement, `turn`, commits the outcomes of window k together with SENDING for window
+k + 1, so that a message costs a tenth of a commit. What a crash leaves behind is therefore exact:
+
+- a row that is not SENDING was never on the wire in an unrecorded attempt;
+- a row that is SENDING under an older epoch than its task's may or may not have been delivered: it becomes UNCERTAIN
+  (policy `hold`), or is sent again once the old attempt can no longer be running (policy `resend`);
+- a task that runs again and finds SENT completes without sending.
+
+Every write is fenced: SENDING needs the task RUNNING under the epoch that the sender was given, an outcome needs the
+row SENDING under that epoch. A stale sender changes nothing. Counters move by what the statement really changed, in
+the same commit, so that their sums equal the rows.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from taskflow.base.logging import get_logger
+from taskflow.db.pool import Pool
+from taskflow.db.queries import load
+from taskflow.delivery.states import RecipientStatus
+
+log = get_logger(__name__)
+sql = load(__file__, "ledger.sql")
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 60.0  # how long outcomes are kept in memory for a database that does not answer
+_LOST = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
+_TRANSIENT = (*_LOST, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.DeadlockDetectedError)
+
+
+class Row(NamedTuple):
+    """A recipient as read. `sending_seconds`: how long ago its last attempt was begun."""
+
+    recipient_id: UUID
+    status: str
+    lease_epoch: int
+    attempt: int
+    email: str
+    personalization: Any
+    error_message: str | None
+    sending_seconds: float | None
+
+
+class Begin(NamedTuple):
+    """A message that is about to be sent: the epoch of its task, and the row as it was read."""
+
+    recipient_id: UUID
+    epoch: int
+    was: str
+    attempt: int
+    email: str
+
+
+class End(NamedTuple):
+    """What became of a message that was SENDING. `counts`: whether its attempt was one."""
+
+    recipient_id: UUID
+    epoch: int
+    status: str
+    reply: str | None = None
+    error: str | None = None
+    counts: bool = True
+
+
+class Settlement(NamedTuple):
+    """A row that ends without a network."""
+
+    recipient_id: UUID
+    epoch: int
+    was: str
+    was_epoch: int
+    status: str
+    error: str
+
+
+@dataclass(slots=True)
+class Turned:
+    """What one turn really did: the status that each row has now. Rows that are missing were not ours to change."""
+
+    begun: dict[UUID, str]
+    ended: dict[UUID, str]
+
+
+class CampaignState(NamedTuple):
+    """What a campaign is doing, and its policy for uncertain messages."""
+
+    status: str
+    uncertain_policy: str
+
+
+class Ledger:
+    """The ledger statements of one sender process."""
+
+    def __init__(self, pool: Pool, provider: str) -> None:
+        """Use the hot pool; `provider` is the name that rows keep of who carried them."""
+        self._pool = pool
+        self._provider = provider
+        self.stale = 0  # outcomes that came too late to be written
+
+    async def read(self, campaign_id: UUID, recipient_ids: Sequence[UUID]) -> dict[UUID, Row]:
+        """Return the rows of these recipients."""
+        rows = await self._pool.fetch(sql.read, campaign_id, sorted(recipient_ids))
+        return {row[0]: Row(*row) for row in rows}
+
+    async def campaign_state(self, campaign_id: UUID) -> CampaignState | None:
+        """Return what the campaign is doing now; None when there is no such campaign."""
+        row = await self._pool.fetchrow(sql.campaign_status, campaign_id)
+        return CampaignState(*row) if row else None
+
+    async def turn(self, campaign_id: UUID, slot: int, ends: Sequence[End], begins: Sequence[Begin]) -> Turned:
+        """Commit outcomes and the SENDING of what comes next, together.
+
+        A lost reply or a database that restarts is waited for, up to a minute; the statement is then repeated, which
+        changes nothing twice, and rows that the first try had moved are found by reading them.
+        """
+        ends = sorted(ends)
+        begins = sorted(begins)
+        columns = (*_columns(ends, End._fields), *_columns(begins, Begin._fields))
+
+        async def attempt() -> Turned:
+            turned = Turned({}, {})
+            rows = await self._pool.fetch(sql.turn, campaign_id, self._provider, slot, *columns)
+            for is_end, recipient_id, status in rows:
+                (turned.ended if is_end else turned.begun)[recipient_id] = status
+            if len(rows) < len(ends) + len(begins):
+                await self._explain(campaign_id, turned, ends, begins)
+            return turned
+
+        return await _patiently(attempt)
+
+    async def settle(self, campaign_id: UUID, slot: int, settlements: Sequence[Settlement]) -> set[UUID]:
+        """End rows that never reach the network (or were lost on it); return those that were ours to end."""
+        columns = _columns(sorted(settlements), Settlement._fields)
+
+        async def attempt() -> set[UUID]:
+            return {row[0] for row in await self._pool.fetch(sql.settle, campaign_id, slot, *columns)}
+
+        return await _patiently(attempt)
+
+    async def requeued(self, rows: Sequence[Row]) -> set[UUID]:
+        """Return those failed recipients whose task somebody has put back by hand since."""
+        ordered = sorted(rows)
+        found = await self._pool.fetch(
+            sql.requeued, [row.recipient_id for row in ordered], [row.lease_epoch for row in ordered]
+        )
+        return {row[0] for row in found}
+
+    async def _explain(self, campaign_id: UUID, turned: Turned, ends: Sequence[End], begins: Sequence[Begin]) -> None:
+        """Read what a turn did not move: an earlier try of it may have, and its reply was lost."""
+        missing_ends = [end for end in ends if end.recipient_id not in turned.ended]
+        missing_begins = [begin for begin in begins if begin.recipient_id not in turned.begun]
+        identifiers = [end.recipient_id for end in missing_ends]
+        identifiers += [begin.recipient_id for begin in missing_begins]
+        rows = await self.read(campaign_id, identifiers)
+        for end in missing_ends:
+            row = rows.get(end.recipient_id)
+            if row is not None and row.lease_epoch == end.epoch and row.status in (end.status, _S.CANCELLED):
+                turned.ended[end.recipient_id] = row.status
+            else:
+                self.stale += 1
+                log.warning("stale_outcome", recipient_id=str(end.recipient_id), epoch=end.epoch, outcome=end.status)
+        for begin in missing_begins:
+            row = rows.get(begin.recipient_id)
+            if row is not None and row.lease_epoch == begin.epoch and row.status in (_S.SENDING, _S.SUPPRESSED):
+                turned.begun[begin.recipient_id] = row.status
+
+
+_S = RecipientStatus
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], fields: Sequence[str]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in fields]
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Call `attempt` until the database answers, for a minute at most."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    wait = 0.05
+    while True:
+        try:
+            return await attempt()
+        except _TRANSIENT as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("ledger_waits", error=str(error) or type(error).__name__, wait=wait)
+        await asyncio.sleep(wait)
+        wait = min(2.0, wait * 2)

@@ -1,0 +1,33 @@
+"""SMTP as a provider: the server of `TASKFLOW_SMTP_*`, or the sandbox inbox when none is named."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from taskflow.delivery.smtp import SmtpPool
+from taskflow.delivery.smtp.transaction import OnReply
+from taskflow.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpProvider:
+    """A pool of connections, and the name that ledger rows keep of it."""
+
+    name: str
+    pool: SmtpPool
+
+
+@asynccontextmanager
+async def open_smtp(settings: Settings, *, on_reply: OnReply | None = None) -> AsyncIterator[SmtpProvider]:
+    """Make the pool (it connects with the first message) and close it at the end.
+
+    Raises:
+        ConfigurationError: the settings would send a password in the clear.
+    """
+    name = "sandbox" if settings.smtp.host is None else f"smtp:{settings.smtp.host}"[:50]
+    smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
+    pool = SmtpPool(smtp, on_reply=on_reply)
+    try:
+        yield SmtpProvider(name, pool)
+    finally:
+        await pool.close()

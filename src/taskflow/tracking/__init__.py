@@ -1,0 +1,1 @@
+"""Tracking: what comes back from recipients. Signed links, and the unsubscribe page."""

@@ -1,0 +1,18 @@
+"""Fixtures of campaigns: the service with its rendering jail."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.campaigns.service import CampaignService
+from taskflow.content.rendering import RenderPool
+from taskflow.db.pool import Database
+from taskflow.settings import Settings
+
+
+@pytest.fixture
+async def service(database: Database, broker: RedisBroker, settings: Settings) -> AsyncIterator[CampaignService]:
+    """The campaign service."""
+    async with RenderPool(settings.campaign) as rendering:
+        yield CampaignService(database, broker, rendering)
