@@ -38,7 +38,7 @@ def attached(settings: Settings) -> Settings:
     if settings.redis.url is None and running.redis_url:
         updates["redis"] = settings.redis.model_copy(update={"url": SecretStr(running.redis_url)})
     if settings.secret_key is None and (key := home.secret_key()):
-        updates["secret_key"] = key
+        updates["secret_key"] = SecretStr(key)
     return settings.model_copy(update=updates)
 
 

@@ -27,7 +27,8 @@ def up(nodes: int, logs: bool | None) -> None:
     """
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("alembic", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     show = logs if logs is not None else not sys.stdout.isatty()
     asyncio.run(_run(AllInOne(settings, nodes=nodes, show_logs=show)))
 
