@@ -6,6 +6,7 @@ import click
 
 from taskflow.base.logging import configure_logging
 from taskflow.cli.configuration import load_settings
+from taskflow.cli.worker_nodes import COMMANDS
 
 # What TaskFlow itself has tasks in; a worker knows these beside the modules of TASKFLOW_WORKER_IMPORTS.
 BUILT_IN = ("taskflow.campaigns.tasks",)
@@ -40,3 +41,7 @@ def worker(
         changes["queues"] = [name.strip() for name in queues.split(",") if name.strip()]
     settings = settings.model_copy(update={"worker": settings.worker.model_copy(update=changes)})
     asyncio.run(run(settings))
+
+
+for command in COMMANDS:
+    worker.add_command(command)
