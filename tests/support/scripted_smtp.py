@@ -263,10 +263,8 @@ class ScriptedSmtp:
         self.sessions.append(session)
         try:
             await session.run()
-        except (HangUpError, asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+        except (HangUpError, asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)
             writer.close()
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError, ssl.SSLError):
-                await writer.wait_closed()
