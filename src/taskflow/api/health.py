@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from taskflow import __version__
 from taskflow.api.websocket.hub import EventHub
 from taskflow.broker.redis.broker import RedisBroker
-from taskflow.db import migrate
+from taskflow.db import revision
 from taskflow.db.pool import Database
 from taskflow.identity.access import public, service
 
@@ -65,12 +65,12 @@ async def ready(
 async def _check_database(database: Database) -> tuple[Check, Check]:
     try:
         async with asyncio.timeout(_CHECK_SECONDS):
-            revision = await database.pool.fetchval("SELECT version_num FROM alembic_version")
+            found = await database.pool.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return "ok", "behind"
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return "down", "down"
-    return "ok", "ok" if revision == migrate.head() else "behind"
+    return "ok", "ok" if found == revision.head() else "behind"
 
 
 async def _check_redis(broker: RedisBroker) -> Check:

@@ -7,6 +7,7 @@ import click
 
 from taskflow.cli.configuration import database_url, load_settings
 from taskflow.db import migrate
+from taskflow.db.revision import head
 
 
 @click.group()
@@ -42,7 +43,7 @@ def downgrade(revision: str, yes: bool) -> None:
 def current(as_json: bool) -> None:
     """Print the revision of the database and the newest one of this TaskFlow."""
     found = asyncio.run(migrate.current(database_url(load_settings(attach=True))))
-    newest = migrate.head()
+    newest = head()
     if as_json:
         click.echo(json.dumps({"current": found, "head": newest, "up_to_date": found == newest}))
     elif found == newest:

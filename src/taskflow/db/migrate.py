@@ -1,4 +1,4 @@
-"""Migrations from Python: `upgrade`, `downgrade`, `current`, `head`.
+"""Migrations from Python: `upgrade`, `downgrade`, `current`; `revision.head` names the newest.
 
 Two processes that start together migrate once: an advisory lock makes the second wait and then find nothing to do.
 """
@@ -11,7 +11,6 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -24,12 +23,6 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     return config
-
-
-def head() -> str:
-    """Return the newest revision that this package ships."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
-    return revision or "base"
 
 
 async def current(url: str) -> str | None:

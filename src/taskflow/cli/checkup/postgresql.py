@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from taskflow.cli.checkup.finding import Finding, ok, problem, warning
-from taskflow.db import migrate
+from taskflow.db import migrate, revision
 from taskflow.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def _connections(connection: "Connection", settings: Settings) -> Finding:
 
 
 async def _migrations(url: str) -> Finding:
-    found, newest = await migrate.current(url), migrate.head()
+    found, newest = await migrate.current(url), revision.head()
     if found == newest:
         return ok("migrations", f"at {newest}, the newest")
     seen = f"at {found or 'nothing'}, the newest is {newest}"
