@@ -1,7 +1,5 @@
 """Tasks over HTTP."""
 
-from uuid import UUID
-
 import httpx
 
 

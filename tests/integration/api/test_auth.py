@@ -1,0 +1,211 @@
+"""Sign-in, sessions, API keys: who gets in, and for how long."""
+
+import asyncio
+import time
+
+import httpx
+import pytest
+
+from support.api import PASSWORD, Api, client_of
+from support.waiting import eventually
+from taskflow.identity.models import Role
+
+LOGIN = "/api/v1/auth/login"
+ME = "/api/v1/auth/me"
+
+
+async def test_a_user_signs_in_and_is_known(api: Api) -> None:
+    await api.user(Role.MARKETER, "Ada@Example.com")
+    session = await api.sign_in("ada@example.COM")
+    assert session["token_type"] == "bearer"
+    assert session["user"] | {"user_id": ""} == {"user_id": "", "email": "Ada@Example.com", "role": "marketer"}
+    async with api.client(session["access_token"]) as client:
+        assert (await client.get(ME)).json() == session["user"]
+
+
+async def test_wrong_unknown_and_deactivated_look_the_same(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    gone = await api.identity.create_user("gone@example.com", PASSWORD, Role.VIEWER)
+    await api.identity.update_user(gone.user_id, role=None, is_active=False, password=None)
+    answers = [
+        await api.anonymous.post(LOGIN, json={"email": email, "password": password})
+        for email, password in (
+            ("known@example.com", "wrong password 1"),
+            ("nobody@example.com", "wrong password 1"),
+            ("gone@example.com", PASSWORD),
+        )
+    ]
+    assert {answer.status_code for answer in answers} == {401}
+    bodies = [{**answer.json(), "request_id": ""} for answer in answers]
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert bodies[0]["code"] == "wrong_credentials"
+
+
+async def test_an_unknown_address_takes_as_long_as_a_known_one(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+
+    async def median(email: str) -> float:
+        took = []
+        for number in range(7):
+            started = time.perf_counter()
+            async with client_of(api.app, f"10.0.0.{number}") as client:
+                await client.post(LOGIN, json={"email": email, "password": "wrong password 1"})
+            took.append(time.perf_counter() - started)
+        return sorted(took)[3]
+
+    await median("warm@example.com")
+    known, unknown = await median("known@example.com"), await median("nobody@example.com")
+    assert unknown > known / 3
+
+
+async def test_guessing_is_stopped_even_in_parallel_and_also_for_unknown_addresses(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    for email in ("known@example.com", "nobody@example.com"):
+        answers = await asyncio.gather(
+            *(api.anonymous.post(LOGIN, json={"email": email, "password": f"wrong {number}"}) for number in range(15))
+        )
+        codes = sorted(answer.status_code for answer in answers)
+        assert codes == [401] * 10 + [429] * 5
+        locked = await api.anonymous.post(LOGIN, json={"email": email, "password": PASSWORD})
+        assert locked.json()["code"] == "sign_in_locked"
+        assert 0 < int(locked.headers["Retry-After"]) <= 901
+
+
+async def test_a_lock_survives_a_flush_of_redis_and_binds_one_address_only(api: Api, redis: object) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    for number in range(10):
+        await api.anonymous.post(LOGIN, json={"email": "known@example.com", "password": f"wrong {number}"})
+    await redis.flushall()  # type: ignore[attr-defined]
+    right = {"email": "known@example.com", "password": PASSWORD}
+    assert (await api.anonymous.post(LOGIN, json=right)).status_code == 429
+    async with client_of(api.app, "203.0.113.7") as elsewhere:
+        assert (await elsewhere.post(LOGIN, json=right)).status_code == 200
+
+
+async def test_right_sign_ins_are_never_counted_as_failures(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    for _ in range(12):
+        await api.sign_in("known@example.com")
+
+
+async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    first = await api.sign_in("known@example.com")
+    second = (await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})).json()
+    async with api.client(second["access_token"]) as client:
+        assert (await client.get(ME)).status_code == 200
+        reused = await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})
+        assert reused.status_code == 401
+        thief = await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": second["refresh_token"]})
+        assert thief.status_code == 401
+
+        async def refused() -> bool:
+            return (await client.get(ME)).status_code == 401
+
+        await eventually(refused, seconds=5, every=0.2)
+
+
+async def test_only_one_of_two_parallel_refreshes_gets_tokens(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    session = await api.sign_in("known@example.com")
+    body = {"refresh_token": session["refresh_token"]}
+    answers = await asyncio.gather(*(api.anonymous.post("/api/v1/auth/refresh", json=body) for _ in range(2)))
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+
+
+async def test_signing_out_ends_the_session_and_asking_again_is_fine(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    session = await api.sign_in("known@example.com")
+    body = {"refresh_token": session["refresh_token"]}
+    for _ in range(2):
+        assert (await api.anonymous.post("/api/v1/auth/logout", json=body)).status_code == 204
+    assert (await api.anonymous.post("/api/v1/auth/refresh", json=body)).status_code == 401
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "viewer"}, {"password": "another password"}])
+async def test_sessions_do_not_outlive_what_they_were_given_for(
+    api: Api, admin: httpx.AsyncClient, change: dict
+) -> None:
+    session = await api.sign_in(await api.user(Role.OPERATOR, "worker@example.com"))
+    user_id = session["user"]["user_id"]
+    async with api.client(session["access_token"]) as client:
+        assert (await client.get(ME)).status_code == 200
+        changed = await admin.patch(f"/api/v1/users/{user_id}", json=change)
+        assert changed.status_code == 200, changed.text
+
+        async def refused() -> bool:
+            return (await client.get(ME)).status_code == 401
+
+        await eventually(refused, seconds=5, every=0.2)
+    refreshed = await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": session["refresh_token"]})
+    assert refreshed.status_code == 401
+
+
+async def test_an_api_key_acts_for_its_owner_and_can_be_revoked(api: Api, operator: httpx.AsyncClient) -> None:
+    made = (await operator.post("/api/v1/api-keys", json={"name": "robot", "role": "operator"})).json()
+    assert made["key"].startswith(f"tf_{made['prefix']}_")
+    listed = (await operator.get("/api/v1/api-keys")).json()["items"]
+    assert [item["key_id"] for item in listed] == [made["key_id"]]
+    assert "key" not in listed[0]
+    async with api.client(made["key"]) as robot, client_of(api.app, headers={"X-API-Key": made["key"]}) as header:
+        assert (await robot.get(ME)).json()["email"] == "operator@example.com"
+        assert (await header.get(ME)).status_code == 200
+        assert (await operator.delete(f"/api/v1/api-keys/{made['key_id']}")).status_code == 204
+
+        async def refused() -> bool:
+            return (await robot.get(ME)).status_code == 401
+
+        await eventually(refused, seconds=5, every=0.2)
+
+
+async def test_a_key_of_a_demoted_user_can_do_no_more_than_the_user(api: Api, admin: httpx.AsyncClient) -> None:
+    session = await api.sign_in(await api.user(Role.OPERATOR, "worker@example.com"))
+    async with api.client(session["access_token"]) as client:
+        made = (await client.post("/api/v1/api-keys", json={"name": "robot", "role": "operator"})).json()
+    await admin.patch(f"/api/v1/users/{session['user']['user_id']}", json={"role": "viewer"})
+    async with api.client(made["key"]) as robot:
+        assert (await robot.get(ME)).json()["role"] == "viewer"
+        assert (await robot.post("/api/v1/tasks", json={"task_name": "x"})).status_code == 403
+
+
+async def test_nobody_makes_a_key_that_can_do_more_than_themselves(viewer: httpx.AsyncClient) -> None:
+    for body in ({"role": "admin"}, {"scopes": ["metrics"]}, {"rate_limit_per_minute": 100_000}):
+        refused = await viewer.post("/api/v1/api-keys", json={"name": "robot", **body})
+        assert refused.status_code == 403
+
+
+async def test_a_wrong_secret_an_expired_and_an_unknown_key_are_refused(api: Api, admin: httpx.AsyncClient) -> None:
+    made = (await admin.post("/api/v1/api-keys", json={"name": "old", "expires_at": "2020-01-01T00:00:00Z"})).json()[
+        "key"
+    ]
+    for key in (made, made[:-1] + ("A" if made[-1] != "A" else "B"), "tf_000000000000_" + "A" * 43):
+        async with api.client(key) as client:
+            assert (await client.get(ME)).status_code == 401
+
+
+async def test_others_keys_are_neither_seen_nor_revoked(
+    operator: httpx.AsyncClient, viewer: httpx.AsyncClient, admin: httpx.AsyncClient
+) -> None:
+    made = (await operator.post("/api/v1/api-keys", json={"name": "robot"})).json()
+    assert (await viewer.get("/api/v1/api-keys")).json()["items"] == []
+    assert (await viewer.delete(f"/api/v1/api-keys/{made['key_id']}")).status_code == 404
+    assert len((await admin.get("/api/v1/api-keys")).json()["items"]) == 1
+
+
+async def test_the_last_administrator_stays_one_even_when_two_ask_at_once(api: Api, admin: httpx.AsyncClient) -> None:
+    me = (await admin.get(ME)).json()["user_id"]
+    assert (await admin.patch(f"/api/v1/users/{me}", json={"role": "viewer"})).json()["code"] == "last_admin"
+    other = (
+        await admin.post("/api/v1/users", json={"email": "second@example.com", "password": PASSWORD, "role": "admin"})
+    ).json()
+    answers = await asyncio.gather(
+        *(admin.patch(f"/api/v1/users/{user_id}", json={"is_active": False}) for user_id in (me, other["user_id"]))
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+
+
+async def test_an_address_is_taken_whatever_its_case(admin: httpx.AsyncClient) -> None:
+    body = {"email": "ada@example.com", "password": PASSWORD}
+    assert (await admin.post("/api/v1/users", json=body)).status_code == 201
+    again = await admin.post("/api/v1/users", json={**body, "email": "ADA@example.com"})
+    assert again.json()["code"] == "email_taken"
