@@ -13,6 +13,6 @@ class CampaignSettings(BaseModel):
     max_field_chars: int = Field(32_768, ge=1, description="Longest field of a CSV file.")
     max_recipients: int = Field(5_000_000, ge=1, description="Most recipients of one campaign.")
     template_bytes: int = Field(512 * 1024, ge=1, description="Longest template source.")
-    render_seconds: float = Field(1.0, gt=0, description="CPU seconds that one batch of renderings may take.")
+    render_seconds: float = Field(1.0, gt=0, description="CPU seconds that one message may take to render.")
     render_memory_mb: int = Field(256, ge=64, description="Memory limit of a rendering process.")
     render_output_bytes: int = Field(1024 * 1024, ge=1, description="Longest rendered message part.")
