@@ -4,8 +4,6 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
@@ -46,6 +44,7 @@ def coordinator(duties: str | None, metrics_port: int | None) -> None:
 
 def all_duties() -> "list[Duty]":
     """Return every duty, in the order in which they are started."""
+    from taskflow.campaigns.duty import CampaignsDuty
     from taskflow.engine.coordinator.dead_letters import DeadLetters
     from taskflow.engine.coordinator.drift import DriftMeter
     from taskflow.engine.coordinator.pruner import Pruner
@@ -53,13 +52,14 @@ def all_duties() -> "list[Duty]":
     from taskflow.engine.coordinator.rescuer import Rescuer
     from taskflow.engine.coordinator.scheduler import Scheduler
 
-    campaigns = [import_module("taskflow.campaigns.duty").CampaignsDuty()] if find_spec("taskflow.campaigns.duty") else []
-    return [Relay(), Scheduler(), Rescuer(), *campaigns, DeadLetters(), Pruner(), DriftMeter()]
+    return [Relay(), Scheduler(), Rescuer(), CampaignsDuty(), DeadLetters(), Pruner(), DriftMeter()]
 
 
 def rule_sources() -> "list[RuleSource]":
     """Return who limits dispatch keys."""
-    return [import_module("taskflow.campaigns.duty").dispatch_rules] if find_spec("taskflow.campaigns.duty") else []
+    from taskflow.campaigns.duty import dispatch_rules
+
+    return [dispatch_rules]
 
 
 def choose(duties: "Sequence[Duty]", names: Sequence[str]) -> "list[Duty]":

@@ -34,6 +34,7 @@ OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,  # the server is starting or shutting down
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server's goodbye arrived on an idle connection; the next one is new
 )
 _ROUNDS = 50  # runs in a row without a pause
 _LONGEST_PAUSE = 5.0

@@ -49,13 +49,14 @@ SELECT dispatch_key FROM live WHERE dispatch_key IS NOT NULL;
 
 -- name: backlog_after
 -- The next PENDING tasks of a key behind a place (priority, id), in order. Two ranges of the index instead of an OR.
-(SELECT task_id::text, priority FROM tasks
- WHERE dispatch_key = $1 AND completed_at IS NULL AND status = 'PENDING' AND priority = $2 AND task_id > $3
- ORDER BY task_id LIMIT $4)
+-- `t.` in ORDER BY matters: a bare task_id there is the output column, the text, which no index has in order.
+(SELECT t.task_id::text, t.priority FROM tasks t
+ WHERE t.dispatch_key = $1 AND t.completed_at IS NULL AND t.status = 'PENDING' AND t.priority = $2 AND t.task_id > $3
+ ORDER BY t.task_id LIMIT $4)
 UNION ALL
-(SELECT task_id::text, priority FROM tasks
- WHERE dispatch_key = $1 AND completed_at IS NULL AND status = 'PENDING' AND priority < $2
- ORDER BY priority DESC, task_id LIMIT $4)
+(SELECT t.task_id::text, t.priority FROM tasks t
+ WHERE t.dispatch_key = $1 AND t.completed_at IS NULL AND t.status = 'PENDING' AND t.priority < $2
+ ORDER BY t.priority DESC, t.task_id LIMIT $4)
 LIMIT $4;
 
 -- name: standing
