@@ -6,6 +6,8 @@ line, `{"op": "pause" | "resume" | "drain"}` or `{"op": "cancel", "task_id": …
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 import socket
 import sys
@@ -226,9 +228,13 @@ async def _main(config: ChildConfig, settings: Settings) -> int:
         context = WorkerContext(database, broker, settings, config.worker_id, config.process_id)
         worker.set(context)
         try:
-            return await Child(config, context, board).run(socket.socket(fileno=config.control))
+            code = await Child(config, context, board).run(socket.socket(fileno=config.control))
         finally:
             await context.aclose()
+    if code == EXIT_REPLACE:
+        logging.shutdown()
+        os._exit(code)  # a task was left behind that swallows its cancellation: the loop would wait for it for ever
+    return code
 
 
 def main() -> None:
