@@ -10,10 +10,12 @@ from starlette.routing import compile_path
 
 from taskflow.api import health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
+from taskflow.campaigns import endpoints as campaigns
 from taskflow.engine import endpoints as engine
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
 from taskflow.identity.models import Role
+from taskflow.tracking import endpoints as tracking
 
 API_PREFIX = "/api/v1"
 
@@ -25,10 +27,11 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     engine.tasks,
     engine.workers,
     engine.dead_letters,
+    campaigns.router,
     stats.router,
     websocket.router,
 )
-ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router)
+ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router)
 
 # Under /api/v1 everything else is refused without a credential before a route is even looked for.
 PUBLIC_PATHS = frozenset(

@@ -8,6 +8,7 @@ from taskflow.api.rate_limiter import RateLimiter
 from taskflow.api.stats import StatsCounter
 from taskflow.api.websocket.hub import EventHub
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.identity.access import Services
 from taskflow.identity.audit import AuditLog
@@ -29,4 +30,5 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(AuditLog(database.pool), Authenticator(database, signer), RateLimiter(broker))
         services.add(StatsCounter(database), HttpMetrics())
         services.add(await stack.enter_async_context(EventHub.running(broker)))
+        services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         yield services

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from taskflow.campaigns.mime_stub import Skeleton
+from taskflow.base.errors import InvalidInputError
 from taskflow.campaigns.models import Campaign
-from taskflow.content.rendering import CompiledTemplate, RenderPool, RenderProblem
+from taskflow.content.rendering import CompiledTemplate, Rendered, RenderPool, RenderProblem
 from taskflow.delivery import addresses
 from taskflow.delivery.ledger import Row
 from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.mime import Skeleton
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking.links import UnsubscribeLinks, base_url
@@ -33,8 +34,8 @@ class Composer:
         self._links = links
         self._message_ids = message_ids
 
-    async def compose(self, rows: Sequence[Row]) -> list[bytes | RenderProblem]:
-        """Return one finished message, or what is wrong with it, for each row.
+    async def compose(self, rows: Sequence[Row]) -> list[bytes | str]:
+        """Return one finished message for each row, or the sentence that says why there is none.
 
         Raises:
             RenderingUnavailableError: no rendering process can be started.
@@ -46,10 +47,13 @@ class Composer:
             for row, url in zip(rows, urls, strict=True)
         ]
         rendered = await self._rendering.render(self._template, contexts)
-        return [
-            result
-            if isinstance(result, RenderProblem)
-            else self._skeleton.build(
+        return [self._build(row, url, result) for row, url, result in zip(rows, urls, rendered, strict=True)]
+
+    def _build(self, row: Row, url: str, result: Rendered | RenderProblem) -> bytes | str:
+        if isinstance(result, RenderProblem):
+            return f"{result.code}: {result.message}"
+        try:
+            return self._skeleton.build(
                 to=row.email,
                 subject=result.subject,
                 html=result.html,
@@ -57,12 +61,12 @@ class Composer:
                 message_id=self._message_ids.of(row.recipient_id),
                 unsubscribe_url=url,
             )
-            for row, url, result in zip(rows, urls, rendered, strict=True)
-        ]
+        except InvalidInputError as error:  # a value that must not stand in a header
+            return f"{error.code}: {error}"
 
 
-async def open_composer(settings: Settings, rendering: RenderPool, campaign: Campaign) -> Composer:
-    """Compile a campaign for this process.
+async def open_composer(settings: Settings, rendering: RenderPool, campaign: Campaign, *, eight_bit: bool) -> Composer:
+    """Compile a campaign for this process. `eight_bit`: the mail server takes more than ASCII (8BITMIME).
 
     Raises:
         TemplateSyntaxProblem, TemplateLimitError: the template is not usable, though it was when the campaign began.
@@ -73,7 +77,12 @@ async def open_composer(settings: Settings, rendering: RenderPool, campaign: Cam
         campaign,
         rendering,
         await rendering.compile(campaign.template),
-        Skeleton(from_email=str(sender), from_name=campaign.from_name, reply_to=campaign.reply_to),
+        Skeleton(
+            from_email=str(sender),
+            from_name=campaign.from_name,
+            reply_to=campaign.reply_to,
+            eight_bit=eight_bit,
+        ),
         UnsubscribeLinks(secret, base_url(settings.http)),
         MessageIds(secret, str(sender)),
     )

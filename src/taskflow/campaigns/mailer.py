@@ -22,9 +22,9 @@ from taskflow.campaigns.triage import Triage
 from taskflow.campaigns.verdict import Letter
 from taskflow.content.rendering import RenderPool
 from taskflow.content.rendering.process import RenderingUnavailableError
-from taskflow.content.templates import RenderProblem
 from taskflow.delivery.ledger import Ledger, Row, Settlement
-from taskflow.delivery.providers.email.smtp import open_smtp
+from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
+from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
@@ -34,6 +34,7 @@ log = get_logger(__name__)
 
 _CACHED_CAMPAIGNS = 64
 _RENDER_WAIT_SECONDS = 5.0
+_LEAST_WAIT_SECONDS = 0.5
 _GOODBYE_SECONDS = 0.8  # less than the second after which the engine gives a stopped task up
 
 
@@ -43,6 +44,7 @@ class Mailer:
     def __init__(
         self,
         settings: Settings,
+        provider: SmtpProvider,
         ledger: Ledger,
         lanes: Lanes,
         triage: Triage,
@@ -52,6 +54,7 @@ class Mailer:
     ) -> None:
         """Take what `open_mailer` has opened."""
         self._settings = settings
+        self._provider = provider
         self._ledger = ledger
         self._lanes = lanes
         self._triage = triage
@@ -72,7 +75,13 @@ class Mailer:
 
     async def _send(self, batch: Batch, campaign_id: UUID, items: Sequence[BatchItem]) -> None:
         try:
-            composer = await self._composer(campaign_id)
+            features = await self._provider.pool.features()
+            composer = await self._composer(campaign_id, eight_bit=features.eight_bit)
+        except ProviderFaultError as fault:
+            self._faults.failed(campaign_id, str(fault))
+            for item in items:
+                batch.release(item, max(_LEAST_WAIT_SECONDS, self._provider.pool.retry_after))
+            return
         except CampaignNotFoundError as error:
             for item in items:
                 batch.fail(item, str(error), retry=False)
@@ -96,8 +105,8 @@ class Mailer:
         letters: list[Letter] = []
         broken: list[tuple[BatchItem, Row, str]] = []
         for (item, row), body in zip(ready, bodies, strict=True):
-            if isinstance(body, RenderProblem):
-                broken.append((item, row, f"{body.code}: {body.message}"))
+            if isinstance(body, str):
+                broken.append((item, row, body))
             else:
                 letters.append(Letter(batch, item, row, body))
         if broken:
@@ -147,19 +156,19 @@ class Mailer:
             await asyncio.wait([done], timeout=_GOODBYE_SECONDS)
             raise
 
-    async def _composer(self, campaign_id: UUID) -> Composer:
+    async def _composer(self, campaign_id: UUID, *, eight_bit: bool) -> Composer:
         """Return the compiled campaign: template and skeleton are made once per process, they never change."""
         opening = self._composers.get(campaign_id)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
             while len(self._composers) >= _CACHED_CAMPAIGNS:
                 del self._composers[next(iter(self._composers))]
-            opening = asyncio.create_task(self._open_composer(campaign_id))
+            opening = asyncio.create_task(self._open_composer(campaign_id, eight_bit=eight_bit))
             self._composers[campaign_id] = opening
         return await asyncio.shield(opening)
 
-    async def _open_composer(self, campaign_id: UUID) -> Composer:
+    async def _open_composer(self, campaign_id: UUID, *, eight_bit: bool) -> Composer:
         campaign = await self._campaigns.get(campaign_id)
-        return await open_composer(self._settings, self._rendering, campaign)
+        return await open_composer(self._settings, self._rendering, campaign, eight_bit=eight_bit)
 
 
 @asynccontextmanager
@@ -190,6 +199,6 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
         )
         lanes.start()
         try:
-            yield Mailer(settings, ledger, lanes, triage, rendering, repository, faults)
+            yield Mailer(settings, provider, ledger, lanes, triage, rendering, repository, faults)
         finally:
             await lanes.close()

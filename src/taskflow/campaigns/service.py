@@ -5,7 +5,7 @@ active campaign (`dispatch_rules`), and the ledger asks for the campaign's state
 """
 
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -13,7 +13,7 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from taskflow.audience.imports import Batch
-from taskflow.base.errors import ConflictError, InvalidInputError
+from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
@@ -108,6 +108,18 @@ class CampaignService:
             await self._wake()
         return await self.repository.get(campaign_id)
 
+    async def get(self, campaign_id: UUID) -> Campaign:
+        """Return a campaign; of a running one also how fast it is.
+
+        Raises:
+            CampaignNotFoundError: there is none.
+        """
+        return await self._with_rate(await self.repository.get(campaign_id))
+
+    async def page(self, status: str | None, before: UUID | None, limit: int) -> list[Campaign]:
+        """Return campaigns, newest first."""
+        return [await self._with_rate(campaign) for campaign in await self.repository.page(status, before, limit)]
+
     async def start(self, campaign_id: UUID) -> Campaign:
         """Start a campaign now, after a look at every row for variables that the template needs.
 
@@ -177,6 +189,15 @@ class CampaignService:
 
     # -- inside
 
+    async def _with_rate(self, campaign: Campaign) -> Campaign:
+        if campaign.status != CampaignStatus.RUNNING:
+            return campaign
+        try:
+            rate = (await self._broker.read_progress(campaign.campaign_id)).get("rate_per_second", 0)
+        except (RedisError, OSError):
+            return campaign
+        return replace(campaign, progress=replace(campaign.progress, rate_per_second=rate))
+
     async def _find(self, campaign_id: UUID) -> Campaign | None:
         try:
             return await self.repository.get(campaign_id)
@@ -214,11 +235,6 @@ class CampaignService:
             await word
         except (RedisError, OSError) as error:
             log.warning("redis_not_told", error=str(error))
-
-
-def invalid_variables(value: object) -> InvalidInputError:
-    """Return the error for template variables that are no JSON object."""
-    return InvalidInputError(f"template_variables must be a JSON object, not {type(value).__name__}.")
 
 
 def _values(new: NewCampaign, created_by: UUID | None) -> tuple[Any, ...]:

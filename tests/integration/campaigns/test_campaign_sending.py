@@ -1,14 +1,17 @@
 """A campaign through a real coordinator and a real worker node into an SMTP server."""
 
 import asyncio
+import time
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
-from support.campaigns import counted, counter_sums, create, people, status_counts
+from support.campaigns import counted, counter_sums, create, ledger, people, status_counts
 from support.processes import running
-from support.scripted_smtp import ScriptedSmtp
+from support.scripted_smtp import ScriptedSmtp, Session
 from support.waiting import eventually
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.service import CampaignService
 from taskflow.db.pool import Database
@@ -35,25 +38,151 @@ async def system(environment: dict[str, str], smtp: ScriptedSmtp) -> AsyncIterat
         yield
 
 
-async def completed(service: CampaignService, campaign: Campaign, seconds: float = 30) -> Campaign:
-    """Wait for the end of a campaign."""
+async def reached(service: CampaignService, campaign: Campaign, status: str, seconds: float = 60) -> Campaign:
+    """Wait until a campaign has a status."""
 
     async def look() -> Campaign | None:
         found = await service.repository.get(campaign.campaign_id)
-        return found if found.status == "COMPLETED" else None
+        return found if found.status == status else None
 
-    return await eventually(look, seconds=seconds, what="the campaign's completion")
+    return await eventually(look, seconds=seconds, what=f"{status} of the campaign")
 
 
-async def test_one_recipient_gets_one_mail(
-    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database
-) -> None:
-    campaign = await create(service, people(1))
-    await service.start(campaign.campaign_id)
-    done = await completed(service, campaign)
-    assert (done.outcome, done.progress.sent, done.progress.summary()) == ("clean", 1, "1 sent, 0 failed")
-    await asyncio.sleep(0)
-    assert await status_counts(database, campaign.campaign_id) == {"SENT": 1}
+async def quiet(database: Database, campaign: Campaign) -> None:
+    """Wait until the duty has done with a campaign, then compare rows, counters and tasks."""
+    sql = "SELECT NOT active FROM campaigns WHERE campaign_id = $1"
+    await eventually(lambda: database.pool.fetchval(sql, campaign.campaign_id), seconds=30, what="the duty's end")
     assert counted(await status_counts(database, campaign.campaign_id)) == await counter_sums(
         database, campaign.campaign_id
     )
+
+    async def no_live_task() -> bool:
+        live = "SELECT count(*) FROM tasks WHERE campaign_id = $1 AND completed_at IS NULL"
+        return not await database.pool.fetchval(live, campaign.campaign_id)
+
+    await eventually(no_live_task, what="every task's end")
+
+
+async def slowly(session: Session) -> None:
+    """Answer a message after a moment."""
+    await asyncio.sleep(0.05)
+    await session.say(b"250 2.0.0 queued\r\n")
+
+
+async def test_every_recipient_gets_one_mail_with_its_own_words(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database, broker: RedisBroker
+) -> None:
+    campaign = await create(service, people(250))
+    await service.start(campaign.campaign_id)
+    done = await reached(service, campaign, "COMPLETED")
+    assert (done.outcome, done.progress.summary()) == ("clean", "250 sent, 0 failed")
+    await quiet(database, campaign)
+    assert Counter(message.rcpt_to.decode() for message in smtp.messages) == {
+        f"p{n}@example.com": 1 for n in range(1, 251)
+    }
+    body = next(message.body for message in smtp.messages if message.rcpt_to == b"p7@example.com")
+    assert b"Subject: Hello Person 7" in body
+    assert b"List-Unsubscribe: <https://mail.example.com/unsubscribe/" in body
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in body
+    assert len(smtp.sessions) <= 4
+    progress = await broker.read_progress(campaign.campaign_id)
+    assert {name: progress[name] for name in ("total", "sent", "failed", "pending")} == {
+        "total": 250,
+        "sent": 250,
+        "failed": 0,
+        "pending": 0,
+    }
+    assert await database.pool.fetchval("SELECT count(*) FROM task_executions") == 0
+
+
+async def test_refused_and_deferred_mails_end_as_the_server_says(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database
+) -> None:
+    smtp.script("RCPT", "550 5.1.1 no such user", "450 4.2.1 busy")
+    campaign = await create(service, people(20))
+    await service.start(campaign.campaign_id)
+    done = await reached(service, campaign, "COMPLETED")
+    assert (done.outcome, done.progress.summary()) == ("partial", "19 sent, 1 failed")
+    await quiet(database, campaign)
+    rows = (await ledger(database, campaign.campaign_id)).values()
+    [failed] = [row for row in rows if row["status"] == "FAILED"]
+    assert failed["reply"] == "550 5.1.1 no such user"
+    assert [row["attempt"] for row in rows if row["attempt"] != 1] == [2]
+    assert await database.pool.fetchval("SELECT failure_reason FROM dead_letter_queue") == "550 5.1.1 no such user"
+
+
+async def test_a_suppressed_address_is_skipped_when_its_turn_comes(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database
+) -> None:
+    campaign = await create(service, people(5))
+    await database.pool.execute(
+        "INSERT INTO suppressions (channel, address, reason) VALUES ('email', 'p3@example.com', 'manual')"
+    )
+    await service.start(campaign.campaign_id)
+    done = await reached(service, campaign, "COMPLETED")
+    assert (done.outcome, done.progress.sent, done.progress.suppressed) == ("clean", 4, 1)
+    await quiet(database, campaign)
+    assert b"p3@example.com" not in [message.rcpt_to for message in smtp.messages]
+
+
+async def test_pause_and_resume_take_effect_within_a_second(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database
+) -> None:
+    smtp.always("DOT", slowly)
+    campaign = await create(service, people(1000))
+    await service.start(campaign.campaign_id)
+    await eventually(lambda: smtp.dots > 20, seconds=40, what="the first mails")
+    await service.pause(campaign.campaign_id)
+    paused_at = time.monotonic()
+
+    async def still() -> bool:
+        before = smtp.dots
+        await asyncio.sleep(0.3)
+        return smtp.dots == before
+
+    await eventually(still, seconds=5)
+    assert time.monotonic() - paused_at < 1.5
+    sent = smtp.dots
+    assert sent < 900
+    smtp.always("DOT", "250 2.0.0 queued")
+    await service.resume(campaign.campaign_id)
+    await eventually(lambda: smtp.dots > sent, seconds=3, what="mails after the resume")
+    assert (await reached(service, campaign, "COMPLETED")).progress.sent == 1000
+    await quiet(database, campaign)
+    assert smtp.dots == 1000
+
+
+async def test_cancel_ends_who_waits_and_keeps_what_was_sent(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database
+) -> None:
+    smtp.always("DOT", slowly)
+    campaign = await create(service, people(1000))
+    await service.start(campaign.campaign_id)
+    await eventually(lambda: smtp.dots > 20, seconds=40, what="the first mails")
+    cancelled = await service.cancel(campaign.campaign_id)
+    assert cancelled.status == "CANCELLED"
+    await quiet(database, campaign)
+    counts = await status_counts(database, campaign.campaign_id)
+    assert set(counts) == {"SENT", "CANCELLED"}
+    assert counts["SENT"] == smtp.dots
+    tasks = dict(await database.pool.fetch("SELECT status, count(*) FROM tasks GROUP BY status"))
+    assert set(tasks) == {"COMPLETED", "CANCELLED"}
+    assert tasks["COMPLETED"] == counts["SENT"]
+
+
+async def test_a_mail_server_that_is_away_burns_no_attempt_and_the_campaign_says_so(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database
+) -> None:
+    smtp.always("CONNECT", "421 4.3.2 not now")
+    campaign = await create(service, people(30))
+    await service.start(campaign.campaign_id)
+
+    async def reason() -> str | None:
+        return (await service.repository.get(campaign.campaign_id)).error_message
+
+    assert "421 4.3.2 not now" in await eventually(reason, seconds=30)
+    smtp.always("CONNECT", "220 scripted ESMTP")
+    done = await reached(service, campaign, "COMPLETED")
+    assert (done.outcome, done.progress.sent, done.error_message) == ("clean", 30, None)
+    await quiet(database, campaign)
+    assert {row["attempt"] for row in (await ledger(database, campaign.campaign_id)).values()} == {1}
