@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -20,21 +21,37 @@ from taskflow.embedded.server import command_line
 COMMAND = [sys.executable, "-P", "-m", "taskflow.cli.main", "up"]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+@dataclass
+class System:
+    """A running `taskflow up`."""
+
+    process: subprocess.Popen[str]
+    home: Path
+    rows: dict[str, str]
+    """What it printed: "API", "Dashboard", "Password", …"""
+
+    def pids(self) -> dict[str, int]:
+        """Return every process of the system by name."""
+        processes = json.loads((self.home / "processes.json").read_text())
+        servers = json.loads((self.home / "servers.json").read_text())
+        everything = processes | servers["pids"] | {"guardian": servers["guardian"]}
+        return {name: pid for name, pid in everything.items() if isinstance(pid, int)}
+
+    def stop(self) -> int:
+        """Ask it to end and return its exit code."""
+        self.process.terminate()
+        return self.process.wait(60)
 
 
-@pytest.fixture
-def alone(environment: dict[str, str], home: Path) -> dict[str, str]:
-    """The environment of a system with servers of its own."""
-    given = {"TASKFLOW_DATABASE_URL", "TASKFLOW_REDIS_URL", "TASKFLOW_SECRET_KEY"}
-    return {name: value for name, value in environment.items() if name not in given} | {"TASKFLOW_HOME": str(home)}
+def alone(home: Path) -> dict[str, str]:
+    """Return the environment of a system with servers of its own, on free ports."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")}
+    return kept | {"TASKFLOW_HOME": str(home), "TASKFLOW_HTTP_PORT": "0", "TASKFLOW_SANDBOX_PORT": "0"}
 
 
 @contextmanager
-def up(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """Start the system; hand out the process and the rows it printed."""
+def up(environment: dict[str, str]) -> Iterator[System]:
+    """Start a system and wait until it is up; it is stopped at the end."""
     with subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         rows = {}
@@ -43,88 +60,84 @@ def up(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen[str], dic
                 break
             name, _, value = line.strip().partition("  ")
             rows[name] = value.strip()
+        system = System(process, Path(environment["TASKFLOW_HOME"]), rows)
         try:
-            yield process, rows
+            yield system
         finally:
-            process.terminate()
-            process.wait(60)
+            system.stop()
 
 
-def pids(home: Path) -> dict[str, int]:
-    """Return every process of the system."""
-    processes = json.loads((home / "processes.json").read_text())
-    servers = json.loads((home / "servers.json").read_text())
-    return {name: pid for name, pid in (processes | servers["pids"]).items() if isinstance(pid, int)}
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that the tests of this module share and do not stop."""
+    with up(alone(tmp_path_factory.mktemp("up") / "home")) as running:
+        yield running
 
 
-def test_the_system_comes_up_lets_the_administrator_in_and_stops_without_a_trace(
-    alone: dict[str, str], home: Path
-) -> None:
-    with up(alone) as (process, rows):
-        file = home / "admin-password"
-        assert str(file) in rows["Password"]
-        assert file.stat().st_mode & 0o777 == 0o600
-        sign_in = {"email": rows["Sign in"], "password": file.read_text().strip()}
-        answer = httpx.post(f"{rows['API']}/auth/login", json=sign_in, trust_env=False)
-        assert answer.status_code == 200, answer.text
-        running = pids(home)
+def test_the_administrator_signs_in_with_the_password_of_a_private_file(system: System) -> None:
+    file = system.home / "admin-password"
+    assert str(file) in system.rows["Password"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    password = file.read_text().strip()
+    answer = httpx.post(
+        f"{system.rows['API']}/auth/login",
+        json={"email": system.rows["Sign in"], "password": password},
+        trust_env=False,
+    )
+    assert answer.status_code == 200, answer.text
+    logs = "".join(log.read_text(errors="replace") for log in (system.home / "logs").iterdir())
+    assert password not in logs
+
+
+@pytest.mark.parametrize("name", ["worker-1", "coordinator", "guardian"])
+def test_a_killed_process_is_started_again(system: System, name: str) -> None:
+    before = system.pids()[name]
+    os.kill(before, signal.SIGKILL)
+    eventually_sync(lambda: system.pids().get(name, before) != before, seconds=30)
+    eventually_sync(lambda: httpx.get(f"{system.rows['Dashboard']}/ready", trust_env=False).is_success, seconds=30)
+
+
+def test_a_taken_port_is_refused_with_its_setting(system: System, tmp_path: Path) -> None:
+    port = system.rows["Dashboard"].rpartition(":")[2]
+    taken = alone(tmp_path / "home") | {"TASKFLOW_HTTP_PORT": port}
+    done = subprocess.run(COMMAND, env=taken, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert f"Port {port}" in done.stderr
+    assert "TASKFLOW_HTTP_PORT" in done.stderr
+
+
+def test_it_stops_without_a_trace_and_kill_9_leaves_no_orphan(tmp_path: Path) -> None:
+    environment = alone(tmp_path / "home")
+    with up(environment) as system:
+        running = system.pids()
         assert {"up", "api", "coordinator", "worker-1", "sandbox", "postgresql", "redis"} <= set(running)
-        logs = "".join(log.read_text(errors="replace") for log in (home / "logs").iterdir())
-        assert sign_in["password"] not in logs
-        process.terminate()
-        assert process.wait(60) == 0
-    assert [name for name, pid in running.items() if command_line(pid)] == []
-    assert not (home / "servers.json").exists()
-
-
-def test_a_second_start_keeps_the_administrator_and_prints_no_password(alone: dict[str, str]) -> None:
-    with up(alone):
-        pass
-    with up(alone) as (_, rows):
-        assert "Password" not in rows
-
-
-def test_a_killed_process_is_started_again(alone: dict[str, str], home: Path) -> None:
-    with up(alone):
-        before = pids(home)["worker-1"]
-        os.kill(before, signal.SIGKILL)
-        eventually_sync(lambda: pids(home).get("worker-1", before) != before)
-
-
-def test_kill_9_of_the_supervisor_leaves_no_orphan_and_the_next_start_works(alone: dict[str, str], home: Path) -> None:
-    with up(alone) as (process, _):
-        running = pids(home)
-        process.kill()
+        assert system.stop() == 0
+        assert [name for name, pid in running.items() if command_line(pid)] == []
+        assert not (system.home / "servers.json").exists()
+    with up(environment) as system:
+        assert "Password" not in system.rows  # the administrator is still there
+        running = system.pids()
+        system.process.kill()
         eventually_sync(lambda: not any(command_line(pid) for pid in running.values()), seconds=30)
-    with up(alone) as (_, rows):
-        assert rows["Dashboard"].startswith("http://127.0.0.1:")
+    with up(environment) as system:
+        assert system.rows["Dashboard"].startswith("http://127.0.0.1:")
 
 
-def test_on_a_terminal_the_password_is_shown_once_and_ctrl_c_stops(alone: dict[str, str], home: Path) -> None:
+def test_on_a_terminal_the_password_is_shown_once_and_ctrl_c_stops(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    with subprocess.Popen(COMMAND, env=alone, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+    with subprocess.Popen(COMMAND, env=alone(tmp_path / "home"), stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = ""
         while "Ctrl-C stops it" not in shown:
             shown += os.read(ours, 4096).decode()
         assert re.search(r"Password +\S+ +\(shown only this once\)", shown)
-        assert not (home / "admin-password").exists()
+        assert not (tmp_path / "home" / "admin-password").exists()
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     os.close(ours)
 
 
-def test_given_servers_are_used_instead_of_own_ones(environment: dict[str, str], home: Path) -> None:
-    with up(environment | {"TASKFLOW_HOME": str(home)}):
-        assert not (home / "servers.json").exists()
-        assert not (home / "postgresql").exists()
-
-
-def test_a_taken_port_is_refused_with_its_setting(alone: dict[str, str]) -> None:
-    with up(alone) as (_, rows):
-        port = rows["Dashboard"].rpartition(":")[2]
-        taken = alone | {"TASKFLOW_HTTP_PORT": port, "TASKFLOW_HOME": alone["TASKFLOW_HOME"] + "2"}
-        done = subprocess.run(COMMAND, env=taken, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 1
-    assert f"Port {port}" in done.stderr
-    assert "TASKFLOW_HTTP_PORT" in done.stderr
+def test_given_servers_are_used_instead_of_own_ones(environment: dict[str, str]) -> None:
+    with up(environment) as system:
+        assert not (system.home / "servers.json").exists()
+        assert not (system.home / "postgresql").exists()

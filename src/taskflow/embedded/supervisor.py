@@ -31,7 +31,7 @@ from taskflow.settings import Settings
 
 log = get_logger(__name__)
 
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
 _LOOK_SECONDS = 0.5
 _STOP_MARGIN = 5.0  # seconds for what comes after a worker's drain
 
