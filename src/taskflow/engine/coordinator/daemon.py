@@ -202,7 +202,7 @@ class Coordinator:
                 await self._back_off(state, interval)
                 continue
             except Exception as error:
-                if not context.lease.is_held:  # its session was ended under it, most likely
+                if context.lease.remaining <= 0:  # its session was ended under it, most likely
                     log.warning("duty_cut_short", duty=duty.name, error=f"{type(error).__name__}: {error}")
                     return
                 log.exception("duty_failed", duty=duty.name)
