@@ -99,7 +99,9 @@ async def serve(settings: Settings, duties: "Sequence[Duty]") -> None:
             rule_sources=rule_sources(),
             role=role_of(settings.coordinator.duties),
         )
-        await stack.enter_async_context(serve_health(settings.coordinator.metrics_port, daemon.report))
+        await stack.enter_async_context(
+            serve_health(settings.coordinator.metrics_port, daemon.report, host=settings.coordinator.metrics_host)
+        )
         await daemon.run(stop)
 
 
