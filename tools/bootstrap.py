@@ -98,7 +98,7 @@ def dashboard() -> None:
         if stale or not (BUILT / "index.html").exists():
             node()
             _say("building the dashboard")
-            if _npm(["run", "--silent", "build"]) != 0:
+            if _npm(["run", "--silent", "build", "--", "--logLevel", "error"]) != 0:
                 sys.exit("the dashboard could not be built")
 
 
