@@ -14,17 +14,8 @@ from typing import Any, TypeVar
 import click
 import httpx
 
-from taskflow.base.errors import (
-    ConflictError,
-    ForbiddenError,
-    InvalidInputError,
-    NotFoundError,
-    PayloadTooLargeError,
-    RateLimitedError,
-    TaskFlowError,
-    UnauthenticatedError,
-    UnavailableError,
-)
+from taskflow.base.errors import UnauthenticatedError, UnavailableError
+from taskflow.base.remote_errors import error_of
 from taskflow.cli.configuration import load_settings
 from taskflow.identity.first_start import CLI_KEY_FILE
 from taskflow.settings import Settings
@@ -33,19 +24,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _SECONDS = 30.0
 _PAGE = 500
-_KINDS: dict[int, type[TaskFlowError]] = {
-    kind.status: kind
-    for kind in (
-        UnauthenticatedError,
-        ForbiddenError,
-        NotFoundError,
-        ConflictError,
-        PayloadTooLargeError,
-        InvalidInputError,
-        RateLimitedError,
-        UnavailableError,
-    )
-}
 
 
 class Client:
@@ -75,7 +53,7 @@ class Client:
             raise UnavailableError(f"No answer from {self.url}: {error or type(error).__name__}.") from error
         if answer.is_success:
             return answer
-        raise _problem(answer)
+        raise error_of(answer.status_code, answer.content)
 
     def get(self, path: str, **query: Any) -> Any:
         """GET with a query; None leaves a parameter out."""
@@ -186,14 +164,3 @@ def _local_url(settings: Settings) -> str:
 
 def _json(answer: httpx.Response) -> Any:
     return answer.json() if answer.content else None
-
-
-def _problem(answer: httpx.Response) -> TaskFlowError:
-    kind = _KINDS.get(answer.status_code, UnavailableError if answer.status_code >= 500 else TaskFlowError)
-    try:
-        problem = answer.json()
-    except ValueError:
-        problem = {}
-    known = {"type", "title", "status", "detail", "code"}
-    context = {name: value for name, value in problem.items() if name not in known}
-    return kind(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}", **context)
