@@ -49,7 +49,10 @@ class DriftMeter:
 
     async def run_once(self, context: DutyContext) -> int:
         """Measure, set the gauges, log what is wrong. Returns 0: a measurement does nothing."""
+        generation = await context.broker.dispatch.generation()
         found = await self.measure(context)
+        if generation is None or generation != await context.broker.dispatch.generation():
+            return 0  # a rebuild is under way or came between: the two sides had no chance to agree
         for kind, count in found.counts().items():
             metrics.DRIFT.labels(kind).set(count)
         if any(found.counts().values()):
@@ -72,10 +75,10 @@ class DriftMeter:
 
     async def _missing(self, context: DutyContext, key: str) -> int:
         entries = await backlog.page_after(context.database, key, backlog.START, _SAMPLE)
-        if key in await context.broker.dispatch.overflowing():
-            end = await context.broker.upkeep.window_end(key)
-            entries = [entry for entry in entries if end is not None and not entry.place.is_behind(end)]
         for _ in range(2):
+            if key in await context.broker.dispatch.overflowing():
+                end = await context.broker.upkeep.window_end(key)
+                entries = [entry for entry in entries if end is not None and not entry.place.is_behind(end)]
             ids = [entry.task_id for entry in entries]
             known = await context.broker.dispatch.known(key, ids)
             unknown = {task_id for task_id, is_known in zip(ids, known, strict=True) if not is_known}
