@@ -39,6 +39,9 @@ class Counter(IntEnum):
     HELD = 10
 
 
+GAUGES = frozenset({Counter.RUNNING, Counter.HELD})
+
+
 class Started(NamedTuple):
     """A task whose function has started and not ended. `deadline` is on the monotonic clock."""
 

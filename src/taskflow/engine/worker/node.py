@@ -14,11 +14,14 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter as Sums
+from typing import Any
 from uuid import UUID
 
 import orjson
 from redis.exceptions import RedisError
 
+from taskflow.base.health import serve_health
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
@@ -27,9 +30,10 @@ from taskflow.db.pool import Database
 from taskflow.engine import outcomes
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Lease, Outcome, TaskStore
-from taskflow.engine.worker.board import Board, Counter, make_board
+from taskflow.engine.worker.board import GAUGES, Board, Counter, make_board
 from taskflow.engine.worker.child import EXIT_REPLACE, ChildConfig
 from taskflow.engine.worker.heartbeat import DeclaredDeadError, Heartbeat, sql
+from taskflow.engine.worker.metrics import NodeMetrics
 from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.settings import Settings
 
@@ -107,6 +111,7 @@ class Node:
         self._store = TaskStore(database)
         self._heartbeat = Heartbeat(database, broker, settings.worker)
         self._children: dict[UUID, ChildProcess] = {}
+        self._former: Sums[Counter] = Sums()  # what children counted that are gone
         self._stopping = asyncio.Event()
         self._paused = False
         self._changed = asyncio.Event()
@@ -117,10 +122,22 @@ class Node:
         return self._heartbeat.worker_id
 
     def counters(self) -> dict[str, int]:
-        """Return the sums of the living children's counters."""
+        """Return the sums of the children's counters, also of those that are gone."""
         return {
-            counter.name.lower(): sum(child.board.read(counter) for child in self._children.values())
+            counter.name.lower(): self._former[counter]
+            + sum(child.board.read(counter) for child in self._children.values())
             for counter in Counter
+        }
+
+    def report(self) -> dict[str, Any]:
+        """Return the state of this node for `/health`."""
+        alive = sum(child.board.last_tick > 0 for child in self._children.values())
+        return {
+            "status": "ok" if alive else "degraded",
+            "worker_id": str(self.worker_id),
+            "node": self._status(),
+            "processes": alive,
+            "running": self._load(),
         }
 
     def stop(self) -> None:
@@ -184,6 +201,7 @@ class Node:
             finally:
                 child.kill()
                 del self._children[child.process_id]
+                self._former.update({c: child.board.read(c) for c in Counter if c not in GAUGES})
                 self._changed.set()
                 child.close()
             healthy = code == EXIT_REPLACE or time.monotonic() - child.started_at > _HEALTHY_SECONDS
@@ -320,7 +338,9 @@ async def run(settings: Settings) -> None:
         RedisBroker.open(settings.redis) as broker,
     ):
         node = Node(settings, database, broker)
+        metrics = NodeMetrics(node.counters)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, node.stop)
-        await node.run()
+        async with serve_health(settings.worker.metrics_port, node.report, collect=metrics.expose):
+            await node.run()
