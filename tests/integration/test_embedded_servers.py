@@ -141,11 +141,12 @@ def test_a_killed_guardian_takes_its_servers_along_and_can_be_revived(home: Path
 
 
 def test_the_servers_stop_when_their_owner_is_killed(home: Path, owner: subprocess.Popen[str]) -> None:
-    pids = EmbeddedServers(home).pids
+    pids, sockets = EmbeddedServers(home).pids, Path(_runtime(home))
     assert set(pids) == {"guardian", "postgresql", "redis"}
     owner.kill()
     eventually_sync(lambda: gone(pids))
-    eventually_sync(lambda: not (home / "servers.json").exists())
+    assert not (home / "servers.json").exists()
+    assert not sockets.exists()
 
 
 def test_rows_survive_kill_9_of_everything(home: Path, owner: subprocess.Popen[str]) -> None:

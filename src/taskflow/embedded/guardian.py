@@ -132,6 +132,7 @@ def run(home: Home, runtime: Path, parent: int, options: dict[str, Any]) -> None
     """Hold the home and guard its servers until the parent is gone."""
     with home.create().lock():
         clear_leftovers(home, runtime)
+        runtime.mkdir(mode=0o700, exist_ok=True)
         account = home.account()
         if account.is_other:
             os.chown(runtime, account.uid, account.gid)
@@ -148,6 +149,7 @@ def run(home: Home, runtime: Path, parent: int, options: dict[str, Any]) -> None
             pass
         finally:
             guardian.stop()
+            shutil.rmtree(runtime, ignore_errors=True)  # the parent may not be there to do it
 
 
 def _tell(message: dict[str, Any]) -> None:
