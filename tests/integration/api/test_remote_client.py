@@ -1,0 +1,78 @@
+"""The HTTP client: the same calls, the same errors, and no second task for a repeated call."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from support import sample_tasks as tasks
+from support.api import Api
+from taskflow.base.errors import NotFoundError, UnavailableError
+from taskflow.base.ids import uuid7
+from taskflow.engine.definition import InvalidTaskArgumentsError
+from taskflow.engine.remote import TaskFlow
+from taskflow.engine.states import TaskStatus
+
+
+@pytest.fixture
+async def taskflow(operator: httpx.AsyncClient) -> AsyncIterator[TaskFlow]:
+    """The client, over the application in this process."""
+    operator.base_url = "http://testserver/api/v1"
+    yield TaskFlow("http://testserver", "unused", http=operator)
+
+
+async def test_a_task_is_enqueued_read_and_cancelled(taskflow: TaskFlow) -> None:
+    handle = await taskflow.enqueue(tasks.add.options(priority="HIGH"), 2, right=3)
+    task = await taskflow.get(handle.task_id)
+    assert (task["task_name"], task["task_kwargs"]) == ("add", {"left": 2, "right": 3})
+    assert (task["priority"], task["status"]) == (8, "PENDING")
+    assert await taskflow.cancel(handle.task_id) is TaskStatus.CANCELLED
+
+
+async def test_a_delayed_task_waits_as_scheduled(taskflow: TaskFlow) -> None:
+    handle = await taskflow.enqueue(tasks.noop.options(delay=60))
+    assert (await taskflow.get(handle.task_id))["status"] == "SCHEDULED"
+
+
+async def test_many_are_all_or_none(taskflow: TaskFlow, api: Api) -> None:
+    handles = await taskflow.enqueue_many(tasks.add, [{"left": n, "right": n} for n in range(20)])
+    assert len({handle.task_id for handle in handles}) == 20
+    with pytest.raises(InvalidTaskArgumentsError, match="left"):
+        await taskflow.enqueue_many(tasks.add, [{"left": 1, "right": 1}, {"left": "x", "right": 1}])
+    assert await api.database.pool.fetchval("SELECT count(*) FROM tasks") == 20
+
+
+async def test_a_problem_comes_back_as_the_error_it_was(taskflow: TaskFlow) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        await taskflow.get(uuid7())
+    assert caught.value.context["code"] == "task_not_found"
+
+
+async def test_a_call_whose_answer_was_lost_makes_no_second_task(api: Api, operator: httpx.AsyncClient) -> None:
+    lost = 0
+
+    async def lose_the_first_answer(request: httpx.Request) -> httpx.Response:
+        nonlocal lost
+        answer = await operator.send(
+            operator.build_request(request.method, request.url, content=request.content, headers=request.headers)
+        )
+        if not lost:
+            lost += 1
+            raise httpx.ReadError("cut")
+        return answer
+
+    http = httpx.AsyncClient(
+        transport=httpx.MockTransport(lose_the_first_answer),
+        base_url="http://testserver/api/v1",
+        headers=operator.headers,
+    )
+    async with TaskFlow("http://testserver", "unused", http=http) as taskflow:
+        handle = await taskflow.enqueue(tasks.noop)
+    assert lost == 1
+    assert await api.database.pool.fetchval("SELECT array_agg(task_id) FROM tasks") == [handle.task_id]
+
+
+async def test_nobody_there_is_said_so() -> None:
+    async with TaskFlow("http://127.0.0.1:9", "unused", seconds=1) as taskflow:
+        with pytest.raises(UnavailableError, match="No answer"):
+            await taskflow.enqueue(tasks.noop)
