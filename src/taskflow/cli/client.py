@@ -55,6 +55,18 @@ class Client:
             return answer
         raise error_of(answer.status_code, answer.content)
 
+    def stream(self, path: str, **query: Any) -> Iterator[bytes]:
+        """GET something large, chunk by chunk; raises like `request`."""
+        given = {key: value for key, value in query.items() if value is not None}
+        try:
+            with self._http.stream("GET", f"/api/v1{path}", params=given) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise error_of(answer.status_code, answer.content)
+                yield from answer.iter_bytes()
+        except httpx.HTTPError as error:
+            raise UnavailableError(f"No answer from {self.url}: {error or type(error).__name__}.") from error
+
     def get(self, path: str, **query: Any) -> Any:
         """GET with a query; None leaves a parameter out."""
         return self.request("GET", path, params={key: value for key, value in query.items() if value is not None})

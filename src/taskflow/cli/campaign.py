@@ -1,0 +1,210 @@
+"""`taskflow campaign`: create campaigns, steer them and follow them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taskflow.base.errors import ConflictError
+from taskflow.cli.client import Client, Output, connect, speaks_http
+from taskflow.cli.progress import watch as watch_progress
+
+_COLUMNS = ("campaign_id", "name", "status", "total_recipients", "summary", "created_at")
+_STATUSES = ("DRAFT", "SCHEDULED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED")
+_RECIPIENT_STATUSES = ("PENDING", "SENDING", "SENT", "FAILED", "DEFERRED", "UNCERTAIN", "SUPPRESSED", "CANCELLED")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_UPLOAD_SECONDS = 600.0
+
+
+@click.group()
+def campaign() -> None:
+    """Create, start, watch and export campaigns."""
+
+
+@campaign.command()
+@click.argument("recipients", type=_FILE)
+@click.option("--name", help="What it is called.")
+@click.option("--subject", help="The subject, a Jinja2 template.")
+@click.option("--html", type=_FILE, help="The file of the HTML template.")
+@click.option("--text", type=_FILE, help="The file of the plain text template; made from the HTML by default.")
+@click.option("--from", "from_email", help="The sender's address.")
+@click.option("--from-name", help="The sender's name.")
+@click.option("--reply-to", help="Where answers go.")
+@click.option("--rate", help="Mails a minute over all workers, or `unlimited`. [default: 100]")
+@click.option("--variables", help="JSON object of values for every recipient.")
+@click.option("--at", "scheduled_at", help="Start by itself at this instant: 2026-11-27T09:00:00+01:00.")
+@click.option(
+    "--uncertain", type=click.Choice(["hold", "resend"]), help="What to do when a sender died. [default: hold]"
+)
+@click.option("--config", type=_FILE, help="A JSON file with any of these fields; options win.")
+@click.option("--start", is_flag=True, help="Start it at once.")
+@click.option("--watch", "watching", is_flag=True, help="Start it and show its progress to the end.")
+@speaks_http
+def create(
+    client: Client,
+    output: Output,
+    recipients: Path,
+    html: Path | None,
+    text: Path | None,
+    config: Path | None,
+    variables: str | None,
+    start: bool,
+    watching: bool,
+    **options: str | None,
+) -> int:
+    """Create a campaign for the people in the CSV file RECIPIENTS."""
+    fields: dict[str, Any] = json.loads(config.read_text(encoding="utf-8")) if config else {}
+    given = {
+        "name": options["name"],
+        "template_subject": options["subject"],
+        "template_body": html.read_text(encoding="utf-8") if html else None,
+        "template_text": text.read_text(encoding="utf-8") if text else None,
+        "template_variables": json.loads(variables) if variables else None,
+        "from_email": options["from_email"],
+        "from_name": options["from_name"],
+        "reply_to": options["reply_to"],
+        "rate_limit_per_minute": options["rate"],
+        "scheduled_at": options["scheduled_at"],
+        "uncertain_policy": options["uncertain"],
+    }
+    fields |= {name: value for name, value in given.items() if value is not None}
+    fields.setdefault("name", recipients.stem)
+    made = upload(client, fields, recipients)
+    if not output.as_json:
+        _print_import(made)
+    if start or watching:
+        made = _start(client, made["campaign_id"])
+    if watching:
+        return _watched(client, output, made["campaign_id"])
+    output.thing(made, text=made["campaign_id"])
+    return 0
+
+
+def upload(client: Client, fields: dict[str, Any], recipients: Path) -> Any:
+    """Create a campaign from a file, which is streamed, and return it."""
+    form = {
+        name: _form_value(value)
+        for name, value in fields.items()
+        if value is not None or name == "rate_limit_per_minute"  # null is a value there: unlimited
+    }
+    with recipients.open("rb") as file:
+        files = {"recipients": (recipients.name, file, "text/csv")}
+        return client.request("POST", "/campaigns", data=form, files=files, timeout=_UPLOAD_SECONDS)
+
+
+@campaign.command("list")
+@click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only these.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+@speaks_http
+def list_campaigns(client: Client, output: Output, status: str | None, limit: int) -> None:
+    """List campaigns, newest first."""
+    rows = list(client.pages("/campaigns", limit, status=status.upper() if status else None))
+    output.things(rows, _COLUMNS, empty="No campaigns.")
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@speaks_http
+def start(client: Client, output: Output, campaign_id: str) -> None:
+    """Start sending now."""
+    output.things([_start(client, campaign_id)], _COLUMNS, empty="")
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@speaks_http
+def pause(client: Client, output: Output, campaign_id: str) -> None:
+    """Stop sending until it is resumed."""
+    output.things([client.post(f"/campaigns/{campaign_id}/pause")], _COLUMNS, empty="")
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@speaks_http
+def resume(client: Client, output: Output, campaign_id: str) -> None:
+    """Go on sending."""
+    output.things([client.post(f"/campaigns/{campaign_id}/resume")], _COLUMNS, empty="")
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@speaks_http
+def cancel(client: Client, output: Output, campaign_id: str) -> None:
+    """End it for good."""
+    output.things([client.post(f"/campaigns/{campaign_id}/cancel")], _COLUMNS, empty="")
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@speaks_http
+def watch(client: Client, output: Output, campaign_id: str) -> int:
+    """Show progress until the end; the exit code is 1 unless every mail was sent."""
+    return _watched(client, output, campaign_id)
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@click.option(
+    "--as", "resolution", type=click.Choice(["sent", "failed", "resend"]), required=True, help="What they are."
+)
+@click.option("--recipient", "recipients", multiple=True, help="Only this recipient id; may be repeated.")
+@speaks_http
+def resolve(client: Client, output: Output, campaign_id: str, resolution: str, recipients: tuple[str, ...]) -> None:
+    """Decide about UNCERTAIN mails: those on the wire when their sender died."""
+    body: dict[str, Any] = {"as": resolution} | ({"recipient_ids": list(recipients)} if recipients else {})
+    done = client.post(f"/campaigns/{campaign_id}/recipients/resolve", body)
+    output.thing(done, text=f"{done['resolved']:,} resolved as {resolution}.")
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@click.option("--status", type=click.Choice(_RECIPIENT_STATUSES, case_sensitive=False), help="Only these recipients.")
+@click.option("--rejected", is_flag=True, help="The rows of the file that were not imported, instead.")
+@click.option("-o", "--output", "target", type=click.File("wb"), default="-", help="Where to; the terminal by default.")
+@click.option("--api-url", envvar="TASKFLOW_API_URL", help="Where the API is; that of this home by default.")
+def export(campaign_id: str, status: str | None, rejected: bool, target: Any, api_url: str | None) -> None:
+    """Write recipients and what became of their mails as CSV."""
+    client = connect(api_url)
+    path = f"/campaigns/{campaign_id}/" + ("import/rejected.csv" if rejected else "recipients.csv")
+    for chunk in client.stream(path, status=status.upper() if status and not rejected else None):
+        target.write(chunk)
+
+
+def _start(client: Client, campaign_id: str) -> Any:
+    """Start, and say row by row what is missing."""
+    try:
+        return client.post(f"/campaigns/{campaign_id}/start")
+    except ConflictError as error:
+        for problem in error.context.get("problems", ()):
+            click.echo(
+                f"  {problem['variable']}: missing for {problem['count']:,},"
+                f" first in row {problem['row_number']} ({problem['email']})",
+                err=True,
+            )
+        raise
+
+
+def _watched(client: Client, output: Output, campaign_id: str) -> int:
+    ended = watch_progress(client, campaign_id, as_json=output.as_json)
+    if output.as_json:
+        output.thing(ended)
+    else:
+        click.echo(f"Campaign {ended['status'].lower()}: {ended['summary']}")
+    return 0 if ended["status"] == "COMPLETED" and ended["outcome"] == "clean" else 1
+
+
+def _print_import(made: dict[str, Any]) -> None:
+    report = made["import"]
+    click.echo(
+        f"{report['accepted']:,} recipients of {report['rows']:,} rows"
+        f" ({report['encoding']}, delimiter {report['delimiter']!r}):"
+        f" {report['rejected']:,} rejected, {report['duplicates']:,} duplicates",
+        err=True,
+    )
+
+
+def _form_value(value: Any) -> str:
+    if value is None:
+        return "null"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
