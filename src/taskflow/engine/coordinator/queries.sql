@@ -133,7 +133,7 @@ WITH lost AS MATERIALIZED (
       started_at = CASE WHEN l.verdict IN ('PENDING', 'SCHEDULED') THEN NULL ELSE t.started_at END,
       completed_at = CASE WHEN l.verdict IN ('CANCELLED', 'FAILED') THEN now() END,
       failed_at = CASE WHEN l.verdict = 'FAILED' THEN now() END,
-      due_at = CASE WHEN l.verdict = 'SCHEDULED' THEN now() + power(2, l.crashes) * interval '1 second' END
+      due_at = CASE WHEN l.verdict = 'SCHEDULED' THEN now() + power(2, least(l.crashes, 6)) * interval '1 second' END
   FROM lost l WHERE t.task_id = l.task_id
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.lease_epoch, t.task_name, t.crash_count,
             t.retry_count + t.crash_count AS attempt, l.dlq_id, l.worker_id AS lost_worker, l.started_at AS lost_start,
