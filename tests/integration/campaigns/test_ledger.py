@@ -1,0 +1,189 @@
+"""The ledger's statements: what they fence, what they count, and what survives a lost reply."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+
+from support.campaigns import counted, counter_sums, create, ledger, people, status_counts
+from taskflow.base.ids import uuid7
+from taskflow.campaigns.models import dispatch_key
+from taskflow.campaigns.service import CampaignService
+from taskflow.db.pool import Database
+from taskflow.delivery.ledger import Begin, End, Ledger, Row, Settlement
+from taskflow.delivery.states import RecipientStatus
+
+
+class Stage:
+    """A running campaign whose tasks are all claimed under epoch 1."""
+
+    def __init__(self, database: Database, campaign_id: UUID, rows: Sequence[Row]) -> None:
+        self.database = database
+        self.ledger = Ledger(database.hot, "test")
+        self.campaign_id = campaign_id
+        self.rows = rows
+
+    def begins(self, epoch: int = 1) -> list[Begin]:
+        return [Begin(row.recipient_id, epoch, row.status, row.attempt, row.email) for row in self.rows]
+
+    def ends(self, status: str, epoch: int = 1, **more: object) -> list[End]:
+        return [End(row.recipient_id, epoch, status, **more) for row in self.rows]  # type: ignore[arg-type]
+
+    async def begin(self) -> set[UUID]:
+        turned = await self.ledger.turn(self.campaign_id, 1, [], self.begins())
+        return {key for key, status in turned.begun.items() if status == RecipientStatus.SENDING}
+
+    async def end(self, status: str, epoch: int = 1, **more: object) -> dict[UUID, str]:
+        return (await self.ledger.turn(self.campaign_id, 1, self.ends(status, epoch, **more), [])).ended
+
+    async def counts(self) -> dict[str, int]:
+        """Return the rows' counts, after comparing them with the counters."""
+        counts = await status_counts(self.database, self.campaign_id)
+        assert counted(counts) == await counter_sums(self.database, self.campaign_id)
+        return counts
+
+    async def reread(self) -> None:
+        found = await self.ledger.read(self.campaign_id, [row.recipient_id for row in self.rows])
+        self.rows = [found[row.recipient_id] for row in self.rows]
+
+
+@pytest.fixture
+async def stage(service: CampaignService, database: Database) -> Stage:
+    """Five recipients."""
+    campaign = await create(service, people(5))
+    key = campaign.campaign_id
+    await database.pool.execute("UPDATE campaigns SET status = 'RUNNING' WHERE campaign_id = $1", key)
+    await database.pool.execute(
+        "INSERT INTO tasks (task_id, campaign_id, task_name, queue, dispatch_key, status, lease_epoch, claim_id,"
+        "                   worker_id)"
+        " SELECT recipient_id, campaign_id, 'send_email', 'email', $2, 'RUNNING', 1, $3, $3 FROM email_recipients"
+        " WHERE campaign_id = $1",
+        key,
+        dispatch_key(key),
+        uuid7(),
+    )
+    ids = [row["recipient_id"] for row in (await ledger(database, key)).values()]
+    rows = await Ledger(database.hot, "test").read(key, ids)
+    return Stage(database, key, [rows[recipient_id] for recipient_id in sorted(ids)])
+
+
+async def test_sending_is_committed_before_and_the_outcome_after(stage: Stage) -> None:
+    assert len(await stage.begin()) == 5
+    assert await stage.counts() == {"SENDING": 5}
+    assert set((await stage.end("SENT", reply="250 ok")).values()) == {"SENT"}
+    assert await stage.counts() == {"SENT": 5}
+    row = next(iter((await ledger(stage.database, stage.campaign_id)).values()))
+    assert (row["attempt"], row["reply"], row["provider"], row["attention"]) == (1, "250 ok", "test", None)
+
+
+async def test_one_statement_ends_a_window_and_begins_the_next(stage: Stage) -> None:
+    first, second = stage.begins()[:2], stage.begins()[2:]
+    await stage.ledger.turn(stage.campaign_id, 1, [], first)
+    ends = [end for end in stage.ends("SENT") if end.recipient_id in {begin.recipient_id for begin in first}]
+    turned = await stage.ledger.turn(stage.campaign_id, 1, ends, second)
+    assert (len(turned.ended), len(turned.begun)) == (2, 3)
+    assert await stage.counts() == {"SENT": 2, "SENDING": 3}
+
+
+async def test_a_sender_whose_lease_is_gone_begins_nothing(stage: Stage) -> None:
+    await stage.database.pool.execute("UPDATE tasks SET lease_epoch = 2")
+    assert await stage.begin() == set()
+    assert await stage.counts() == {"PENDING": 5}
+
+
+@pytest.mark.parametrize("status", ["PAUSED", "CANCELLED"])
+async def test_nothing_begins_while_the_campaign_does_not_run(stage: Stage, status: str) -> None:
+    await stage.database.pool.execute(
+        "UPDATE campaigns SET status = $1::text, completed_at = CASE WHEN $1::text = 'CANCELLED' THEN now() END", status
+    )
+    assert await stage.begin() == set()
+
+
+async def test_a_row_that_moved_since_it_was_read_is_not_begun(stage: Stage) -> None:
+    await stage.begin()
+    await stage.end("DEFERRED", error="450 busy")
+    assert await stage.begin() == set()
+    assert await stage.counts() == {"DEFERRED": 5}
+    await stage.reread()
+    assert len(await stage.begin()) == 5
+    assert await stage.counts() == {"SENDING": 5}
+
+
+async def test_a_stale_outcome_changes_nothing(stage: Stage) -> None:
+    await stage.begin()
+    assert await stage.end("SENT", epoch=2) == {}
+    assert stage.ledger.stale == 5
+    assert await stage.counts() == {"SENDING": 5}
+
+
+async def test_a_repeated_turn_whose_reply_was_lost_changes_nothing_twice(stage: Stage) -> None:
+    assert len(await stage.begin()) == 5
+    assert len(await stage.begin()) == 5
+    assert (await stage.end("FAILED", error="550 no")) == (await stage.end("FAILED", error="550 no"))
+    assert await stage.counts() == {"FAILED": 5}
+    rows = (await ledger(stage.database, stage.campaign_id)).values()
+    assert {row["attempt"] for row in rows} == {1}
+
+
+async def test_an_attempt_that_never_began_does_not_count(stage: Stage) -> None:
+    await stage.begin()
+    await stage.end("PENDING", counts=False)
+    rows = (await ledger(stage.database, stage.campaign_id)).values()
+    assert {(row["status"], row["attempt"]) for row in rows} == {("PENDING", 0)}
+    assert await stage.counts() == {"PENDING": 5}
+
+
+async def test_what_comes_back_unsent_to_a_cancelled_campaign_is_cancelled(stage: Stage) -> None:
+    await stage.begin()
+    await stage.database.pool.execute("UPDATE campaigns SET status = 'CANCELLED', completed_at = now()")
+    assert set((await stage.end("PENDING", counts=False)).values()) == {"CANCELLED"}
+    assert await stage.counts() == {"CANCELLED": 5}
+
+
+async def test_a_suppressed_address_is_never_begun(stage: Stage) -> None:
+    await stage.database.pool.execute(
+        "INSERT INTO suppressions (channel, address, reason) VALUES ('email', 'p2@example.com', 'unsubscribed')"
+    )
+    assert len(await stage.begin()) == 4
+    assert await stage.counts() == {"SENDING": 4, "SUPPRESSED": 1}
+
+
+async def test_a_message_of_a_dead_sender_becomes_uncertain_once(stage: Stage) -> None:
+    await stage.begin()
+    await stage.database.pool.execute("UPDATE tasks SET lease_epoch = 2")
+    await stage.reread()
+    lost = [
+        Settlement(row.recipient_id, 2, row.status, row.lease_epoch, RecipientStatus.UNCERTAIN, "lost")
+        for row in stage.rows
+    ]
+    assert len(await stage.ledger.settle(stage.campaign_id, 0, lost)) == 5
+    assert await stage.ledger.settle(stage.campaign_id, 0, lost) == set()
+    assert await stage.counts() == {"UNCERTAIN": 5}
+    assert await stage.end("SENT", reply="250 late") == {}
+    assert await stage.counts() == {"UNCERTAIN": 5}
+
+
+async def test_uncertain_messages_are_resolved_by_hand(stage: Stage, service: CampaignService) -> None:
+    await stage.begin()
+    await stage.end("UNCERTAIN", error="cut")
+    await stage.database.pool.execute("UPDATE tasks SET status = 'FAILED', completed_at = now(), failed_at = now()")
+    ids = [row.recipient_id for row in stage.rows]
+    assert await service.resolve(stage.campaign_id, ids[:1], "sent") == 1
+    assert await service.resolve(stage.campaign_id, ids[1:2], "failed") == 1
+    assert await service.resolve(stage.campaign_id, None, "resend") == 3
+    assert await service.resolve(stage.campaign_id, None, "resend") == 0
+    assert await stage.counts() == {"SENT": 1, "FAILED": 1, "PENDING": 3}
+    tasks = dict(await stage.database.pool.fetch("SELECT status, count(*) FROM tasks GROUP BY status"))
+    assert tasks == {"FAILED": 2, "PENDING": 3}
+
+
+async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database) -> None:
+    from taskflow.delivery.ledger import sql
+
+    nothing: list[object] = []
+    arguments = [uuid7(), "test", 1, *[nothing] * 11]
+    async with database.hot.acquire() as connection:
+        statement = await connection.prepare("EXPLAIN " + sql.turn)
+        plan = "\n".join(row[0] for row in await statement.fetch(*arguments))
+    assert "Seq Scan" not in plan
+    assert "Hash" not in plan
