@@ -11,61 +11,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                    limit?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["ApiKey"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Keys
+         * @description List your API keys, newest first; an administrator sees everybody's.
+         */
+        get: operations["list_keys"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        name: string;
-                        /** @enum {string} */
-                        role: "admin" | "operator" | "marketer" | "viewer";
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ApiKey"];
-                    };
-                };
-            };
-        };
+        /**
+         * Create Key
+         * @description Make an API key; its text is shown this once.
+         */
+        post: operations["create_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -82,26 +38,11 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    key_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        /**
+         * Revoke Key
+         * @description Revoke an API key.
+         */
+        delete: operations["revoke_key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -114,32 +55,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                    limit?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["AuditEntry"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Audit Log
+         * @description List who did what, newest first.
+         */
+        get: operations["list_audit_log"];
         put?: never;
         post?: never;
         delete?: never;
@@ -157,33 +77,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        email: string;
-                        password: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TokenPair"];
-                    };
-                };
-            };
-        };
+        /**
+         * Sign In
+         * @description Sign in with address and password.
+         */
+        post: operations["sign_in"];
         delete?: never;
         options?: never;
         head?: never;
@@ -199,30 +97,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        refresh_token: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        /**
+         * Sign Out
+         * @description End the session that a refresh token belongs to.
+         */
+        post: operations["sign_out"];
         delete?: never;
         options?: never;
         head?: never;
@@ -236,26 +115,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["User"];
-                    };
-                };
-            };
-        };
+        /**
+         * Me
+         * @description Tell who is calling.
+         */
+        get: operations["me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -273,32 +137,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        refresh_token: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TokenPair"];
-                    };
-                };
-            };
-        };
+        /**
+         * Refresh
+         * @description Trade a refresh token for new tokens; each works once, a second use ends the session.
+         */
+        post: operations["refresh"];
         delete?: never;
         options?: never;
         head?: never;
@@ -314,26 +157,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["WsTicket"];
-                    };
-                };
-            };
-        };
+        /**
+         * Ws Ticket
+         * @description Get a ticket that opens one WebSocket within 30 seconds.
+         */
+        post: operations["ws_ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -347,35 +175,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                    limit?: number;
-                    status?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Campaign"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Campaigns
+         * @description List campaigns, newest first.
+         */
+        get: operations["list_campaigns"];
         put?: never;
-        post?: never;
+        /**
+         * Create Campaign
+         * @description Create a campaign with its recipients, as JSON or as a form with a CSV file; all or nothing.
+         */
+        post: operations["create_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -389,28 +199,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    campaign_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Campaign"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Campaign
+         * @description Get a campaign and how far it is.
+         */
+        get: operations["get_campaign"];
         put?: never;
         post?: never;
         delete?: never;
@@ -428,28 +221,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    campaign_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Campaign"];
-                    };
-                };
-            };
+        /**
+         * Cancel Campaign
+         * @description End it for good; who has not been written to by now will not be.
+         */
+        post: operations["cancel_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign_id}/import/rejected.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /**
+         * Export Rejected
+         * @description Download the rows of the file that were not imported, each with the reason, as CSV.
+         */
+        get: operations["export_rejected"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -465,28 +261,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    campaign_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Campaign"];
-                    };
-                };
-            };
-        };
+        /**
+         * Pause Campaign
+         * @description Stop sending until it is resumed; takes effect within a second.
+         */
+        post: operations["pause_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -500,37 +279,53 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                    limit?: number;
-                    status?: string;
-                };
-                header?: never;
-                path: {
-                    campaign_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Recipient"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Recipients
+         * @description List recipients in the order of the file, and what became of their messages.
+         */
+        get: operations["list_recipients"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign_id}/recipients.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Recipients
+         * @description Download recipients and what became of their messages, as CSV.
+         */
+        get: operations["export_recipients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign_id}/recipients/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Recipients
+         * @description Decide about messages that were on the wire when their sender died: sent, failed, or send them again.
+         */
+        post: operations["resolve_recipients"];
         delete?: never;
         options?: never;
         head?: never;
@@ -546,28 +341,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    campaign_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Campaign"];
-                    };
-                };
-            };
-        };
+        /**
+         * Resume Campaign
+         * @description Go on sending.
+         */
+        post: operations["resume_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -583,28 +361,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    campaign_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Campaign"];
-                    };
-                };
-            };
-        };
+        /**
+         * Start Campaign
+         * @description Start sending now; 409 `missing_variables` when rows lack a variable of the template.
+         */
+        post: operations["start_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -620,40 +381,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        sample: {
-                            [key: string]: unknown;
-                        };
-                        template_body: string;
-                        template_subject: string;
-                        template_text?: string | null;
-                        template_variables?: {
-                            [key: string]: unknown;
-                        };
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Preview"];
-                    };
-                };
-            };
-        };
+        /**
+         * Preview Campaign
+         * @description Render a template for a sample recipient; what is wrong with it comes as `problems`.
+         */
+        post: operations["preview_campaign"];
         delete?: never;
         options?: never;
         head?: never;
@@ -667,33 +399,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                    limit?: number;
-                    task_name?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["DeadLetter"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Dead Letters
+         * @description List dead letters, newest first.
+         */
+        get: operations["list_dead_letters"];
         put?: never;
         post?: never;
         delete?: never;
@@ -709,28 +419,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    dlq_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["DeadLetter"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Dead Letter
+         * @description Get a dead letter.
+         */
+        get: operations["get_dead_letter"];
         put?: never;
         post?: never;
         delete?: never;
@@ -748,28 +441,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    dlq_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["DeadLetter"];
-                    };
-                };
-            };
-        };
+        /**
+         * Requeue Dead Letter
+         * @description Start over the task of a dead letter.
+         */
+        post: operations["requeue_dead_letter"];
         delete?: never;
         options?: never;
         head?: never;
@@ -785,35 +461,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        dlq_ids?: string[];
-                        task_name?: string;
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            requeued: number;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * Requeue Dead Letters
+         * @description Start over the tasks of many dead letters.
+         */
+        post: operations["requeue_dead_letters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -981,26 +633,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Stats"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Stats
+         * @description Get the figures of the overview.
+         */
+        get: operations["get_stats"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1016,40 +653,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    campaign_id?: string;
-                    created_after?: string;
-                    created_before?: string;
-                    cursor?: string;
-                    limit?: number;
-                    queue?: string;
-                    status?: string;
-                    task_name?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Task"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Tasks
+         * @description List tasks, newest first; failed ones by when they failed.
+         */
+        get: operations["list_tasks"];
         put?: never;
-        post?: never;
+        /**
+         * Create Task
+         * @description Submit a task.
+         */
+        post: operations["create_task"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1063,52 +677,38 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["TaskDetail"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Task
+         * @description Get a task with its attempts, its result and its log.
+         */
+        get: operations["get_task"];
         put?: never;
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Task"];
-                    };
-                };
-            };
+        /**
+         * Cancel Task
+         * @description Cancel a task; one that runs is asked to stop and ends a little later.
+         */
+        delete: operations["cancel_task"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /**
+         * Get Task Logs
+         * @description List a task's log lines, oldest first.
+         */
+        get: operations["get_task_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1123,28 +723,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    task_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Task"];
-                    };
-                };
-            };
+        /**
+         * Retry Task
+         * @description Start a task over that failed, timed out or was cancelled.
+         */
+        post: operations["retry_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        get?: never;
+        put?: never;
+        /**
+         * Create Tasks
+         * @description Submit up to 10,000 tasks, all or none.
+         */
+        post: operations["create_tasks"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1158,62 +761,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                    limit?: number;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["User"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Users
+         * @description List users, newest first.
+         */
+        get: operations["list_users"];
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        email: string;
-                        password: string;
-                        /** @enum {string} */
-                        role: "admin" | "operator" | "marketer" | "viewer";
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                201: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["User"];
-                    };
-                };
-            };
-        };
+        /**
+         * Create User
+         * @description Add a user.
+         */
+        post: operations["create_user"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1227,43 +785,21 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Get User
+         * @description Get a user.
+         */
+        get: operations["get_user"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        patch: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    user_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": {
-                        is_active?: boolean;
-                        password?: string;
-                        /** @enum {string} */
-                        role?: "admin" | "operator" | "marketer" | "viewer";
-                    };
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["User"];
-                    };
-                };
-            };
-        };
+        /**
+         * Update User
+         * @description Change role, password or activity of a user; their sessions end.
+         */
+        patch: operations["update_user"];
         trace?: never;
     };
     "/api/v1/workers": {
@@ -1273,29 +809,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Worker"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Workers
+         * @description List worker nodes of the last day.
+         */
+        get: operations["list_workers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1311,28 +829,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    worker_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Worker"];
-                    };
-                };
-            };
-        };
+        /**
+         * Get Worker
+         * @description Get a worker node.
+         */
+        get: operations["get_worker"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1350,28 +851,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    worker_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Worker"];
-                    };
-                };
-            };
-        };
+        /**
+         * Pause Worker
+         * @description Let a node finish what it runs and take nothing new.
+         */
+        post: operations["pause_worker"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1387,28 +871,95 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    worker_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Worker"];
-                    };
-                };
-            };
+        /**
+         * Resume Worker
+         * @description Let a paused node take tasks again.
+         */
+        post: operations["resume_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /**
+         * Health
+         * @description Tell that the process lives.
+         */
+        get: operations["health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Metrics
+         * @description Get metrics in Prometheus's text format.
+         */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ready
+         * @description Tell whether the process can serve.
+         */
+        get: operations["ready"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/unsubscribe/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Unsubscribe Page
+         * @description Show the page that asks whether to unsubscribe; changes nothing.
+         */
+        get: operations["unsubscribe_page"];
+        put?: never;
+        /**
+         * Unsubscribe
+         * @description Unsubscribe the recipient of this link.
+         */
+        post: operations["unsubscribe"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1419,98 +970,241 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        ApiKey: {
-            /** Format: date-time */
-            created_at?: string;
-            expires_at?: string | null;
-            key?: string;
-            /** Format: uuid */
-            key_id: string;
-            last_used_at?: string | null;
-            name: string;
-            prefix?: string;
-            role: string;
-        };
-        AuditEntry: {
+        /**
+         * AuditOut
+         * @description One entry of the audit log.
+         */
+        AuditOut: {
+            /** Action */
             action: string;
-            actor: string | null;
-            /** Format: uuid */
+            /** Actor */
+            actor: string;
+            /** Actor Id */
+            actor_id: string | null;
+            /** Address */
+            address: string | null;
+            /**
+             * Audit Id
+             * Format: uuid
+             */
             audit_id: string;
-            /** Format: date-time */
+            /**
+             * Created At
+             * Format: date-time
+             */
             created_at: string;
-            details?: {
-                [key: string]: unknown;
-            };
-            target: string | null;
-        };
-        Campaign: {
-            /** Format: uuid */
-            campaign_id: string;
-            completed_at: string | null;
-            /** Format: date-time */
-            created_at: string;
-            created_by: string | null;
-            failed_count: number;
-            from_email: string;
-            from_name: string | null;
-            import: components["schemas"]["ImportReport"] | null;
-            name: string;
-            outcome: string | null;
-            progress: components["schemas"]["Progress"];
-            rate_limit_per_minute: number | null;
-            reply_to: string | null;
-            scheduled_at: string | null;
-            sent_count: number;
-            started_at: string | null;
-            status: string;
-            summary: string | null;
-            template_body: string;
-            template_subject: string;
-            template_text: string | null;
-            template_variables: {
+            /** Detail */
+            detail: {
                 [key: string]: unknown;
             } | null;
-            total_recipients: number;
-            uncertain_policy: string;
+            /** Request Id */
+            request_id: string | null;
+            /** Target Id */
+            target_id: string | null;
+            /** Target Type */
+            target_type: string | null;
         };
-        DeadLetter: {
-            /** Format: uuid */
-            dlq_id: string;
-            failure_reason: string;
-            /** Format: date-time */
-            moved_at: string;
-            requeued_at: string | null;
-            stack_trace: string | null;
-            task_data: {
+        /**
+         * CampaignOut
+         * @description A campaign and how far it is.
+         */
+        CampaignOut: {
+            /**
+             * Campaign Id
+             * Format: uuid
+             */
+            campaign_id: string;
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Failed Count */
+            failed_count: number;
+            /** From Email */
+            from_email: string;
+            /** From Name */
+            from_name: string | null;
+            import: components["schemas"]["ImportOut"] | null;
+            /** Name */
+            name: string;
+            /** Outcome */
+            outcome: ("clean" | "partial") | null;
+            progress: components["schemas"]["ProgressOut"];
+            /** Rate Limit Per Minute */
+            rate_limit_per_minute: number | null;
+            /** Reply To */
+            reply_to: string | null;
+            /** Scheduled At */
+            scheduled_at: string | null;
+            /** Sent Count */
+            sent_count: number;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["CampaignStatus"];
+            /** Summary */
+            summary: string;
+            /** Template Body */
+            template_body: string;
+            /** Template Subject */
+            template_subject: string;
+            /** Template Text */
+            template_text: string | null;
+            /** Template Variables */
+            template_variables: {
                 [key: string]: unknown;
             };
-            /** Format: uuid */
+            /** Total Recipients */
+            total_recipients: number;
+            /**
+             * Uncertain Policy
+             * @enum {string}
+             */
+            uncertain_policy: "hold" | "resend";
+        };
+        /**
+         * CampaignStats
+         * @description Campaigns.
+         */
+        CampaignStats: {
+            /** Running */
+            running: number;
+        };
+        /**
+         * CampaignStatus
+         * @description Where a campaign is in its life.
+         * @enum {string}
+         */
+        CampaignStatus: "DRAFT" | "SCHEDULED" | "RUNNING" | "PAUSED" | "COMPLETED" | "FAILED" | "CANCELLED";
+        /**
+         * DeadLetterOut
+         * @description A task that was given up.
+         */
+        DeadLetterOut: {
+            /**
+             * Dlq Id
+             * Format: uuid
+             */
+            dlq_id: string;
+            /** Failure Reason */
+            failure_reason: string;
+            /**
+             * Moved At
+             * Format: date-time
+             */
+            moved_at: string;
+            /** Requeued At */
+            requeued_at: string | null;
+            /** Stack Trace */
+            stack_trace: string | null;
+            /** Task Data */
+            task_data: unknown;
+            /**
+             * Task Id
+             * Format: uuid
+             */
             task_id: string;
+            /** Task Name */
             task_name: string;
+            /** Total Attempts */
             total_attempts: number;
         };
-        Execution: {
+        /**
+         * ExecutionOut
+         * @description One attempt.
+         */
+        ExecutionOut: {
+            /** Attempt Number */
             attempt_number: number;
+            /** Completed At */
             completed_at: string | null;
+            /** Duration Seconds */
             duration_seconds: number | null;
+            /** Error Message */
             error_message: string | null;
-            /** Format: uuid */
+            /**
+             * Execution Id
+             * Format: uuid
+             */
             execution_id: string;
+            /** Lease Epoch */
             lease_epoch: number;
-            /** Format: date-time */
+            /**
+             * Started At
+             * Format: date-time
+             */
             started_at: string;
+            /** Status */
             status: string;
+            /** Worker Id */
             worker_id: string | null;
         };
-        ImportReport: {
+        /**
+         * FieldProblem
+         * @description One thing that is wrong with the input.
+         */
+        FieldProblem: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /**
+             * Parameter
+             * @description Or which query, path or header parameter.
+             * @default null
+             */
+            parameter: string | null;
+            /**
+             * Pointer
+             * @description Where in the body (RFC 6901).
+             * @default null
+             * @example #/args/0
+             */
+            pointer: string | null;
+        };
+        /**
+         * Health
+         * @description The process lives.
+         */
+        Health: {
+            /**
+             * Status
+             * @default ok
+             * @constant
+             */
+            status: "ok";
+            /** Version */
+            version: string;
+        };
+        /**
+         * ImportOut
+         * @description What became of the rows of a file: `rows` = accepted + rejected + duplicates.
+         */
+        ImportOut: {
+            /** Accepted */
             accepted: number;
+            /** Delimiter */
             delimiter: string | null;
+            /** Duplicates */
             duplicates: number;
+            /** Encoding */
             encoding: string | null;
+            /** Filename */
             filename: string | null;
-            /** Format: uuid */
+            /**
+             * Import Id
+             * Format: uuid
+             */
             import_id: string;
+            /** Rejected */
             rejected: number;
+            /** Rows */
             rows: number;
         };
         InboxRule: {
@@ -1518,6 +1212,105 @@ export interface components {
             action: "reject" | "defer" | "drop";
             pattern: string;
             times: number | null;
+        };
+        /**
+         * KeyCreated
+         * @description A key that was just made: the only answer that ever holds its text.
+         */
+        KeyCreated: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Key
+             * @description Send it as `Authorization: Bearer tf_…`.
+             */
+            key: string;
+            /**
+             * Key Id
+             * Format: uuid
+             */
+            key_id: string;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Rate Limit Per Minute */
+            rate_limit_per_minute: number | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            role: components["schemas"]["Role"];
+            /** Scopes */
+            scopes: string[];
+            /**
+             * User Id
+             * Format: uuid
+             */
+            user_id: string;
+        };
+        /**
+         * KeyOut
+         * @description An API key without its secret.
+         */
+        KeyOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Key Id
+             * Format: uuid
+             */
+            key_id: string;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Rate Limit Per Minute */
+            rate_limit_per_minute: number | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            role: components["schemas"]["Role"];
+            /** Scopes */
+            scopes: string[];
+            /**
+             * User Id
+             * Format: uuid
+             */
+            user_id: string;
+        };
+        /**
+         * LogOut
+         * @description A line that a task logged.
+         */
+        LogOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Level */
+            level: string;
+            /**
+             * Log Id
+             * Format: uuid
+             */
+            log_id: string;
+            /** Message */
+            message: string;
+            /** Metadata */
+            metadata: unknown;
         };
         Mail: {
             mail_from: string;
@@ -1535,161 +1328,861 @@ export interface components {
             raw_size: number;
             text: string | null;
         };
-        Preview: {
-            html: string;
-            problems: {
-                code: string;
-                message: string;
-            }[];
-            subject: string;
-            text: string;
-        };
-        Progress: {
-            cancelled: number;
-            deferred: number;
-            failed: number;
-            pending: number;
-            rate_per_second: number | null;
-            sent: number;
-            suppressed: number;
-            total: number;
-            uncertain: number;
-        };
-        Recipient: {
-            attempt: number;
-            bounce_reason: string | null;
+        /**
+         * Me
+         * @description The signed-in user.
+         */
+        Me: {
+            /** Email */
             email: string;
-            error_message: string | null;
-            message_id: string | null;
-            personalization: {
-                [key: string]: unknown;
-            } | null;
-            provider: string | null;
-            /** Format: uuid */
-            recipient_id: string;
-            reply: string | null;
-            sent_at: string | null;
-            status: string;
-            task_id: string | null;
-        };
-        Stats: {
-            campaigns: {
-                running: number;
-            };
-            dead_letters: number;
-            tasks: {
-                by_status: {
-                    [key: string]: number;
-                };
-                completed_per_second: number;
-                failed_last_hour: number;
-                queues: {
-                    queue: string;
-                    ready: number;
-                    running: number;
-                }[];
-            };
-            throughput: {
-                completed: number;
-                failed: number;
-                /** Format: date-time */
-                t: string;
-            }[];
-            workers: {
-                active: number;
-                capacity: number;
-                load: number;
-            };
-        };
-        Task: {
-            campaign_id: string | null;
-            cancel_requested_at: string | null;
-            completed_at: string | null;
-            crash_count: number;
-            /** Format: date-time */
-            created_at: string;
-            created_by: string | null;
-            due_at: string | null;
-            lease_epoch: number;
-            max_retries: number;
-            parent_task_id: string | null;
-            priority: number;
-            priority_name: string | null;
-            queue: string;
-            retry_count: number;
-            scheduled_at: string | null;
-            started_at: string | null;
-            status: string;
-            task_args: unknown | null;
-            /** Format: uuid */
-            task_id: string;
-            task_kwargs: {
-                [key: string]: unknown;
-            } | null;
-            task_name: string;
-            timeout_seconds: number;
-            worker_id: string | null;
-        };
-        TaskDetail: components["schemas"]["Task"] & {
-            executions: components["schemas"]["Execution"][];
-            logs: components["schemas"]["TaskLog"][];
-            result: components["schemas"]["TaskResult"] | null;
-        };
-        TaskLog: {
-            /** Format: date-time */
-            created_at: string;
-            level: string;
-            /** Format: uuid */
-            log_id: string;
-            message: string;
-            metadata: {
-                [key: string]: unknown;
-            } | null;
-        };
-        TaskResult: {
-            /** Format: date-time */
-            created_at: string;
-            error_message: string | null;
-            result_data: unknown | null;
-            stack_trace: string | null;
-        };
-        TokenPair: {
-            access_token: string;
-            expires_in: number;
-            refresh_token: string;
-            token_type: string;
-            user: components["schemas"]["User"];
-        };
-        User: {
-            /** Format: date-time */
-            created_at?: string;
-            email: string;
-            is_active?: boolean;
-            last_login_at?: string | null;
-            /** @enum {string} */
-            role: "admin" | "operator" | "marketer" | "viewer";
-            /** Format: uuid */
+            role: components["schemas"]["Role"];
+            /**
+             * User Id
+             * Format: uuid
+             */
             user_id: string;
         };
-        Worker: {
+        /**
+         * Minute
+         * @description What ended in one minute.
+         */
+        Minute: {
+            /** Completed */
+            completed: number;
+            /** Failed */
+            failed: number;
+            /**
+             * T
+             * Format: date-time
+             */
+            t: string;
+        };
+        /**
+         * NewKey
+         * @description An API key to make for yourself.
+         */
+        NewKey: {
+            /** Expires At */
+            expires_at?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Rate Limit Per Minute
+             * @description Instead of its owner's limit.
+             */
+            rate_limit_per_minute?: number | null;
+            /** @default viewer */
+            role: components["schemas"]["Role"];
+            /**
+             * Scopes
+             * @default []
+             */
+            scopes: "metrics"[];
+        };
+        /**
+         * NewTask
+         * @description A task to run.
+         */
+        NewTask: {
+            /**
+             * Args
+             * @description An object is keyword arguments, a list is positional ones.
+             */
+            args?: {
+                [key: string]: unknown;
+            } | unknown[];
+            /**
+             * Kwargs
+             * @description Keyword arguments beside a list of positional ones.
+             */
+            kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /** Max Retries */
+            max_retries?: number | null;
+            /**
+             * Priority
+             * @description CRITICAL 10, HIGH 8, MEDIUM 5, LOW 2, or a number; by default the task's own.
+             * @example HIGH
+             */
+            priority?: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | number | null;
+            /** Queue */
+            queue?: string | null;
+            /**
+             * Scheduled At
+             * @description Not before this instant.
+             */
+            scheduled_at?: string | null;
+            /**
+             * Task Name
+             * @example resize
+             */
+            task_name: string;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+        };
+        /**
+         * NewTasks
+         * @description Tasks to run, all or none.
+         */
+        NewTasks: {
+            /** Tasks */
+            tasks: components["schemas"]["NewTask"][];
+        };
+        /**
+         * NewUser
+         * @description A user to add.
+         */
+        NewUser: {
+            /**
+             * Email
+             * @description An address; upper and lower case are the same.
+             * @example ada@example.com
+             */
+            email: string;
+            /**
+             * Password
+             * Format: password
+             */
+            password: string;
+            /** @default viewer */
+            role: components["schemas"]["Role"];
+        };
+        /** Page[AuditOut] */
+        Page_AuditOut_: {
+            /** Items */
+            items: components["schemas"]["AuditOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[CampaignOut] */
+        Page_CampaignOut_: {
+            /** Items */
+            items: components["schemas"]["CampaignOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[DeadLetterOut] */
+        Page_DeadLetterOut_: {
+            /** Items */
+            items: components["schemas"]["DeadLetterOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[KeyOut] */
+        Page_KeyOut_: {
+            /** Items */
+            items: components["schemas"]["KeyOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[LogOut] */
+        Page_LogOut_: {
+            /** Items */
+            items: components["schemas"]["LogOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[RecipientOut] */
+        Page_RecipientOut_: {
+            /** Items */
+            items: components["schemas"]["RecipientOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[TaskOut] */
+        Page_TaskOut_: {
+            /** Items */
+            items: components["schemas"]["TaskOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[UserOut] */
+        Page_UserOut_: {
+            /** Items */
+            items: components["schemas"]["UserOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[WorkerOut] */
+        Page_WorkerOut_: {
+            /** Items */
+            items: components["schemas"]["WorkerOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /**
+         * PreviewIn
+         * @description A template and one recipient to try it on.
+         */
+        PreviewIn: {
+            /**
+             * Sample
+             * @description The values of one recipient.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+            /**
+             * Template Body
+             * @description HTML.
+             */
+            template_body: string;
+            /** Template Subject */
+            template_subject: string;
+            /**
+             * Template Text
+             * @description Plain text; made from the HTML when absent.
+             */
+            template_text?: string | null;
+            /**
+             * Template Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            template_variables: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * PreviewOut
+         * @description The message as the sample's recipient would get it; null with problems.
+         */
+        PreviewOut: {
+            /** Html */
+            html?: string | null;
+            /**
+             * Problems
+             * @default []
+             */
+            problems: components["schemas"]["PreviewProblem"][];
+            /** Subject */
+            subject?: string | null;
+            /** Text */
+            text?: string | null;
+        };
+        /**
+         * PreviewProblem
+         * @description What keeps a template from being rendered.
+         */
+        PreviewProblem: {
+            /** Code */
+            code: string;
+            /** Line */
+            line?: number | null;
+            /** Message */
+            message: string;
+            /** Part */
+            part?: string | null;
+            /** Variable */
+            variable?: string | null;
+        };
+        /**
+         * Problem
+         * @description What went wrong (RFC 9457).
+         */
+        Problem: {
+            /**
+             * Code
+             * @description Stable: programs may rely on it.
+             * @example not_found
+             */
+            code: string;
+            /**
+             * Detail
+             * @default null
+             */
+            detail: string | null;
+            /**
+             * Errors
+             * @default null
+             */
+            errors: components["schemas"]["FieldProblem"][] | null;
+            /**
+             * Request Id
+             * @default null
+             */
+            request_id: string | null;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
+            /**
+             * Type
+             * @example urn:taskflow:problem:not_found
+             */
+            type: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * ProgressOut
+         * @description How far a campaign is, in recipients.
+         */
+        ProgressOut: {
+            /** Cancelled */
+            cancelled: number;
+            /** Deferred */
+            deferred: number;
+            /** Failed */
+            failed: number;
+            /** Pending */
+            pending: number;
+            /** Rate Per Second */
+            rate_per_second: number;
+            /** Sent */
+            sent: number;
+            /** Suppressed */
+            suppressed: number;
+            /** Total */
+            total: number;
+            /** Uncertain */
+            uncertain: number;
+        };
+        /**
+         * QueueStats
+         * @description One queue.
+         */
+        QueueStats: {
+            /** Queue */
+            queue: string;
+            /**
+             * Ready
+             * @description PENDING tasks.
+             */
+            ready: number;
+            /** Running */
+            running: number;
+            /**
+             * Scheduled
+             * @description SCHEDULED and BLOCKED tasks.
+             */
+            scheduled: number;
+        };
+        /**
+         * Readiness
+         * @description Whether the process can serve.
+         */
+        Readiness: {
+            /**
+             * Database
+             * @enum {string}
+             */
+            database: "ok" | "down" | "behind" | "deaf";
+            /**
+             * Events
+             * @description deaf: the reader of the event stream has heard nothing from Redis for 10 s.
+             * @enum {string}
+             */
+            events: "ok" | "down" | "behind" | "deaf";
+            /**
+             * Migrations
+             * @description behind: the schema is older or newer than this program.
+             * @enum {string}
+             */
+            migrations: "ok" | "down" | "behind" | "deaf";
+            /**
+             * Redis
+             * @enum {string}
+             */
+            redis: "ok" | "down" | "behind" | "deaf";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ready" | "unready";
+        };
+        /**
+         * RecipientOut
+         * @description A recipient and what became of the message.
+         */
+        RecipientOut: {
+            /** Attempt */
+            attempt: number;
+            /** Bounce Reason */
+            bounce_reason: string | null;
+            /** Email */
+            email: string;
+            /** Error Message */
+            error_message: string | null;
+            /** Message Id */
+            message_id: string;
+            /** Personalization */
+            personalization: {
+                [key: string]: unknown;
+            };
+            /** Provider */
+            provider: string | null;
+            /**
+             * Recipient Id
+             * Format: uuid
+             */
+            recipient_id: string;
+            /** Reply */
+            reply: string | null;
+            /** Row Number */
+            row_number: number | null;
+            /** Sent At */
+            sent_at: string | null;
+            status: components["schemas"]["RecipientStatus"];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+        };
+        /**
+         * RecipientStatus
+         * @description Where a recipient is.
+         * @enum {string}
+         */
+        RecipientStatus: "PENDING" | "SENDING" | "SENT" | "FAILED" | "DEFERRED" | "UNCERTAIN" | "SUPPRESSED" | "CANCELLED" | "BOUNCED" | "UNSUBSCRIBED";
+        /**
+         * RefreshToken
+         * @description A refresh token.
+         */
+        RefreshToken: {
+            /** Refresh Token */
+            refresh_token: string;
+        };
+        /**
+         * Requeued
+         * @description How many tasks start over.
+         */
+        Requeued: {
+            /** Requeued */
+            requeued: number;
+        };
+        /**
+         * RequeueFilter
+         * @description Which dead letters to requeue; without either, all that nobody has requeued.
+         */
+        RequeueFilter: {
+            /** Dlq Ids */
+            dlq_ids?: string[] | null;
+            /** Task Name */
+            task_name?: string | null;
+        };
+        /**
+         * Resolve
+         * @description A decision about uncertain messages.
+         */
+        Resolve: {
+            /**
+             * As
+             * @description What became, or shall become, of them.
+             * @enum {string}
+             */
+            as: "sent" | "failed" | "resend";
+            /**
+             * Recipient Ids
+             * @description Absent: all uncertain ones.
+             */
+            recipient_ids?: string[] | null;
+        };
+        /**
+         * Resolved
+         * @description How many recipients a decision was about.
+         */
+        Resolved: {
+            /** Resolved */
+            resolved: number;
+        };
+        /**
+         * ResultOut
+         * @description What a task returned, or why it failed.
+         */
+        ResultOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Error Message */
+            error_message: string | null;
+            /** Result Data */
+            result_data: unknown;
+            /** Stack Trace */
+            stack_trace: string | null;
+        };
+        /**
+         * Role
+         * @description What somebody may do; each role may do all that the next one may.
+         * @enum {string}
+         */
+        Role: "admin" | "operator" | "marketer" | "viewer";
+        /**
+         * SessionTokens
+         * @description A pair of tokens. Send the access token as `Authorization: Bearer …`; keep the refresh token for its end.
+         */
+        SessionTokens: {
+            /** Access Token */
+            access_token: string;
+            /**
+             * Expires In
+             * @description Seconds until the access token expires.
+             */
+            expires_in: number;
+            /** Refresh Token */
+            refresh_token: string;
+            /**
+             * Token Type
+             * @default bearer
+             * @constant
+             */
+            token_type: "bearer";
+            user: components["schemas"]["Me"];
+        };
+        /**
+         * SignIn
+         * @description Address and password.
+         */
+        SignIn: {
+            /** Email */
+            email: string;
+            /**
+             * Password
+             * Format: password
+             */
+            password: string;
+        };
+        /**
+         * Stats
+         * @description The figures of the overview.
+         */
+        Stats: {
+            campaigns: components["schemas"]["CampaignStats"];
+            /**
+             * Dead Letters
+             * @description Those that nobody has requeued.
+             */
+            dead_letters: number;
+            tasks: components["schemas"]["TaskStats"];
+            /**
+             * Throughput
+             * @description The last 60 minutes, of tasks created in the last hour.
+             */
+            throughput: components["schemas"]["Minute"][];
+            workers: components["schemas"]["WorkerStats"];
+        };
+        /**
+         * TaskCreated
+         * @description A task that was accepted.
+         */
+        TaskCreated: {
+            status: components["schemas"]["TaskStatus"];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+        };
+        /**
+         * TaskDetail
+         * @description A task with its attempts, its result and its first 1,000 log lines.
+         */
+        TaskDetail: {
+            /** Campaign Id */
+            campaign_id: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /** Completed At */
+            completed_at: string | null;
+            /** Crash Count */
+            crash_count: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /**
+             * Due At
+             * @description When it becomes PENDING; also of a retry.
+             */
+            due_at: string | null;
+            /** Executions */
+            executions: components["schemas"]["ExecutionOut"][];
+            /** Lease Epoch */
+            lease_epoch: number;
+            /** Logs */
+            logs: components["schemas"]["LogOut"][];
+            /** Max Retries */
+            max_retries: number;
+            /** Parent Task Id */
+            parent_task_id: string | null;
+            /** Priority */
+            priority: number;
+            /** Priority Name */
+            priority_name: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | null;
+            /** Queue */
+            queue: string;
+            result: components["schemas"]["ResultOut"] | null;
+            /** Retry Count */
+            retry_count: number;
+            /**
+             * Scheduled At
+             * @description When the caller wanted it.
+             */
+            scheduled_at: string | null;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["TaskStatus"];
+            /**
+             * Task Args
+             * @description Positional arguments, or null.
+             */
+            task_args: unknown;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /**
+             * Task Kwargs
+             * @description Keyword arguments, or null.
+             */
+            task_kwargs: unknown;
+            /** Task Name */
+            task_name: string;
+            /** Timeout Seconds */
+            timeout_seconds: number;
+            /** Worker Id */
+            worker_id: string | null;
+        };
+        /**
+         * TaskOut
+         * @description A task.
+         */
+        TaskOut: {
+            /** Campaign Id */
+            campaign_id: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /** Completed At */
+            completed_at: string | null;
+            /** Crash Count */
+            crash_count: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /**
+             * Due At
+             * @description When it becomes PENDING; also of a retry.
+             */
+            due_at: string | null;
+            /** Lease Epoch */
+            lease_epoch: number;
+            /** Max Retries */
+            max_retries: number;
+            /** Parent Task Id */
+            parent_task_id: string | null;
+            /** Priority */
+            priority: number;
+            /** Priority Name */
+            priority_name: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | null;
+            /** Queue */
+            queue: string;
+            /** Retry Count */
+            retry_count: number;
+            /**
+             * Scheduled At
+             * @description When the caller wanted it.
+             */
+            scheduled_at: string | null;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["TaskStatus"];
+            /**
+             * Task Args
+             * @description Positional arguments, or null.
+             */
+            task_args: unknown;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /**
+             * Task Kwargs
+             * @description Keyword arguments, or null.
+             */
+            task_kwargs: unknown;
+            /** Task Name */
+            task_name: string;
+            /** Timeout Seconds */
+            timeout_seconds: number;
+            /** Worker Id */
+            worker_id: string | null;
+        };
+        /**
+         * TasksCreated
+         * @description Tasks that were accepted, in the order they were given.
+         */
+        TasksCreated: {
+            /** Task Ids */
+            task_ids: string[];
+        };
+        /**
+         * TaskStats
+         * @description Tasks.
+         */
+        TaskStats: {
+            /**
+             * By Status
+             * @description All tasks that have not ended, and those of the last hour that have.
+             */
+            by_status: {
+                [key: string]: number;
+            };
+            /**
+             * Completed Per Second
+             * @description Over the last minute.
+             */
+            completed_per_second: number;
+            /** Failed Last Hour */
+            failed_last_hour: number;
+            /** Queues */
+            queues: components["schemas"]["QueueStats"][];
+        };
+        /**
+         * TaskStatus
+         * @description Where a task is in its life.
+         * @enum {string}
+         */
+        TaskStatus: "PENDING" | "SCHEDULED" | "BLOCKED" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED" | "TIMEOUT";
+        /**
+         * Ticket
+         * @description A one-use ticket for `/api/v1/ws?ticket=…`.
+         */
+        Ticket: {
+            /**
+             * Expires In
+             * @description Seconds.
+             */
+            expires_in: number;
+            /** Ticket */
+            ticket: string;
+        };
+        /**
+         * UserChange
+         * @description What to change about a user; their sessions end.
+         */
+        UserChange: {
+            /** Is Active */
+            is_active?: boolean | null;
+            /** Password */
+            password?: string | null;
+            role?: components["schemas"]["Role"] | null;
+        };
+        /**
+         * UserOut
+         * @description A user.
+         */
+        UserOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string;
+            /** Is Active */
+            is_active: boolean;
+            /** Last Login At */
+            last_login_at: string | null;
+            role: components["schemas"]["Role"];
+            /**
+             * User Id
+             * Format: uuid
+             */
+            user_id: string;
+        };
+        /**
+         * WorkerOut
+         * @description A worker node.
+         */
+        WorkerOut: {
+            /** Capacity */
             capacity: number;
+            /** Current Load */
             current_load: number;
+            /** Hostname */
             hostname: string;
-            /** Format: date-time */
+            /**
+             * Last Heartbeat
+             * Format: date-time
+             */
             last_heartbeat: string;
+            /** Metadata */
             metadata: {
                 [key: string]: unknown;
             };
+            /**
+             * Queues
+             * @description Empty: every queue.
+             */
             queues: string[];
-            /** Format: date-time */
+            /**
+             * Registered At
+             * Format: date-time
+             */
             registered_at: string;
-            status: string;
-            /** Format: uuid */
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ACTIVE" | "IDLE" | "BUSY" | "PAUSED" | "DRAINING" | "DEAD";
+            /**
+             * Worker Id
+             * Format: uuid
+             */
             worker_id: string;
         };
-        WsTicket: {
-            expires_in: number;
-            ticket: string;
+        /**
+         * WorkerStats
+         * @description Worker nodes that live.
+         */
+        WorkerStats: {
+            /** Active */
+            active: number;
+            /** Capacity */
+            capacity: number;
+            /** Load */
+            load: number;
         };
     };
     responses: never;
@@ -1699,4 +2192,1576 @@ export interface components {
     pathItems: never;
 }
 export type $defs = Record<string, never>;
-export type operations = Record<string, never>;
+export interface operations {
+    list_keys: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_KeyOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyCreated"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit_log: {
+        parameters: {
+            query?: {
+                action?: string | null;
+                actor_id?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                target_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionTokens"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefreshToken"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionTokens"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ws_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_campaigns: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                status?: components["schemas"]["CampaignStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_CampaignOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_campaign: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** From Email */
+                    from_email: string;
+                    /** From Name */
+                    from_name?: string | null;
+                    /** Name */
+                    name: string;
+                    /**
+                     * Rate Limit Per Minute
+                     * @description Over all workers; null: unlimited.
+                     * @default 100
+                     */
+                    rate_limit_per_minute?: number | null;
+                    /**
+                     * Recipients
+                     * @description Objects with an email and further values: {"email": …, "name": …}.
+                     * @default []
+                     */
+                    recipients?: unknown[];
+                    /** Reply To */
+                    reply_to?: string | null;
+                    /**
+                     * Scheduled At
+                     * @description Start then by itself, if no row lacks a variable.
+                     */
+                    scheduled_at?: string | null;
+                    /**
+                     * Template Body
+                     * @description HTML.
+                     */
+                    template_body: string;
+                    /** Template Subject */
+                    template_subject: string;
+                    /**
+                     * Template Text
+                     * @description Plain text; made from the HTML when absent.
+                     */
+                    template_text?: string | null;
+                    /**
+                     * Template Variables
+                     * @description Values for every recipient; their own win.
+                     * @default {}
+                     */
+                    template_variables?: {
+                        [key: string]: unknown;
+                    };
+                    /**
+                     * Uncertain Policy
+                     * @description What to do with a message that was on the wire when its sender died.
+                     * @default hold
+                     * @enum {string}
+                     */
+                    uncertain_policy?: "hold" | "resend";
+                };
+                "multipart/form-data": {
+                    from_email: string;
+                    from_name?: string;
+                    name: string;
+                    /** @description A number, or "null" for unlimited. */
+                    rate_limit_per_minute?: string;
+                    /**
+                     * Format: binary
+                     * @description CSV with a header row.
+                     */
+                    recipients: string;
+                    reply_to?: string;
+                    scheduled_at?: string;
+                    template_body: string;
+                    template_subject: string;
+                    template_text?: string;
+                    template_variables?: string;
+                    uncertain_policy?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_rejected: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_recipients: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                status?: components["schemas"]["RecipientStatus"] | null;
+            };
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RecipientOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_recipients: {
+        parameters: {
+            query?: {
+                /** @description Only these. */
+                status?: components["schemas"]["RecipientStatus"] | null;
+            };
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve_recipients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Resolve"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resolved"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PreviewIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                task_name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeadLetterOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dlq_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    requeue_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dlq_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeadLetterOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    requeue_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequeueFilter"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Requeued"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stats"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tasks: {
+        parameters: {
+            query?: {
+                campaign_id?: string | null;
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                queue?: string | null;
+                /** @description Repeat it for several. */
+                status?: components["schemas"]["TaskStatus"][] | null;
+                task_name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TaskOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_task: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskCreated"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_task_logs: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LogOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_tasks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTasks"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TasksCreated"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_UserOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkerOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ready: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description Cannot serve. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsubscribe_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsubscribe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

@@ -7,14 +7,14 @@
  * A new tab asks the open ones for their session, so a link opens signed in.
  */
 import { problemFrom, Unreachable } from "./problem";
-import type { TokenPair, User } from "./types";
+import type { Me, TokenPair } from "./types";
 
 interface Session {
   accessToken: string;
   refreshToken: string;
   /** Milliseconds since the epoch. */
   expiresAt: number;
-  user: User;
+  user: Me;
 }
 
 type Message =
@@ -129,7 +129,7 @@ export async function restore(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, channel ? ASK_WAIT_MS : 0));
 }
 
-export async function signIn(email: string, password: string): Promise<User> {
+export async function signIn(email: string, password: string): Promise<Me> {
   const response = await post("/auth/login", { email, password });
   if (!response.ok) throw await problemFrom(response);
   return adopt((await response.json()) as TokenPair, null).user;
@@ -148,6 +148,6 @@ export function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-export function currentUser(): User | null {
+export function currentUser(): Me | null {
   return session?.user ?? null;
 }

@@ -3,22 +3,28 @@ import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
 
-export type User = Schemas["User"];
-export type Role = User["role"];
-export type TokenPair = Schemas["TokenPair"];
-export type ApiKey = Schemas["ApiKey"];
-export type AuditEntry = Schemas["AuditEntry"];
-export type Task = Schemas["Task"];
+export type Me = Schemas["Me"];
+export type User = Schemas["UserOut"];
+export type Role = Schemas["Role"];
+export type TokenPair = Schemas["SessionTokens"];
+export type ApiKey = Schemas["KeyOut"];
+export type NewApiKey = Schemas["KeyCreated"];
+export type AuditEntry = Schemas["AuditOut"];
+export type Task = Schemas["TaskOut"];
+export type TaskStatus = Schemas["TaskStatus"];
 export type TaskDetail = Schemas["TaskDetail"];
-export type Execution = Schemas["Execution"];
-export type TaskLog = Schemas["TaskLog"];
-export type Worker = Schemas["Worker"];
-export type DeadLetter = Schemas["DeadLetter"];
-export type Campaign = Schemas["Campaign"];
-export type Progress = Schemas["Progress"];
-export type ImportReport = Schemas["ImportReport"];
-export type Recipient = Schemas["Recipient"];
-export type Preview = Schemas["Preview"];
+export type Execution = Schemas["ExecutionOut"];
+export type TaskLog = Schemas["LogOut"];
+export type Worker = Schemas["WorkerOut"];
+export type DeadLetter = Schemas["DeadLetterOut"];
+export type Campaign = Schemas["CampaignOut"];
+export type CampaignStatus = Schemas["CampaignStatus"];
+export type Progress = Schemas["ProgressOut"];
+export type ImportReport = Schemas["ImportOut"];
+export type Recipient = Schemas["RecipientOut"];
+export type RecipientStatus = Schemas["RecipientStatus"];
+export type Resolution = Schemas["Resolve"]["as"];
+export type Preview = Schemas["PreviewOut"];
 export type Mail = Schemas["Mail"];
 export type MailDetail = Schemas["MailDetail"];
 export type InboxRule = Schemas["InboxRule"];
@@ -26,5 +32,5 @@ export type Stats = Schemas["Stats"];
 
 export interface Page<T> {
   items: T[];
-  next_cursor: string | null;
+  next_cursor?: string | null;
 }

@@ -17,6 +17,7 @@ import { MissingPanel } from "@/features/campaigns/missing-panel";
 import { ProgressPanel } from "@/features/campaigns/progress-panel";
 import { RecipientDrawer } from "@/features/campaigns/recipient-drawer";
 import { Recipients } from "@/features/campaigns/recipients";
+import { UncertainPanel } from "@/features/campaigns/uncertain-panel";
 import { useLiveCampaign } from "@/features/campaigns/use-live-campaign";
 import { Loaded } from "@/features/shared/loaded";
 import { useUrlState } from "@/features/shared/use-url-state";
@@ -82,6 +83,8 @@ function Detail({ campaign, missing, onMissingClose }: DetailProps) {
         />
       )}
       <ProgressPanel campaign={campaign} />
+      {campaign.error_message && <p className="text-failed-fg text-sm">{campaign.error_message}</p>}
+      {campaign.progress.uncertain > 0 && tab === "" && <UncertainPanel campaign={campaign} />}
       <Tabs
         label="Parts of the campaign"
         value={tab}

@@ -45,7 +45,7 @@ export default function Campaigns() {
   return (
     <Page title="Campaigns" fill actions={create}>
       <Chips label="Status" tabs={tabs} value={status} onChange={(next) => set({ status: next })} />
-      <div className="flex min-h-0 flex-1 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
+      <div className="flex min-h-0 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
         <Loaded query={query} skeleton={<TableSkeleton rows={8} cardHeight={84} />}>
           {() =>
             rows.length > 0 ? (

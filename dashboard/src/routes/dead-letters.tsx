@@ -63,7 +63,7 @@ export default function DeadLetters() {
         onChange={(event) => setText(event.target.value)}
         className="max-w-64"
       />
-      <div className="flex min-h-0 flex-1 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
+      <div className="flex min-h-0 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
         {selected.size > 0 && (
           <div className="flex flex-wrap items-center gap-2 border-b bg-subtle px-4 py-1.5 text-sm">
             <span className="mr-2 font-medium">

@@ -29,7 +29,9 @@ export default function Overview() {
   const stats = useQuery(statsQuery());
   const workers = useQuery(workersQuery());
   const campaigns = flatten(useInfiniteQuery(campaignsQuery("", CAMPAIGNS)).data);
-  const failures = flatten(useInfiniteQuery(tasksQuery({ status: "FAILED" }, RECENT)).data);
+  const failures = flatten(
+    useInfiniteQuery(tasksQuery({ status: ["FAILED", "TIMEOUT"] }, RECENT)).data,
+  );
   const letters = flatten(useInfiniteQuery(deadLettersQuery("", RECENT)).data);
   useLiveInvalidation(["tasks", "campaigns"], [statsKeys.all], FIGURES_EVERY_MS);
   useLiveInvalidation(["campaigns"], [campaignKeys.lists()], FIGURES_EVERY_MS);

@@ -61,7 +61,7 @@ export default function Tasks() {
         set={set}
         queues={stats.data?.tasks.queues.map((queue) => queue.queue) ?? []}
       />
-      <div className="flex min-h-0 flex-1 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
+      <div className="flex min-h-0 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
         {selected.length > 0 && (
           <BulkActions selected={selected} onClear={() => setSelectedIds(new Set())} />
         )}

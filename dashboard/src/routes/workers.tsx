@@ -32,7 +32,7 @@ export default function Workers() {
           : undefined
       }
     >
-      <div className="flex min-h-0 flex-1 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
+      <div className="flex min-h-0 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
         <Loaded query={query} skeleton={<TableSkeleton rows={4} />}>
           {(data) =>
             data.items.length > 0 ? (

@@ -37,7 +37,10 @@ const pages = {
   overview: ["/"],
   campaigns: ["/campaigns"],
   campaign: ["/campaigns", campaign("Black Friday")],
-  "campaign-message": ["/campaigns", campaign("Black Friday", first('button:has-text("Message")'))],
+  "campaign-message": [
+    "/campaigns",
+    campaign("Black Friday", first('nav button:has-text("Message")')),
+  ],
   "campaign-import": ["/campaigns", campaign("Black Friday", first('button:has-text("Import")'))],
   "campaign-recipient": [
     "/campaigns",
@@ -116,14 +119,16 @@ for (const [size, viewport] of [
   ["phone", { width: 390, height: 844 }],
 ]) {
   for (const theme of ["light", "dark"]) {
+    if (!`${size}-${theme}`.includes(process.env.LOOK ?? "")) continue;
     const context = await browser.newContext({ viewport, colorScheme: theme, bypassCSP: true });
+    context.setDefaultTimeout(20000);
     const page = await context.newPage();
     page.on("pageerror", (error) => console.log(`${size} ${theme}: ${error.message}`));
     page.on(
       "console",
       (message) =>
         message.type() === "error" &&
-        !/404|409|503/.test(message.text()) &&
+        !/404|409|503|sandboxed/.test(message.text()) &&
         console.log(`${size} ${theme}: ${message.text()}`),
     );
     await page.goto(base);
@@ -135,7 +140,7 @@ for (const [size, viewport] of [
     await page.getByLabel("E-mail").fill(email);
     await page.getByLabel("Password", { exact: true }).fill(password);
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForSelector("nav[aria-label=Main]");
+    await page.waitForSelector("main#content");
     for (const [name, [path, act]] of Object.entries(pages)) {
       if (only && !new RegExp(only).test(name)) continue;
       await page.goto(base + path);

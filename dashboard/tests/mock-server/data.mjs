@@ -267,7 +267,7 @@ const html = `<!doctype html><html><body style="margin:0;background:#f2f1ed;font
 <p style="font:12px sans-serif;color:#8a8a8a">You get this because you bought from us. <a href="#" style="color:#8a8a8a">Unsubscribe</a></p>
 </div><script>document.body.innerHTML = "scripts run!"</script></body></html>`;
 
-function progress(total, parts = {}) {
+function progress(total, parts = {}, perSecond = 0) {
   const all = {
     sent: 0,
     failed: 0,
@@ -278,7 +278,7 @@ function progress(total, parts = {}) {
     ...parts,
   };
   const done = Object.entries(all).reduce((sum, [, value]) => sum + value, 0);
-  return { total, pending: total - done, rate_per_second: 0, ...all };
+  return { total, pending: total - done, rate_per_second: perSecond, ...all };
 }
 
 function campaign(name, state, counts, more = {}) {
@@ -329,7 +329,7 @@ export const campaigns = [
   campaign(
     "Black Friday",
     "RUNNING",
-    progress(10000, { sent: 4523, failed: 7, deferred: 18, uncertain: 2 }),
+    progress(10000, { sent: 4523, failed: 7, deferred: 18, uncertain: 2 }, 38.4),
     { limit: null, age: 190 },
   ),
   campaign("Autumn lookbook", "PAUSED", progress(3200, { sent: 1204, failed: 3 }), { age: 5400 }),
@@ -472,7 +472,8 @@ export const audit = Array.from({ length: 40 }, (_, index) => ({
     "dead_letter.requeue",
   ]),
   actor: pick(users).email,
-  target: uuid7(ago(index * 900)),
+  target_type: "campaign",
+  target_id: uuid7(ago(index * 900)),
   created_at: iso(ago(index * 900)),
   details: {},
 }));

@@ -13,7 +13,11 @@ export function attachLive(server, { still }) {
       client.topics = [];
       client.on("message", (text) => {
         const message = JSON.parse(text);
-        client.topics = message.topics;
+        if (message.op === "unsubscribe") {
+          client.topics = client.topics.filter((topic) => !message.topics.includes(topic));
+          return;
+        }
+        client.topics = [...new Set([...client.topics, ...message.topics])];
         client.send(
           JSON.stringify({ type: "subscribed", cursor: message.cursor ?? `g1-0-${sequence}` }),
         );

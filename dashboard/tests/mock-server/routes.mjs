@@ -30,8 +30,10 @@ function filtered(list, query, keys) {
 
 function tasks(query) {
   const after = query.get("created_after");
-  return filtered(all(data.tasks), query, ["status", "queue", "campaign_id"]).filter(
+  const wanted = query.getAll("status");
+  return filtered(all(data.tasks), query, ["queue", "campaign_id"]).filter(
     (task) =>
+      (wanted.length === 0 || wanted.includes(task.status)) &&
       (!query.get("task_name") || task.task_name.includes(query.get("task_name"))) &&
       (!after || task.created_at >= after),
   );
@@ -216,5 +218,6 @@ export const routes = [
       return data.mailDetail(mail);
     },
   ],
+  ["POST", "/campaigns/:id/recipients/resolve", () => ({ resolved: 2 })],
   ["GET", "/stats", () => (empty ? emptyStats() : data.stats())],
 ];

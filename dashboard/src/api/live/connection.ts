@@ -5,7 +5,7 @@
  * back with the cursor of the last batch it saw; when the server cannot continue from there it answers `resync`, and
  * listeners are told to read the API again.
  */
-import { backoff, type LiveEvent, type ServerMessage, type SubscribeMessage } from "./protocol";
+import { backoff, type Command, covers, type LiveEvent, type ServerMessage } from "./protocol";
 
 export type LiveStatus = "idle" | "connecting" | "live" | "lost";
 
@@ -44,17 +44,22 @@ export class LiveConnection {
 
   listen(topics: string[], listener: LiveListener): () => void {
     this.listeners.set(listener, topics);
+    const fresh = topics.filter((topic) => !this.topics.has(topic));
     for (const topic of topics) this.topics.set(topic, (this.topics.get(topic) ?? 0) + 1);
     if (this.status === "idle") void this.connect();
-    else this.announce();
+    // Without a cursor: what this socket has seen is not sent again for the sake of a new topic.
+    else if (fresh.length > 0) this.say({ op: "subscribe", topics: fresh, cursor: null });
     return () => {
       this.listeners.delete(listener);
-      for (const topic of topics) {
-        const left = (this.topics.get(topic) ?? 1) - 1;
-        if (left > 0) this.topics.set(topic, left);
-        else this.topics.delete(topic);
-      }
+      this.leave(topics);
     };
+  }
+
+  private leave(topics: string[]): void {
+    for (const topic of topics) this.topics.set(topic, (this.topics.get(topic) ?? 1) - 1);
+    const unused = topics.filter((topic) => (this.topics.get(topic) ?? 0) <= 0);
+    for (const topic of unused) this.topics.delete(topic);
+    if (unused.length > 0) this.say({ op: "unsubscribe", topics: unused });
   }
 
   onStatus(listener: () => void): () => void {
@@ -100,7 +105,9 @@ export class LiveConnection {
     if (ticket === undefined) return this.lose();
     const socket = this.options.open(ticket);
     this.socket = socket;
-    socket.onopen = () => this.announce();
+    socket.onopen = () => {
+      this.say({ op: "subscribe", topics: [...this.topics.keys()], cursor: this.cursor });
+    };
     socket.onmessage = (message: MessageEvent<string>) => {
       if (socket === this.socket) this.receive(JSON.parse(message.data) as ServerMessage);
     };
@@ -109,33 +116,28 @@ export class LiveConnection {
     };
   }
 
-  private announce(): void {
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
-    const message: SubscribeMessage = {
-      op: "subscribe",
-      topics: [...this.topics.keys()],
-      cursor: this.cursor,
-    };
-    this.socket.send(JSON.stringify(message));
+  private say(command: Command): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(command));
   }
 
   private receive(message: ServerMessage): void {
     clearTimeout(this.silenceTimer);
     this.silenceTimer = setTimeout(() => this.socket?.close(), SILENCE_MS);
-    if (message.type === "ping") return;
     if (message.type === "error") return;
     if (message.cursor) this.cursor = message.cursor;
-    if (message.type === "subscribed") {
-      this.attempt = 0;
-      this.setStatus("live");
-    } else if (message.type === "resync") {
-      for (const listener of [...this.listeners.keys()]) listener.onResync();
-    } else this.deliver(message.events);
+    if (message.type === "events") {
+      this.deliver(message.events);
+      return;
+    }
+    this.attempt = 0;
+    this.setStatus("live");
+    if (message.type !== "resync") return;
+    for (const listener of [...this.listeners.keys()]) listener.onResync();
   }
 
   private deliver(events: LiveEvent[]): void {
     for (const [listener, topics] of [...this.listeners]) {
-      const wanted = events.filter((event) => topics.includes(event.topic));
+      const wanted = events.filter((event) => topics.some((topic) => covers(topic, event.topic)));
       if (wanted.length > 0) listener.onEvents(wanted);
     }
   }

@@ -9,13 +9,16 @@ export type ServerMessage =
   | { type: "subscribed"; cursor: string | null }
   | { type: "events"; cursor: string; events: LiveEvent[] }
   | { type: "resync"; cursor: string | null }
-  | { type: "ping" }
+  | { type: "ping"; cursor: string | null }
   | { type: "error"; code?: string; detail?: string };
 
-export interface SubscribeMessage {
-  op: "subscribe";
-  topics: string[];
-  cursor: string | null;
+export type Command =
+  | { op: "subscribe"; topics: string[]; cursor: string | null }
+  | { op: "unsubscribe"; topics: string[] };
+
+/** An event comes once, under the narrowest topic asked for; who listens to all tasks wants those of one task too. */
+export function covers(topic: string, narrower: string): boolean {
+  return topic === narrower || narrower.startsWith(`${topic.replace(/s$/, "")}:`);
 }
 
 /** Delay before try number `attempt` (from 0): 0.5 s doubling to 15 s, half of it random so that tabs spread out. */

@@ -1,7 +1,7 @@
 /** Users, API keys and the audit log. */
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, body } from "../client";
-import type { ApiKey, AuditEntry, Page, Role, User } from "../types";
+import type { ApiKey, AuditEntry, NewApiKey, Page, Role, User } from "../types";
 import { given, PAGE_SIZE, paged } from "./pages";
 
 export const accessKeys = {
@@ -35,7 +35,7 @@ export function apiKeysQuery() {
 }
 
 export function createApiKey(key: { name: string; role: Role }) {
-  return body<ApiKey>(api.POST("/api/v1/api-keys", { body: key }));
+  return body<NewApiKey>(api.POST("/api/v1/api-keys", { body: { ...key, scopes: [] } }));
 }
 
 export async function revokeApiKey(keyId: string): Promise<void> {

@@ -1,6 +1,14 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, body, raw } from "../client";
-import type { Campaign, Page, Preview, Recipient } from "../types";
+import type {
+  Campaign,
+  CampaignStatus,
+  Page,
+  Preview,
+  Recipient,
+  RecipientStatus,
+  Resolution,
+} from "../types";
 import { given, PAGE_SIZE, paged } from "./pages";
 
 export type CampaignAction = "start" | "pause" | "resume" | "cancel";
@@ -26,7 +34,7 @@ export function campaignsQuery(status = "", limit = PAGE_SIZE) {
     queryFn: ({ pageParam, signal }) =>
       body<Page<Campaign>>(
         api.GET("/api/v1/campaigns", {
-          params: { query: given({ status, cursor: pageParam, limit }) },
+          params: { query: given({ status: status as CampaignStatus, cursor: pageParam, limit }) },
           signal,
         }),
       ),
@@ -55,7 +63,11 @@ export function recipientsQuery(campaignId: string, status = "") {
         api.GET("/api/v1/campaigns/{campaign_id}/recipients", {
           params: {
             path: { campaign_id: campaignId },
-            query: given({ status, cursor: pageParam, limit: PAGE_SIZE }),
+            query: given({
+              status: status as RecipientStatus,
+              cursor: pageParam,
+              limit: PAGE_SIZE,
+            }),
           },
           signal,
         }),
@@ -78,6 +90,16 @@ export function actOnCampaign(campaignId: string, action: CampaignAction): Promi
   }
 }
 
+/** Decides about mails that may or may not have gone out: all of a campaign, or the named ones. */
+export function resolveUncertain(campaignId: string, as: Resolution, recipientIds?: string[]) {
+  return body<{ resolved: number }>(
+    api.POST("/api/v1/campaigns/{campaign_id}/recipients/resolve", {
+      params: { path: { campaign_id: campaignId } },
+      body: { as, ...(recipientIds ? { recipient_ids: recipientIds } : {}) },
+    }),
+  );
+}
+
 /** Multipart, because of the CSV: the file goes up as it is and the server streams it in. */
 export async function createCampaign(form: FormData): Promise<Campaign> {
   const response = await raw("/campaigns", {
@@ -92,7 +114,12 @@ export function previewQuery(input: PreviewInput) {
   return queryOptions({
     queryKey: [...campaignKeys.all, "preview", input],
     queryFn: ({ signal }) =>
-      body<Preview>(api.POST("/api/v1/campaigns/preview", { body: input, signal })),
+      body<Preview>(
+        api.POST("/api/v1/campaigns/preview", {
+          body: { template_variables: {}, ...input },
+          signal,
+        }),
+      ),
     staleTime: Number.POSITIVE_INFINITY,
   });
 }

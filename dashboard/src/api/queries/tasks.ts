@@ -1,10 +1,10 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, body } from "../client";
-import type { Page, Task, TaskDetail } from "../types";
+import type { Page, Task, TaskDetail, TaskStatus } from "../types";
 import { given, PAGE_SIZE, paged } from "./pages";
 
 export interface TaskFilter {
-  status?: string;
+  status?: TaskStatus[];
   task_name?: string;
   queue?: string;
   campaign_id?: string;

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { Outlet, useLocation } from "react-router";
+import { useLive } from "@/api/live";
 import { useUser } from "@/features/session/use-user";
 import { SignIn } from "../sign-in";
 import { BottomBar } from "./bottom-bar";
@@ -8,6 +9,9 @@ import { Palette } from "./palette";
 import { ShortcutList } from "./shortcut-list";
 import { Sidebar } from "./sidebar";
 import { useShortcuts } from "./use-shortcuts";
+
+const ALWAYS = ["workers"];
+const ignore = () => undefined;
 
 export function Shell() {
   return useUser() ? <SignedIn /> : <SignIn />;
@@ -18,7 +22,11 @@ function SignedIn() {
   const content = useRef<HTMLElement>(null);
   const { pathname } = useLocation();
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new page begins at its top
-  useEffect(() => content.current?.scrollTo(0, 0), [pathname]);
+  useEffect(() => {
+    content.current?.scrollTo(0, 0);
+  }, [pathname]);
+  // Open on every page, so that every page shows when it breaks.
+  useLive(ALWAYS, ignore, ignore);
   useShortcuts({ onPalette: () => setOpen("palette"), onHelp: () => setOpen("shortcuts") });
   return (
     <div className="flex h-dvh flex-col md:flex-row">

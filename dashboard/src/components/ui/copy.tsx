@@ -25,7 +25,7 @@ export function CopyId({ id, className }: { id: string; className?: string }) {
     <Tooltip label={copied ? "Copied" : `Copy ${id}`}>
       <button
         type="button"
-        aria-label={`Copy id ${id}`}
+        aria-label={`${shortId(id)}, copy id`}
         onClick={(event) => {
           event.stopPropagation();
           event.preventDefault();

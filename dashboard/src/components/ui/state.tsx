@@ -68,9 +68,9 @@ export function State({ kind, status, badge = false, className }: StateProps) {
   return (
     <span
       className={cx(
-        "inline-flex items-center gap-1.5 whitespace-nowrap font-medium text-sm",
+        "inline-flex h-5 items-center gap-1.5 whitespace-nowrap align-top font-medium text-sm",
         toneText[tone],
-        badge && cx("h-6 rounded-md px-2", toneBackground[tone]),
+        badge && cx("h-6! rounded-md px-2", toneBackground[tone]),
         className,
       )}
     >

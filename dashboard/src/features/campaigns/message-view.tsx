@@ -63,10 +63,14 @@ export function MessageView({
         <Loaded query={query} skeleton={<Skeleton className="m-4 h-96" />} compact>
           {(preview) =>
             view === "mail" ? (
-              <MailFrame html={preview.html} title="The mail" className="h-[34rem] rounded-b-lg" />
+              <MailFrame
+                html={preview.html ?? ""}
+                title="The mail"
+                className="h-[34rem] rounded-b-lg"
+              />
             ) : (
               <div className="p-4">
-                <Code text={preview.text} label="text part" wrap />
+                <Code text={preview.text ?? ""} label="text part" wrap />
               </div>
             )
           }

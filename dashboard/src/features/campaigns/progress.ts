@@ -1,5 +1,5 @@
 /** What the counts of a campaign mean on the screen. */
-import type { Campaign, Progress } from "@/api/types";
+import type { Campaign, CampaignStatus, Progress } from "@/api/types";
 import type { Segment } from "@/components/ui/segmented-bar";
 
 /** Recipients that nothing more will happen to by itself. */
@@ -56,7 +56,8 @@ export function isLive(campaign: Pick<Campaign, "status">): boolean {
 /** Merges an event of topic `campaign:<id>` into what is on the screen; unknown fields stay out. */
 export function withEvent(campaign: Campaign, data: Record<string, unknown>): Campaign {
   const next = { ...campaign };
-  if (typeof data.status === "string") next.status = data.status;
+  if (typeof data.status === "string") next.status = data.status as CampaignStatus;
+  if (typeof data.summary === "string") next.summary = data.summary;
   const counts = typeof data.progress === "object" && data.progress !== null ? data.progress : data;
   const progress: Record<string, unknown> = { ...campaign.progress };
   for (const [key, value] of Object.entries(counts)) {

@@ -13,6 +13,7 @@ import { Chips } from "@/components/ui/tabs";
 import { Time } from "@/components/ui/time";
 import { Loaded } from "@/features/shared/loaded";
 import { useAction } from "@/features/shared/use-action";
+import { compact } from "@/lib/format";
 import { recipientStatuses, stateLook } from "@/lib/states";
 
 const columns: Column<Recipient>[] = [
@@ -74,6 +75,10 @@ function known(campaign: Campaign, status: string): number | null {
   return counts[status] ?? null;
 }
 
+function counted(value: number | null): string | null {
+  return value === null ? null : compact(value);
+}
+
 export function Recipients({ campaign, status, onStatus, href }: RecipientsProps) {
   const query = useInfiniteQuery(recipientsQuery(campaign.campaign_id, status));
   const rows = useMemo(() => flatten(query.data), [query.data]);
@@ -92,11 +97,11 @@ export function Recipients({ campaign, status, onStatus, href }: RecipientsProps
     ...shown.map((each) => ({
       value: each,
       label: stateLook("recipient", each).label,
-      count: known(campaign, each),
+      count: counted(known(campaign, each)),
     })),
   ];
   return (
-    <div className="flex min-h-0 flex-1 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
+    <div className="flex min-h-0 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
       <div className="flex flex-wrap items-center justify-between gap-2 border-b px-3 py-1.5">
         <Chips label="Status" tabs={tabs} value={status} onChange={onStatus} />
         <Button size="sm" busy={keep.isPending} onClick={() => keep.mutate()}>

@@ -1,8 +1,8 @@
 import { useSyncExternalStore } from "react";
 import { currentUser, subscribe } from "@/api/session";
-import type { User } from "@/api/types";
+import type { Me } from "@/api/types";
 
 /** Who is signed in, or null. */
-export function useUser(): User | null {
+export function useUser(): Me | null {
   return useSyncExternalStore(subscribe, currentUser);
 }

@@ -2,6 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { auditQuery } from "@/api/queries/access";
 import { flatten } from "@/api/queries/pages";
 import { Button } from "@/components/ui/button";
+import { CopyId } from "@/components/ui/copy";
 import { Skeleton } from "@/components/ui/feedback";
 import { Panel } from "@/components/ui/panel";
 import { Time } from "@/components/ui/time";
@@ -23,8 +24,10 @@ export function AuditLog() {
                   className="flex flex-wrap items-baseline gap-x-4 px-4 py-2 text-sm"
                 >
                   <span className="w-40 shrink-0 font-medium">{entry.action}</span>
-                  <span className="min-w-0 flex-1 truncate text-muted">{entry.target}</span>
-                  <span className="text-muted">{entry.actor ?? "system"}</span>
+                  <span className="min-w-0 flex-1 truncate text-muted">
+                    {entry.target_type} {entry.target_id && <CopyId id={entry.target_id} />}
+                  </span>
+                  <span className="text-muted">{entry.actor}</span>
                   <Time iso={entry.created_at} className="w-20 text-right text-faint" />
                 </li>
               ))}

@@ -1,6 +1,8 @@
 /** The filters of the task list as they stand in the URL. */
 import type { TaskFilter } from "@/api/queries/tasks";
+import type { TaskStatus } from "@/api/types";
 import type { Option } from "@/components/ui/select";
+import { states } from "@/lib/states";
 
 export const filterKeys = ["status", "task_name", "queue", "campaign_id", "since"] as const;
 
@@ -22,9 +24,17 @@ export function since(range: string, now: number): string | undefined {
   return new Date(Math.floor(now / MINUTE_MS) * MINUTE_MS - minutes * MINUTE_MS).toISOString();
 }
 
+/** Several may be given, with commas between; what is no status is left out. */
+function statuses(text: string): TaskStatus[] | undefined {
+  const known = text
+    .split(",")
+    .filter((each): each is TaskStatus => each in states.task && each !== "RETRYING");
+  return known.length > 0 ? known : undefined;
+}
+
 export function toTaskFilter(get: (key: string) => string, now: number): TaskFilter {
   return {
-    status: get("status"),
+    status: statuses(get("status")),
     task_name: get("task_name"),
     queue: get("queue"),
     campaign_id: get("campaign_id"),

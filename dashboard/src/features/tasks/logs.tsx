@@ -28,7 +28,7 @@ function Line({ log }: { log: TaskLog }) {
   const extra =
     log.metadata && Object.keys(log.metadata).length > 0 ? JSON.stringify(log.metadata) : null;
   return (
-    <li className="grid grid-cols-[5.75rem_4rem_minmax(0,1fr)] gap-x-3 px-4 py-0.5 hover:bg-hover max-sm:grid-cols-[5.75rem_minmax(0,1fr)]">
+    <li className="grid grid-cols-[6.75rem_4rem_minmax(0,1fr)] gap-x-3 px-4 py-0.5 hover:bg-hover max-sm:grid-cols-[6.75rem_minmax(0,1fr)]">
       <time dateTime={log.created_at} title={exactTime(log.created_at)} className="text-faint">
         {clock.format(new Date(log.created_at))}
       </time>

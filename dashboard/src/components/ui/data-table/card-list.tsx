@@ -21,11 +21,7 @@ export function CardList<T>(props: DataTableProps<T>) {
   const indexes = fill ? items.map((item) => item.index) : [...rows.keys()];
 
   return (
-    <div
-      ref={scroller}
-      onScroll={checkMore}
-      className={cx(fill && "min-h-0 flex-1 overflow-y-auto")}
-    >
+    <div ref={scroller} onScroll={checkMore} className={cx(fill && "min-h-0 overflow-y-auto")}>
       <ul
         aria-label={label}
         style={

@@ -89,7 +89,7 @@ function Grid<T>(props: DataTableProps<T>) {
       aria-rowcount={rows.length + 1}
       onScroll={checkMore}
       onKeyDown={keys.onKeyDown}
-      className={cx(fill && "min-h-0 flex-1 overflow-y-auto")}
+      className={cx(fill && "min-h-0 overflow-y-auto")}
     >
       <div role="rowgroup" className="sticky top-0 z-10 bg-bg">
         <div

@@ -24,7 +24,7 @@ const theme = EditorView.theme({
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": {
     backgroundColor: "var(--bg-active) !important",
   },
-  ".cm-foldGutter": { display: "none" },
+  ".cm-gutters .cm-foldGutter": { display: "none !important" },
 });
 
 /** Weight and greys instead of a rainbow: colour means state here. */

@@ -94,13 +94,13 @@ export function LivePreview({ subject, body, from, head }: LivePreviewProps) {
           {(preview) =>
             view === "html" ? (
               <MailFrame
-                html={preview.html}
+                html={preview.html ?? ""}
                 title="Preview of the mail"
                 className="h-[30rem] rounded-b-lg"
               />
             ) : (
               <div className="p-4">
-                <Code text={preview.text} label="text part" wrap />
+                <Code text={preview.text ?? ""} label="text part" wrap />
               </div>
             )
           }

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { LiveConnection } from "@/api/live/connection";
+import { covers, type LiveEvent } from "@/api/live/protocol";
+import { throttle } from "@/api/live/throttle";
+
+class FakeSocket {
+  static readonly opened: FakeSocket[] = [];
+  readyState = 1;
+  sent: unknown[] = [];
+  onopen?: () => void;
+  onmessage?: (message: { data: string }) => void;
+  onclose?: () => void;
+  constructor() {
+    FakeSocket.opened.push(this);
+  }
+  send(text: string) {
+    this.sent.push(JSON.parse(text));
+  }
+  close() {
+    this.readyState = 3;
+    this.onclose?.();
+  }
+  say(message: unknown) {
+    this.onmessage?.({ data: JSON.stringify(message) });
+  }
+}
+
+const latest = () => FakeSocket.opened.at(-1) as FakeSocket;
+
+function connection(ticket = async (): Promise<string | null> => "ticket") {
+  return new LiveConnection({ ticket, open: () => new FakeSocket() as unknown as WebSocket });
+}
+
+async function opened(
+  live: LiveConnection,
+  topics: string[],
+  onEvents = vi.fn(),
+  onResync = vi.fn(),
+) {
+  const stop = live.listen(topics, { onEvents, onResync });
+  await vi.advanceTimersByTimeAsync(0);
+  latest().onopen?.();
+  latest().say({ type: "subscribed", cursor: "g:1-0" });
+  return { stop, onEvents, onResync };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  FakeSocket.opened.length = 0;
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("the live connection", () => {
+  it("subscribes, delivers and goes on from its cursor after a cut", async () => {
+    const live = connection();
+    const { onEvents } = await opened(live, ["tasks"]);
+    const events: LiveEvent[] = [{ topic: "tasks", type: "task.status", data: { task_id: "1" } }];
+    latest().say({ type: "events", cursor: "g:2-0", events });
+    expect(onEvents).toHaveBeenCalledWith(events);
+    latest().close();
+    expect(live.status).toBe("lost");
+    await vi.advanceTimersByTimeAsync(1_000);
+    latest().onopen?.();
+    expect(latest().sent).toEqual([{ op: "subscribe", topics: ["tasks"], cursor: "g:2-0" }]);
+    expect(live.status).toBe("lost");
+    latest().say({ type: "resync", cursor: "h:1-0" });
+    expect(live.status).toBe("live");
+  });
+  it("tells everybody to read again when the cursor cannot be continued", async () => {
+    const { onResync } = await opened(connection(), ["campaigns"]);
+    latest().say({ type: "resync", cursor: "h:1-0" });
+    expect(onResync).toHaveBeenCalledOnce();
+  });
+  it("leaves a topic with its last listener and adds new ones without a cursor", async () => {
+    const live = connection();
+    const { stop } = await opened(live, ["tasks"]);
+    const second = live.listen(["tasks", "workers"], { onEvents: vi.fn(), onResync: vi.fn() });
+    stop();
+    second();
+    expect(latest().sent.slice(1)).toEqual([
+      { op: "subscribe", topics: ["workers"], cursor: null },
+      { op: "unsubscribe", topics: ["tasks", "workers"] },
+    ]);
+  });
+  it("hangs up in a hidden tab and comes back", async () => {
+    const live = connection();
+    await opened(live, ["tasks"]);
+    live.setHidden(true);
+    await vi.advanceTimersByTimeAsync(25_000);
+    expect(live.status).toBe("idle");
+    live.setHidden(false);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(FakeSocket.opened).toHaveLength(2);
+  });
+  it("does nothing for somebody who is not signed in", async () => {
+    const live = connection(async () => null);
+    live.listen(["tasks"], { onEvents: vi.fn(), onResync: vi.fn() });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(live.status).toBe("idle");
+    expect(FakeSocket.opened).toHaveLength(0);
+  });
+  it("gives events of one task to those who listen to all", () => {
+    expect(covers("tasks", "task:1")).toBe(true);
+    expect(covers("task:1", "task:1")).toBe(true);
+    expect(covers("task:1", "tasks")).toBe(false);
+    expect(covers("campaigns", "task:1")).toBe(false);
+  });
+});
+
+describe("throttle", () => {
+  it("runs at once, then once more for a whole burst", () => {
+    const action = vi.fn();
+    const throttled = throttle(action, 1_000);
+    for (let i = 0; i < 50; i++) throttled();
+    expect(action).toHaveBeenCalledTimes(1);
+    vi.advanceTimersByTime(1_000);
+    expect(action).toHaveBeenCalledTimes(2);
+  });
+});
