@@ -34,7 +34,7 @@ class Page(BaseModel, Generic[Item]):
 
 def encode_cursor(*key: Any) -> str:
     """Turn a row's sort key into a cursor."""
-    return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps(key, default=str)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, *kinds: Any) -> tuple[Any, ...]:
