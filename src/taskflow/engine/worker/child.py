@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -199,11 +200,14 @@ class Child:
         """Once a second: cancels that the command did not bring, and notes on what has been running for a while."""
         while True:
             await asyncio.sleep(_CARE)
-            leases = [lease for run in self._executor.long_running(_LONG) for lease in run.leases[:1]]
+            now = time.monotonic()
+            leases = [
+                (lease, now - run.started) for run in self._executor.long_running(_LONG) for lease in run.leases[:1]
+            ]
             if not leases:
                 continue
             try:
-                for task_id in await self._store.cancel_requested([lease.task_id for lease in leases]):
+                for task_id in await self._store.cancel_requested([lease.task_id for lease, _ in leases]):
                     self._executor.stop_task(task_id, "cancel")
                 notes: dict[UUID, dict[str, str | int]] = {
                     lease.task_id: {
@@ -211,8 +215,9 @@ class Child:
                         "worker_id": str(self._context.worker_id),
                         "task_name": lease.task_name,
                         "retry_count": lease.retry_count,
+                        "started_at": datetime.fromtimestamp(time.time() - age, UTC).isoformat(),
                     }
-                    for lease in leases
+                    for lease, age in leases
                 }
                 await self._context.broker.workers.note_running(notes)
             except (*CONNECTION_LOST, RedisError) as error:
