@@ -14,15 +14,18 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
+from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from taskflow.base.errors import TaskFlowError
+from taskflow.base.errors import TaskFlowError, UnavailableError
 from taskflow.base.logging import get_logger
+from taskflow.db.outages import DATABASE_AWAY
 
 log = get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _SERVER_FAULT = 500
+_MOST_ERRORS = 100  # a body can be wrong in a hundred thousand places
 _OWN_MEMBERS = frozenset({"type", "title", "status", "detail", "code", "request_id", "retry_after"})
 _CODES = {413: "payload_too_large", 422: "invalid_input"}
 
@@ -93,7 +96,7 @@ def install(app: FastAPI) -> None:
 
     async def on_validation_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it below
-        found = [_field_problem(item) for item in error.errors()]
+        found = [_field_problem(item) for item in error.errors()[:_MOST_ERRORS]]
         return _respond(
             422, "invalid_input", "The input is not valid.", _sentence(found), _request_id(request), {"errors": found}
         )
@@ -108,6 +111,12 @@ def install(app: FastAPI) -> None:
         detail = None if error.detail == title else error.detail
         return _respond(error.status_code, code, title, detail, _request_id(request), headers=headers)
 
+    async def on_outage(request: Request, error: Exception) -> Response:
+        log.warning("request_found_a_server_away", error=f"{type(error).__name__}: {error}")
+        return problem_response(UnavailableError(retry_after=1), _request_id(request))
+
+    for outage in (*DATABASE_AWAY, RedisError):
+        app.add_exception_handler(outage, on_outage)
     app.add_exception_handler(TaskFlowError, on_domain_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_error)

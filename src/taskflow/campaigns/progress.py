@@ -1,4 +1,7 @@
-"""Progress told to the world: a hash in Redis and events to browsers, only when something has changed."""
+"""Progress told to the world: a hash in Redis and events to browsers, when something has changed.
+
+The hash of an active campaign is also written again every few seconds, because Redis may have forgotten it.
+"""
 
 import time
 from collections import deque
@@ -12,6 +15,7 @@ from taskflow.campaigns.notices import progress_event
 
 _RATE_WINDOW_SECONDS = 5.0
 _LEAST_SECONDS = 0.2  # between two events of a campaign
+_AGAIN_SECONDS = 3.0  # between two writings of the same
 
 
 class _Track:
@@ -20,6 +24,7 @@ class _Track:
     def __init__(self) -> None:
         self.told: tuple[str, Progress] | None = None
         self.told_at = 0.0
+        self.written_at = 0.0
         self.past: deque[tuple[float, int]] = deque()
 
     def rate(self, now: float, done: int) -> float:
@@ -48,11 +53,14 @@ class ProgressTeller:
         track = self._tracks.setdefault(campaign_id, _Track())
         now = time.monotonic()
         same_status = track.told is not None and track.told[0] == status
+        if track.told == (status, progress) and now - track.written_at >= _AGAIN_SECONDS:
+            await broker.write_progress(campaign_id, progress.sums())
+            track.written_at = now
         if track.told == (status, progress) or (same_status and now - track.told_at < _LEAST_SECONDS):
             return False
         await broker.write_progress(campaign_id, progress.sums())
         await broker.events.publish([progress_event(campaign_id, status, progress)])
-        track.told, track.told_at = (status, progress), now
+        track.told, track.told_at, track.written_at = (status, progress), now, now
         return True
 
     def forget_others(self, campaign_ids: Iterable[UUID]) -> None:

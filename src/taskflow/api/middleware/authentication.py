@@ -9,7 +9,6 @@ whatever credential comes along.
 from collections.abc import Collection
 from urllib.parse import parse_qs
 
-import asyncpg
 import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,13 +17,13 @@ from taskflow.api.origins import Origins
 from taskflow.api.problems import problem_response
 from taskflow.base.errors import TaskFlowError, UnauthenticatedError, UnavailableError
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.identity.access import Services
 from taskflow.identity.authenticator import Authenticator
 from taskflow.identity.models import Principal
 from taskflow.identity.tickets import TicketBooth
 
 _OPTIONAL = frozenset({"/metrics"})
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 
 class AuthenticationMiddleware:
@@ -70,7 +69,7 @@ class AuthenticationMiddleware:
                 principal = await TicketBooth(services.get(RedisBroker)).redeem(ticket)
                 await services.get(Authenticator).confirm(principal)
                 return principal
-        except _AWAY as error:
+        except DATABASE_AWAY as error:
             raise UnavailableError(retry_after=1) from error  # not the caller's fault
         return None
 

@@ -3,8 +3,10 @@
 - The first request under a key is carried out; its status and body are kept, success or failure, also a 500. A
   repetition gets the same answer with `Idempotency-Replayed: true`, and nothing is done again.
 - The same key with another request is an error (422 `idempotency_key_reused`).
-- Nothing is kept of a request that failed validation, was refused, or found PostgreSQL away (400, 401, 403, 413, 415,
-  422, 429, 503), nor of one that came while the first was under way (409 `idempotency_key_in_use`): try those again.
+- Nothing is kept of a request that failed validation or was refused (400, 401, 403, 413, 415, 422, 429), nor of one
+  that came while the first was under way (409 `idempotency_key_in_use`): try those again.
+- Nobody can say whether a request that lost PostgreSQL on the way (503) was carried out: its repetition may begin at
+  once, under the same `reserved_id`.
 - A key is at most 255 characters, belongs to its user and route, and is forgotten after 24 hours.
 
 A process can die between the commit and the keeping of the answer. So the key's row is written first, with a
@@ -21,7 +23,6 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -31,6 +32,7 @@ from taskflow.api.problems import MEDIA_TYPE, BadRequestError, problem_response
 from taskflow.base.errors import ConflictError, InvalidInputError, PayloadTooLargeError, TaskFlowError, UnavailableError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
 from taskflow.identity.access import Services
@@ -43,8 +45,8 @@ _MAX_KEY_CHARS = 255
 _LIFE_SECONDS = 86_400.0
 _LOCK_SECONDS = 10.0
 _RENEW_SECONDS = 3.0
-_NOT_KEPT = frozenset({400, 401, 403, 413, 415, 422, 429, 503})
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+_NOT_KEPT = frozenset({400, 401, 403, 413, 415, 422, 429})
+_UNKNOWN = 503
 
 
 class KeyReusedError(InvalidInputError):
@@ -115,7 +117,7 @@ class _KeptRequest:
             row = await self._pool.fetchrow(
                 sql.take, self._scope, self._key, self._digest, self.reserved_id, _LOCK_SECONDS, _LIFE_SECONDS
             )
-        except _AWAY as error:
+        except DATABASE_AWAY as error:
             raise UnavailableError(retry_after=1) from error
         if row is None:  # forgotten between the two halves of the statement
             raise KeyInUseError(retry_after=1)
@@ -152,21 +154,23 @@ class _KeptRequest:
         finally:
             renewal.cancel()
             if not head:  # it crashed; the answer is the outermost layer's 500
-                await self._end(503, b"")
+                await self._end(_UNKNOWN, b"")
 
     async def _end(self, status: int, body: bytes) -> None:
         try:
-            if status in _NOT_KEPT:
+            if status == _UNKNOWN:  # perhaps it was committed: whoever repeats it goes on under the same id
+                await self._pool.execute(sql.release, self._scope, self._key, self.reserved_id)
+            elif status in _NOT_KEPT:
                 await self._pool.execute(sql.forget, self._scope, self._key, self.reserved_id)
             else:
                 await self._pool.execute(sql.keep, self._scope, self._key, self.reserved_id, status, body)
-        except _AWAY as error:  # a repetition takes the lock over and makes the same thing again
+        except DATABASE_AWAY as error:  # a repetition takes the lock over and makes the same thing again
             log.warning("idempotent_answer_not_kept", why=type(error).__name__)
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
-            with suppress(*_AWAY):
+            with suppress(*DATABASE_AWAY):
                 await self._pool.execute(sql.renew, self._scope, self._key, self.reserved_id, _LOCK_SECONDS)
 
 

@@ -30,5 +30,9 @@ WHERE scope = $1 AND key = $2 AND reserved_id = $3 AND response_status IS NULL;
 UPDATE idempotency_keys SET response_status = $4, response_body = $5
 WHERE scope = $1 AND key = $2 AND reserved_id = $3 AND response_status IS NULL;
 
+-- name: release
+UPDATE idempotency_keys SET locked_until = '-infinity'
+WHERE scope = $1 AND key = $2 AND reserved_id = $3 AND response_status IS NULL;
+
 -- name: forget
 DELETE FROM idempotency_keys WHERE scope = $1 AND key = $2 AND reserved_id = $3 AND response_status IS NULL;

@@ -18,6 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.engine.coordinator import metrics
 from taskflow.engine.coordinator.duty import Duty, DutyContext, RuleSource
@@ -26,16 +27,7 @@ from taskflow.settings import Settings
 
 log = get_logger(__name__)
 
-OUTAGES = (
-    OSError,
-    TimeoutError,
-    RedisConnectionError,
-    RedisTimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,  # the server is starting or shutting down
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the server's goodbye arrived on an idle connection; the next one is new
-)
+OUTAGES = (*DATABASE_AWAY, RedisConnectionError, RedisTimeoutError)
 _ROUNDS = 50  # runs in a row without a pause
 _LONGEST_PAUSE = 5.0
 _STEP_DOWN_SECONDS = 5.0

@@ -16,22 +16,14 @@ from redis.exceptions import RedisError
 
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import LogLine, Outcome, TaskStore
 from taskflow.engine.worker.board import Board, Counter
 
 log = get_logger(__name__)
 
-CONNECTION_LOST = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the server ended an idle connection
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-)
+CONNECTION_LOST = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 _COUNTERS = {
     TaskStatus.COMPLETED: Counter.COMPLETED,
     TaskStatus.FAILED: Counter.FAILED,
