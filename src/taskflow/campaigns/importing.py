@@ -5,13 +5,13 @@ a batch of rows; ids ascend in file order, because the ledger is read and fed in
 """
 
 import io
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from taskflow.audience.imports import Batch, Rejection
-from taskflow.base.ids import uuid7
+from taskflow.base.ids import uuid7, uuid7_sequence
 from taskflow.campaigns.models import ImportReport
 from taskflow.campaigns.repository import sql
 from taskflow.db.pool import Connection
@@ -41,6 +41,7 @@ async def import_recipients(
         ImportFileError: the file turns out to be unusable on the way; the caller's transaction undoes what was stored.
     """
     import_id = uuid7()
+    await connection.execute(sql.import_memory)
     await connection.execute(sql.create_incoming)
     await connection.execute(
         sql.begin_import,
@@ -51,11 +52,12 @@ async def import_recipients(
         origin.delimiter,
         list(origin.columns),
     )
+    ids = uuid7_sequence()
     copied = rejected = 0
     async for batch in batches:
         copied += len(batch.rows)
         rejected += len(batch.rejected)
-        await _copy(connection, "incoming", _INCOMING, _incoming_lines(batch))
+        await _copy(connection, "incoming", _INCOMING, _incoming_lines(ids, batch))
         await _copy(connection, "import_rejections", _REJECTIONS, _rejection_lines(import_id, batch.rejected))
     tag = await connection.execute(sql.admit_incoming, campaign_id, timeout=_STATEMENT_SECONDS)
     accepted = int(tag.rpartition(" ")[2])
@@ -78,12 +80,13 @@ async def _copy(connection: Connection, table: str, columns: Sequence[str], line
         await connection.copy_to_table(table, timeout=_STATEMENT_SECONDS, **arguments)
 
 
-def _incoming_lines(batch: Batch) -> bytes:
+def _incoming_lines(ids: Iterator[str], batch: Batch) -> bytes:
     """Return accepted rows in COPY's text format. Addresses hold nothing that needs escaping, JSON only backslashes."""
-    return "".join(
-        f"{uuid7()}\t{number}\t{email}\t{fields.replace(chr(92), chr(92) * 2)}\n"
-        for number, email, fields in batch.rows
-    ).encode()
+    lines = [
+        f"{recipient_id}\t{number}\t{email}\t{fields}\n"
+        for (number, email, fields), recipient_id in zip(batch.rows, ids, strict=False)
+    ]
+    return "".join(lines).replace("\\", "\\\\").encode()
 
 
 def _rejection_lines(import_id: UUID, rejections: Iterable[Rejection]) -> bytes:

@@ -1,8 +1,8 @@
 """A new campaign out of a request: JSON, or a form whose `recipients` is a CSV file that is never held in memory."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, BinaryIO
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, BinaryIO, cast
 
 import orjson
 
@@ -67,7 +67,8 @@ async def from_form(
     async with CsvSource.open(file, settings) as source:
         names = [name for name in source.columns if name != "email"]
         origin = Origin(_file_name(filename), source.encoding, source.delimiter, names)
-        yield fields.new_campaign(), origin, source.batches()
+        async with aclosing(cast("AsyncGenerator[Batch, None]", source.batches())) as batches:
+            yield fields.new_campaign(), origin, batches
 
 
 def _from_form(texts: Mapping[str, str]) -> dict[str, Any]:

@@ -232,6 +232,10 @@ SELECT count(*)::int FROM settled;
 
 -- ───────────────────────────────────────────── imports ──────────────────────────────────────────────
 
+-- name: import_memory
+-- Room to sort and join a million rows without files.
+SET LOCAL work_mem = '256MB';
+
 -- name: create_incoming
 -- Where COPY puts the rows of one import; gone with the transaction.
 CREATE TEMPORARY TABLE incoming (
