@@ -11,6 +11,7 @@ from starlette.routing import compile_path
 from taskflow.api import health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
 from taskflow.campaigns import endpoints as campaigns
+from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
@@ -28,6 +29,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     engine.workers,
     engine.dead_letters,
     campaigns.router,
+    inbox.router,
     stats.router,
     websocket.router,
 )

@@ -1,5 +1,6 @@
 """What the sandbox adds to aiosmtpd for speed, and what it reads out of a message before it is kept."""
 
+import asyncio
 import email.errors
 import email.header
 import re
@@ -7,8 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, syntax
 
+MOST_BYTES = 64 * 1024**2  # of a message, whatever the settings say
+
+_END = b".\r\n"
 _PLAIN_PATH = re.compile(r"\s*<([^\s<>\"\\()@]+@[^\s<>\"\\()@]+)>(?: (.*))?")
 _SUBJECT = re.compile(rb"^Subject:(.*)", re.IGNORECASE | re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>\s]{1,400}>)", re.IGNORECASE | re.MULTILINE)
@@ -18,8 +22,13 @@ _MOST_HEADERS = 64 * 1024
 
 
 class FastSmtp(SMTP):
-    """aiosmtpd's server with a short way for plain addresses: its full parser takes most of a message's time."""
+    """aiosmtpd's server with two shortcuts; without them it takes a third of the mail.
 
+    Plain addresses skip the full address parser, and a message is read up to its final dot at once instead of line by
+    line. Only CRLF dot CRLF ends a message, as in aiosmtpd itself, so that nothing can be smuggled past it.
+    """
+
+    line_length_limit = MOST_BYTES  # of the stream's buffer: it must hold a whole message
     on_lost: Callable[["FastSmtp"], None] | None = None
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -33,6 +42,48 @@ class FastSmtp(SMTP):
         if match is not None and arg.isascii():
             return match[1], match[2] or ""
         return super()._getaddr(arg)
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """Read a message and let the handler answer it."""
+        envelope = self.envelope
+        if await self.check_helo_needed() or envelope is None:
+            return
+        if not envelope.rcpt_tos:
+            await self.push("503 Error: need RCPT command")
+        elif arg:
+            await self.push("501 Syntax: DATA")
+        else:
+            await self.push("354 End data with <CR><LF>.<CR><LF>")
+            content = await self._content()
+            if content is None or len(content) > (self.data_size_limit or MOST_BYTES):
+                status = "552 Error: Too much mail data"
+            else:
+                envelope.content = envelope.original_content = content
+                status = await self._call_handler_hook("DATA")
+            self._set_post_data_state()  # type: ignore[no-untyped-call]  # aiosmtpd is half typed
+            await self.push(status)
+
+    async def _content(self) -> bytes | None:
+        """Return the message without its final dot and with single dots; None when it is too large to keep."""
+        pieces: list[bytes] = []
+        size, tail = 0, b"\r\n"
+        while True:
+            try:
+                piece = await self._reader.readuntil(_END)
+            except asyncio.LimitOverrunError as error:
+                piece = await self._reader.readexactly(error.consumed)
+            size += len(piece)
+            pieces.append(piece)
+            tail = (tail + piece)[-5:]
+            if tail.endswith(b"\r\n" + _END):
+                break
+            if size > MOST_BYTES:
+                pieces.clear()
+        if size > MOST_BYTES:
+            return None
+        text = b"".join((b"\r\n", *pieces)).removesuffix(_END)
+        return text.replace(b"\r\n.", b"\r\n").removeprefix(b"\r\n")
 
 
 def describe(raw: bytes) -> tuple[str | None, str | None]:
