@@ -12,6 +12,7 @@ from taskflow import __version__
 from taskflow.api.websocket.hub import EventHub
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db import revision
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.identity.access import public, service
 
@@ -68,7 +69,7 @@ async def _check_database(database: Database) -> tuple[Check, Check]:
             found = await database.pool.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         return "ok", "behind"
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except (*DATABASE_AWAY, asyncpg.PostgresError):
         return "down", "down"
     return "ok", "ok" if found == revision.head() else "behind"
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
+from taskflow.base.bodies import Body
 from taskflow.base.errors import InvalidInputError
 from taskflow.engine.client import Request
 from taskflow.engine.states import Priority, TaskStatus
@@ -19,10 +20,8 @@ PriorityName = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
 
 
-class NewTask(BaseModel):
+class NewTask(Body):
     """A task to run."""
-
-    model_config = ConfigDict(extra="forbid")
 
     task_name: TaskName = Field(examples=["resize"])
     args: dict[str, Any] | list[Any] = Field(
@@ -69,12 +68,10 @@ class TaskCreated(BaseModel):
     status: TaskStatus
 
 
-class NewTasks(BaseModel):
+class NewTasks(Body):
     """Tasks to run, all or none."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    tasks: list[NewTask] = Field(min_length=1, max_length=MAX_BULK)
+    tasks: list[NewTask] = Field(min_length=1, max_length=MAX_BULK, fail_fast=True)
 
 
 class TasksCreated(BaseModel):
@@ -200,13 +197,11 @@ class DeadLetterOut(BaseModel):
         return cls(**{name: row[name] for name in cls.model_fields})
 
 
-class RequeueFilter(BaseModel):
+class RequeueFilter(Body):
     """Which dead letters to requeue; without either, all that nobody has requeued."""
 
-    model_config = ConfigDict(extra="forbid")
-
     task_name: TaskName | None = None
-    dlq_ids: list[UUID] | None = Field(None, max_length=10_000)
+    dlq_ids: Annotated[list[UUID], Field(max_length=10_000, fail_fast=True)] | None = None
 
 
 class Requeued(BaseModel):

@@ -13,9 +13,9 @@ from uuid import UUID
 
 import asyncpg
 
-from taskflow.base.errors import UnavailableError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Pool
 from taskflow.identity.repository import sql
 
@@ -90,7 +90,7 @@ class AuditLog:
             batch, self._waiting = self._waiting[:_MOST_PER_STATEMENT], self._waiting[_MOST_PER_STATEMENT:]
             try:
                 await self._insert([entry for entry, _ in batch])
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, UnavailableError):
+            except (*DATABASE_AWAY, asyncpg.PostgresError):
                 for entry, _ in batch:
                     log.exception("audit_not_written", action=entry.action, actor=entry.actor, target=entry.target_id)
             finally:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from taskflow.base.bodies import Body
 from taskflow.identity.models import Role
 from taskflow.identity.passwords import MAX_LENGTH
 
@@ -20,26 +21,20 @@ Name = Annotated[
 ]
 
 
-class Input(BaseModel):
-    """A request body: unknown members are errors, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
 class Output(BaseModel):
     """A response body, read from a dataclass."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
-class SignIn(Input):
+class SignIn(Body):
     """Address and password."""
 
     email: Annotated[str, Field(min_length=1, max_length=254, pattern=r"^[^\x00]*$")]
     password: Password
 
 
-class RefreshToken(Input):
+class RefreshToken(Body):
     """A refresh token."""
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=500)]
@@ -78,7 +73,7 @@ class UserOut(Me):
     last_login_at: datetime | None
 
 
-class NewUser(Input):
+class NewUser(Body):
     """A user to add."""
 
     email: Email
@@ -86,7 +81,7 @@ class NewUser(Input):
     role: Role = Role.VIEWER
 
 
-class UserChange(Input):
+class UserChange(Body):
     """What to change about a user; their sessions end."""
 
     role: Role | None = None
@@ -94,7 +89,7 @@ class UserChange(Input):
     password: Password | None = None
 
 
-class NewKey(Input):
+class NewKey(Body):
     """An API key to make for yourself."""
 
     name: Name

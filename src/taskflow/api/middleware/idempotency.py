@@ -28,7 +28,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskflow.api.problems import MEDIA_TYPE, BadRequestError, problem_response
+from taskflow.api.problems import MEDIA_TYPE, BadRequestError, fault_response, problem_response
 from taskflow.base.errors import ConflictError, InvalidInputError, PayloadTooLargeError, TaskFlowError, UnavailableError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
@@ -47,6 +47,7 @@ _LOCK_SECONDS = 10.0
 _RENEW_SECONDS = 3.0
 _NOT_KEPT = frozenset({400, 401, 403, 413, 415, 422, 429})
 _UNKNOWN = 503
+_FAULT = 500
 
 
 class KeyReusedError(InvalidInputError):
@@ -151,10 +152,12 @@ class _KeptRequest:
 
         try:
             await app(scope, receive, send_kept)
+        except Exception:
+            if not head:
+                await self._end(_FAULT, bytes(fault_response(scope["state"]["request_id"]).body))
+            raise  # the outermost layer logs it and answers
         finally:
             renewal.cancel()
-            if not head:  # it crashed; the answer is the outermost layer's 500
-                await self._end(_UNKNOWN, b"")
 
     async def _end(self, status: int, body: bytes) -> None:
         try:

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,9 +114,9 @@ class EventHub:
         try:
             yield hub
         finally:
-            reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await reader
+            while not reader.done():  # a Redis client may swallow a cancellation that meets a reply
+                reader.cancel()
+                await asyncio.wait({reader}, timeout=0.2)
 
     @property
     def is_deaf(self) -> bool:

@@ -27,6 +27,7 @@ from taskflow.api.websocket.topics import check_topic
 from taskflow.base.errors import TaskFlowError, UnauthenticatedError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.events import Cursor
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.identity.authenticator import Authenticator
 from taskflow.identity.models import Principal
 
@@ -94,7 +95,7 @@ class SocketSession:
                 await self._authenticator.confirm(self._caller)
             except UnauthenticatedError:
                 return CLOSE_REVOKED
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except (*DATABASE_AWAY, asyncpg.PostgresError):
                 continue  # PostgreSQL is away: nothing is known against the owner
 
     async def _pump(self, subscription: Subscription) -> int | None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 from taskflow.base.errors import ConfigurationError
 from taskflow.broker.keys import Keys
@@ -50,13 +50,15 @@ class RedisBroker:
             raise ConfigurationError("No Redis: set TASKFLOW_REDIS_URL, or run `taskflow up`.")
         url = settings.url.get_secret_value()
         common: dict[str, Any] = {"decode_responses": True, "protocol": 2}
-        redis = Redis.from_url(
+        pool = BlockingConnectionPool.from_url(  # a burst waits for a connection; the plain pool would refuse it
             url,
             max_connections=settings.pool_size,
+            timeout=settings.timeout,
             socket_timeout=settings.timeout,
             socket_connect_timeout=settings.timeout,
             **common,
         )
+        redis = Redis.from_pool(pool)
         blocking = Redis.from_url(
             url, socket_timeout=_BLOCKING_TIMEOUT, socket_connect_timeout=settings.timeout, **common
         )

@@ -1,0 +1,110 @@
+"""The whole surface: every route declares who may call it, nobody anonymous passes, every change leaves a trace."""
+
+import re
+
+import httpx
+import pytest
+from fastapi.routing import iter_route_contexts
+
+from support.api import Api
+from taskflow.api import routes
+from taskflow.api.metrics import MetricsGuard
+from taskflow.base.ids import uuid7
+from taskflow.identity.models import Role
+
+PUBLIC = {
+    "/api/v1/auth/login",
+    "/api/v1/auth/refresh",
+    "/api/v1/auth/logout",
+    "/health",
+    "/ready",
+    "/unsubscribe/{token}",
+}
+CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def filled(path: str) -> str:
+    return re.sub(r"\{\w+\}", str(uuid7()), path)
+
+
+@pytest.mark.parametrize("route", routes.walk(), ids=lambda route: f"{'/'.join(sorted(route.methods))} {route.path}")
+def test_every_route_demands_a_role_or_is_on_the_public_list(route: routes.RouteInfo) -> None:
+    if route.path == "/metrics":
+        assert MetricsGuard in route.guards
+    elif route.is_public:
+        assert route.role is None
+        assert route.path in PUBLIC
+    else:
+        assert route.role is not None
+
+
+def test_the_public_list_is_the_one_the_middleware_uses() -> None:
+    assert PUBLIC >= routes.PUBLIC_PATHS | routes.PUBLIC_ROOT_PATHS
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in routes.walk() if route.methods & CHANGING],
+    ids=lambda route: f"{'/'.join(sorted(route.methods))} {route.path}",
+)
+def test_every_route_that_changes_something_declares_an_audit_row(route: routes.RouteInfo) -> None:
+    exempt = {"/unsubscribe/{token}", "/api/v1/campaigns/preview"}  # no account acts there; nothing is changed
+    assert route.audit or route.path in exempt
+
+
+def test_the_walk_sees_every_route_of_the_application(api: Api) -> None:
+    served = {
+        context.path
+        for context in iter_route_contexts(api.app.routes)
+        if context.path not in ("/api/v1/openapi.json", "/{path:path}")
+    }
+    assert served == {route.path for route in routes.walk()}
+
+
+async def test_nobody_anonymous_gets_further_than_the_door(api: Api) -> None:
+    for route in routes.walk():
+        for method in route.methods - {"WEBSOCKET"}:
+            if route.is_public or route.path == "/metrics":
+                continue
+            answer = await api.anonymous.request(method, filled(route.path))
+            assert answer.status_code == 401, f"{method} {route.path}"
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+            assert answer.json()["code"] == "unauthenticated"
+
+
+async def test_not_even_a_path_that_does_not_exist_tells_an_anonymous_caller_so(api: Api) -> None:
+    for path in ("/api/v1/nothing", "/api/v1/openapi.json", "/api/v1/tasks/../users", "/api/v1/%2e%2e/users"):
+        assert (await api.anonymous.get(path)).status_code in (401, 404)
+
+
+async def test_a_viewer_changes_nothing(viewer: httpx.AsyncClient) -> None:
+    for route in routes.walk():
+        for method in route.methods & CHANGING:
+            if route.role in (None, Role.VIEWER):
+                continue
+            answer = await viewer.request(method, filled(route.path), json={})
+            assert answer.status_code == 403, f"{method} {route.path}: {answer.text}"
+            assert answer.json()["code"] == "forbidden"
+
+
+async def test_each_change_leaves_one_audit_row_that_says_who_what_and_where_from(
+    api: Api, admin: httpx.AsyncClient
+) -> None:
+    created = await admin.post("/api/v1/tasks", json={"task_name": "x"}, headers={"X-Request-ID": "trace-me"})
+    task_id = created.json()["task_id"]
+    await admin.delete(f"/api/v1/tasks/{task_id}")
+    await admin.post(f"/api/v1/tasks/{task_id}/retry")
+    made = (await admin.post("/api/v1/api-keys", json={"name": "a\r\nforged: line"})).status_code
+    assert made == 422
+    rows = (await admin.get("/api/v1/audit-log", params={"target_id": task_id})).json()["items"]
+    assert [row["action"] for row in rows] == ["task.retry", "task.cancel", "task.create"]
+    assert {row["actor"] for row in rows} == {"admin@example.com"}
+    assert rows[-1]["request_id"] == "trace-me"
+    assert rows[-1]["address"] == "127.0.0.1"
+    assert rows[-1]["detail"] == {"task_name": "x"}
+
+
+async def test_a_change_that_failed_leaves_no_audit_row(admin: httpx.AsyncClient) -> None:
+    before = len((await admin.get("/api/v1/audit-log")).json()["items"])
+    assert (await admin.delete(f"/api/v1/tasks/{uuid7()}")).status_code == 404
+    assert len((await admin.get("/api/v1/audit-log")).json()["items"]) == before
