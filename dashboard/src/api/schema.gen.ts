@@ -479,53 +479,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: {
-                    cursor?: string;
-                    limit?: number;
-                    q?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": {
-                            items: components["schemas"]["Mail"][];
-                            next_cursor: string | null;
-                        };
-                    };
-                };
-            };
-        };
+        /**
+         * List Mails
+         * @description List received messages, newest first.
+         */
+        get: operations["list_mails"];
         put?: never;
         post?: never;
-        delete: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                204: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-            };
-        };
+        /**
+         * Clear Inbox
+         * @description Delete every received message; campaigns and their recipients are not touched.
+         */
+        delete: operations["clear_inbox"];
         options?: never;
         head?: never;
         patch?: never;
@@ -538,28 +503,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    message_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["MailDetail"];
-                    };
-                };
-            };
+        /**
+         * Get Mail
+         * @description Get a message with its headers, text and HTML.
+         */
+        get: operations["get_mail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/inbox/{message_id}/raw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
         };
+        /**
+         * Get Raw Mail
+         * @description Download a message byte for byte.
+         */
+        get: operations["get_raw_mail"];
         put?: never;
         post?: never;
         delete?: never;
@@ -575,50 +543,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["InboxRule"][];
-                    };
-                };
-            };
-        };
-        put: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["InboxRule"][];
-                };
-            };
-            responses: {
-                /** @description ok */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["InboxRule"][];
-                    };
-                };
-            };
-        };
+        /**
+         * List Inbox Rules
+         * @description List where the sandbox fails on purpose.
+         */
+        get: operations["list_inbox_rules"];
+        /**
+         * Replace Inbox Rules
+         * @description Replace the rules; the sandbox follows within a quarter of a second.
+         */
+        put: operations["replace_inbox_rules"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1207,10 +1141,26 @@ export interface components {
             /** Rows */
             rows: number;
         };
+        /**
+         * InboxRule
+         * @description What the sandbox answers to some addresses.
+         */
         InboxRule: {
-            /** @enum {string} */
+            /**
+             * Action
+             * @description reject: 550 at RCPT, for good. defer: 451 at RCPT, for now. drop: the connection is closed at RCPT, so that the message is proved not to be taken and is tried again.
+             * @enum {string}
+             */
             action: "reject" | "defer" | "drop";
+            /**
+             * Pattern
+             * @description An address, or *@domain; an address goes before a domain.
+             */
             pattern: string;
+            /**
+             * Times
+             * @description How often, then the address is fine; null: always.
+             */
             times: number | null;
         };
         /**
@@ -1312,21 +1262,86 @@ export interface components {
             /** Metadata */
             metadata: unknown;
         };
+        /**
+         * Mail
+         * @description A received message as the list shows it.
+         */
         Mail: {
+            /** Mail From */
             mail_from: string;
-            /** Format: uuid */
+            /**
+             * Message Id
+             * Format: uuid
+             */
             message_id: string;
-            rcpt_to: string[];
-            /** Format: date-time */
+            /** Rcpt To */
+            rcpt_to: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
             received_at: string;
+            /**
+             * Size
+             * @description Bytes.
+             */
             size: number;
+            /** Subject */
             subject: string | null;
         };
-        MailDetail: components["schemas"]["Mail"] & {
-            headers: string[][];
+        /**
+         * MailDetail
+         * @description A received message, taken apart.
+         */
+        MailDetail: {
+            /** Headers */
+            headers: components["schemas"]["MailHeader"][];
+            /**
+             * Html
+             * @description The HTML part as it came: show it in a sandboxed frame only.
+             */
             html: string | null;
+            /** Mail From */
+            mail_from: string;
+            /**
+             * Message Id
+             * Format: uuid
+             */
+            message_id: string;
+            /**
+             * Raw Size
+             * @description Bytes of the whole message, as `/raw` hands it out.
+             */
             raw_size: number;
+            /** Rcpt To */
+            rcpt_to: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            size: number;
+            /** Subject */
+            subject: string | null;
+            /**
+             * Text
+             * @description The plain text part.
+             */
             text: string | null;
+        };
+        /**
+         * MailHeader
+         * @description One header field, decoded.
+         */
+        MailHeader: {
+            /** Name */
+            name: string;
+            /** Value */
+            value: string;
         };
         /**
          * Me
@@ -1492,6 +1507,16 @@ export interface components {
         Page_LogOut_: {
             /** Items */
             items: components["schemas"]["LogOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[Mail] */
+        Page_Mail_: {
+            /** Items */
+            items: components["schemas"]["Mail"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3062,6 +3087,193 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Requeued"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_mails: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Part of a sender, a recipient or a subject. */
+                q?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Mail_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    clear_inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_raw_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "message/rfc822": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_inbox_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InboxRule"][];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_inbox_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InboxRule"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InboxRule"][];
                 };
             };
             /** @description What went wrong (RFC 9457). */

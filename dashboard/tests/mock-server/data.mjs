@@ -419,7 +419,7 @@ export const mails = Array.from({ length: 640 }, (_, index) => {
     message_id: uuid7(ago(index * 2)),
     received_at: iso(ago(index * 2.2)),
     mail_from: "bounce+4f2a@northwind.example",
-    rcpt_to: [`${plain(name)}.${plain(pick(last))}${index}@example.com`],
+    rcpt_to: `${plain(name)}.${plain(pick(last))}${index}@example.com`,
     subject: fill("{{ first_name }}, the doors open early for you", sample),
     size: int(3000, 12000),
     sample,
@@ -434,7 +434,7 @@ export function mailDetail(mail) {
     text: `NORTHWIND GOODS\n\n${mail.subject}\n\nFrom Thursday evening everything in ${mail.sample.city} is thirty per cent off.\nYour code is ${mail.sample.coupon}.\n\nLook around: https://shop.example.com\n`,
     headers: [
       ["From", "Northwind Goods <news@northwind.example>"],
-      ["To", mail.rcpt_to[0]],
+      ["To", mail.rcpt_to],
       ["Subject", mail.subject],
       ["Message-ID", `<${mail.message_id}@northwind.example>`],
       ["List-Unsubscribe", "<https://mail.northwind.example/unsubscribe/eyJhbGciOi…>"],

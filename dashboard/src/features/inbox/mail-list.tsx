@@ -75,7 +75,7 @@ export function MailList(props: MailListProps) {
                 )}
               >
                 <span className="flex items-baseline justify-between gap-3 text-sm">
-                  <span className="truncate font-medium">{mail.rcpt_to.join(", ")}</span>
+                  <span className="truncate font-medium">{mail.rcpt_to}</span>
                   <Time iso={mail.received_at} className="shrink-0 text-muted text-xs" />
                 </span>
                 <span className="truncate text-muted text-sm">{mail.subject || "No subject"}</span>

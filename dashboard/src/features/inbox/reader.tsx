@@ -62,7 +62,7 @@ function Mail({
           <dt className="text-faint">From</dt>
           <dd className="truncate">{mail.mail_from}</dd>
           <dt className="text-faint">To</dt>
-          <dd className="truncate">{mail.rcpt_to.join(", ")}</dd>
+          <dd className="truncate">{mail.rcpt_to}</dd>
           <dt className="text-faint">Got</dt>
           <dd className="truncate text-muted">
             {exactTime(mail.received_at)} · {bytes(mail.raw_size)}
