@@ -103,7 +103,7 @@ function NoTasks() {
       title="No task has been submitted yet"
       action={
         <div className="w-full">
-          <Command>{`taskflow task submit taskflow.echo --args '{"message": "hello"}' --watch`}</Command>
+          <Command>taskflow task submit taskflow.echo message=hello --wait</Command>
         </div>
       }
     >

@@ -18,7 +18,7 @@ export function FirstSteps() {
             </Button>
             <span className="py-1 text-faint text-xs">or submit a task from a terminal</span>
             <div className="w-full">
-              <Command>{`taskflow task submit taskflow.echo --args '{"message": "hello"}' --watch`}</Command>
+              <Command>taskflow task submit taskflow.echo message=hello --wait</Command>
             </div>
           </>
         }
