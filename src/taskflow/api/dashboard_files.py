@@ -22,8 +22,8 @@ code { background: #f3f4f6; padding: .15em .4em; border-radius: .3em }
 @media (prefers-color-scheme: dark) { body { background: #0b1120; color: #e5e7eb } code { background: #1f2937 } }
 </style></head><body>
 <h1>TaskFlow is running</h1>
-<p>The dashboard has not been built in this installation. <code>make up</code> and <code>make demo</code> build it; the API is at
-<code>/api/v1</code> meanwhile, and <code>taskflow --help</code> shows what the command line does.</p>
+<p>The dashboard has not been built in this installation. <code>make up</code> and <code>make demo</code> build it; the
+API is at <code>/api/v1</code> meanwhile, and <code>taskflow --help</code> shows what the command line does.</p>
 </body></html>
 """
 
