@@ -14,6 +14,7 @@ TARGETS = {
     "requirements-dev.txt": ["pyproject.toml", "--group", "dev", "--constraints", "requirements.txt"],
     "requirements-setup.txt": ["--group", "setup"],
     "requirements-node.txt": ["--group", "node"],
+    "benchmarks/requirements.txt": ["benchmarks/requirements.in"],
 }
 
 

@@ -1,0 +1,118 @@
+"""(c) Campaign: messages a second through the whole system, beside what the sink could take.
+
+Everything is real: the CSV file is uploaded to the API, the coordinator feeds the tasks, one node with two worker
+processes renders 10 KB of HTML for each recipient, keeps the ledger and speaks SMTP to the sink, a process of its own
+that counts and forgets. `rate_limit_per_minute` is null. The time runs from the first SENDING to the last SENT of the
+ledger. In each round the sink's own limit is measured too, with a sender that pushes a prebuilt message of that size.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import people
+from benchmarks.cpu import CpuMeter
+from benchmarks.engine import PROCESSES
+from benchmarks.figures import Figures
+from benchmarks.gateway import Gateway
+from benchmarks.options import Options
+from benchmarks.system import ROOT, WORK, Servers, System, bounded, clean_environment, end, spawn, until
+
+_LONGEST = 600.0
+_LOOK = 0.5
+
+
+async def run(servers: Servers, options: Options, figures: Figures) -> None:
+    """Run every round."""
+    for number in range(options.runs):
+        turns = [_sink_limit, _campaign]
+        for turn in turns if number % 2 == 0 else reversed(turns):
+            await turn(servers, options, figures)
+    figures.ratio("campaign.vs_sink_limit", "campaign.messages_per_s", "campaign.sink_limit.messages_per_s")
+
+
+@dataclass
+class Sink:
+    """A running sink; `record` has a line for each message: recipient, Message-ID."""
+
+    port: int
+    pid: int
+    record: Path
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, *, record: bool) -> AsyncIterator["Sink"]:
+        """Start one, end it."""
+        path = WORK / "sent.log"
+        path.unlink(missing_ok=True)
+        process = await spawn(
+            [sys.executable, ROOT / "benchmarks" / "smtp_sink.py", *(("--record", path) if record else ())],
+            clean_environment(),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            assert process.stdout is not None
+            async with bounded(20, "the sink"):
+                line = await process.stdout.readline()
+            yield cls(int(line.rpartition(b":")[2]), process.pid, path)
+        finally:
+            await end(process)
+
+
+async def _sink_limit(_servers: Servers, options: Options, figures: Figures) -> None:
+    """Measure the sink alone."""
+    lines = (people.EXAMPLE / "template.html").stat().st_size // 78
+    message = b"Subject: sink\r\n\r\n" + (b"x" * 76 + b"\r\n") * lines
+    async with Sink.running(record=False) as sink:
+        program: list[str | Path] = [sys.executable, ROOT / "benchmarks" / "smtp_sender.py"]
+        sender = await spawn(
+            [*program, "--port", str(sink.port), "--messages", str(options.recipients)],
+            clean_environment(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with bounded(_LONGEST, "the sink's sender"):
+            output, _ = await sender.communicate(message)
+    figures.add("campaign.sink_limit.messages_per_s", float(output), "msg/s")
+
+
+async def _campaign(servers: Servers, options: Options, figures: Figures) -> None:
+    """Send one campaign."""
+    count = options.recipients
+    file = people.write(WORK / "people.csv", count)
+    async with Sink.running(record=True) as sink:
+        smtp = {"HOST": "127.0.0.1", "PORT": str(sink.port), "SECURITY": "none"}
+        environment = {f"TASKFLOW_SMTP_{name}": value for name, value in smtp.items()}
+        async with System.fresh(servers, **environment) as system, Gateway.open(system) as gateway:
+            coordinator = await system.start_coordinator()
+            node = await system.start("worker", "--processes", str(PROCESSES))
+            await system.wait_for_workers(PROCESSES)
+            campaign_id = (await gateway.upload(file))["campaign_id"]
+            await servers.settle()
+            meter = CpuMeter(**servers.pids, coordinator=coordinator, workers=node, api=gateway.pid, sink=sink.pid)
+            started = time.perf_counter()
+            await gateway.post(f"/campaigns/{campaign_id}/start")
+
+            async def completed() -> bool:
+                found = await gateway.get(f"/campaigns/{campaign_id}")
+                return bool(found["status"] == "COMPLETED")
+
+            await until(completed, _LONGEST, "the campaign", every=_LOOK)
+            whole = time.perf_counter() - started
+            spent = meter.per(count)
+            campaign = await gateway.get(f"/campaigns/{campaign_id}")
+            seconds = await system.database.pool.fetchval(
+                "SELECT extract(epoch FROM max(sent_at) - min(sending_at))::float8 FROM email_recipients"
+            )
+        took = [line.partition(" ")[0] for line in sink.record.read_text().splitlines()]
+    assert campaign["sent_count"] == count, campaign
+    assert len(took) == len(set(took)) == count, f"the sink took {len(took)} mails for {len(set(took))} of {count}"
+    figures.add("campaign.messages_per_s", count / seconds, "msg/s")
+    figures.add("campaign.start_to_completed_s", whole, "s")
+    for name, value in spent.items():
+        figures.add(f"campaign.cpu.{name}_us", value, "µs/msg")
