@@ -44,12 +44,11 @@ def section() -> str:
 
 
 def _table(headline: str, figures: dict[str, dict[str, float]]) -> str:
-    lines = [f"### {headline}", "", "| metric | median | min – max | unit | n | aim |", "|---|---|---|---|---|---|"]
+    lines = [f"### {headline}", "", "| metric | median | min to max | unit | n | aim |", "|---|---|---|---|---|---|"]
     for name, found in figures.items():
-        spread = f"{show(found['min'])} – {show(found['max'])}"
-        lines.append(
-            f"| `{name}` | **{show(found['median'])}** | {spread} | {found['unit']} | {found['n']} | {_AIMS.get(name, '')} |"
-        )
+        spread = f"{show(found['min'])} to {show(found['max'])}"
+        cells = (f"`{name}`", f"**{show(found['median'])}**", spread, found["unit"], found["n"], _AIMS.get(name, ""))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
