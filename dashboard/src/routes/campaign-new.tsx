@@ -49,7 +49,7 @@ export default function CampaignNew() {
   const from = draft.fromName ? `${draft.fromName} <${draft.fromEmail}>` : draft.fromEmail;
   return (
     <Page title="New campaign" back={back}>
-      <div className="grid items-start gap-x-8 gap-y-6 xl:grid-cols-[minmax(0,1fr)_minmax(0,30rem)]">
+      <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-x-8 gap-y-6 xl:grid-cols-[minmax(0,1fr)_minmax(0,30rem)]">
         <CampaignForm
           draft={draft}
           errors={tried ? errors : {}}

@@ -61,7 +61,7 @@ export default function DeadLetters() {
         placeholder="Task name"
         value={text}
         onChange={(event) => setText(event.target.value)}
-        className="max-w-64"
+        className="max-w-64 shrink-0"
       />
       <div className="flex min-h-0 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
         {selected.size > 0 && (

@@ -19,6 +19,7 @@ import { useMay } from "@/features/session/permissions";
 import { Loaded } from "@/features/shared/loaded";
 import { useUrlState } from "@/features/shared/use-url-state";
 import { cx } from "@/lib/cx";
+import { useNarrow } from "@/lib/media";
 
 const TYPING_MS = 350;
 const REFRESH_MS = 5_000;
@@ -43,14 +44,22 @@ export default function Inbox() {
     return () => clearTimeout(timer);
   }, [text, q, set]);
 
+  // On a phone the open mail takes the page to itself.
+  const reading = useNarrow() && messageId !== "";
   const suffix = search ? `?${search}` : "";
   const href = (mail: Mail) => `/inbox/${mail.message_id}${suffix}`;
   return (
     <Page
       title="Inbox"
       fill
-      description="What the sandbox mail server has received. Nothing here has left this machine."
-      actions={may && <Tools empty={mails.length === 0} onEmptied={() => navigate("/inbox")} />}
+      description={
+        reading
+          ? undefined
+          : "What the sandbox mail server has received. Nothing here has left this machine."
+      }
+      actions={
+        may && !reading && <Tools empty={mails.length === 0} onEmptied={() => navigate("/inbox")} />
+      }
     >
       <div className="flex min-h-0 flex-1 overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
         <div

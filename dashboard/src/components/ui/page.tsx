@@ -26,11 +26,11 @@ export function Page(props: PageProps) {
     <div
       className={cx(
         "mx-auto flex w-full max-w-[1360px] flex-col gap-4 px-4 pt-4 pb-6 md:px-6 md:pt-5",
-        fill ? "h-full min-h-0 md:pb-4" : "",
+        fill ? "h-full min-h-0 max-md:pb-0 md:pb-4" : "",
       )}
     >
       <header className="flex flex-wrap items-center gap-x-4 gap-y-3">
-        <div className="min-w-0 flex-1 basis-64">
+        <div className="min-w-0 flex-1 basis-44">
           {back && (
             <Link
               to={back.to}

@@ -1,6 +1,6 @@
 import { flexRender, getCoreRowModel, useReactTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useId, useMemo, useRef } from "react";
 import { useNavigate } from "react-router";
 import { cx } from "@/lib/cx";
 import { useNarrow } from "@/lib/media";
@@ -24,6 +24,7 @@ function Grid<T>(props: DataTableProps<T>) {
   const { label, rows, rowId, href, hidden, selection, fill = false } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const peek = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const gridId = useId();
   const width = useWindowWidth();
   const navigate = useNavigate();
 
@@ -61,7 +62,6 @@ function Grid<T>(props: DataTableProps<T>) {
   };
   const keys = useRowKeys({
     count: rows.length,
-    container: scroller,
     scrollTo: (index) => {
       if (virtual) virtualizer.scrollToIndex(index);
       else
@@ -89,7 +89,9 @@ function Grid<T>(props: DataTableProps<T>) {
       aria-rowcount={rows.length + 1}
       onScroll={checkMore}
       onKeyDown={keys.onKeyDown}
-      className={cx(fill && "min-h-0 overflow-y-auto")}
+      tabIndex={0}
+      aria-activedescendant={rows.length > 0 ? `${gridId}-${keys.active}` : undefined}
+      className={cx("group/grid outline-none", fill && "min-h-0 overflow-y-auto")}
     >
       <div role="rowgroup" className="sticky top-0 z-10 bg-bg">
         <div
@@ -130,7 +132,7 @@ function Grid<T>(props: DataTableProps<T>) {
               clickable={href !== undefined}
               style={{ gridTemplateColumns: template }}
               onOpen={(event) => open(index, event.metaKey || event.ctrlKey)}
-              onFocus={() => keys.setActive(index)}
+              id={`${gridId}-${index}`}
               onPeekStart={() => {
                 peek.current = setTimeout(() => props.onPeek?.(row.original), PEEK_AFTER_MS);
               }}

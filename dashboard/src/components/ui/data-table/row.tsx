@@ -5,12 +5,13 @@ import { cx } from "@/lib/cx";
 interface TableRowProps<T> {
   row: Row<T>;
   index: number;
+  /** Named by the grid as its active one. */
+  id: string;
   active: boolean;
   selected: boolean;
   clickable: boolean;
   style: CSSProperties;
   onOpen: (event: MouseEvent) => void;
-  onFocus: () => void;
   onPeekStart: () => void;
   onPeekEnd: () => void;
 }
@@ -28,14 +29,14 @@ export function TableRow<T>(props: TableRowProps<T>) {
       role="row"
       aria-rowindex={index + 2}
       aria-selected={selected}
-      tabIndex={active ? 0 : -1}
+      id={props.id}
       data-row={index}
-      onFocus={props.onFocus}
       onMouseEnter={props.onPeekStart}
       onMouseLeave={props.onPeekEnd}
       onClick={(event) => !isInner(event) && props.onOpen(event)}
       className={cx(
-        "grid h-9 items-center border-b px-4 text-sm focus-visible:-outline-offset-2",
+        "grid h-9 items-center border-b px-4 text-sm -outline-offset-2",
+        active && "outline-(--ring) group-focus-visible/grid:outline-2",
         clickable && "cursor-pointer",
         selected ? "bg-active" : "hover:bg-hover",
       )}

@@ -36,7 +36,7 @@ export function CampaignForm({ draft, errors, onChange, file, head, onFile }: Ca
     onChange: (event: { target: { value: string } }) => onChange({ [key]: event.target.value }),
   });
   return (
-    <div className="flex flex-col gap-6">
+    <div className="flex min-w-0 flex-col gap-6">
       <Section title="Recipients">
         <CsvDrop file={file} head={head} onFile={onFile} />
         {head && <CsvPreview head={head} />}
