@@ -1,6 +1,7 @@
 """Tasks that the tests run."""
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -72,10 +73,8 @@ async def spins_and_catches() -> None:
 async def swallows_cancellation() -> None:
     """Ignore every cancellation."""
     while True:
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            pass
 
 
 @task(timeout=1, max_retries=0)

@@ -1,7 +1,5 @@
 """The HTTP client: the same calls, the same errors, and no second task for a repeated call."""
 
-from collections.abc import AsyncIterator
-
 import httpx
 import pytest
 
@@ -15,10 +13,10 @@ from taskflow.engine.states import TaskStatus
 
 
 @pytest.fixture
-async def taskflow(operator: httpx.AsyncClient) -> AsyncIterator[TaskFlow]:
+async def taskflow(operator: httpx.AsyncClient) -> TaskFlow:
     """The client, over the application in this process."""
     operator.base_url = "http://testserver/api/v1"
-    yield TaskFlow("http://testserver", "unused", http=operator)
+    return TaskFlow("http://testserver", "unused", http=operator)
 
 
 async def test_a_task_is_enqueued_read_and_cancelled(taskflow: TaskFlow) -> None:
