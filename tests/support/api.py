@@ -1,5 +1,6 @@
 """The application in the test's own process, and clients for it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,7 +8,9 @@ from dataclasses import dataclass
 import httpx
 from fastapi import FastAPI
 
+from support.waiting import eventually
 from taskflow.api.app import create_app
+from taskflow.api.server import make_server
 from taskflow.db.pool import Database
 from taskflow.identity.access import Services
 from taskflow.identity.models import Role
@@ -67,3 +70,18 @@ async def running(settings: Settings) -> AsyncIterator[Api]:
     app = create_app(settings)
     async with app.router.lifespan_context(app), client_of(app) as anonymous:
         yield Api(app, anonymous, settings)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """Serve an application under uvicorn in this process, as `taskflow api` does, and yield its URL."""
+    server = make_server(settings)
+    task = asyncio.create_task(server.serve())
+    try:
+        await eventually(lambda: server.started or task.done(), what="the API listens")
+        if task.done():
+            task.result()
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.should_exit = True
+        await task

@@ -5,7 +5,8 @@ Stopping: no new connections, requests under way are finished for at most ten se
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -26,6 +27,13 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             log.info("api_listening", url=f"http://{self.config.host}:{self.port}")
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on a signal, and exit with 0: uvicorn would raise the signal again after it has stopped."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
 
     @property
     def port(self) -> int:

@@ -70,7 +70,8 @@ def _dump(principal: Principal) -> bytes:
             "key_name": principal.key_name,
             "scopes": sorted(principal.scopes),
             "rate_limit_per_minute": principal.rate_limit_per_minute,
-        }
+        },
+        default=str,  # asyncpg's own UUID class
     )
 
 

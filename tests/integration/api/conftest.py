@@ -6,8 +6,15 @@ import httpx
 import pytest
 
 from support.api import Api, running
+from taskflow.base.logging import configure_logging
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_logs() -> None:
+    """Write logs as the product does; a line a request would drown a failure."""
+    configure_logging("WARNING", "json")
 
 
 @pytest.fixture
