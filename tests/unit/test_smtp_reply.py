@@ -79,7 +79,7 @@ def test_a_reply_has_bounds(stream: bytes) -> None:
 
 def test_text_is_safe_for_a_log_and_for_postgresql() -> None:
     (reply,) = parse(b"550 no\x00 \x1b[31mred\r\x85 caf\xc3\xa9 \xff\r\n")
-    assert reply.text == "no  [31mred \ufffd café \ufffd"
+    assert reply.text == "no   [31mred \ufffd café \ufffd"
     assert len(Reply(250, (b"x" * 4000,)).text) == MAX_REPLY_TEXT
 
 
