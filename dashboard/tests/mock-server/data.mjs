@@ -441,7 +441,7 @@ export function mailDetail(mail) {
       ["List-Unsubscribe-Post", "List-Unsubscribe=One-Click"],
       ["MIME-Version", "1.0"],
       ["Content-Type", 'multipart/alternative; boundary="=_5f1c"'],
-    ],
+    ].map(([name, value]) => ({ name, value })),
   };
 }
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Execution, Task } from "@/api/types";
 import { suggestions } from "@/app/shell/suggestions";
-import { headerPairs } from "@/features/inbox/headers";
 import { may } from "@/features/session/permissions";
 import { since, toTaskFilter } from "@/features/tasks/filters";
 import { timeline, withRunning } from "@/features/tasks/timeline";
@@ -73,16 +72,6 @@ describe("live rows", () => {
 });
 
 describe("small things", () => {
-  it("reads headers as pairs, objects or a map", () => {
-    expect(headerPairs([["To", "a"], { name: "From", value: "b" }])).toEqual([
-      ["To", "a"],
-      ["From", "b"],
-    ]);
-    expect(headerPairs({ Received: ["x", "y"] })).toEqual([
-      ["Received", "x"],
-      ["Received", "y"],
-    ]);
-  });
   it("knows what a role may do", () => {
     expect(may("viewer", "campaigns")).toBe(false);
     expect(may("marketer", "campaigns")).toBe(true);

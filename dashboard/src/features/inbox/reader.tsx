@@ -11,7 +11,6 @@ import { Chips } from "@/components/ui/tabs";
 import { Loaded } from "@/features/shared/loaded";
 import { useAction } from "@/features/shared/use-action";
 import { bytes, exactTime } from "@/lib/format";
-import { headerPairs } from "./headers";
 
 interface ReaderProps {
   messageId: string;
@@ -89,7 +88,7 @@ function Headers({ headers }: { headers: MailDetail["headers"] }) {
   return (
     <section aria-label="Headers" tabIndex={0} className="min-h-0 flex-1 overflow-y-auto p-4">
       <dl className="grid grid-cols-[minmax(7rem,auto)_minmax(0,1fr)] gap-x-4 gap-y-1.5 font-mono text-[12.5px] max-sm:grid-cols-1">
-        {headerPairs(headers).map(([name, value], index) => (
+        {headers.map(({ name, value }, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a header may come more than once
           <div key={index} className="contents">
             <dt className="text-faint">{name}</dt>
