@@ -1,0 +1,64 @@
+"""`taskflow inbox`: what the sandbox received, and where it fails on purpose."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taskflow.cli.client import Client, Output, speaks_http
+
+_COLUMNS = ("message_id", "received_at", "mail_from", "rcpt_to", "subject", "size")
+
+
+@click.group()
+def inbox() -> None:
+    """Read what the sandbox inbox received."""
+
+
+@inbox.command("list")
+@click.option("--search", "q", help="Part of a sender, a recipient or a subject.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
+@speaks_http
+def list_mails(client: Client, output: Output, q: str | None, limit: int) -> None:
+    """List received messages, newest first."""
+    output.things(list(client.pages("/inbox", limit, q=q)), _COLUMNS, empty="The inbox is empty.")
+
+
+@inbox.command()
+@click.argument("message_id")
+@click.option("--raw", is_flag=True, help="The message byte for byte.")
+@speaks_http
+def show(client: Client, output: Output, message_id: str, raw: bool) -> None:
+    """Show one message as text."""
+    if raw:
+        click.get_binary_stream("stdout").write(client.send("GET", f"/inbox/{message_id}/raw").content)
+        return
+    mail: dict[str, Any] = client.get(f"/inbox/{message_id}")
+    head = "".join(f"{header['name']}: {header['value']}\n" for header in mail["headers"])
+    output.thing(mail, text=f"{head}\n{mail['text'] or mail['html'] or ''}")
+
+
+@inbox.command()
+@click.confirmation_option(prompt="Delete every received message?")
+@speaks_http
+def clear(client: Client, output: Output) -> None:
+    """Delete every received message."""
+    client.delete("/inbox")
+    output.thing({"cleared": True}, text="The inbox is empty.")
+
+
+@inbox.command()
+@click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@speaks_http
+def rules(client: Client, output: Output, file: Path | None) -> None:
+    """Show where the sandbox fails on purpose; with a JSON FILE, replace the rules by what it says."""
+    if file is None:
+        found = client.get("/inbox/rules")
+    else:
+        try:
+            wanted = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise click.UsageError(f"{file} is no JSON: {error}") from error
+        found = client.request("PUT", "/inbox/rules", json=wanted)
+    output.things(found, ("pattern", "action", "times"), empty="No rules: the sandbox takes everything.")
