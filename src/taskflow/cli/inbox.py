@@ -40,10 +40,12 @@ def show(client: Client, output: Output, message_id: str, raw: bool) -> None:
 
 
 @inbox.command()
-@click.confirmation_option(prompt="Delete every received message?")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @speaks_http
-def clear(client: Client, output: Output) -> None:
+def clear(client: Client, output: Output, yes: bool) -> None:
     """Delete every received message."""
+    if not yes:
+        click.confirm("Delete every received message?", abort=True)
     client.delete("/inbox")
     output.thing({"cleared": True}, text="The inbox is empty.")
 
