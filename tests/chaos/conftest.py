@@ -63,5 +63,5 @@ def system(keeper: Keeper, request: pytest.FixtureRequest) -> Iterator[System]:
     found = keeper.get()
     yield found
     if request.node.stash.get(FAILED, True):
-        print(found.tails())  # noqa: T201
+        print(found.warnings())  # noqa: T201
         keeper.drop()

@@ -21,19 +21,16 @@ TASKS = 5_000
 RECIPIENTS = 600
 
 
-async def in_the_middle(system: System, client: Client, fault: str, rng: random.Random) -> Fired:
+async def in_the_middle(system: System, client: Client, checker: Checker, fault: str, rng: random.Random) -> Fired:
     """Wait until a random share of the tasks or of the mails is done, then do it.
 
     Raises:
         NotFiredError: one of them was over, or had not begun.
     """
     share = rng.uniform(0.15, 0.6)
-    bodies, sink = system.bodies(), system.sink()
 
     def done() -> tuple[float, float]:
-        ended = sum(1 for _ in bodies.of(event="end", run=client.run))
-        mails = sum(1 for line in sink.of(event="accepted") if client.run in line["rcpt"])
-        return ended / TASKS, mails / RECIPIENTS
+        return checker.bodies.count("end") / TASKS, checker.sink.count("accepted") / RECIPIENTS
 
     def is_time() -> bool:
         tasks, mails = done()
@@ -59,13 +56,13 @@ async def test_nothing_is_lost_or_doubled(system: System, fault: str, seed: int)
     run = f"{rng.getrandbits(32):08x}"
     client = Client(system.url(""), system.key, run, system.folder / "client.jsonl", seed=seed)
     try:
+        checker = Checker(system, client)
         client.plan(TASKS)
         work = asyncio.gather(client.run_campaign(RECIPIENTS), client.submit_all())
-        fired = await in_the_middle(system, client, fault, rng)
+        fired = await in_the_middle(system, client, checker, fault, rng)
         await work
-        checker = Checker(system, client, fired)
         healed = await checker.drained()
-        wrong = await checker.check()
+        wrong = await checker.check(fired)
         assert not wrong, f"{len(wrong)} violations after {fired}:\n" + "\n".join(wrong[:20])
         if fault == "after_reply":
             assert await checker.uncertain() > 0

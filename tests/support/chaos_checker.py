@@ -35,11 +35,13 @@ Row = asyncpg.Record
 class Checker:
     """Looks at one run."""
 
-    def __init__(self, system: System, client: Client, fired: Fired) -> None:
-        """`fired`: what was done to the system meanwhile."""
+    def __init__(self, system: System, client: Client) -> None:
+        """Keep the ledgers from here on: make it before the run begins."""
         self._system = system
         self._client = client
-        self._fired = fired
+        self._fired = Fired("nothing", 0.0, "")
+        self.bodies = system.bodies()
+        self.sink = system.sink()
 
     async def drained(self, *, seconds: float = 90) -> float:
         """Wait until everything that was accepted has ended; return how long that took.
@@ -72,8 +74,9 @@ class Checker:
         finally:
             await connection.close()
 
-    async def check(self) -> list[str]:
-        """Return what is wrong."""
+    async def check(self, fired: Fired | None = None) -> list[str]:
+        """Return what is wrong. `fired`: what was done to the system meanwhile."""
+        self._fired = fired or self._fired
         connection = await self._system.connect()
         try:
             wrong = [sentence async for sentence in self._tasks(connection)]
@@ -119,7 +122,7 @@ class Checker:
             ends[row["task_id"]].append(row)
         results = {row[0]: row[1] for row in await of_these("SELECT task_id, result_data FROM task_results")}
         letters = Counter(row[0] for row in await of_these("SELECT task_id FROM dead_letter_queue"))
-        bodies = _Bodies(self._system.bodies(), self._client.run)
+        bodies = _Bodies(self.bodies)
         for row in rows:
             task_id = row["task_id"]
             for sentence in _task(row, executions[task_id], ends[task_id], letters[task_id]):
@@ -156,7 +159,7 @@ class Checker:
         for row in await connection.fetch(_MOVES, campaign_id):
             moves[row["email"]].append(row)
         mails = defaultdict(list)
-        for line in self._system.sink().of(event="accepted"):
+        for line in self.sink.of("accepted"):
             if line["rcpt"].split(".")[1] == campaign.run:
                 mails[line["rcpt"]].append(line)
         for address in {row["email"] for row in rows} ^ campaign.addresses:
@@ -233,10 +236,10 @@ class Checker:
 class _Bodies:
     """What task bodies wrote while they ran."""
 
-    def __init__(self, ledger: Reading, run: str) -> None:
+    def __init__(self, ledger: Reading) -> None:
         self._starts: Counter[tuple[str, int]] = Counter()
         self._ends: dict[tuple[str, int], float] = {}
-        for line in ledger.of(run=run):
+        for line in ledger.read():
             attempt = (line["task_id"], line["epoch"])
             if line["event"] == "start":
                 self._starts[attempt] += 1

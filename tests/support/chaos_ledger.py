@@ -5,6 +5,7 @@ A line is one `write` to a file opened for appending, so many processes share a 
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,19 @@ class Ledger:
 
 
 class Reading:
-    """The reading side: remembers how far it has read."""
+    """The reading side: keeps what was written since it was made, and how often each event was."""
 
     def __init__(self, path: Path) -> None:
-        """Begin at the beginning."""
+        """Begin at the present end."""
         self._path = path
-        self._offset = 0
+        self._offset = path.stat().st_size if path.exists() else 0
         self.lines: list[dict[str, Any]] = []
+        self._counts: Counter[str] = Counter()
+
+    def count(self, event: str) -> int:
+        """Return how many lines are about `event`."""
+        self.read()
+        return self._counts[event]
 
     def read(self) -> list[dict[str, Any]]:
         """Return every whole line up to now."""
@@ -45,9 +52,11 @@ class Reading:
                 raw = file.read()
             whole = raw[: raw.rfind(b"\n") + 1]
             self._offset += len(whole)
-            self.lines.extend(orjson.loads(line) for line in whole.splitlines())
+            new = [orjson.loads(line) for line in whole.splitlines()]
+            self.lines += new
+            self._counts.update(line["event"] for line in new)
         return self.lines
 
-    def of(self, **wanted: Any) -> Iterator[dict[str, Any]]:
-        """Yield the lines that say all of `wanted`."""
-        return (line for line in self.read() if all(line.get(name) == value for name, value in wanted.items()))
+    def of(self, event: str) -> Iterator[dict[str, Any]]:
+        """Yield the lines about `event`."""
+        return (line for line in self.read() if line["event"] == event)

@@ -43,7 +43,7 @@ FAILPOINT = "after_reply_before_commit"
 DEAD_AFTER = 4.0
 COORDINATORS = ("coordinator_a", "coordinator_b")
 NODES = ("worker_a", "worker_b")
-CAPACITY = 5
+CAPACITY = 20
 CONNECTIONS = 4
 WINDOW = 10  # messages that a connection may have SENDING
 
@@ -325,11 +325,11 @@ class System:
         return self.folder / "sink.jsonl"
 
     def bodies(self) -> Reading:
-        """Read the bodies' ledger from its beginning."""
+        """Read the bodies' ledger from here on."""
         return Reading(self.bodies_path)
 
     def sink(self) -> Reading:
-        """Read the mail server's ledger from its beginning."""
+        """Read the mail server's ledger from here on."""
         return Reading(self.sink_path)
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
@@ -369,7 +369,11 @@ class System:
         """Whether it has."""
         return self._fired.exists()
 
-    def tails(self, lines: int = 15) -> str:
-        """Return the ends of the logs, for a failure's message."""
-        logs = {path.name: path.read_text(errors="replace").splitlines() for path in sorted(self.folder.glob("*.log"))}
-        return "\n".join(f"── {name}\n" + "\n".join(text[-lines:]) for name, text in logs.items())
+    def warnings(self, lines: int = 40) -> str:
+        """Return what the logs warn of, for a failure's message."""
+        parts = []
+        for path in sorted(self.folder.glob("*.log")):
+            text = path.read_text(errors="replace").splitlines()
+            loud = [line for line in text if not line.startswith("{") or '"level": "info"' not in line]
+            parts += [f"── {path.name}", *loud[-lines:]]
+        return "\n".join(parts)

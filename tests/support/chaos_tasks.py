@@ -18,9 +18,7 @@ def _note(event: str, label: str) -> None:
     if pid not in _ledgers:
         _ledgers[pid] = Ledger(Path(os.environ[BODIES]))
     attempt = current_task()
-    _ledgers[pid].write(
-        event=event, label=label, task_id=str(attempt.task_id), epoch=attempt.lease_epoch, pid=pid, run=label[:8]
-    )
+    _ledgers[pid].write(event=event, label=label, task_id=str(attempt.task_id), epoch=attempt.lease_epoch, pid=pid)
 
 
 async def _work(label: str, seconds: float) -> None:
