@@ -19,7 +19,7 @@ help:
 	  'make chaos   twenty seeds of every fault instead of two (long)' \
 	  'make bench   the benchmarks, beside their rivals (long)' \
 	  'make fmt     format everything' \
-	  'make generate openapi.json, the dashboard'"'"'s client and the schema page, anew' \
+	  'make generate openapi.json, the dashboard'"'"'s client, the schema and reference pages, anew' \
 	  'make lock    requirements*.txt anew from pyproject.toml (ARGS=--upgrade for newer versions)' \
 	  'make clean   remove what the targets above made, but not .taskflow (your data)'
 
@@ -57,6 +57,7 @@ generate:
 	@$(BIN)/python -m taskflow.api.openapi
 	$(SETUP) npm run --silent generate
 	@$(BIN)/python tools/schema_doc.py
+	@$(BIN)/python tools/reference_doc.py
 
 lock:
 	$(SETUP) dev

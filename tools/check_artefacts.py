@@ -5,6 +5,7 @@
 | openapi.json | the API's routes and schemas | `python -m taskflow.api.openapi` |
 | dashboard/src/api/schema.gen.ts | openapi.json | `make generate` |
 | docs/explanation/schema.md | the migrations | `python tools/schema_doc.py` |
+| docs/reference/{settings,cli,routes,errors,redis-keys}.md | the code | `python tools/reference_doc.py` |
 | requirements*.txt | pyproject.toml | `make lock` |
 """
 
@@ -48,6 +49,11 @@ def schema() -> str | None:
     return _failure([sys.executable, "tools/schema_doc.py", "--check"])
 
 
+def reference() -> str | None:
+    """Return which generated pages of the reference are stale."""
+    return _failure([sys.executable, "tools/reference_doc.py", "--check"])
+
+
 def requirements() -> str | None:
     """Return which dependency of pyproject.toml the pinned files do not satisfy."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -68,7 +74,7 @@ def _failure(command: list[str]) -> str | None:
     return None if done.returncode == 0 else f"{done.stdout}{done.stderr}".strip()
 
 
-CHECKS: list[Callable[[], str | None]] = [requirements, openapi, client, schema]
+CHECKS: list[Callable[[], str | None]] = [requirements, openapi, client, schema, reference]
 
 
 def main() -> int:
