@@ -29,7 +29,7 @@ GATHER_SECONDS = 0.05
 DEAF_SECONDS = 10.0
 _BLOCK_SECONDS = 2.0
 _RETRY_SECONDS = 0.25
-_MOST_PER_READ = 5_000
+_MOST_PER_READ = 1_000  # keeps a message far below the megabyte that clients take
 _MOST_QUEUED = 20_000  # events a socket may be behind
 
 NOWHERE = Cursor("", "0-0")
@@ -180,7 +180,8 @@ class EventHub:
         self.cursor = batch.cursor
         for subscription in self._subscriptions:
             subscription.put(batch)
-        await asyncio.sleep(GATHER_SECONDS)
+        if len(found) < _MOST_PER_READ:
+            await asyncio.sleep(GATHER_SECONDS)
 
 
 def order(position: str) -> tuple[int, int]:
