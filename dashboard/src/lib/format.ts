@@ -27,7 +27,7 @@ export function count(value: number): string {
 }
 
 export function compact(value: number): string {
-  return value < 10_000 ? whole.format(value) : compactNumber.format(value);
+  return value < 100_000 ? whole.format(value) : compactNumber.format(value);
 }
 
 /** "1 task", "4,523 tasks". */

@@ -1,10 +1,16 @@
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { useNavigate } from "react-router";
 import { campaignKeys, createCampaign } from "@/api/queries/campaigns";
 import { Button } from "@/components/ui/button";
 import { Failed } from "@/components/ui/feedback";
 import { Page } from "@/components/ui/page";
-import { check, type Draft, emptyDraft, toForm } from "@/features/campaigns/new/draft";
+import {
+  check,
+  type Draft,
+  emptyDraft,
+  sharedValues,
+  toForm,
+} from "@/features/campaigns/new/draft";
 import { CampaignForm } from "@/features/campaigns/new/form";
 import { LivePreview } from "@/features/campaigns/new/live-preview";
 import { useCsv } from "@/features/campaigns/new/use-csv";
@@ -33,6 +39,7 @@ export default function CampaignNew() {
     touches: [campaignKeys.lists()],
     onDone: (campaign) => navigate(`/campaigns/${campaign.campaign_id}`, { replace: true }),
   });
+  const shared = useMemo(() => sharedValues(draft), [draft]);
   const errors = check(draft, file, head);
   const wrong = Object.keys(errors).length;
   const submit = () => {
@@ -59,7 +66,13 @@ export default function CampaignNew() {
           onFile={(next) => void choose(next)}
         />
         <div className="min-w-0 xl:sticky xl:top-4">
-          <LivePreview subject={draft.subject} body={draft.body} from={from} head={head} />
+          <LivePreview
+            subject={draft.subject}
+            body={draft.body}
+            from={from}
+            shared={shared}
+            head={head}
+          />
         </div>
       </div>
       <footer className="sticky bottom-0 -mx-4 -mb-6 flex items-center justify-end gap-3 border-t bg-bg px-4 py-3 md:-mx-6 md:px-6">

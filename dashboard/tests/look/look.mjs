@@ -56,7 +56,7 @@ const pages = {
   "campaign-new": [
     "/campaigns/new",
     async (page) => {
-      await page.locator("input[type=file]").setInputFiles(file);
+      await page.getByLabel("CSV file with recipients").setInputFiles(file);
       await page.getByLabel("Campaign name").fill("Black Friday");
       await page.getByLabel("Subject").fill("{{ first_name }}, your early access");
       await page.getByLabel("From address").fill("news@northwind.example");

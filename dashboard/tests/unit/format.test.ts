@@ -27,7 +27,8 @@ describe("numbers", () => {
   });
   it("keeps small numbers whole and shortens large ones", () => {
     expect(compact(9988)).toBe("9,988");
-    expect(compact(18_250)).toBe("18.3k");
+    expect(compact(18_250)).toBe("18,250");
+    expect(compact(118_250)).toBe("118.3k");
   });
   it("drops digits from fast rates", () => {
     expect(rate(38.44)).toBe("38.4/s");

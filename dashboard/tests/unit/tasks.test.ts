@@ -3,7 +3,7 @@ import type { Execution, Task } from "@/api/types";
 import { suggestions } from "@/app/shell/suggestions";
 import { may } from "@/features/session/permissions";
 import { since, toTaskFilter } from "@/features/tasks/filters";
-import { timeline, withRunning } from "@/features/tasks/timeline";
+import { timeline, withLatest } from "@/features/tasks/timeline";
 import { patched } from "@/features/tasks/use-live-tasks";
 
 const zero = Date.parse("2026-11-22T12:00:00Z");
@@ -40,9 +40,13 @@ describe("a task's timeline", () => {
   });
   it("puts in the attempt that runs and has no row yet", () => {
     const running = { ...task, status: "RUNNING", started_at: at(5) } as Task;
-    expect(withRunning(running, [attempt(1, 1, 3)])).toHaveLength(2);
-    expect(withRunning(running, [attempt(2, 5, null)])).toHaveLength(1);
+    expect(withLatest(running, [attempt(1, 1, 3)])).toHaveLength(2);
+    expect(withLatest(running, [attempt(2, 5, null)])).toHaveLength(1);
     expect(timeline(running, [attempt(1, 1, 3)], zero + 9_000).span).toBe(9);
+  });
+  it("shows the one attempt of a task whose history is kept elsewhere", () => {
+    const sent = { ...task, started_at: at(1), completed_at: at(2) } as Task;
+    expect(timeline(sent, [], zero).bars.map(({ kind }) => kind)).toEqual(["wait", "attempt"]);
   });
   it("has a span even for a task that has just come", () => {
     expect(timeline({ ...task, status: "PENDING" } as Task, [], zero).span).toBeGreaterThan(0);

@@ -17,6 +17,7 @@ export interface PreviewInput {
   template_subject: string;
   template_body: string;
   template_text?: string;
+  template_variables?: Record<string, unknown>;
   sample: Record<string, string>;
 }
 

@@ -44,7 +44,7 @@ export const campaignColumns: Column<Campaign>[] = [
         {compact(original.progress.total)}
       </span>
     ),
-    meta: { width: "128px", align: "end" },
+    meta: { width: "136px", align: "end" },
   },
   {
     id: "failed",

@@ -30,7 +30,8 @@ export function MessageView({
       template_subject: campaign.template_subject,
       template_body: campaign.template_body,
       ...(campaign.template_text ? { template_text: campaign.template_text } : {}),
-      sample: sampleOf(campaign, recipient),
+      template_variables: campaign.template_variables,
+      sample: sampleOf(recipient),
     }),
     placeholderData: keepPreviousData,
   });

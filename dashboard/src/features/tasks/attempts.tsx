@@ -6,7 +6,7 @@ import { useNow } from "@/lib/clock";
 import { cx } from "@/lib/cx";
 import { duration, exactTime, plural, shortId } from "@/lib/format";
 import { stateLook } from "@/lib/states";
-import { type Bar, timeline } from "./timeline";
+import { type Bar, timeline, withLatest } from "./timeline";
 
 const grid =
   "grid grid-cols-[7.5rem_minmax(0,1fr)_5rem] items-center gap-x-3 max-md:grid-cols-[6.5rem_minmax(0,1fr)_4rem]";
@@ -107,7 +107,7 @@ export function Attempts({ task, executions }: { task: Task; executions: Executi
   return (
     <Panel
       title="Attempts"
-      aside={`${plural(executions.length, "attempt")}, up to ${task.max_retries + 1}`}
+      aside={`${plural(withLatest(task, executions).length, "attempt")}, up to ${task.max_retries + 1}`}
     >
       {lines.size === 0 ? (
         <p className="py-2 text-muted text-sm">It ended before it was started.</p>

@@ -17,26 +17,27 @@ export interface Timeline {
 }
 
 /**
- * The attempt that is running has no row yet: history is written when an attempt ends. It is put together from the
- * task itself.
+ * The latest attempt may have no row: one that runs gets its row when it ends, and mails of a campaign keep their
+ * history in the ledger of recipients. It is put together from the task itself.
  */
-export function withRunning(task: Task, executions: Execution[]): Execution[] {
+export function withLatest(task: Task, executions: Execution[]): Execution[] {
   const ordered = [...executions].sort(
     (a, b) => Date.parse(a.started_at) - Date.parse(b.started_at),
   );
   const known = ordered.some((execution) => execution.lease_epoch === task.lease_epoch);
-  if (task.status !== "RUNNING" || !task.started_at || known) return ordered;
+  const told = task.status === "RUNNING" || (task.completed_at !== null && ordered.length === 0);
+  if (!task.started_at || known || !told) return ordered;
   return [
     ...ordered,
     {
-      execution_id: `running-${task.lease_epoch}`,
+      execution_id: `latest-${task.lease_epoch}`,
       attempt_number: task.retry_count + 1,
       lease_epoch: task.lease_epoch,
       worker_id: task.worker_id,
       started_at: task.started_at,
-      completed_at: null,
+      completed_at: task.completed_at,
       duration_seconds: null,
-      status: "RUNNING",
+      status: task.status,
       error_message: null,
     },
   ];
@@ -47,7 +48,7 @@ export function timeline(task: Task, executions: Execution[], now: number): Time
   const at = (iso: string) => Math.max((Date.parse(iso) - zero) / 1000, 0);
   const bars: Bar[] = [];
   let free = 0;
-  for (const attempt of withRunning(task, executions)) {
+  for (const attempt of withLatest(task, executions)) {
     const from = at(attempt.started_at);
     const to = attempt.completed_at
       ? at(attempt.completed_at)

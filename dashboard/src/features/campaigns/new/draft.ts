@@ -1,6 +1,13 @@
 /** What the form holds, what is wrong with it, and how it goes to the API. */
 import type { CsvHead } from "./csv";
 
+/** A variable that has one value for all recipients. */
+export interface SharedValue {
+  key: string;
+  name: string;
+  value: string;
+}
+
 export interface Draft {
   name: string;
   fromEmail: string;
@@ -13,6 +20,7 @@ export interface Draft {
   /** Local date and time as the browser's control gives it; empty means when started by hand. */
   scheduledAt: string;
   uncertainPolicy: string;
+  shared: SharedValue[];
 }
 
 export const emptyDraft: Draft = {
@@ -24,7 +32,7 @@ export const emptyDraft: Draft = {
   body: `<!doctype html>
 <html>
   <body style="font-family: sans-serif; max-width: 560px; margin: 0 auto; padding: 24px">
-    <h1>Hello {{ first_name | default("there") }}</h1>
+    <h1>Hello {{ name | default("there") }}</h1>
     <p>Write your mail here.</p>
   </body>
 </html>
@@ -32,6 +40,7 @@ export const emptyDraft: Draft = {
   rate: "100",
   scheduledAt: "",
   uncertainPolicy: "hold",
+  shared: [],
 };
 
 export type DraftErrors = Partial<Record<keyof Draft | "file", string>>;
@@ -58,11 +67,17 @@ export function check(draft: Draft, file: File | null, head: CsvHead | null): Dr
   return errors;
 }
 
+export function sharedValues(draft: Draft): Record<string, string> {
+  const named = draft.shared.filter(({ name }) => name.trim() !== "");
+  return Object.fromEntries(named.map(({ name, value }) => [name.trim(), value]));
+}
+
 export function toForm(draft: Draft, file: File): FormData {
   const form = new FormData();
   form.set("name", draft.name.trim());
   form.set("template_subject", draft.subject);
   form.set("template_body", draft.body);
+  form.set("template_variables", JSON.stringify(sharedValues(draft)));
   form.set("from_email", draft.fromEmail.trim());
   if (draft.fromName.trim()) form.set("from_name", draft.fromName.trim());
   if (draft.replyTo.trim()) form.set("reply_to", draft.replyTo.trim());
@@ -72,10 +87,4 @@ export function toForm(draft: Draft, file: File): FormData {
   form.set("uncertain_policy", draft.uncertainPolicy);
   form.set("recipients", file, file.name);
   return form;
-}
-
-/** Names of top-level variables in a template, in order of appearance, without loop variables and filters. */
-export function usedVariables(template: string): string[] {
-  const names = [...template.matchAll(/\{\{-?\s*([A-Za-z_]\w*)/g)].map((match) => match[1] ?? "");
-  return [...new Set(names)].filter(Boolean);
 }

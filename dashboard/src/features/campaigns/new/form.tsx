@@ -4,7 +4,8 @@ import { Select } from "@/components/ui/select";
 import type { CsvHead } from "./csv";
 import { CsvDrop } from "./csv-drop";
 import { CsvPreview } from "./csv-preview";
-import type { Draft, DraftErrors } from "./draft";
+import { type Draft, type DraftErrors, sharedValues } from "./draft";
+import { SharedValues } from "./shared-values";
 import { TemplateEditor } from "./template-editor";
 
 interface CampaignFormProps {
@@ -31,7 +32,7 @@ const policies = [
 ];
 
 export function CampaignForm({ draft, errors, onChange, file, head, onFile }: CampaignFormProps) {
-  const text = (key: keyof Draft) => ({
+  const text = (key: Exclude<keyof Draft, "shared">) => ({
     value: draft[key],
     onChange: (event: { target: { value: string } }) => onChange({ [key]: event.target.value }),
   });
@@ -71,9 +72,12 @@ export function CampaignForm({ draft, errors, onChange, file, head, onFile }: Ca
         <TemplateEditor
           value={draft.body}
           onChange={(body) => onChange({ body })}
-          variables={head?.columns.filter((column) => /^[A-Za-z_]\w*$/.test(column)) ?? []}
+          variables={[...(head?.columns ?? []), ...Object.keys(sharedValues(draft))].filter(
+            (name) => /^[A-Za-z_]\w*$/.test(name),
+          )}
         />
         {errors.body && <p className="text-failed-fg text-xs">{errors.body}</p>}
+        <SharedValues values={draft.shared} onChange={(shared) => onChange({ shared })} />
       </Section>
       <Section title="Sending">
         <div className="grid gap-4 sm:grid-cols-2">

@@ -27,6 +27,8 @@ interface LivePreviewProps {
   subject: string;
   body: string;
   from: string;
+  /** Values for everybody; a row's own win. */
+  shared: Record<string, string>;
   head: CsvHead | null;
 }
 
@@ -36,7 +38,7 @@ const views = [
 ];
 
 /** The mail as row n gets it, rendered by the server's own sandbox while one types. */
-export function LivePreview({ subject, body, from, head }: LivePreviewProps) {
+export function LivePreview({ subject, body, from, shared, head }: LivePreviewProps) {
   const [view, setView] = useState("html");
   const [row, setRow] = useState(0);
   const rows = head?.rows.length ?? 0;
@@ -44,8 +46,15 @@ export function LivePreview({ subject, body, from, head }: LivePreviewProps) {
   const sample = head && rows > 0 ? asFields(head, at) : {};
   const settledSubject = useSettled(subject);
   const settledBody = useSettled(body);
+  const settledShared = useSettled(shared);
   const query = useQuery({
-    ...previewQuery({ template_subject: settledSubject, template_body: settledBody, sample }),
+    ...previewQuery({
+      // The API refuses an empty subject; the mail can be looked at before there is one.
+      template_subject: settledSubject || " ",
+      template_body: settledBody,
+      template_variables: settledShared,
+      sample,
+    }),
     placeholderData: keepPreviousData,
     enabled: settledBody.trim() !== "",
   });
@@ -73,7 +82,7 @@ export function LivePreview({ subject, body, from, head }: LivePreviewProps) {
     >
       <div className="border-b px-4 py-3 text-sm">
         <p className="truncate font-semibold">
-          {query.data?.subject || subject || "No subject yet"}
+          {query.data?.subject?.trim() || subject || "No subject yet"}
         </p>
         <p className="truncate text-muted">
           {from || "nobody yet"} to {sample.email || "a recipient"}
