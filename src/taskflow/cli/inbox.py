@@ -1,6 +1,7 @@
 """`taskflow inbox`: what the sandbox received, and where it fails on purpose."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def list_mails(client: Client, output: Output, q: str | None, limit: int) -> Non
 def show(client: Client, output: Output, message_id: str, raw: bool) -> None:
     """Show one message as text."""
     if raw:
-        click.get_binary_stream("stdout").write(client.send("GET", f"/inbox/{message_id}/raw").content)
+        sys.stdout.buffer.write(client.send("GET", f"/inbox/{message_id}/raw").content)
         return
     mail: dict[str, Any] = client.get(f"/inbox/{message_id}")
     head = "".join(f"{header['name']}: {header['value']}\n" for header in mail["headers"])
