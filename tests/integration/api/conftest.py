@@ -1,20 +1,21 @@
 """The application in this process, on this test's database and Redis, and clients for every role."""
 
+import logging
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import structlog
 
 from support.api import Api, running
-from taskflow.base.logging import configure_logging
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_logs() -> None:
-    """Write logs as the product does; a line a request would drown a failure."""
-    configure_logging("WARNING", "json")
+    """A line a request would drown a failure."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
 @pytest.fixture

@@ -1,0 +1,125 @@
+"""Secrets: canaries through a real process, then a search of everything that could have kept them."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+import redis.asyncio as redis_asyncio
+
+from support import processes
+from support.waiting import eventually
+from taskflow.base.ids import uuid7
+from taskflow.db.pool import Database
+
+PASSWORD = "canary-password-7f3a"
+SECRET_KEY = "canary-key-0123456789-abcdefghijklmnopq"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+async def rows_of(database: Database) -> str:
+    """Every row of every table, as text."""
+    names = await database.pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    found: list[str] = []
+    for (name,) in names:
+        found += [row[0] for row in await database.pool.fetch(f'SELECT t::text FROM "{name}" AS t')]  # noqa: S608
+    return "\n".join(found)
+
+
+async def keys_of(redis: redis_asyncio.Redis) -> str:
+    found: list[bytes] = []
+    async for key in redis.scan_iter():
+        found += [key, (await redis.dump(key)) or b""]
+    return b"\n".join(found).decode("latin-1")
+
+
+async def answers_now(url: str) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"{url}/health")).is_success
+        except httpx.HTTPError:
+            return False
+
+
+async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
+    environment: dict[str, str], database: Database, redis: redis_asyncio.Redis, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    changes = {"TASKFLOW_SECRET_KEY": SECRET_KEY, "TASKFLOW_HTTP_PORT": str(port), "TASKFLOW_LOG_LEVEL": "DEBUG"}
+    home = Path(environment["TASKFLOW_HOME"])
+    canaries = {"password": PASSWORD, "secret key": SECRET_KEY}
+    answers: list[str] = []
+
+    async def keep(response: httpx.Response) -> None:
+        await response.aread()
+        answers.append(response.text + str(response.headers))
+
+    async with processes.running(environment | changes, "api"):
+        await eventually(lambda: answers_now(url), seconds=60)
+        canaries["first administrator's password"] = first = (home / "admin-password").read_text().strip()
+        assert (home / "admin-password").stat().st_mode & 0o077 == 0
+        async with httpx.AsyncClient(base_url=f"{url}/api/v1") as client, httpx.AsyncClient(base_url=url) as anyone:
+            admin = {"email": "admin@taskflow.local", "password": first}
+            session = (await client.post("/auth/login", json=admin)).json()
+            canaries |= {"access token": session["access_token"], "refresh token": session["refresh_token"]}
+            client.headers["Authorization"] = f"Bearer {session['access_token']}"
+            key = (await client.post("/api-keys", json={"name": "k", "role": "admin"})).json()["key"]
+            canaries["API key"] = key.rpartition("_")[2]
+            canaries["ticket"] = ticket = (await client.post("/auth/ws-ticket")).json()["ticket"]
+            client.event_hooks["response"] = anyone.event_hooks["response"] = [keep]
+            new = {"email": "b@example.com", "password": f"{PASSWORD}-b", "role": "viewer"}
+            user = (await client.post("/users", json=new)).json()
+            await client.post("/users", json=new)  # taken
+            await client.post("/users", json=new | {"role": PASSWORD})  # invalid
+            await client.patch(f"/users/{user['user_id']}", json={"password": f"{PASSWORD}-c"})
+            await anyone.post("/api/v1/auth/login", json=admin | {"password": f"{PASSWORD}-wrong"})
+            await anyone.post("/api/v1/auth/login", json={"email": PASSWORD * 20, "password": [PASSWORD]})
+            await anyone.get(f"/api/v1/ws?ticket={ticket}")
+            await anyone.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {key}x"})
+            for path in ("users", "api-keys", "audit-log", "tasks", "workers", "stats", "openapi.json"):
+                await client.get(f"/{path}")
+            await database.pool.execute("ALTER TABLE task_logs RENAME TO gone")
+            assert (await client.get(f"/tasks/{uuid7()}/logs")).status_code == 404
+            created = (await client.post("/tasks", json={"task_name": "x"})).json()
+            assert (await client.get(f"/tasks/{created['task_id']}")).status_code == 500
+            await anyone.get("/metrics")
+    captured = capfd.readouterr()
+    places = {
+        "logs": captured.out + captured.err,
+        "answers": "\n".join(answers),
+        "tables": await rows_of(database),
+        "Redis": await keys_of(redis),
+    }
+    assert '"path": "/api/v1/auth/login"' in places["logs"]
+    assert "UndefinedTableError" in places["logs"]
+    assert "b@example.com" in places["tables"]
+    found = {(name, place) for name, canary in canaries.items() for place, text in places.items() if canary in text}
+    assert found == set()
+
+
+async def test_the_process_refuses_an_unsafe_start_with_a_reason_and_no_secret(environment: dict[str, str]) -> None:
+    def start(**changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "taskflow.cli.main", "api"],
+            env=environment | changes,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    for key in ("", "tiny-9x", "changeme" * 8):
+        finished = await asyncio.to_thread(start, TASKFLOW_SECRET_KEY=key)
+        assert finished.returncode == 1
+        assert "TASKFLOW_SECRET_KEY" in finished.stderr
+        assert "Traceback" not in finished.stderr
+        assert key == "" or key not in finished.stderr
