@@ -16,7 +16,7 @@ class HttpSettings(BaseModel):
     )
     cors_origins: list[str] = Field([], description='Exact origins, as JSON: ["https://app.example.com"].')
     trusted_proxies: list[IPv4Network | IPv6Network] = Field(
-        [], description="Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
+        [], description="Networks whose X-Forwarded-For is believed."
     )
     max_body_bytes: int = Field(10 * 1024**2, gt=0, description="Largest JSON body.")
     max_upload_bytes: int = Field(512 * 1024**2, gt=0, description="Largest CSV upload.")
