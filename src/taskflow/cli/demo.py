@@ -106,9 +106,12 @@ async def _run(system: AllInOne, example: Example) -> int:
     try:
         async with system.running():
             key = (system.home.path / CLI_KEY_FILE).read_text(encoding="ascii").strip()
+            if system.admin_password is not None:  # for `make up` on this home afterwards, which shows none
+                system.home.write_private(system.home.path / "admin-password", system.admin_password)
             watcher = asyncio.create_task(system.watch())
             try:
-                return await _in_thread(Show(Client(system.url, key), example, system.home.path))
+                admin = system.settings.security.admin_email
+                return await _in_thread(Show(Client(system.url, key), example, system.home.path, admin))
             finally:
                 watcher.cancel()
                 await asyncio.gather(watcher, return_exceptions=True)
@@ -125,11 +128,12 @@ async def _in_thread(show: "Show") -> int:
 class Show:
     """The job as the audience sees it."""
 
-    def __init__(self, client: Client, example: Example, home: Path) -> None:
-        """Work through the API."""
+    def __init__(self, client: Client, example: Example, home: Path, admin: str) -> None:
+        """Work through the API; `admin` is the address of the administrator."""
         self._client = client
         self._example = example
         self._home = home
+        self._admin = admin
 
     def run(self) -> int:
         """Do it and return the exit code."""
@@ -194,7 +198,8 @@ class Show:
         if good:
             click.echo(
                 f"Look around: `TASKFLOW_HOME={_shown(self._home)} make up` and open http://127.0.0.1:8000:"
-                " the campaign and its mails are there."
+                " the campaign and its mails are there. Sign in as"
+                f" {self._admin}, whose password is in {_shown(self._home / 'admin-password')}."
             )
         else:
             click.secho(f"Something is wrong; the processes' logs are in {_shown(self._home / 'logs')}.", fg="red")
