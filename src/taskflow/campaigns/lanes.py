@@ -7,7 +7,8 @@ lane commits alone when nothing waits, so an outcome is never held back for comp
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,14 +23,20 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Up to ten letters of one campaign that may be SENDING at a time."""
+class Stream:
+    """The letters of one campaign, whatever batch they come from."""
 
     campaign_id: UUID
     mail_from: str
     resend: bool  # the campaign's policy for uncertain messages
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Up to ten letters of one campaign that may be SENDING at a time."""
+
+    stream: Stream
     letters: Sequence[Letter]
-    finished: Callable[[Sequence[Letter]], None]  # called when the ledger and the tasks know
 
     @property
     def deadline(self) -> float:
@@ -55,6 +62,7 @@ class Lanes:
         pool: SmtpPool,
         *,
         count: int,
+        window: int,
         first_slot: int,
         on_fault: Callable[[UUID, str], None],
         on_success: Callable[[UUID], None],
@@ -65,6 +73,7 @@ class Lanes:
             ledger: where windows are committed.
             pool: the connections.
             count: how many windows may be on the wire at a time.
+            window: letters of a window, ten at most.
             first_slot: counter slot of the first lane; each lane has its own.
             on_fault: told when the mail server cannot be used, and why.
             on_success: told when it took a window.
@@ -72,10 +81,12 @@ class Lanes:
         self._ledger = ledger
         self._pool = pool
         self._count = count
+        self._window = window
         self._first_slot = first_slot
         self._on_fault = on_fault
         self._on_success = on_success
-        self._queue: asyncio.Queue[Window] = asyncio.Queue()
+        self._waiting: dict[Stream, deque[Letter]] = {}
+        self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
 
@@ -90,13 +101,38 @@ class Lanes:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def put(self, window: Window) -> None:
-        """Give a window to the next free lane."""
-        self._queue.put_nowait(window)
+    def put(self, stream: Stream, letters: Iterable[Letter]) -> None:
+        """Put letters in line; letters of several batches share windows."""
+        self._waiting.setdefault(stream, deque()).extend(letters)
+        self._arrived.set()
+
+    def withdraw(self, stream: Stream, letters: Iterable[Letter]) -> None:
+        """Take back those of these letters that no lane has begun with."""
+        unwanted = set(letters)
+        line = self._waiting.pop(stream, deque())
+        staying = deque(letter for letter in line if letter not in unwanted)
+        if staying:
+            self._waiting[stream] = staying
+        _finish(letter for letter in line if letter in unwanted)
+
+    def _next(self) -> Window | None:
+        """Take the next window: campaigns take turns."""
+        if not self._waiting or self._closing:
+            self._arrived.clear()
+            return None
+        stream, letters = next(iter(self._waiting.items()))
+        del self._waiting[stream]
+        taken = [letters.popleft() for _ in range(min(self._window, len(letters)))]
+        if letters:
+            self._waiting[stream] = letters
+        return Window(stream, taken)
 
     async def _run(self, slot: int) -> None:
         while not self._closing:
-            window = await self._queue.get()
+            await self._arrived.wait()
+            window = self._next()
+            if window is None:
+                continue
             # What has been begun is brought to its commit, also when the lane is being stopped.
             work = asyncio.create_task(self._work(slot, window))
             try:
@@ -114,7 +150,7 @@ class Lanes:
                 while window is not None or sent is not None:
                     if window is not None and not await self._is_ready(session, window):
                         window = None
-                    if sent is not None and window is not None and sent.window.campaign_id != window.campaign_id:
+                    if sent is not None and window is not None and sent.window.stream != window.stream:
                         await self._turn(slot, sent, None)
                         sent = None
                     letters = await self._turn(slot, sent, window)
@@ -126,14 +162,6 @@ class Lanes:
                 if lost is not None:
                     self._give_up(lost)
 
-    def _next(self) -> Window | None:
-        if self._closing:
-            return None
-        try:
-            return self._queue.get_nowait()
-        except asyncio.QueueEmpty:
-            return None
-
     async def _is_ready(self, session: SmtpSession, window: Window) -> bool:
         """Make sure of a connection and of time before anything is called SENDING; else hand the window back."""
         after: float | None = None
@@ -141,13 +169,13 @@ class Lanes:
             await session.connect()
         except ProviderFaultError as fault:
             after = max(0.5, self._pool.retry_after)
-            self._on_fault(window.campaign_id, str(fault))
+            self._on_fault(window.stream.campaign_id, str(fault))
         else:
             if time.monotonic() < window.deadline:
                 return True
         for letter in window.letters:
             letter.batch.release(letter.item, after)
-        window.finished(window.letters)
+        _finish(window.letters)
         return False
 
     async def _turn(self, slot: int, sent: _Sent | None, window: Window | None) -> list[Letter]:
@@ -157,15 +185,15 @@ class Lanes:
             return []
         ends: list[End] = []
         if sent is not None:
-            resend = sent.window.resend
+            resend = sent.window.stream.resend
             pairs = zip(sent.letters, sent.outcomes, strict=True)
             ends = [end_of(letter, outcome, resend=resend) for letter, outcome in pairs]
-        begins = [letter.begin for letter in window.letters if not letter.withdrawn] if window is not None else []
-        turned = await self._ledger.turn(about.campaign_id, slot, ends, begins)
+        begins = [letter.begin for letter in window.letters] if window is not None else []
+        turned = await self._ledger.turn(about.stream.campaign_id, slot, ends, begins)
         if sent is not None:
             for letter, outcome in zip(sent.letters, sent.outcomes, strict=True):
                 report(letter, outcome, turned.ended.get(letter.row.recipient_id))
-            sent.window.finished(sent.letters)
+            _finish(sent.letters)
         if window is None:
             return []
         return await self._admit(window, turned.begun)
@@ -175,7 +203,7 @@ class Lanes:
         going = [letter for letter in window.letters if begun.get(letter.row.recipient_id) == RecipientStatus.SENDING]
         if len(going) == len(window.letters):
             return going
-        state = await self._ledger.campaign_state(window.campaign_id)
+        state = await self._ledger.campaign_state(window.stream.campaign_id)
         staying = [letter for letter in window.letters if begun.get(letter.row.recipient_id) != RecipientStatus.SENDING]
         for letter in staying:
             if begun.get(letter.row.recipient_id) == RecipientStatus.SUPPRESSED:
@@ -184,17 +212,17 @@ class Lanes:
                 letter.batch.cancel(letter.item)
             else:
                 letter.batch.release(letter.item)
-        window.finished(staying)
+        _finish(staying)
         return going
 
     async def _send(self, session: SmtpSession, window: Window, letters: Sequence[Letter]) -> _Sent:
-        envelopes = [Envelope(window.mail_from, letter.row.email, letter.body) for letter in letters]
+        envelopes = [Envelope(window.stream.mail_from, letter.row.email, letter.body) for letter in letters]
         outcomes = await session.send_window(envelopes, window.deadline)
         faults = [outcome for outcome in outcomes if outcome.retry_after is not None]
         if faults:
-            self._on_fault(window.campaign_id, faults[0].text)
+            self._on_fault(window.stream.campaign_id, faults[0].text)
         else:
-            self._on_success(window.campaign_id)
+            self._on_success(window.stream.campaign_id)
         return _Sent(window, letters, outcomes)
 
     @staticmethod
@@ -202,4 +230,10 @@ class Lanes:
         """Let the letters of a window go after a failure of ours: their rows tell the next attempt what to do."""
         for letter in window.letters:
             letter.batch.release(letter.item, 1.0)
-        window.finished(window.letters)
+        _finish(window.letters)
+
+
+def _finish(letters: Iterable[Letter]) -> None:
+    """Say that ledger and tasks know what became of these letters."""
+    for letter in letters:
+        letter.finish()

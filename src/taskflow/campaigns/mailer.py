@@ -15,7 +15,7 @@ from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.campaigns.composer import Composer, open_composer
 from taskflow.campaigns.faults import FaultBoard
-from taskflow.campaigns.lanes import Lanes, Window
+from taskflow.campaigns.lanes import Lanes, Stream
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository
 from taskflow.campaigns.triage import Triage
@@ -89,11 +89,18 @@ class Mailer:
         ready = await self._triage.sort_out(batch, composer.campaign, items)
         if not ready:
             return
-        letters = await self._compose(batch, composer, ready)
+        countdown = _Countdown()
+        letters = await self._compose(batch, composer, ready, countdown)
         if letters:
-            await self._deliver(composer.campaign, letters)
+            await self._deliver(composer.campaign, letters, countdown)
 
-    async def _compose(self, batch: Batch, composer: Composer, ready: Sequence[tuple[BatchItem, Row]]) -> list[Letter]:
+    async def _compose(
+        self,
+        batch: Batch,
+        composer: Composer,
+        ready: Sequence[tuple[BatchItem, Row]],
+        countdown: "_Countdown",
+    ) -> list[Letter]:
         """Render and build the messages; those that cannot be rendered end here."""
         try:
             bodies = await composer.compose([row for _, row in ready])
@@ -108,7 +115,7 @@ class Mailer:
             if isinstance(body, str):
                 broken.append((item, row, body))
             else:
-                letters.append(Letter(batch, item, row, body))
+                letters.append(Letter(batch, item, row, body, countdown.one))
         if broken:
             await self._refuse(batch, composer.campaign.campaign_id, broken)
         return letters
@@ -125,35 +132,18 @@ class Mailer:
             else:
                 batch.release(item)
 
-    async def _deliver(self, campaign: Campaign, letters: Sequence[Letter]) -> None:
+    async def _deliver(self, campaign: Campaign, letters: Sequence[Letter], countdown: "_Countdown") -> None:
         """Hand letters to the lanes and wait until the last of them is reported."""
-        done = asyncio.get_running_loop().create_future()
-        left = len(letters)
-
-        def finished(some: Sequence[Letter]) -> None:
-            nonlocal left
-            left -= len(some)
-            if left <= 0 and not done.done():
-                done.set_result(None)
-
-        size = self._settings.campaign.ledger_window
-        for start in range(0, len(letters), size):
-            self._lanes.put(
-                Window(
-                    campaign.campaign_id,
-                    campaign.from_email,
-                    campaign.uncertain_policy == "resend",
-                    letters[start : start + size],
-                    finished,
-                )
-            )
+        countdown.left = len(letters)
+        resend = campaign.uncertain_policy == "resend"
+        stream = Stream(campaign.campaign_id, campaign.from_email, resend)
+        self._lanes.put(stream, letters)
         try:
-            await asyncio.shield(done)
+            await asyncio.shield(countdown.over)
         except asyncio.CancelledError:
             # What is not begun stays unsent; what is on the wire gets a moment to be committed.
-            for letter in letters:
-                letter.withdrawn = True
-            await asyncio.wait([done], timeout=_GOODBYE_SECONDS)
+            self._lanes.withdraw(stream, letters)
+            await asyncio.wait([countdown.over], timeout=_GOODBYE_SECONDS)
             raise
 
     async def _composer(self, campaign_id: UUID, *, eight_bit: bool) -> Composer:
@@ -169,6 +159,20 @@ class Mailer:
     async def _open_composer(self, campaign_id: UUID, *, eight_bit: bool) -> Composer:
         campaign = await self._campaigns.get(campaign_id)
         return await open_composer(self._settings, self._rendering, campaign, eight_bit=eight_bit)
+
+
+class _Countdown:
+    """Counts the letters of a batch that are still on their way."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def one(self) -> None:
+        """One has arrived."""
+        self.left -= 1
+        if self.left == 0 and not self.over.done():
+            self.over.set_result(None)
 
 
 @asynccontextmanager
@@ -190,6 +194,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
             ledger,
             provider.pool,
             count=settings.smtp.connections,
+            window=settings.campaign.ledger_window,
             first_slot=1 + context.process_id.int % 1000 * 32,
             on_fault=faults.failed,
             on_success=faults.succeeded,

@@ -11,6 +11,7 @@
 | provider fault, not started | as it was | handed back, no attempt burnt |
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from taskflow.delivery.ledger import Begin, End, Row
@@ -29,7 +30,14 @@ class Letter:
     item: BatchItem
     row: Row
     body: bytes
-    withdrawn: bool = False  # its batch was stopped: it must not be begun any more
+    arrived: Callable[[], None]  # called once, when the ledger and the task know what became of it
+    is_finished: bool = False
+
+    def finish(self) -> None:
+        """Say that there is nothing more to do for it."""
+        if not self.is_finished:
+            self.is_finished = True
+            self.arrived()
 
     @property
     def begin(self) -> Begin:

@@ -1,11 +1,15 @@
 -- The ledger of campaign mail. All statements run on `database.hot` (plans walk indexes only), name one campaign, and
 -- join on `unnest` of sorted ids. Lock order: recipients, then counters.
+--
+-- `OFFSET 0` hides from the planner that the campaign is one value: on a table without statistics it would rather walk
+-- the whole campaign by `campaign_id = $1` than look ids up.
 
 -- name: read
 -- What is known of these recipients, and what the campaign is doing.
 SELECT r.recipient_id, r.status, r.lease_epoch, r.attempt, r.email, r.personalization, r.error_message,
        extract(epoch FROM clock_timestamp() - r.sending_at)::float8 AS sending_seconds
-FROM unnest($2::uuid[]) AS i (id) JOIN email_recipients r ON r.campaign_id = $1 AND r.recipient_id = i.id;
+FROM unnest($2::uuid[]) AS i (id)
+CROSS JOIN LATERAL (SELECT * FROM email_recipients WHERE campaign_id = $1 AND recipient_id = i.id LIMIT 1) AS r;
 
 -- name: campaign_status
 SELECT status, uncertain_policy FROM campaigns WHERE campaign_id = $1;
@@ -29,13 +33,14 @@ WITH campaign AS (
       reply = o.reply,
       error_message = o.error
   FROM (
-    SELECT id, epoch, reply, error, counts,
+    SELECT $1::uuid AS campaign_id, id, epoch, reply, error, counts,
            CASE WHEN u.status IN ('PENDING', 'DEFERRED') AND (SELECT status FROM campaign) = 'CANCELLED'
                 THEN 'CANCELLED' ELSE u.status END AS status
     FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], $9::bool[])
       AS u (id, epoch, status, reply, error, counts)
+    OFFSET 0
   ) AS o
-  WHERE r.campaign_id = $1 AND r.recipient_id = o.id AND r.lease_epoch = o.epoch AND r.status = 'SENDING'
+  WHERE r.campaign_id = o.campaign_id AND r.recipient_id = o.id AND r.lease_epoch = o.epoch AND r.status = 'SENDING'
   RETURNING r.recipient_id, r.status, ''::text AS was
 ), begun AS (
   UPDATE email_recipients AS r
@@ -47,13 +52,15 @@ WITH campaign AS (
       provider = $2,
       error_message = NULL
   FROM (
-    SELECT u.id, u.epoch, u.was, u.attempt, CASE WHEN s.address IS NULL THEN 'SENDING' ELSE 'SUPPRESSED' END AS wanted
+    SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt,
+           CASE WHEN s.address IS NULL THEN 'SENDING' ELSE 'SUPPRESSED' END AS wanted
     FROM unnest($10::uuid[], $11::int[], $12::text[], $13::int[], $14::text[]) AS u (id, epoch, was, attempt, email)
     JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
     LEFT JOIN suppressions s ON s.channel = 'email' AND s.address = lower(u.email)
     WHERE (SELECT status FROM campaign) = 'RUNNING'
+    OFFSET 0
   ) AS n
-  WHERE r.campaign_id = $1 AND r.recipient_id = n.id AND r.status = n.was AND r.attempt = n.attempt
+  WHERE r.campaign_id = n.campaign_id AND r.recipient_id = n.id AND r.status = n.was AND r.attempt = n.attempt
   RETURNING r.recipient_id, r.status, n.was
 ), moved AS (
   SELECT status, 1 AS n FROM ended
@@ -88,10 +95,14 @@ SELECT false, recipient_id, status FROM begun;
 WITH ended AS (
   UPDATE email_recipients AS r
   SET status = o.wanted, attention = o.wanted, error_message = o.error
-  FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[])
-         AS o (id, epoch, was, was_epoch, wanted, error)
-  JOIN tasks t ON t.task_id = o.id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
-  WHERE r.campaign_id = $1 AND r.recipient_id = o.id AND r.status = o.was AND r.lease_epoch = o.was_epoch
+  FROM (
+    SELECT $1::uuid AS campaign_id, u.*
+    FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[])
+           AS u (id, epoch, was, was_epoch, wanted, error)
+    JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
+    OFFSET 0
+  ) AS o
+  WHERE r.campaign_id = o.campaign_id AND r.recipient_id = o.id AND r.status = o.was AND r.lease_epoch = o.was_epoch
   RETURNING r.recipient_id, o.was, r.status
 ), counted AS (
   INSERT INTO campaign_counters AS c (campaign_id, slot, failed, deferred, uncertain, cancelled)
