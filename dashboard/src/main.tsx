@@ -14,7 +14,8 @@ async function start(): Promise<void> {
   createRoot(root).render(
     <StrictMode>
       <Providers>
-        <RouterProvider router={router} />
+        {/* A transition gives way to every live update: on a busy page a click would wait for a quiet moment. */}
+        <RouterProvider router={router} useTransitions={false} />
       </Providers>
     </StrictMode>,
   );

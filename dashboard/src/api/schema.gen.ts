@@ -2192,6 +2192,11 @@ export interface components {
              */
             status: "ACTIVE" | "IDLE" | "BUSY" | "PAUSED" | "DRAINING" | "DEAD";
             /**
+             * Stopped At
+             * @description When it left in good order; a DEAD node without it just went silent.
+             */
+            stopped_at: string | null;
+            /**
              * Worker Id
              * Format: uuid
              */

@@ -1,5 +1,6 @@
 /** One ticking clock for every relative time on the page; it stops while nobody looks. */
 import { useSyncExternalStore } from "react";
+import { relativeTime } from "./format";
 
 const TICK_MS = 1_000;
 let now = Date.now();
@@ -25,4 +26,11 @@ function subscribe(listener: () => void): () => void {
 /** Milliseconds since the epoch, a new value each second. */
 export function useNow(): number {
   return useSyncExternalStore(subscribe, () => now);
+}
+
+/** "4 min ago"; renders again only when the words change, not each second. */
+export function useRelativeTime(iso: string): string {
+  return useSyncExternalStore(subscribe, () =>
+    relativeTime(iso, Math.max(now, Date.now() - TICK_MS)),
+  );
 }

@@ -3,7 +3,6 @@ import { useState } from "react";
 import { cx } from "@/lib/cx";
 import { shortId } from "@/lib/format";
 import { IconButton } from "./icon-button";
-import { Tooltip } from "./tooltip";
 
 const SHOWN_MS = 1_200;
 
@@ -22,23 +21,22 @@ function useCopied(text: string): [boolean, () => void] {
 export function CopyId({ id, className }: { id: string; className?: string }) {
   const [copied, copy] = useCopied(id);
   return (
-    <Tooltip label={copied ? "Copied" : `Copy ${id}`}>
-      <button
-        type="button"
-        aria-label={`${shortId(id)}, copy id`}
-        onClick={(event) => {
-          event.stopPropagation();
-          event.preventDefault();
-          copy();
-        }}
-        className={cx(
-          "rounded-sm px-1 font-mono text-muted text-xs hover:bg-active hover:text-fg",
-          className,
-        )}
-      >
-        {shortId(id)}
-      </button>
-    </Tooltip>
+    <button
+      type="button"
+      title={`Copy ${id}`}
+      aria-label={`${shortId(id)}, copy id`}
+      onClick={(event) => {
+        event.stopPropagation();
+        event.preventDefault();
+        copy();
+      }}
+      className={cx(
+        "rounded-sm px-1 font-mono text-muted text-xs hover:bg-active hover:text-fg",
+        className,
+      )}
+    >
+      {copied ? "copied" : shortId(id)}
+    </button>
   );
 }
 

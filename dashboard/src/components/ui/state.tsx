@@ -57,7 +57,7 @@ export const toneFill: Record<Tone, string> = {
 interface StateProps {
   kind: StateKind;
   status: string;
-  /** A filled badge stands alone in a header; in tables the plain form is calmer. */
+  /** A filled badge stands alone in a header and may move; in tables the plain form is calmer. */
   badge?: boolean;
   className?: string;
 }
@@ -78,7 +78,10 @@ export function State({ kind, status, badge = false, className }: StateProps) {
         aria-hidden
         size={14}
         strokeWidth={2.25}
-        className={cx("shrink-0", shape === "half" && "animate-spin [animation-duration:2.4s]")}
+        className={cx(
+          "shrink-0",
+          shape === "half" && badge && "animate-spin [animation-duration:2.4s]",
+        )}
       />
       {label}
     </span>

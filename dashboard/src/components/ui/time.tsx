@@ -1,16 +1,24 @@
-import { useNow } from "@/lib/clock";
-import { exactTime, relativeTime } from "@/lib/format";
-import { Tooltip } from "./tooltip";
+import { useRelativeTime } from "@/lib/clock";
+import { exactTime } from "@/lib/format";
 
-/** "4 min ago", with the exact time on hover. */
-export function Time({ iso, className }: { iso: string | null | undefined; className?: string }) {
-  const now = useNow();
-  if (!iso) return <span className="text-faint">–</span>;
+interface TimeProps {
+  iso: string | null | undefined;
+  className?: string;
+}
+
+/** "4 min ago", with the exact time on hover: the browser's own tooltip, because a table has hundreds. */
+export function Time({ iso, className }: TimeProps) {
+  return iso ? <Known iso={iso} className={className} /> : <span className="text-faint">–</span>;
+}
+
+function Known({ iso, className }: { iso: string; className: string | undefined }) {
   return (
-    <Tooltip label={exactTime(iso)}>
-      <time dateTime={iso} className={className ?? "whitespace-nowrap text-muted"}>
-        {relativeTime(iso, now)}
-      </time>
-    </Tooltip>
+    <time
+      dateTime={iso}
+      title={exactTime(iso)}
+      className={className ?? "whitespace-nowrap text-muted"}
+    >
+      {useRelativeTime(iso)}
+    </time>
   );
 }

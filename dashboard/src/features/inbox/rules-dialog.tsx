@@ -13,9 +13,9 @@ import { Loaded } from "@/features/shared/loaded";
 import { useAction } from "@/features/shared/use-action";
 
 const actions = [
-  { value: "reject", label: "Refuse for good (5xx)" },
-  { value: "defer", label: "Refuse for now (4xx)" },
-  { value: "drop", label: "Drop the connection" },
+  { value: "reject", label: "Refuse (550)" },
+  { value: "defer", label: "Defer (451)" },
+  { value: "drop", label: "Drop connection" },
 ];
 
 export function RulesDialog({ open, onClose }: { open: boolean; onClose: () => void }) {

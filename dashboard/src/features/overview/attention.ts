@@ -23,7 +23,7 @@ export function concerns(stats: Stats, workers: Worker[], campaigns: Campaign[])
       action: "See workers",
     });
   }
-  const dead = workers.filter((worker) => worker.status === "DEAD");
+  const dead = workers.filter((worker) => worker.status === "DEAD" && worker.stopped_at === null);
   if (dead.length > 0 && stats.workers.active > 0) {
     found.push({
       tone: "retrying",

@@ -46,7 +46,7 @@ export default function ThroughputChart({ points }: { points: Stats["throughput"
     <ResponsiveContainer width="100%" height="100%" initialDimension={{ width: 640, height: 208 }}>
       <ComposedChart
         data={points}
-        margin={{ top: 8, right: 4, bottom: 0, left: -8 }}
+        margin={{ top: 8, right: 4, bottom: 0, left: 0 }}
         accessibilityLayer={false}
       >
         <CartesianGrid vertical={false} stroke="var(--line)" />

@@ -1,18 +1,18 @@
 import { flexRender, getCoreRowModel, useReactTable } from "@tanstack/react-table";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useId, useMemo, useRef } from "react";
+import { useId, useMemo, useRef } from "react";
 import { useNavigate } from "react-router";
 import { cx } from "@/lib/cx";
 import { useNarrow } from "@/lib/media";
 import { CardList } from "./card-list";
 import { TableRow } from "./row";
-import { selectColumn, toggled } from "./select-column";
+import { SelectionContext, selectColumn, toggled } from "./select-column";
 import type { DataTableProps } from "./types";
 import { useRowKeys } from "./use-row-keys";
+import { useRowPointer } from "./use-row-pointer";
 import { useMoreOnScroll, useWindowWidth } from "./use-scroll";
 
 const ROW_HEIGHT = 36;
-const PEEK_AFTER_MS = 90;
 /** Below this all rows are in the page, so that the browser's own search finds them. */
 const VIRTUAL_FROM = 200;
 
@@ -23,17 +23,17 @@ export function DataTable<T>(props: DataTableProps<T>) {
 function Grid<T>(props: DataTableProps<T>) {
   const { label, rows, rowId, href, hidden, selection, fill = false } = props;
   const scroller = useRef<HTMLDivElement>(null);
-  const peek = useRef<ReturnType<typeof setTimeout>>(undefined);
   const gridId = useId();
   const width = useWindowWidth();
   const navigate = useNavigate();
 
+  const selectable = selection !== undefined;
   const columns = useMemo(() => {
     const visible = props.columns.filter(
       (column) => width >= (column.meta?.from ?? 0) && !hidden?.has(column.id ?? ""),
     );
-    return selection ? [selectColumn(selection, rows, rowId), ...visible] : visible;
-  }, [props.columns, width, hidden, selection, rows, rowId]);
+    return selectable ? [selectColumn<T>(), ...visible] : visible;
+  }, [props.columns, width, hidden, selectable]);
   const table = useReactTable({
     data: rows,
     columns,
@@ -60,14 +60,19 @@ function Grid<T>(props: DataTableProps<T>) {
     if (newTab) window.open(href(row), "_blank", "noopener");
     else navigate(href(row));
   };
+  const pointer = useRowPointer({
+    onOpen: open,
+    onPeek: (index) => {
+      const row = rows[index];
+      if (row) props.onPeek?.(row);
+    },
+  });
   const keys = useRowKeys({
     count: rows.length,
     scrollTo: (index) => {
+      const row = scroller.current?.querySelector(`[data-row="${index}"]`);
       if (virtual) virtualizer.scrollToIndex(index);
-      else
-        scroller.current
-          ?.querySelector(`[data-row="${index}"]`)
-          ?.scrollIntoView({ block: "nearest" });
+      else row?.scrollIntoView({ block: "nearest" });
     },
     onOpen: open,
     onToggle: (index) => {
@@ -75,13 +80,12 @@ function Grid<T>(props: DataTableProps<T>) {
       if (row && selection) selection.onChange(toggled(selection.ids, rowId(row)));
     },
   });
-  useEffect(() => () => clearTimeout(peek.current), []);
 
   const indexes = virtual
     ? virtualizer.getVirtualItems().map((item) => item.index)
     : [...rows.keys()];
   const offset = virtual ? (indexes[0] ?? 0) * ROW_HEIGHT : 0;
-  return (
+  const grid = (
     <div
       ref={scroller}
       role="grid"
@@ -116,32 +120,35 @@ function Grid<T>(props: DataTableProps<T>) {
       </div>
       <div
         role="rowgroup"
+        {...pointer}
         className="[&>:last-child]:border-b-0"
         style={virtual ? { height: virtualizer.getTotalSize(), paddingTop: offset } : undefined}
       >
         {indexes.map((index) => {
           const row = model[index];
-          if (!row) return null;
-          return (
+          return row ? (
             <TableRow
               key={row.id}
+              id={`${gridId}-${index}`}
               row={row}
               index={index}
               active={index === keys.active}
               selected={selection?.ids.has(row.id) ?? false}
               clickable={href !== undefined}
-              style={{ gridTemplateColumns: template }}
-              onOpen={(event) => open(index, event.metaKey || event.ctrlKey)}
-              id={`${gridId}-${index}`}
-              onPeekStart={() => {
-                peek.current = setTimeout(() => props.onPeek?.(row.original), PEEK_AFTER_MS);
-              }}
-              onPeekEnd={() => clearTimeout(peek.current)}
+              columns={columns}
+              template={template}
             />
-          );
+          ) : null;
         })}
       </div>
       {props.loadingMore && <p className="px-4 py-2 text-faint text-sm">Loading more…</p>}
     </div>
   );
+  const ids = selection?.ids;
+  const onChange = selection?.onChange;
+  const state = useMemo(
+    () => (ids && onChange ? { ids, onChange, loaded: rows.map(rowId) } : null),
+    [ids, onChange, rows, rowId],
+  );
+  return state ? <SelectionContext value={state}>{grid}</SelectionContext> : grid;
 }

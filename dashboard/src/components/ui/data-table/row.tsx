@@ -1,5 +1,5 @@
 import { flexRender, type Row } from "@tanstack/react-table";
-import type { CSSProperties, MouseEvent } from "react";
+import { memo } from "react";
 import { cx } from "@/lib/cx";
 
 interface TableRowProps<T> {
@@ -10,37 +10,26 @@ interface TableRowProps<T> {
   active: boolean;
   selected: boolean;
   clickable: boolean;
-  style: CSSProperties;
-  onOpen: (event: MouseEvent) => void;
-  onPeekStart: () => void;
-  onPeekEnd: () => void;
+  /** What the cells are made from; another object means other cells. */
+  columns: unknown;
+  template: string;
 }
 
-/** Clicks on what a row contains belong to it, not to the row. */
-function isInner(event: MouseEvent): boolean {
-  return (event.target as HTMLElement).closest("a, button, input, label") !== null;
-}
-
-export function TableRow<T>(props: TableRowProps<T>) {
-  const { row, index, active, selected, clickable, style } = props;
+function PlainRow<T>({ row, index, id, active, selected, clickable, template }: TableRowProps<T>) {
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the grid handles Enter for the focused row
     <div
       role="row"
       aria-rowindex={index + 2}
       aria-selected={selected}
-      id={props.id}
+      id={id}
       data-row={index}
-      onMouseEnter={props.onPeekStart}
-      onMouseLeave={props.onPeekEnd}
-      onClick={(event) => !isInner(event) && props.onOpen(event)}
       className={cx(
         "grid h-9 items-center border-b px-4 text-sm -outline-offset-2",
         active && "outline-(--ring) group-focus-visible/grid:outline-2",
         clickable && "cursor-pointer",
         selected ? "bg-active" : "hover:bg-hover",
       )}
-      style={style}
+      style={{ gridTemplateColumns: template }}
     >
       {row.getVisibleCells().map((cell) => (
         <div
@@ -57,3 +46,15 @@ export function TableRow<T>(props: TableRowProps<T>) {
     </div>
   );
 }
+
+/** A live page renders its table many times a second; a row does so only when something of it has changed. */
+export const TableRow = memo(
+  PlainRow,
+  (a, b) =>
+    a.row.original === b.row.original &&
+    a.index === b.index &&
+    a.active === b.active &&
+    a.selected === b.selected &&
+    a.columns === b.columns &&
+    a.template === b.template,
+) as typeof PlainRow;
