@@ -118,6 +118,7 @@ class StatsCounter:
         for row in recent:
             status = TaskStatus(row["status"])
             by_status[status] += row["tasks"]
+            queues.setdefault(row["queue"], Counter())  # quiet now, but in use
             if status is TaskStatus.COMPLETED:
                 per_minute += row["last_minute"]
             kind = "completed" if status is TaskStatus.COMPLETED else "failed"

@@ -5,12 +5,12 @@
 SELECT queue, status, count(*) AS tasks FROM tasks WHERE completed_at IS NULL GROUP BY queue, status;
 
 -- name: recent
--- Tasks of the last hour that have ended, by status and minute, in one pass.
-SELECT status, date_trunc('minute', completed_at) AS minute, count(*) AS tasks,
+-- Tasks of the last hour that have ended, by queue, status and minute, in one pass.
+SELECT queue, status, date_trunc('minute', completed_at) AS minute, count(*) AS tasks,
        count(*) FILTER (WHERE completed_at > now() - interval '60 seconds') AS last_minute
 FROM tasks
 WHERE created_at > now() - interval '1 hour' AND completed_at > now() - interval '1 hour'
-GROUP BY 1, 2;
+GROUP BY 1, 2, 3;
 
 -- name: rest
 SELECT

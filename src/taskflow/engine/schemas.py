@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from taskflow.base.bodies import Body
+from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
 from taskflow.engine.client import Request
 from taskflow.engine.states import Priority, TaskStatus
@@ -34,7 +34,7 @@ class NewTask(Body):
         examples=["HIGH"],
     )
     queue: QueueName | None = None
-    scheduled_at: AwareDatetime | None = Field(None, description="Not before this instant.")
+    scheduled_at: Instant | None = Field(None, description="Not before this instant.")
     max_retries: int | None = Field(None, ge=0, le=1_000)
     timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400)
 
@@ -170,6 +170,9 @@ class WorkerOut(BaseModel):
     queues: list[str] = Field(description="Empty: every queue.")
     last_heartbeat: datetime
     registered_at: datetime
+    stopped_at: datetime | None = Field(
+        description="When it left in good order; a DEAD node without it just went silent."
+    )
     metadata: dict[str, Any]
 
     @classmethod
