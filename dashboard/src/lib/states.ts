@@ -72,7 +72,13 @@ const workers: Record<string, StateLook> = {
   PAUSED: look("retrying", "Paused", "pause"),
   DRAINING: look("retrying", "Draining", "clock"),
   DEAD: look("failed", "Dead", "cross"),
+  STOPPED: look("waiting", "Stopped", "stop"),
 };
+
+/** A node that left in good order is stopped, not dead, though both are gone. */
+export function workerState(worker: { status: string; stopped_at: string | null }): string {
+  return worker.status === "DEAD" && worker.stopped_at !== null ? "STOPPED" : worker.status;
+}
 
 export const states = {
   task: tasks,

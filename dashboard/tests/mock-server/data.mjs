@@ -78,6 +78,7 @@ export const workers = [
   queues: hostname === "borealis" ? ["reports", "imports"] : [],
   last_heartbeat: iso(ago(beat)),
   registered_at: iso(ago(int(4000, 90000))),
+  stopped_at: null,
   metadata: { version: "0.1.0", platform: "Linux-6.1-x86_64", pid: int(900, 9000), processes: 2 },
 }));
 

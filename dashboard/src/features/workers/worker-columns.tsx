@@ -5,6 +5,7 @@ import { Time } from "@/components/ui/time";
 import { Tooltip } from "@/components/ui/tooltip";
 import { cx } from "@/lib/cx";
 import { count, shortId } from "@/lib/format";
+import { workerState } from "@/lib/states";
 
 /** One block a slot up to this many, a plain bar above. */
 const MAX_BLOCKS = 24;
@@ -61,7 +62,7 @@ export const workerColumns: Column<Worker>[] = [
   {
     id: "status",
     header: "Status",
-    cell: ({ row }) => <State kind="worker" status={row.original.status} />,
+    cell: ({ row }) => <State kind="worker" status={workerState(row.original)} />,
     meta: { width: "116px" },
   },
   {
@@ -94,7 +95,7 @@ export const workerColumns: Column<Worker>[] = [
         iso={row.original.last_heartbeat}
         className={cx(
           "whitespace-nowrap",
-          row.original.status === "DEAD" ? "text-failed-fg" : "text-muted",
+          workerState(row.original) === "DEAD" ? "text-failed-fg" : "text-muted",
         )}
       />
     ),
@@ -107,7 +108,7 @@ export function WorkerCard({ worker }: { worker: Worker }) {
     <>
       <span className="flex items-center justify-between gap-3">
         <span className="truncate font-medium text-sm">{worker.hostname}</span>
-        <State kind="worker" status={worker.status} />
+        <State kind="worker" status={workerState(worker)} />
       </span>
       <span className="flex items-center justify-between gap-3 text-xs">
         <Load worker={worker} />

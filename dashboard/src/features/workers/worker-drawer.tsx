@@ -10,6 +10,7 @@ import { State } from "@/components/ui/state";
 import { Time } from "@/components/ui/time";
 import { useMay } from "@/features/session/permissions";
 import { useAction } from "@/features/shared/use-action";
+import { workerState } from "@/lib/states";
 import { Load } from "./worker-columns";
 
 export function WorkerDrawer({
@@ -39,7 +40,7 @@ function Content({ worker }: { worker: Worker }) {
     touches: [workerKeys.all],
   });
   const facts: [string, ReactNode][] = [
-    ["Status", <State key="s" kind="worker" status={worker.status} />],
+    ["Status", <State key="s" kind="worker" status={workerState(worker)} />],
     ["Load", <Load key="l" worker={worker} />],
     ["Queues", worker.queues.length > 0 ? worker.queues.join(", ") : "all"],
     ["Heartbeat", <Time key="h" iso={worker.last_heartbeat} className="" />],
@@ -66,7 +67,7 @@ function Content({ worker }: { worker: Worker }) {
           </p>
         </div>
       )}
-      {worker.status === "DEAD" && (
+      {workerState(worker) === "DEAD" && (
         <p className="rounded-md bg-failed-bg px-3 py-2 text-failed-fg text-sm">
           It has not been heard of for 30 seconds. Its tasks went back to their queues; nothing is
           left to do here.
