@@ -2,7 +2,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, body } from "../client";
 import type { ApiKey, AuditEntry, NewApiKey, Page, Role, User } from "../types";
-import { given, PAGE_SIZE, paged } from "./pages";
+import { given, paged, pageLimit } from "./pages";
 
 export const accessKeys = {
   users: ["users"] as const,
@@ -48,7 +48,7 @@ export function auditQuery() {
     queryFn: ({ pageParam, signal }) =>
       body<Page<AuditEntry>>(
         api.GET("/api/v1/audit-log", {
-          params: { query: given({ cursor: pageParam, limit: PAGE_SIZE }) },
+          params: { query: given({ cursor: pageParam, limit: pageLimit(pageParam) }) },
           signal,
         }),
       ),

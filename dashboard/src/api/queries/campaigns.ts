@@ -9,7 +9,7 @@ import type {
   RecipientStatus,
   Resolution,
 } from "../types";
-import { given, PAGE_SIZE, paged } from "./pages";
+import { given, PAGE_SIZE, paged, pageLimit } from "./pages";
 
 export type CampaignAction = "start" | "pause" | "resume" | "cancel";
 
@@ -35,7 +35,13 @@ export function campaignsQuery(status = "", limit = PAGE_SIZE) {
     queryFn: ({ pageParam, signal }) =>
       body<Page<Campaign>>(
         api.GET("/api/v1/campaigns", {
-          params: { query: given({ status: status as CampaignStatus, cursor: pageParam, limit }) },
+          params: {
+            query: given({
+              status: status as CampaignStatus,
+              cursor: pageParam,
+              limit: pageLimit(pageParam, limit),
+            }),
+          },
           signal,
         }),
       ),
@@ -67,7 +73,7 @@ export function recipientsQuery(campaignId: string, status = "") {
             query: given({
               status: status as RecipientStatus,
               cursor: pageParam,
-              limit: PAGE_SIZE,
+              limit: pageLimit(pageParam),
             }),
           },
           signal,

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, body } from "../client";
 import type { DeadLetter, Page } from "../types";
-import { given, PAGE_SIZE, paged } from "./pages";
+import { given, PAGE_SIZE, paged, pageLimit } from "./pages";
 
 export const deadLetterKeys = {
   all: ["dead-letters"] as const,
@@ -16,7 +16,13 @@ export function deadLettersQuery(taskName = "", limit = PAGE_SIZE) {
     queryFn: ({ pageParam, signal }) =>
       body<Page<DeadLetter>>(
         api.GET("/api/v1/dead-letters", {
-          params: { query: given({ task_name: taskName, cursor: pageParam, limit }) },
+          params: {
+            query: given({
+              task_name: taskName,
+              cursor: pageParam,
+              limit: pageLimit(pageParam, limit),
+            }),
+          },
           signal,
         }),
       ),

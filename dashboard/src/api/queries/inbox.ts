@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, body } from "../client";
 import type { InboxRule, Mail, MailDetail, Page } from "../types";
-import { given, PAGE_SIZE, paged } from "./pages";
+import { given, paged, pageLimit } from "./pages";
 
 export const inboxKeys = {
   all: ["inbox"] as const,
@@ -17,7 +17,7 @@ export function inboxQuery(q = "") {
     queryFn: ({ pageParam, signal }) =>
       body<Page<Mail>>(
         api.GET("/api/v1/inbox", {
-          params: { query: given({ q, cursor: pageParam, limit: PAGE_SIZE }) },
+          params: { query: given({ q, cursor: pageParam, limit: pageLimit(pageParam) }) },
           signal,
         }),
       ),

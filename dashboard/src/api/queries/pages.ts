@@ -3,6 +3,12 @@ import type { InfiniteData } from "@tanstack/react-query";
 import type { Page } from "../types";
 
 export const PAGE_SIZE = 100;
+const FURTHER_SIZE = 500;
+
+/** A first page is there quickly; who scrolls on gets larger ones, and spends few of their requests a minute. */
+export function pageLimit(cursor: string | undefined, first = PAGE_SIZE): number {
+  return cursor === undefined ? first : FURTHER_SIZE;
+}
 
 export const paged = {
   initialPageParam: undefined as string | undefined,

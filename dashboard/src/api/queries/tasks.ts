@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, body } from "../client";
 import type { Page, Task, TaskDetail, TaskStatus } from "../types";
-import { given, PAGE_SIZE, paged } from "./pages";
+import { given, PAGE_SIZE, paged, pageLimit } from "./pages";
 
 export interface TaskFilter {
   status?: TaskStatus[];
@@ -26,7 +26,9 @@ export function tasksQuery(filter: TaskFilter, limit = PAGE_SIZE) {
     queryFn: ({ pageParam, signal }) =>
       body<Page<Task>>(
         api.GET("/api/v1/tasks", {
-          params: { query: given({ ...query, cursor: pageParam, limit }) },
+          params: {
+            query: given({ ...query, cursor: pageParam, limit: pageLimit(pageParam, limit) }),
+          },
           signal,
         }),
       ),
