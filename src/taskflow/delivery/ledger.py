@@ -24,6 +24,7 @@ from uuid import UUID
 import asyncpg
 
 from taskflow.base.logging import get_logger
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery.states import RecipientStatus
@@ -34,8 +35,7 @@ sql = load(__file__, "ledger.sql")
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 60.0  # how long outcomes are kept in memory for a database that does not answer
-_LOST = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError)
-_TRANSIENT = (*_LOST, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.DeadlockDetectedError)
+_TRANSIENT = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 
 class Row(NamedTuple):

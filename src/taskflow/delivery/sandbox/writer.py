@@ -8,6 +8,7 @@ import asyncpg
 
 from taskflow.base.errors import UnavailableError
 from taskflow.base.logging import get_logger
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.delivery.sandbox.repository import Received
 
 log = get_logger(__name__)
@@ -16,13 +17,6 @@ _MOST_ROWS = 200
 _MOST_BYTES = 32 * 1024**2
 _GIVE_UP_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-)
 
 Waiting = tuple[Sequence[Received], "asyncio.Future[None]"]
 
@@ -89,7 +83,7 @@ class GroupWriter:
         while True:
             try:
                 await self._write(rows)
-            except _AWAY as error:
+            except DATABASE_AWAY as error:
                 if time.monotonic() >= ends:
                     raise NotKeptError from error
                 log.warning("sandbox_waits_for_postgresql", error=str(error) or type(error).__name__)
