@@ -313,4 +313,5 @@ def _recipient(row: Row, mails: Sequence[dict[str, Any]], moves: Sequence[Row], 
             ends and ends[-1]["was"] == "SENDING" and begun[-1] <= fired.until and ends[-1]["moment"] >= fired.at
         )
         if not fired.senders or not in_flight:
-            yield f"I6: {address} is uncertain, but was not in flight when a sender was lost: {begun}, {fired}"
+            why = row["error_message"]
+            yield f"I6: {address} is uncertain, but was not in flight when a sender was lost: {begun}, {why}"

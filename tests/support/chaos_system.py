@@ -66,6 +66,8 @@ SHORT = {
     "TASKFLOW_LOG_FORMAT": "json",
 }
 
+_WEATHER = ('"level": "info"', "pool connection floor", "ledger_waits", "_repeated", "no_heartbeat", "care_skipped")
+
 
 @dataclass
 class Member:
@@ -369,11 +371,11 @@ class System:
         """Whether it has."""
         return self._fired.exists()
 
-    def warnings(self, lines: int = 40) -> str:
+    def warnings(self, lines: int = 60) -> str:
         """Return what the logs warn of, for a failure's message."""
         parts = []
         for path in sorted(self.folder.glob("*.log")):
             text = path.read_text(errors="replace").splitlines()
-            loud = [line for line in text if not line.startswith("{") or '"level": "info"' not in line]
+            loud = [line[:600] for line in text if not any(word in line for word in _WEATHER)]
             parts += [f"── {path.name}", *loud[-lines:]]
         return "\n".join(parts)
