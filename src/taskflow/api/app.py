@@ -13,6 +13,7 @@ from taskflow.api.middleware.access_log import AccessLogMiddleware
 from taskflow.api.middleware.authentication import AuthenticationMiddleware
 from taskflow.api.middleware.body_guard import BodyGuardMiddleware
 from taskflow.api.middleware.idempotency import IdempotencyMiddleware
+from taskflow.api.middleware.methods import MethodsMiddleware
 from taskflow.api.middleware.rate_limit import RateLimitMiddleware, by_address, by_user
 from taskflow.api.middleware.request_id import RequestIdMiddleware
 from taskflow.api.middleware.security_headers import SecurityHeadersMiddleware
@@ -80,6 +81,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
             json_bytes=http.max_body_bytes,
             upload_bytes=http.max_upload_bytes,
         ),
+        Middleware(MethodsMiddleware, methods_of_literal=routes.methods_of_literal),
         Middleware(IdempotencyMiddleware, paths=routes.IDEMPOTENT_PATHS),
     ]
 

@@ -34,8 +34,7 @@ def install(app: FastAPI, folder: Path = FOLDER) -> None:
 
     async def dashboard(path: str) -> Response:
         if path == "api" or path.startswith("api/"):
-            allowed = app.state.methods_of("/" + path)
-            raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))}) if allowed else HTTPException(404)
+            raise HTTPException(405 if app.state.methods_of("/" + path) else 404)
         if "\0" in path:
             raise HTTPException(404)
         file = (root / path).resolve()

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from taskflow.base.errors import TaskFlowError, UnavailableError
+from taskflow.base.errors import NotFoundError, TaskFlowError, UnavailableError
 from taskflow.base.logging import get_logger
 from taskflow.db.outages import DATABASE_AWAY
 
@@ -26,7 +26,7 @@ log = get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _SERVER_FAULT = 500
 _MOST_ERRORS = 100  # a body can be wrong in a hundred thousand places
-_OWN_MEMBERS = frozenset({"type", "title", "status", "detail", "code", "request_id", "retry_after"})
+_OWN_MEMBERS = frozenset({"type", "title", "status", "detail", "code", "request_id", "retry_after", "allow"})
 _CODES = {413: "payload_too_large", 422: "invalid_input"}
 
 
@@ -67,11 +67,20 @@ class MediaTypeError(TaskFlowError):
     status = 415
 
 
+class MethodNotAllowedError(TaskFlowError):
+    """This path does not have this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
 def problem_response(error: TaskFlowError, request_id: str | None) -> Response:
     """Return the response that tells a domain error."""
     headers: dict[str, str] = {}
     if "retry_after" in error.context:
         headers["Retry-After"] = str(error.context["retry_after"])
+    if "allow" in error.context:
+        headers["Allow"] = error.context["allow"]
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     if error.status == _SERVER_FAULT:
@@ -103,11 +112,13 @@ def install(app: FastAPI) -> None:
 
     async def on_http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for it below
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            allowed = request.app.state.methods_of(request.scope["path"])
+            known = MethodNotAllowedError(allow=", ".join(sorted(allowed))) if allowed else NotFoundError()
+            return problem_response(known, _request_id(request))
         code = _CODES.get(error.status_code, HTTPStatus(error.status_code).name.lower())
         title = HTTPStatus(error.status_code).phrase
         headers = dict(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
         detail = None if error.detail == title else error.detail
         return _respond(error.status_code, code, title, detail, _request_id(request), headers=headers)
 
@@ -164,9 +175,3 @@ def _sentence(found: Sequence[Mapping[str, str]]) -> str:
     first = found[0]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{first.get('pointer') or first.get('parameter')}: {first['detail']}{more}"
-
-
-def _allowed_methods(request: Request) -> set[str]:
-    """Every method that some route has for this path; Starlette names those of the first route only."""
-    methods: set[str] = request.app.state.methods_of(request.scope["path"])
-    return methods

@@ -1,5 +1,6 @@
 """Every router of the API in one flat list, and the paths that anybody may call."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -81,13 +82,30 @@ def walk() -> tuple[RouteInfo, ...]:
 
 
 def methods_of(path: str) -> frozenset[str]:
-    """Return every method that some route has for this path."""
+    """Return every method that some route has for this path; a path without parameters hides those with."""
+    literal = methods_of_literal(path)
+    if literal is not None:
+        return literal
     return frozenset[str]().union(*(methods for pattern, methods in _patterns() if pattern.match(path)))
 
 
+def methods_of_literal(path: str) -> frozenset[str] | None:
+    """Return the methods of a path without parameters, or None for any other path."""
+    return _literals().get(path)
+
+
 @cache
-def _patterns() -> tuple[tuple[Any, frozenset[str]], ...]:
-    return tuple((compile_path(route.path)[0], route.methods) for route in walk() if "WEBSOCKET" not in route.methods)
+def _literals() -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for route in walk():
+        if "{" not in route.path and "WEBSOCKET" not in route.methods:
+            found[route.path] = found.get(route.path, frozenset()) | route.methods
+    return found
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], frozenset[str]], ...]:
+    return tuple((compile_path(route.path)[0], route.methods) for route in walk() if "{" in route.path)
 
 
 def _info(prefix: str, route: Any) -> RouteInfo:

@@ -1,14 +1,29 @@
 """The base of request bodies: members that nobody knows are errors, and there are never many of them.
 
 A body of ten megabytes can hold a million unknown members, and a sentence about each takes ten seconds to make. So an
-object with more members than any of ours has is refused before they are looked at; lists of models take `Field(fail_fast=True)`.
+object with more members than any of ours has is refused before they are looked at, and lists of models stop at the
+first wrong one (`Field(fail_fast=True)`).
 """
 
-from typing import Any
+import re
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 _MOST_MEMBERS = 100
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
+
+
+def _refuse_numbers(value: Any) -> Any:
+    if isinstance(value, str) and not _RFC_3339.match(value):
+        raise ValueError("an instant is written like 2026-01-31T09:00:00+01:00")
+    if isinstance(value, int | float):
+        raise ValueError("an instant is text, not a number")  # noqa: TRY004 - pydantic wants a ValueError
+    return value
+
+
+# An instant with a time zone as text (RFC 3339); pydantic alone would take 0 for the first of January 1970.
+Instant = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers)]
 
 
 class Body(BaseModel):

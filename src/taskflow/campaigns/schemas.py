@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from taskflow.base.bodies import Instant
 from taskflow.campaigns.models import Campaign, ImportReport, Progress, Recipient
 from taskflow.campaigns.service import NewCampaign
 from taskflow.campaigns.states import CampaignStatus
@@ -58,7 +59,7 @@ class CampaignFields(TemplateIn):
     rate_limit_per_minute: int | None = Field(
         100, ge=1, le=10_000_000, description="Over all workers; null: unlimited."
     )
-    scheduled_at: AwareDatetime | None = Field(None, description="Start then by itself, if no row lacks a variable.")
+    scheduled_at: Instant | None = Field(None, description="Start then by itself, if no row lacks a variable.")
     uncertain_policy: Literal["hold", "resend"] = Field(
         "hold", description="What to do with a message that was on the wire when its sender died."
     )

@@ -4,9 +4,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime
 from redis.exceptions import RedisError
 
+from taskflow.base.bodies import Instant
 from taskflow.base.errors import ConflictError
 from taskflow.base.logging import get_logger
 from taskflow.base.pagination import Page
@@ -105,8 +105,8 @@ async def list_tasks(
     task_name: Text | None = None,
     queue: Text | None = None,
     campaign_id: UUID | None = None,
-    created_after: AwareDatetime | None = None,
-    created_before: AwareDatetime | None = None,
+    created_after: Instant | None = None,
+    created_before: Instant | None = None,
     limit: Limit = DEFAULT_PAGE,
     cursor: Cursor = None,
 ) -> Page[TaskOut]:

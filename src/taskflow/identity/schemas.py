@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
-from taskflow.base.bodies import Body
+from taskflow.base.bodies import Body, Instant
 from taskflow.identity.models import Role
-from taskflow.identity.passwords import MAX_LENGTH
+from taskflow.identity.passwords import MAX_LENGTH, MIN_LENGTH
 
 Email = Annotated[
     str,
@@ -16,6 +16,7 @@ Email = Annotated[
     Field(description="An address; upper and lower case are the same.", examples=["ada@example.com"]),
 ]
 Password = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, json_schema_extra={"format": "password"})]
+NewPassword = Annotated[Password, Field(min_length=MIN_LENGTH)]
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
@@ -77,7 +78,7 @@ class NewUser(Body):
     """A user to add."""
 
     email: Email
-    password: Password
+    password: NewPassword
     role: Role = Role.VIEWER
 
 
@@ -85,8 +86,8 @@ class UserChange(Body):
     """What to change about a user; their sessions end."""
 
     role: Role | None = None
-    is_active: bool | None = None
-    password: Password | None = None
+    is_active: StrictBool | None = None
+    password: NewPassword | None = None
 
 
 class NewKey(Body):
@@ -96,7 +97,7 @@ class NewKey(Body):
     role: Role = Role.VIEWER
     scopes: list[Literal["metrics"]] = Field([], max_length=10)
     rate_limit_per_minute: int | None = Field(None, ge=1, le=1_000_000, description="Instead of its owner's limit.")
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class KeyOut(Output):

@@ -33,7 +33,12 @@ Links = Annotated[UnsubscribeLinks, Depends(_links)]
 Suppressions = Annotated[Suppression, Depends(_suppression)]
 
 
-@root_router.get("/unsubscribe/{token}", dependencies=[public()], response_class=HTMLResponse)
+@root_router.get(
+    "/unsubscribe/{token}",
+    dependencies=[public()],
+    response_class=HTMLResponse,
+    responses={404: {"description": "The link does not work.", "content": {"text/html": {}}}},
+)
 async def unsubscribe_page(token: str, links: Links, suppressions: Suppressions) -> HTMLResponse:
     """Show the page that asks whether to unsubscribe; changes nothing."""
     try:

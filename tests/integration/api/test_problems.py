@@ -38,6 +38,10 @@ async def test_an_unknown_route_is_a_problem_and_a_wrong_method_names_all_right_
         wrong = await viewer.request(method, "/api/v1/tasks")
         assert (wrong.status_code, wrong.headers["Allow"]) == (405, "GET, POST")
         assert wrong.json()["code"] == "method_not_allowed"
+    bulk = await viewer.get("/api/v1/tasks/bulk")
+    assert (bulk.status_code, bulk.headers["Allow"]) == (405, "POST")
+    nowhere = await viewer.post("/api/v1/nothing/at/all")
+    assert (nowhere.status_code, nowhere.json()["code"]) == (404, "not_found")
     get = await viewer.get("/api/v1/auth/ws-ticket")
     assert (get.status_code, get.headers["Allow"]) == (405, "POST")
 
