@@ -3939,6 +3939,15 @@ export interface operations {
                     "text/html": string;
                 };
             };
+            /** @description The link does not work. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
             /** @description What went wrong (RFC 9457). */
             default: {
                 headers: {
