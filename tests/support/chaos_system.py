@@ -258,6 +258,11 @@ class System:
         (os.killpg if group else os.kill)(pid, number)
         return pid
 
+    @staticmethod
+    def send_to(pid: int, number: signal.Signals) -> None:
+        """Send a signal to one process."""
+        os.kill(pid, number)
+
     def children(self, name: str) -> list[int]:
         """Return the worker children of a node."""
         pid = self.members[name].pid
