@@ -27,7 +27,7 @@ function PlainRow<T>({ row, index, id, active, selected, clickable, template }: 
         "grid h-9 items-center border-b px-4 text-sm -outline-offset-2",
         active && "outline-(--ring) group-focus-visible/grid:outline-2",
         clickable && "cursor-pointer",
-        selected ? "bg-active" : "hover:bg-hover",
+        selected ? "bg-active [&_.text-faint]:text-muted" : "hover:bg-hover",
       )}
       style={{ gridTemplateColumns: template }}
     >
