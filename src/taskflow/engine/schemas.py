@@ -28,7 +28,7 @@ class NewTask(Body):
         default_factory=dict, description="An object is keyword arguments, a list is positional ones."
     )
     kwargs: dict[str, Any] | None = Field(None, description="Keyword arguments beside a list of positional ones.")
-    priority: PriorityName | Annotated[int, Field(ge=1, le=10)] | None = Field(
+    priority: PriorityName | Annotated[int, Field(strict=True, ge=1, le=10)] | None = Field(
         None,
         description="CRITICAL 10, HIGH 8, MEDIUM 5, LOW 2, or a number; by default the task's own.",
         examples=["HIGH"],

@@ -1,6 +1,12 @@
 """Tasks over HTTP."""
 
+from uuid import UUID
+
 import httpx
+import pytest
+
+from support.api import Api
+from taskflow.base.ids import uuid7
 
 
 async def test_a_submitted_task_can_be_read_with_its_history(operator: httpx.AsyncClient) -> None:
@@ -16,3 +22,144 @@ async def test_a_submitted_task_can_be_read_with_its_history(operator: httpx.Asy
     assert found["executions"] == []
     assert found["result"] is None
     assert found["logs"] == []
+
+
+async def submit(client: httpx.AsyncClient, **body: object) -> str:
+    answer = await client.post("/api/v1/tasks", json={"task_name": "x", **body})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["task_id"]
+
+
+async def test_arguments_come_as_an_object_a_list_or_both_kinds(operator: httpx.AsyncClient) -> None:
+    for body, args, kwargs in (
+        ({"args": {"a": 1}}, None, {"a": 1}),
+        ({"args": [1, "two"]}, [1, "two"], None),
+        ({"args": [1], "kwargs": {"b": 2}}, [1], {"b": 2}),
+        ({"kwargs": {"b": 2}}, None, {"b": 2}),
+        ({}, None, None),
+    ):
+        found = (await operator.get(f"/api/v1/tasks/{await submit(operator, **body)}")).json()
+        assert (found["task_args"], found["task_kwargs"]) == (args, kwargs)
+    both = await operator.post("/api/v1/tasks", json={"task_name": "x", "args": {"a": 1}, "kwargs": {"b": 2}})
+    assert both.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("given", "number"), [("CRITICAL", 10), ("HIGH", 8), ("MEDIUM", 5), ("LOW", 2), (1, 1), (10, 10)]
+)
+async def test_a_priority_is_a_name_or_a_number(operator: httpx.AsyncClient, given: object, number: int) -> None:
+    found = (await operator.get(f"/api/v1/tasks/{await submit(operator, priority=given)}")).json()
+    assert found["priority"] == number
+    for wrong in ("highest", 0, 11, 5.5, True, "high"):
+        assert (await operator.post("/api/v1/tasks", json={"task_name": "x", "priority": wrong})).status_code == 422
+
+
+async def test_a_task_for_later_waits_as_scheduled(operator: httpx.AsyncClient) -> None:
+    task_id = await submit(operator, scheduled_at="2099-01-01T00:00:00+02:00")
+    found = (await operator.get(f"/api/v1/tasks/{task_id}")).json()
+    assert (found["status"], found["due_at"]) == ("SCHEDULED", "2098-12-31T22:00:00Z")
+    for wrong in ("2099-01-01T00:00:00", 0, "tomorrow"):
+        assert (await operator.post("/api/v1/tasks", json={"task_name": "x", "scheduled_at": wrong})).status_code == 422
+
+
+async def test_many_tasks_are_accepted_together_or_not_at_all(api: Api, operator: httpx.AsyncClient) -> None:
+    tasks = [{"task_name": "x", "args": {"n": number}} for number in range(250)]
+    ids = (await operator.post("/api/v1/tasks/bulk", json={"tasks": tasks})).json()["task_ids"]
+    assert len(set(ids)) == 250
+    first = (await operator.get(f"/api/v1/tasks/{ids[0]}")).json()
+    assert first["task_kwargs"] == {"n": 0}
+    refused = await operator.post("/api/v1/tasks/bulk", json={"tasks": [*tasks, {"task_name": ""}]})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["pointer"] == "#/tasks/250/task_name"
+    assert await api.database.pool.fetchval("SELECT count(*) FROM tasks") == 250
+
+
+async def test_pages_together_give_every_task_once_newest_first(operator: httpx.AsyncClient) -> None:
+    ids = [await submit(operator) for _ in range(7)]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        query = {"limit": 3} | ({"cursor": cursor} if cursor else {})
+        page = (await operator.get("/api/v1/tasks", params=query)).json()
+        seen += [item["task_id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == list(reversed(ids))
+
+
+async def test_lists_are_filtered_and_failures_come_by_when_they_failed(api: Api, operator: httpx.AsyncClient) -> None:
+    first, second, third = [await submit(operator, queue=queue) for queue in ("a", "b", "b")]
+    fail = (
+        "UPDATE tasks SET status = $2, completed_at = now(), failed_at = now() - $3 * interval '1 hour' "
+        "WHERE task_id = $1"
+    )
+    await api.database.pool.execute(fail, UUID(first), "FAILED", 0)
+    await api.database.pool.execute(fail, UUID(third), "TIMEOUT", 1)
+
+    async def listed(**query: object) -> list[str]:
+        answer = await operator.get("/api/v1/tasks", params=query)
+        assert answer.status_code == 200, answer.text
+        return [item["task_id"] for item in answer.json()["items"]]
+
+    assert await listed(status=["FAILED", "TIMEOUT"]) == [first, third]
+    assert await listed(status="PENDING") == [second]
+    assert await listed(status=["PENDING", "FAILED"]) == [second, first]
+    assert await listed(queue="b") == [third, second]
+    assert await listed(task_name="y") == []
+    assert await listed(created_after="2099-01-01T00:00:00Z") == []
+    assert await listed(created_before="2099-01-01T00:00:00Z") == [third, second, first]
+    page = (await operator.get("/api/v1/tasks", params={"status": "FAILED,", "limit": 1})).status_code
+    assert page == 422
+    one = (await operator.get("/api/v1/tasks", params={"status": ["FAILED", "TIMEOUT"], "limit": 1})).json()
+    rest = await listed(status=["FAILED", "TIMEOUT"], limit=1, cursor=one["next_cursor"])
+    assert rest == [third]
+
+
+async def test_cancel_and_retry_follow_the_state_machine(operator: httpx.AsyncClient) -> None:
+    task_id = await submit(operator)
+    assert (await operator.post(f"/api/v1/tasks/{task_id}/retry")).json()["code"] == "illegal_transition"
+    assert (await operator.delete(f"/api/v1/tasks/{task_id}")).json()["status"] == "CANCELLED"
+    assert (await operator.delete(f"/api/v1/tasks/{task_id}")).status_code == 409
+    assert (await operator.post(f"/api/v1/tasks/{task_id}/retry")).json()["status"] == "PENDING"
+
+
+async def test_workers_are_listed_paused_and_resumed(api: Api, operator: httpx.AsyncClient) -> None:
+    alive, dead = uuid7(), uuid7()
+    insert = "INSERT INTO workers (worker_id, hostname, status) VALUES ($1, $2, $3)"
+    await api.database.pool.execute(insert, alive, "one", "ACTIVE")
+    await api.database.pool.execute(insert, dead, "two", "DEAD")
+    listed = (await operator.get("/api/v1/workers")).json()["items"]
+    assert {item["hostname"] for item in listed} == {"one", "two"}
+    for verb, wanted in (("pause", "PAUSE"), ("resume", "RUN")):
+        assert (await operator.post(f"/api/v1/workers/{alive}/{verb}")).status_code == 200
+        assert await api.database.pool.fetchval("SELECT wanted FROM workers WHERE worker_id = $1", alive) == wanted
+    assert (await operator.post(f"/api/v1/workers/{dead}/pause")).json()["code"] == "worker_gone"
+    assert (await operator.post(f"/api/v1/workers/{uuid7()}/pause")).status_code == 404
+
+
+async def test_dead_letters_are_requeued_one_by_one_by_name_and_all(api: Api, operator: httpx.AsyncClient) -> None:
+    names = ["a", "a", "b", "c"]
+    letters = []
+    for name in names:
+        task_id = await submit(operator, task_name=name)
+        letters.append(uuid7())
+        await api.database.pool.execute(
+            "UPDATE tasks SET status = 'FAILED', completed_at = now(), failed_at = now() WHERE task_id = $1",
+            UUID(task_id),
+        )
+        await api.database.pool.execute(
+            """INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason,
+                                              total_attempts) VALUES ($1, $2, 1, $3, '{}', 'broken', 6)""",
+            letters[-1], UUID(task_id), name,
+        )  # fmt: skip
+    listed = (await operator.get("/api/v1/dead-letters", params={"task_name": "a"})).json()["items"]
+    assert [item["dlq_id"] for item in listed] == [str(letters[1]), str(letters[0])]
+    one = await operator.post(f"/api/v1/dead-letters/{letters[0]}/requeue")
+    assert one.json()["requeued_at"] is not None
+    assert (await operator.post(f"/api/v1/dead-letters/{letters[0]}/requeue")).status_code == 409
+    path = "/api/v1/dead-letters/requeue"
+    assert (await operator.post(path, json={"task_name": "a"})).json() == {"requeued": 1}
+    assert (await operator.post(path, json={"dlq_ids": [str(letters[2])]})).json() == {"requeued": 1}
+    assert (await operator.post(path, json={})).json() == {"requeued": 1}
+    assert (await operator.post(path, json={})).json() == {"requeued": 0}

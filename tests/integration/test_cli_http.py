@@ -1,0 +1,111 @@
+"""Commands that speak HTTP, against a served API, as a shell runs them."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.api import serving
+from taskflow.base.ids import uuid7
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.dispatch import Settled
+from taskflow.db.pool import Database
+from taskflow.identity.first_start import ensure_cli_key, ensure_first_admin
+from taskflow.settings import Settings
+
+
+class Shell:
+    """Runs `taskflow …`."""
+
+    def __init__(self, environment: dict[str, str], url: str) -> None:
+        self.environment = environment | {"TASKFLOW_API_URL": url}
+
+    async def start(self, *arguments: str, **changes: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "taskflow.cli.main", *arguments,
+            env=self.environment | changes,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+
+    async def run(self, *arguments: str, stdin: str = "", **changes: str) -> tuple[int, str, str]:
+        process = await self.start(*arguments, **changes)
+        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 60)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    async def json(self, *arguments: str) -> object:
+        code, out, err = await self.run(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+
+@pytest.fixture
+async def shell(settings: Settings, database: Database, environment: dict[str, str]) -> AsyncIterator[Shell]:
+    await ensure_first_admin(database, settings)
+    settings.home.mkdir(parents=True)
+    await ensure_cli_key(database, settings)
+    async with serving(settings) as url:
+        yield Shell(environment, url)
+
+
+async def test_a_task_is_submitted_found_cancelled_and_retried(shell: Shell) -> None:
+    created = await shell.json("task", "submit", "resize", "image_id=3", "name=tree", "--priority", "high")
+    task_id = created["task_id"]  # type: ignore[index]
+    found = await shell.json("task", "get", task_id)
+    assert found["task_kwargs"] == {"image_id": 3, "name": "tree"}  # type: ignore[index]
+    assert found["priority"] == 8  # type: ignore[index]
+    listed = await shell.json("task", "list", "--status", "pending")
+    assert [item["task_id"] for item in listed] == [task_id]  # type: ignore[attr-defined]
+    code, out, _ = await shell.run("task", "cancel", task_id)
+    assert (code, "CANCELLED" in out) == (0, True)
+    assert (await shell.json("task", "retry", task_id))[0]["status"] == "PENDING"  # type: ignore[index]
+    assert await shell.json("task", "logs", task_id) == []
+
+
+async def test_exit_codes_tell_scripts_what_happened(shell: Shell) -> None:
+    code, _, err = await shell.run("task", "get", str(uuid7()))
+    assert (code, err.startswith("taskflow: There is no task")) == (3, True)
+    assert (await shell.run("task", "list", TASKFLOW_API_KEY="tf_000000000000_" + "A" * 43))[0] == 4
+    assert (await shell.run("task", "list", TASKFLOW_HOME="/nonexistent"))[0] == 4
+    assert (await shell.run("task", "submit", ""))[0] == 5
+    assert (await shell.run("task", "submit", "x", "no-equals-sign"))[0] == 2
+    assert (await shell.run("task", "list", TASKFLOW_API_URL="http://127.0.0.1:1"))[0] == 6
+    assert (await shell.run("dlq", "requeue"))[0] == 2
+
+
+async def test_users_keys_workers_and_dead_letters_are_managed(shell: Shell, tmp_path: Path) -> None:
+    code, out, err = await shell.run("user", "create", "ada@example.com", "--password-stdin", stdin="a long password\n")
+    assert (code, out) == (0, "ada@example.com may sign in as viewer.\n"), err
+    made = await shell.json("key", "create", "robot", "--role", "operator", "--scope", "metrics")
+    assert made["key"].startswith("tf_")  # type: ignore[index]
+    assert (await shell.run("task", "list", TASKFLOW_API_KEY=made["key"]))[0] == 0  # type: ignore[index]
+    assert (await shell.run("key", "revoke", made["key_id"]))[0] == 0  # type: ignore[index]
+    assert (await shell.run("worker", "list"))[::2] == (0, "No workers.\n")
+    assert await shell.json("worker", "list") == []
+    assert await shell.json("dlq", "list") == []
+    assert await shell.json("dlq", "requeue", "--all") == {"requeued": 0}
+
+
+async def test_watching_a_task_ends_with_it_and_tells_how_it_ended(
+    shell: Shell, database: Database, broker: RedisBroker
+) -> None:
+    await broker.dispatch.publish_generation("g")
+    done = (await shell.json("task", "submit", "x"))["task_id"]  # type: ignore[index]
+    failed = (await shell.json("task", "submit", "x"))["task_id"]  # type: ignore[index]
+    watching = await shell.start("task", "watch", done, failed)
+    await asyncio.sleep(1)  # not needed for the result: ends before and after the subscription are both found
+    for task_id, status, failed_at in ((done, "COMPLETED", None), (failed, "FAILED", "now()")):
+        await database.pool.execute(
+            f"UPDATE tasks SET status = '{status}', completed_at = now(), failed_at = {failed_at or 'NULL'} "  # noqa: S608
+            "WHERE task_id = $1::text::uuid",
+            task_id,
+        )
+        await broker.dispatch.settle([Settled("default", task_id, status)])
+    out, _ = await asyncio.wait_for(watching.communicate(), 30)
+    assert sorted(out.decode().splitlines()) == sorted([f"{done}  COMPLETED", f"{failed}  FAILED"])
+    assert watching.returncode == 1
