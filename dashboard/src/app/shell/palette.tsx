@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { Command } from "cmdk";
+import { Command, defaultFilter } from "cmdk";
 import { CornerDownLeft, Keyboard, LogOut, Megaphone, Moon, Plus, Search, Sun } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import { type ReactNode, useState } from "react";
@@ -16,6 +16,14 @@ interface PaletteProps {
   open: boolean;
   onClose: () => void;
   onHelp: () => void;
+}
+
+const SEARCH = "search:";
+/** Below a page or a campaign of that name, above what only has the same letters somewhere. */
+const SEARCH_SCORE = 0.5;
+
+function score(value: string, text: string, keywords?: string[]): number {
+  return value.startsWith(SEARCH) ? SEARCH_SCORE : defaultFilter(value, text, keywords);
 }
 
 /** Campaigns that some list has already fetched: the palette itself asks the server nothing. */
@@ -59,7 +67,7 @@ function Content({ onClose, onHelp }: Omit<PaletteProps, "open">) {
   };
   const go = (to: string) => run(() => navigate(to));
   return (
-    <Command loop label="Search and act">
+    <Command loop label="Search and act" filter={score}>
       <div className="flex items-center gap-2.5 border-b px-4">
         <Search aria-hidden size={16} className="shrink-0 text-faint" />
         <Command.Input
@@ -78,7 +86,7 @@ function Content({ onClose, onHelp }: Omit<PaletteProps, "open">) {
             {suggestions(text).map(({ to, label }) => (
               <Item
                 key={to}
-                value={`${text} ${to}`}
+                value={`${SEARCH} ${to}`}
                 onSelect={go(to)}
                 icon={<CornerDownLeft aria-hidden size={15} />}
               >
