@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from taskflow.base.errors import TaskFlowError
@@ -49,8 +49,7 @@ class WorkerContext:
         await self._stack.aclose()
 
 
-@dataclass(frozen=True, slots=True)
-class TaskContext:
+class TaskContext(NamedTuple):
     """The attempt that is running.
 
     Attributes:
@@ -62,7 +61,7 @@ class TaskContext:
     task_name: str
     lease_epoch: int
     attempt: int
-    emit: Callable[[str, str, Any], None] = field(repr=False)
+    emit: Callable[[str, str, Any], None]
 
     def log(self, message: str, *, level: Level = "INFO", **metadata: Any) -> None:
         """Write a line into the task's log; it is kept with the task and shown with it."""

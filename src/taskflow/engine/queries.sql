@@ -60,14 +60,15 @@ WITH outcome AS (
 SELECT task_id, status, dispatch_key, priority, due_at FROM ended;
 
 -- name: complete
--- `finish` for the commonest end: COMPLETED, nothing to keep but the attempt.
+-- `finish` for the commonest end: COMPLETED, nothing to keep but the attempt. Answers how many it ended; which ones
+-- they were is asked (`ended_as`) only when it was not all of them.
 WITH ended AS (
   UPDATE tasks AS t
   SET status = 'COMPLETED', completed_at = now(), started_at = now() - o.seconds * interval '1 second'
   FROM unnest($1::uuid[], $2::int[], $3::float8[]) AS o (task_id, epoch, seconds)
   WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
   RETURNING t.task_id, t.worker_id, t.lease_epoch, t.started_at, t.retry_count + t.crash_count + 1 AS attempt,
-            t.dispatch_key, o.seconds, t.campaign_id
+            o.seconds, t.campaign_id
 ), history AS (
   INSERT INTO task_executions (task_id, worker_id, lease_epoch, attempt_number, started_at, completed_at,
                                duration_seconds, status)
@@ -75,7 +76,7 @@ WITH ended AS (
   FROM ended WHERE campaign_id IS NULL -- the ledger row is the history of a campaign's success
   ON CONFLICT DO NOTHING
 )
-SELECT task_id, dispatch_key FROM ended;
+SELECT count(*) FROM ended;
 
 -- name: ended_as
 -- What became of tasks that a `finish` did not touch: was its reply lost, or is the lease gone?

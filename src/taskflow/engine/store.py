@@ -95,9 +95,12 @@ class TaskStore:
 
         Safe to repeat: what an earlier call has written counts as written.
         """
-        plain = sorted((o for o in outcomes if o.is_plain), key=_task_id)
-        rest = sorted((o for o in outcomes if not o.is_plain), key=_task_id)
+        plain: list[Outcome] = []
+        rest: list[Outcome] = []
+        for outcome in sorted(outcomes, key=_task_id):
+            (plain if outcome.is_plain else rest).append(outcome)
         written: set[UUID] = set()
+        completed = 0
         async with self._pool.acquire() as connection:
             if rest or logs:
                 async with connection.transaction():
@@ -106,10 +109,11 @@ class TaskStore:
                     if rest:
                         written |= {row[0] for row in await connection.fetch(sql.finish, *_columns(rest))}
                     if plain:
-                        written |= {row[0] for row in await connection.fetch(sql.complete, *_plain_columns(plain))}
+                        completed = await connection.fetchval(sql.complete, *_plain_columns(plain))
             elif plain:
-                written |= {row[0] for row in await connection.fetch(sql.complete, *_plain_columns(plain))}
-            missing = {o.lease.task_id: o for o in outcomes if o.lease.task_id not in written}
+                completed = await connection.fetchval(sql.complete, *_plain_columns(plain))
+            unsure = rest if completed == len(plain) else outcomes
+            missing = {o.lease.task_id: o for o in unsure if o.lease.task_id not in written}
             if not missing:
                 return set()
             rows = await connection.fetch(sql.ended_as, sorted(missing))

@@ -132,12 +132,12 @@ class Dispatch:
 
     async def settle(self, settled: Iterable[Settled]) -> int:
         """Forget ids that were handed out and announce how they ended; return how many leases there were."""
-        groups: defaultdict[str, list[str]] = defaultdict(list)
+        groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for key, task_id, status in settled:
-            groups[key] += (task_id, status)
+            groups[key, status].append(task_id)
         arguments: list[Any] = [self._keys.prefix, EVENT_STREAM_LENGTH]
-        for key, pairs in groups.items():
-            arguments += (key, len(pairs) // 2, *pairs)
+        for (key, status), task_ids in groups.items():
+            arguments += (key, status, " ".join(task_ids))
         return int(await self._settle(args=arguments)) if groups else 0
 
     async def release(self, entries: Iterable[Entry]) -> None:

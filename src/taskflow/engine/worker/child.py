@@ -95,7 +95,12 @@ class Child:
         self._stock = Stock(settings)
         self._slots = SlotPool(settings.imports)
         self._publisher = Publisher(
-            self._store, context.broker.dispatch, board, max_batch=settings.max_batch, on_settled=self._settled
+            self._store,
+            context.broker.dispatch,
+            board,
+            max_batch=settings.max_batch,
+            more_to_come=lambda: bool(self._stock.waiting),
+            on_settled=self._settled,
         )
         self._poller = Poller(
             self._store,
@@ -194,6 +199,7 @@ class Child:
             self._board.tick()
             self._board.set(Counter.RUNNING, self._stock.running)
             self._board.set(Counter.HELD, self._stock.held)
+            self._executor.stop_overdue()
             await asyncio.sleep(_TICK)
 
     async def _care(self) -> None:

@@ -40,19 +40,17 @@ class TimeLimitReached(BaseException):
 class Run:
     """One call under way: a single task, or the batch that shares it."""
 
-    __slots__ = ("deadline", "entries", "leases", "open", "reason", "started", "stop", "task", "timer")
+    __slots__ = ("deadline", "leases", "open", "reason", "started", "stop", "task")
 
     def __init__(self, leases: Sequence[Lease], seconds: float) -> None:
         """`seconds`: its time limit."""
         self.leases = leases
         self.started = monotonic()
         self.deadline = self.started + seconds
-        self.open = {lease.task_id for lease in leases}
+        self.open: dict[UUID, int] = {}  # what has not been reported, and its entry on the board
         self.reason: Reason | None = None
         self.stop: asyncio.Event | None = None  # set to stop a slot
-        self.entries: dict[UUID, int] = {}
         self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
 
 
 class Executor:
@@ -78,6 +76,7 @@ class Executor:
         self._on_room = on_room
         self._on_tainted = on_tainted
         self._buffer: deque[tuple[Lease, float]] = deque()
+        self._low = 0  # ask for more when no more than so many wait
         self.runs: dict[asyncio.Task[None], Run] = {}
 
     def feed(self, leases: Sequence[Lease]) -> None:
@@ -86,6 +85,7 @@ class Executor:
         for lease in leases:
             self._buffer.append((lease, now))
             self._stock.waiting[lease.dispatch_key] += 1
+        self._low = len(self._buffer) // 2
         self._pump()
 
     def release_waiting(self, dispatch_key: str | None = None) -> None:
@@ -111,6 +111,13 @@ class Executor:
         for run in list(self.runs.values()):
             if task_id in run.open and len(run.leases) == 1:
                 self._stop(run, reason)
+
+    def stop_overdue(self) -> None:
+        """Stop what has used up its time. Looking ten times a second is cheaper than a timer for every task."""
+        now = monotonic()
+        for run in list(self.runs.values()):
+            if now > run.deadline:
+                self._stop(run, "timeout")
 
     def stop_all(self, reason: Reason) -> None:
         """Stop everything that runs."""
@@ -162,7 +169,7 @@ class Executor:
         leases = [lease for lease, _ in claimed]
         run = Run(leases, float(leases[0].timeout_seconds))
         for lease in leases:
-            run.entries[lease.task_id] = self._board.start(lease.task_id, lease.lease_epoch, run.deadline)
+            run.open[lease.task_id] = self._board.start(lease.task_id, lease.lease_epoch, run.deadline)
         self._stock.running += 1
         if definition.batch:
             work = self._run_batch(definition, run, claimed)
@@ -171,9 +178,7 @@ class Executor:
         else:
             run.stop = asyncio.Event()
             work = self._run_sync(run)
-        loop = asyncio.get_running_loop()
-        run.timer = loop.call_at(loop.time() + leases[0].timeout_seconds, self._stop, run, "timeout")
-        run.task = loop.create_task(work)
+        run.task = asyncio.get_running_loop().create_task(work)
         self.runs[run.task] = run
         run.task.add_done_callback(self._ended)
 
@@ -211,20 +216,18 @@ class Executor:
 
     def _forget(self, run: Run) -> None:
         if run.task is not None and self.runs.pop(run.task, None) is not None:
-            if run.timer is not None:
-                run.timer.cancel()
             self._stock.running -= 1
             seconds = (monotonic() - run.started) / len(run.leases)
             self._stock.learn(run.leases[0].dispatch_key, seconds)
             self._pump()
-            self._on_room()
+            if self._stock.running < self._settings.capacity or len(self._buffer) <= self._low:
+                self._on_room()
 
     def _report(self, run: Run, outcome: Outcome) -> None:
         """Hand on one outcome; only the first of a task counts."""
-        task_id = outcome.lease.task_id
-        if task_id in run.open:
-            run.open.discard(task_id)
-            self._board.end(run.entries.pop(task_id))
+        entry = run.open.pop(outcome.lease.task_id, None)
+        if entry is not None:
+            self._board.end(entry)
             self._publisher.report(outcome)
 
     def _stopped(self, run: Run, lease: Lease) -> Outcome:

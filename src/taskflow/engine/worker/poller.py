@@ -108,18 +108,14 @@ class Poller:
         """Free the leases of committed outcomes."""
         self._stock.held -= len(outcomes)
         for outcome in outcomes:
-            self._settle(outcome.lease.task_id)
+            held = self._held.pop(outcome.lease.task_id, None)
+            if held is not None:
+                claim = held[1]
+                left = self._open[claim] = self._open[claim] - 1
+                if not left:
+                    del self._open[claim]
+                    self._done.append(claim)
         self._attention.set()
-
-    def _settle(self, task_id: UUID) -> None:
-        held = self._held.pop(task_id, None)
-        if held is None:
-            return
-        claim = held[1]
-        self._open[claim] -= 1
-        if not self._open[claim]:
-            del self._open[claim]
-            self._done.append(claim)
 
     async def run(self) -> None:
         """Claim until cancelled."""
@@ -165,14 +161,12 @@ class Poller:
         claim_id = uuid7()
         ids = [task_id for _, group in claimed.groups for task_id in group]
         leases = await self._claim_rows(claim_id, ids)
-        won = {str(lease.task_id) for lease in leases}
+        won = {str(lease.task_id): lease for lease in leases}
         if leases:
             self._open[claim_id] = len(leases)
             self._held.update((lease.task_id, (lease, claim_id)) for lease in leases)
             self._stock.held += len(leases)
-            place = {task_id: index for index, task_id in enumerate(ids)}
-            leases.sort(key=lambda lease: place[str(lease.task_id)])
-            self._feed(leases)
+            self._feed([won[task_id] for task_id in ids if task_id in won])
         else:
             self._done.append(claim_id)
         if len(won) < len(ids):

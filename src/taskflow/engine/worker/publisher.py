@@ -1,12 +1,15 @@
 """The result publisher: group commit of ends, then their announcement.
 
-Outcomes collect while a flush is under way and go with the next one, so a lone task is written at once and a busy
-child writes hundreds in one statement. A lease is free only once its flush has committed. A lost connection repeats
+Outcomes collect while a flush is under way and go with the next one. A lone task is thus written at once; a child that
+has more to run gives a flush a few milliseconds to fill, because a statement of a hundred costs a tenth of a hundred
+statements. A lease is free only once its flush has committed. A lost connection repeats
 the same batch (`TaskStore.finish` is safe to repeat); a batch that PostgreSQL refuses for what is in it is halved until
 the one bad outcome stands alone and is written as a failure that says so.
 """
 
 import asyncio
+import contextlib
+from collections import Counter as Sums
 from collections import deque
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -24,6 +27,7 @@ from taskflow.engine.worker.board import Board, Counter
 log = get_logger(__name__)
 
 CONNECTION_LOST = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
+_MOMENT = 0.005  # seconds that an outcome waits for company, at most
 _COUNTERS = {
     TaskStatus.COMPLETED: Counter.COMPLETED,
     TaskStatus.FAILED: Counter.FAILED,
@@ -44,18 +48,22 @@ class Publisher:
         board: Board,
         *,
         max_batch: int,
+        more_to_come: Callable[[], bool],
         on_settled: Callable[[Sequence[Outcome]], None],
     ) -> None:
-        """`on_settled` hears, after each commit, which leases are free again."""
+        """`more_to_come` tells whether work waits to be run; `on_settled` hears which leases a commit has freed."""
         self._store = store
         self._dispatch = dispatch
         self._board = board
         self._max_batch = max_batch
+        self._enough = max(1, max_batch // 2)
+        self._more_to_come = more_to_come
         self._on_settled = on_settled
         self._outcomes: deque[Outcome] = deque()
         self._logs: deque[LogLine] = deque()
         self._announcements: deque[tuple[list[Outcome], set[UUID]]] = deque()
         self._work = asyncio.Event()
+        self._full = asyncio.Event()
         self._to_announce = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -66,6 +74,8 @@ class Publisher:
         self._outcomes.append(outcome)
         self._idle.clear()
         self._work.set()
+        if len(self._outcomes) >= self._enough or not self._more_to_come():
+            self._full.set()
 
     def log(self, line: LogLine) -> None:
         """Take a log line; it is written with the next flush, at the latest within a second."""
@@ -88,6 +98,7 @@ class Publisher:
             await self._work.wait()
             self._work.clear()
             while self._outcomes or self._logs:
+                await self._gather()
                 outcomes = [self._outcomes.popleft() for _ in range(min(self._max_batch, len(self._outcomes)))]
                 logs = [self._logs.popleft() for _ in range(min(1000, len(self._logs)))]
                 stale = await self._flush(outcomes, logs)
@@ -97,6 +108,15 @@ class Publisher:
                     self._announcements.append((outcomes, stale))
                     self._to_announce.set()
             self._check_idle()
+
+    async def _gather(self) -> None:
+        """Let a busy child fill the batch; an idle one need not wait."""
+        if len(self._outcomes) >= self._enough or not self._more_to_come():
+            return
+        self._full.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_MOMENT):
+                await self._full.wait()
 
     def _check_idle(self) -> None:
         if not (self._outcomes or self._logs or self._announcements or self._busy):
@@ -140,13 +160,16 @@ class Publisher:
         return await self._flush([outcome], [])
 
     def _count(self, outcomes: Sequence[Outcome], stale: set[UUID]) -> None:
+        sums: Sums[Counter] = Sums()
         for outcome in outcomes:
             if outcome.lease.task_id in stale:
-                self._board.count(Counter.STALE)
+                sums[Counter.STALE] += 1
             elif outcome.crashes:
-                self._board.count(Counter.CRASHED)
+                sums[Counter.CRASHED] += 1
             else:
-                self._board.count(_COUNTERS[outcome.status])
+                sums[_COUNTERS[outcome.status]] += 1
+        for counter, by in sums.items():
+            self._board.count(counter, by)
 
     async def _announce(self) -> None:
         """Tell Redis after the commit, in order; while it is away, keep what is to be told."""
