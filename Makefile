@@ -4,6 +4,8 @@ BIN := .venv/bin
 SETUP := @$(PYTHON) tools/bootstrap.py
 # Processes that run tests side by side; each has servers of its own.
 WORKERS ?= 2
+# Seeds of each fault in `make chaos`; `make test` takes two.
+SEEDS ?= 20
 # Further arguments for the command behind a target: make test ARGS="-k campaign"
 ARGS ?=
 
@@ -41,7 +43,7 @@ check:
 
 chaos:
 	$(SETUP) dev
-	@TASKFLOW_CHAOS_SEEDS=20 $(BIN)/python -m pytest -m chaos $(ARGS)
+	@TASKFLOW_CHAOS_SEEDS=$(SEEDS) $(BIN)/python -m pytest -m chaos -n $(WORKERS) $(ARGS)
 
 bench:
 	$(SETUP) runtime bench
