@@ -10,6 +10,8 @@ parent reads; each field is written whole, so there is nothing to lock.
 import mmap
 import os
 import struct
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from enum import IntEnum
@@ -52,7 +54,11 @@ class Started(NamedTuple):
 
 def make_board() -> int:
     """Return the descriptor of a new board, to be inherited by a child."""
-    descriptor = os.memfd_create("taskflow-board", 0)
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("taskflow-board", 0)
+    else:
+        descriptor, path = tempfile.mkstemp(prefix="taskflow-board-")
+        os.unlink(path)  # noqa: PTH108 - the descriptor is all there is to it
     os.ftruncate(descriptor, SIZE)
     return descriptor
 
