@@ -18,12 +18,12 @@ interface PaletteProps {
   onHelp: () => void;
 }
 
-const SEARCH = "search:";
-/** Below a page or a campaign of that name, above what only has the same letters somewhere. */
-const SEARCH_SCORE = 0.5;
+/** Letters that merely occur somewhere in this order are no match. */
+const WEAKEST = 0.15;
 
 function score(value: string, text: string, keywords?: string[]): number {
-  return value.startsWith(SEARCH) ? SEARCH_SCORE : defaultFilter(value, text, keywords);
+  const found = defaultFilter(value, text, keywords);
+  return found < WEAKEST ? 0 : found;
 }
 
 /** Campaigns that some list has already fetched: the palette itself asks the server nothing. */
@@ -81,20 +81,6 @@ function Content({ onClose, onHelp }: Omit<PaletteProps, "open">) {
         <Command.Empty className="px-2 py-8 text-center text-muted text-sm">
           Nothing found
         </Command.Empty>
-        {text.trim() && (
-          <Group heading="Search">
-            {suggestions(text).map(({ to, label }) => (
-              <Item
-                key={to}
-                value={`${SEARCH} ${to}`}
-                onSelect={go(to)}
-                icon={<CornerDownLeft aria-hidden size={15} />}
-              >
-                {label}
-              </Item>
-            ))}
-          </Group>
-        )}
         <Group heading="Go to">
           {destinations.map(({ to, label, icon: Icon }) => (
             <Item key={to} onSelect={go(to)} icon={<Icon aria-hidden size={15} />}>
@@ -134,6 +120,21 @@ function Content({ onClose, onHelp }: Omit<PaletteProps, "open">) {
             Sign out
           </Item>
         </Group>
+        {/* Last, so that Enter after the name of a page or a campaign leads there. */}
+        {text.trim() && (
+          <Group heading="Search">
+            {suggestions(text).map(({ to, label }) => (
+              <Item
+                key={to}
+                value={`${text} ${to}`}
+                onSelect={go(to)}
+                icon={<CornerDownLeft aria-hidden size={15} />}
+              >
+                {label}
+              </Item>
+            ))}
+          </Group>
+        )}
       </Command.List>
     </Command>
   );
