@@ -8,7 +8,7 @@ the handle once it has committed, or leave it to the relay, which finds it withi
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -53,8 +53,7 @@ class TaskHandle(Generic[R]):
     is_new: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A task by name, as it comes over HTTP: checked against the definition where this process knows it."""
 
     task_name: str
@@ -204,7 +203,7 @@ class Engine:
             if any(row.delay is not None for row in rows):
                 now = await connection.fetchval("SELECT now()")
                 rows = [
-                    row if row.delay is None else replace(row, scheduled_at=now + timedelta(seconds=row.delay))
+                    row if row.delay is None else row._replace(scheduled_at=now + timedelta(seconds=row.delay))
                     for row in rows
                 ]
             try:
@@ -222,8 +221,7 @@ class Engine:
             log.warning("child_not_noted", parent=str(parent_id), error=str(error))
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A task about to be inserted."""
 
     task_id: UUID

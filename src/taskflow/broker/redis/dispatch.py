@@ -7,6 +7,7 @@ asyncpg takes them, and never become UUID objects on the way.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
@@ -16,6 +17,7 @@ from redis.asyncio import Redis
 from taskflow.broker.keys import Keys
 
 EVENT_STREAM_LENGTH = 100_000
+_PUSHED_AT_ONCE = 1_000  # a script holds up everybody else
 _FOLDER = Path(__file__).parent
 PRIORITY_SPAN = 10**14  # more milliseconds than UUIDv7 times will reach for three thousand years
 
@@ -88,15 +90,15 @@ class Dispatch:
 
         Ids behind the end of an overflowing window stay in PostgreSQL, but for the relay's `refill`.
         """
-        head: list[Any] = [self._keys.prefix, self._window, "refill" if refill else ""]
-        arguments = head.copy()
         added = 0
-        for key, priority, task_id in entries:
-            arguments += (key, score(priority, task_id), task_id)
-            if len(arguments) > 3000:
-                added += await self._push(args=arguments)
-                arguments = head.copy()
-        if len(arguments) > len(head):
+        waiting = iter(entries)
+        while some := list(islice(waiting, _PUSHED_AT_ONCE)):
+            groups: defaultdict[str, list[str]] = defaultdict(list)
+            for key, priority, task_id in some:
+                groups[key].append(f"{score(priority, task_id)}:{task_id}")
+            arguments: list[Any] = [self._keys.prefix, self._window, "refill" if refill else ""]
+            for key, places in groups.items():
+                arguments += (key, " ".join(places))
             added += await self._push(args=arguments)
         return added
 

@@ -1,5 +1,6 @@
 -- Put ids in line and wake idle consumers.
--- KEYS: none beyond the prefix. ARGV: prefix, window, mode ('' or 'refill'), then triples (dispatch key, score, id).
+-- KEYS: none beyond the prefix. ARGV: prefix, window, mode ('' or 'refill'), then pairs: dispatch key, and score:id of
+-- each task with a space between them.
 -- An id that already waits or runs is left as it is, so pushing twice is harmless.
 -- A key grown past the window loses its tail to PostgreSQL and is marked in dispatch:overflow. From then on an id that
 -- belongs behind the window's end is left to PostgreSQL too, else it would overtake the tail and hide it from the
@@ -15,13 +16,16 @@ local function window_end(key)
   return {tonumber(last[2] or -1), last[1] or ''}
 end
 
-for i = 4, #ARGV, 3 do
-  local key, score, id = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+for i = 4, #ARGV, 2 do
+  local key = ARGV[i]
   if ends[key] == nil then ends[key] = window_end(key) end
-  local last, place = ends[key], tonumber(score)
-  local behind = last and (place > last[1] or (place == last[1] and id > last[2]))
-  if not behind and not redis.call('ZSCORE', prefix .. 'task:running:' .. key, id) then
-    added = added + redis.call('ZADD', prefix .. 'task:queue:' .. key, 'NX', score, id)
+  local queue, running, last = prefix .. 'task:queue:' .. key, prefix .. 'task:running:' .. key, ends[key]
+  for score, id in string.gmatch(ARGV[i + 1], '(%d+):(%S+)') do
+    local place = tonumber(score)
+    local behind = last and (place > last[1] or (place == last[1] and id > last[2]))
+    if not behind and not redis.call('ZSCORE', running, id) then
+      added = added + redis.call('ZADD', queue, 'NX', score, id)
+    end
   end
   touched[key] = true
 end
