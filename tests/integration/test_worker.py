@@ -154,9 +154,7 @@ async def test_a_result_that_is_no_json_fails_the_attempt(
     handle = await engine.enqueue(tasks.returns_rubbish)
 
     async def failed() -> str | None:
-        return await database.pool.fetchval(
-            "SELECT error_message FROM task_results WHERE task_id = $1", handle.task_id
-        )
+        return await database.pool.fetchval("SELECT error_message FROM task_results WHERE task_id = $1", handle.task_id)
 
     assert "The result cannot be written as JSON" in (await eventually(failed) or "")
 
