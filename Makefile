@@ -35,7 +35,7 @@ up:
 
 test:
 	$(SETUP) dev dashboard
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check:
 	$(SETUP) dev node

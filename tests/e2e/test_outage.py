@@ -1,0 +1,31 @@
+"""The API goes away under an open dashboard, and comes back."""
+
+from playwright.sync_api import expect
+
+from support.dashboard import Dashboard
+from support.up import System
+
+
+def test_a_lost_connection_is_told_and_everything_recovers_by_itself(admin: Dashboard, system: System) -> None:
+    page = admin.page
+    admin.expected = "ERR_|WebSocket|502|503"
+    task_id = system.submit("noop")
+    system.ended(task_id)
+    admin.goto("/tasks")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    expect(admin.row(task_id[-8:])).to_be_visible()
+    with system.without_api():
+        expect(page.get_by_text("Connection lost. What you see may be old.")).to_be_visible()
+        expect(admin.row(task_id[-8:])).to_be_visible()  # old news is better than none
+        page.get_by_role("navigation", name="Main").get_by_role("link", name="Dead letters").click()
+        failed = page.get_by_role("alert")
+        expect(failed).to_contain_text("unreachable")
+        admin.accessible()
+    page.get_by_role("button", name="Try again").click()
+    admin.settled()
+    expect(failed).to_have_count(0)
+    expect(page.get_by_text("Connection lost.")).to_have_count(0)
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Tasks").click()
+    fresh = system.submit("noop")
+    expect(admin.row(fresh[-8:])).to_contain_text("Completed")  # live again, without a reload
