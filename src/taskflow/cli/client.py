@@ -17,8 +17,7 @@ import httpx
 from taskflow.base.errors import UnauthenticatedError, UnavailableError
 from taskflow.base.remote_errors import error_of
 from taskflow.cli.configuration import load_settings
-from taskflow.identity.first_start import CLI_KEY_FILE
-from taskflow.settings import Settings
+from taskflow.settings import CLI_KEY_FILE, Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -26,8 +26,7 @@ from taskflow.cli.client import Client
 from taskflow.cli.configuration import load_settings
 from taskflow.cli.progress import watch
 from taskflow.embedded.supervisor import AllInOne
-from taskflow.identity.first_start import CLI_KEY_FILE
-from taskflow.settings import Settings
+from taskflow.settings import CLI_KEY_FILE, Settings
 
 _KEPT = ("TASKFLOW_HOME", "TASKFLOW_LOG_LEVEL", "TASKFLOW_LOG_FORMAT")
 _SIGNS = {True: click.style("✓", fg="green"), False: click.style("✗", fg="red")}

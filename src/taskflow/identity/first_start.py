@@ -15,9 +15,8 @@ from taskflow.identity.models import Role
 from taskflow.identity.repository import sql
 from taskflow.identity.secret_key import signing_key
 from taskflow.identity.tokens import InvalidTokenError, TokenSigner, make_api_key
-from taskflow.settings import Settings
+from taskflow.settings import CLI_KEY_FILE, Settings
 
-CLI_KEY_FILE = "cli-key"
 _CLI_REQUESTS_PER_MINUTE = 6_000
 _LOCK = 0x7466_6669_7273_7400  # "tffirst"
 

@@ -22,6 +22,7 @@ from taskflow.settings.smtp import SmtpSettings
 from taskflow.settings.worker import WorkerSettings
 
 __all__ = [
+    "CLI_KEY_FILE",
     "CampaignSettings",
     "CoordinatorSettings",
     "DatabaseSettings",
@@ -34,6 +35,9 @@ __all__ = [
     "SmtpSettings",
     "WorkerSettings",
 ]
+
+CLI_KEY_FILE = "cli-key"
+"""Under `home`: the key of the command line. Named here, because whoever reads it needs nothing else of identity."""
 
 
 class Settings(BaseSettings):
