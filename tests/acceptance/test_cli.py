@@ -1,0 +1,211 @@
+"""The command line against a running system: every noun, `--json`, exit codes."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import redis
+
+from support.databases import Databases
+from support.up import COMMAND, System, up
+from support.waiting import eventually_sync
+from taskflow.embedded import EmbeddedServers
+
+pytestmark = pytest.mark.xdist_group("cli")
+
+NOBODY = "01993f6a-7c2e-7d11-a5b8-3f60c1d2e9aa"
+FAILED, USAGE, NOT_FOUND, REFUSED, CONFLICT, AWAY = 1, 2, 3, 4, 5, 6
+PEOPLE = (
+    "email,name\n" + "".join(f"p{n}@cli.example,Zoë {n}\n" for n in range(30)) + "gone@refused.example,No\nbad,No\n"
+)
+
+
+@pytest.fixture(scope="module")
+def system(
+    servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """A running `taskflow up` on the tests' servers."""
+    redis.Redis.from_url(servers.redis_url).flushall()
+    with databases.copy() as database_url:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")},
+            "TASKFLOW_HOME": str(tmp_path_factory.mktemp("cli") / "home"),
+            "TASKFLOW_DATABASE_URL": database_url,
+            "TASKFLOW_REDIS_URL": servers.redis_url,
+            "TASKFLOW_HTTP_PORT": "0",
+            "TASKFLOW_SANDBOX_PORT": "0",
+            "TASKFLOW_LOG_LEVEL": "WARNING",
+        }
+        with up(environment) as running:
+            yield running
+
+
+class Cli:
+    """`taskflow` as somebody types it in the home of a running system."""
+
+    def __init__(self, system: System) -> None:
+        self.environment = dict(system.environment)
+
+    def __call__(self, *arguments: str, code: int = 0, stdin: str | None = None, **environment: str) -> str:
+        """Run a command, check its exit code, and return what it printed: the error when one is expected."""
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            env=self.environment | environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done.stderr if code > FAILED else done.stdout
+
+    def json(self, *arguments: str, code: int = 0, **options: Any) -> Any:
+        """Run a command with --json and return what it printed."""
+        return json.loads(self(*arguments, "--json", code=code, **options))
+
+
+@pytest.fixture
+def cli(system: System) -> Cli:
+    """The command line."""
+    return Cli(system)
+
+
+def test_a_task_is_submitted_watched_read_and_listed(cli: Cli) -> None:
+    task_id = cli("task", "submit", "add", "left=20", "right=22", "--priority", "high").strip()
+    assert UUID(task_id).version == 7
+    assert cli("task", "watch", task_id).split() == [task_id, "COMPLETED"]
+    found = cli.json("task", "get", task_id)
+    assert (found["result"]["result_data"], found["priority_name"]) == (42, "HIGH")
+    assert "attempt 1: COMPLETED" in cli("task", "get", task_id)
+    assert task_id in [row["task_id"] for row in cli.json("task", "list", "--status", "completed", "--name", "add")]
+    assert task_id in cli("task", "list")
+    submitted = cli.json("task", "submit", "add", "--args", "[1, 2]", "--wait")
+    assert submitted["status"] == "COMPLETED"
+    echoed = cli("task", "submit", "taskflow.echo", "message=hello", "--wait").split()[0]
+    assert "hello" in cli("task", "logs", echoed)
+    assert cli.json("task", "logs", echoed)[0]["message"] == "hello"
+    once = [cli("task", "submit", "noop", "--idempotency-key", "same") for _ in range(2)]
+    assert once[0] == once[1]
+
+
+def test_a_task_is_cancelled_and_retried(cli: Cli) -> None:
+    task_id = cli("task", "submit", "noop", "--at", "2100-01-01T00:00:00Z").strip()
+    assert cli.json("task", "cancel", task_id)[0]["status"] == "CANCELLED"
+    assert "CANCELLED" in cli("task", "cancel", task_id, code=CONFLICT)
+    assert cli.json("task", "retry", task_id)[0]["status"] in {"PENDING", "RUNNING", "COMPLETED"}
+    assert cli.json("task", "watch", task_id)["status"] == "COMPLETED"
+
+
+def test_a_task_that_fails_ends_as_a_dead_letter_and_is_requeued(cli: Cli) -> None:
+    failed = cli("task", "submit", "fails_for_good", "--wait", code=FAILED).split()
+    assert failed[1] == "FAILED"
+    assert "NoRetry: no use" in cli("task", "get", failed[0])
+    assert "fails_for_good" in cli("dlq", "list")
+    letter = next(row for row in cli.json("dlq", "list") if row["task_id"] == failed[0])
+    assert cli("dlq", "requeue", letter["dlq_id"]) == "1 requeued\n"
+    assert cli("task", "watch", failed[0], code=FAILED).split()[1] == "FAILED"
+    assert cli.json("dlq", "requeue", "--name", "fails_for_good")["requeued"] >= 1
+    cli("task", "watch", failed[0], code=FAILED)
+    cli("dlq", "requeue", code=USAGE)
+
+
+def test_a_campaign_is_created_started_watched_and_exported(cli: Cli, system: System, tmp_path: Path) -> None:
+    system.call("PUT", "/inbox/rules", json=[{"pattern": "*@refused.example", "action": "reject", "times": None}])
+    people, body = tmp_path / "people.csv", tmp_path / "mail.html"
+    people.write_text(PEOPLE, encoding="utf-8")
+    body.write_text("<h1>Hello {{ name }}</h1>", encoding="utf-8")
+    letter = ("--subject", "Hello {{ name }}", "--html", str(body), "--from", "news@example.com", "--rate", "unlimited")
+    made = cli.json("campaign", "create", str(people), *letter)
+    assert (made["name"], made["status"], made["import"]["accepted"]) == ("people", "DRAFT", 31)
+    assert cli.json("campaign", "start", made["campaign_id"])[0]["status"] == "RUNNING"
+    watched = cli("campaign", "watch", made["campaign_id"], code=FAILED)
+    assert watched.endswith("Campaign completed: 30 sent, 1 failed\n")
+    export = tmp_path / "sent.csv"
+    cli("campaign", "export", made["campaign_id"], "--status", "sent", "-o", str(export))
+    assert export.read_text(encoding="utf-8").count("@cli.example") == 30
+    assert "gone@refused.example" in cli("campaign", "export", made["campaign_id"])
+    assert "bad" in cli("campaign", "export", made["campaign_id"], "--rejected")
+    assert made["campaign_id"] in cli("campaign", "list", "--status", "completed")
+    lines = cli("campaign", "create", str(people), *letter, "--watch", "--json", code=FAILED).splitlines()
+    assert json.loads(lines[-1])["outcome"] == "partial"
+
+
+def test_a_campaign_that_cannot_start_says_why(cli: Cli, tmp_path: Path) -> None:
+    people, body = tmp_path / "people.csv", tmp_path / "mail.html"
+    people.write_text(PEOPLE, encoding="utf-8")
+    body.write_text("<h1>Hello {{ nmae }}</h1>", encoding="utf-8")
+    letter = ("--subject", "Hello", "--html", str(body), "--from", "news@example.com")
+    said = cli("campaign", "create", str(people), *letter, "--start", code=CONFLICT)
+    assert "nmae: missing for 31, first in row 2 (p0@cli.example)" in said
+    made = cli.json("campaign", "list", "--status", "draft")[0]
+    assert cli.json("campaign", "cancel", made["campaign_id"])[0]["status"] == "CANCELLED"
+    people.write_text("", encoding="utf-8")
+    cli("campaign", "create", str(people), *letter, code=CONFLICT)
+    cli("campaign", "create", str(tmp_path / "nothing.csv"), code=USAGE)
+
+
+def test_a_worker_is_listed_paused_and_resumed(cli: Cli, system: System) -> None:
+    (worker,) = cli.json("worker", "list")
+    assert worker["capacity"] == 10
+    assert worker["worker_id"] in cli("worker", "list")
+    try:
+        cli("worker", "pause", worker["worker_id"])
+        eventually_sync(lambda: system.get(f"/workers/{worker['worker_id']}")["status"] == "PAUSED", what="the pause")
+        task_id = cli("task", "submit", "noop").strip()
+        assert cli.json("task", "get", task_id)["status"] == "PENDING"
+    finally:
+        cli("worker", "resume", worker["worker_id"])
+    assert cli("task", "watch", task_id).split()[1] == "COMPLETED"
+
+
+def test_users_and_keys_are_made_and_a_key_may_do_what_its_role_may(cli: Cli) -> None:
+    secret = "a long enough password"
+    address = f"{uuid4().hex[:8]}@example.com"
+    made = cli.json("user", "create", address, "--role", "operator", "--password-stdin", stdin=f"{secret}\n")
+    assert (made["email"], made["role"]) == (address, "operator")
+    assert address in cli("user", "list")
+    cli("user", "create", address, "--password-stdin", stdin=f"{secret}\n", code=CONFLICT)
+    name = f"nightly {uuid4().hex[:8]}"
+    key = cli("key", "create", name, "--role", "viewer").strip()
+    assert key.startswith("tf_")
+    assert cli.json("task", "list", TASKFLOW_API_KEY=key) is not None
+    cli("task", "submit", "noop", TASKFLOW_API_KEY=key, code=REFUSED)
+    listed = next(row for row in cli.json("key", "list") if row["name"] == name)
+    assert key not in json.dumps(listed)
+    cli("key", "revoke", listed["key_id"])
+    eventually_sync(lambda: _refused(cli, key), seconds=20, what="the key is refused")
+
+
+def _refused(cli: Cli, key: str) -> bool:
+    try:
+        cli("task", "list", TASKFLOW_API_KEY=key, code=REFUSED)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_exit_codes_tell_scripts_what_went_wrong(cli: Cli, tmp_path: Path) -> None:
+    assert "task" in cli("task", "get", NOBODY, code=NOT_FOUND)
+    cli("task", "get", "no-id", code=CONFLICT)
+    cli("task", "frobnicate", code=USAGE)
+    cli("nonsense", code=USAGE)
+    cli("task", "list", TASKFLOW_API_KEY="tf_wrong", code=REFUSED)
+    cli("task", "list", TASKFLOW_HOME=str(tmp_path), code=REFUSED)
+    cli("task", "list", "--api-url", "http://127.0.0.1:9", code=AWAY)
+    assert json.loads(cli("task", "list", "--name", "nobody.has.this.name", "--json")) == []
+
+
+def test_the_doctor_finds_what_is_wrong_and_nothing_else(cli: Cli) -> None:
+    """The tests' PostgreSQL does without fsync, for speed: that is what there is to find."""
+    report = cli.json("doctor", code=FAILED)
+    assert [finding["name"] for finding in report["findings"] if finding["level"] == "problem"] == ["durability"]
+    assert "1 to mend" in cli("doctor", code=FAILED)
+    without_redis = cli.json("doctor", code=FAILED, TASKFLOW_REDIS_URL="redis://127.0.0.1:9/0")
+    assert "redis" in {finding["name"] for finding in without_redis["findings"] if finding["level"] == "problem"}
