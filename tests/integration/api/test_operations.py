@@ -78,6 +78,7 @@ async def test_the_figures_are_those_of_the_rows(api: Api, operator: httpx.Async
     assert stats["tasks"]["queues"] == [
         {"queue": "a", "ready": 2, "scheduled": 0, "running": 0},
         {"queue": "b", "ready": 1, "scheduled": 0, "running": 0},
+        {"queue": "default", "ready": 0, "scheduled": 0, "running": 0},
     ]
     assert stats["workers"] == {"active": 1, "capacity": 10, "load": 4}
     assert len(stats["throughput"]) == 60

@@ -99,7 +99,7 @@ class Child:
             context.broker.dispatch,
             board,
             max_batch=settings.max_batch,
-            more_to_come=lambda: bool(self._stock.waiting),
+            patience=lambda: self._executor.patience(),  # noqa: PLW0108 - it is made below
             on_settled=self._settled,
         )
         self._poller = Poller(
@@ -132,6 +132,11 @@ class Child:
     def _replace(self) -> None:
         self._exit_code = EXIT_REPLACE
         self._draining.set()
+
+    @property
+    def is_tainted(self) -> bool:
+        """Tell whether a task was left behind in this process."""
+        return self._exit_code == EXIT_REPLACE
 
     async def run(self, control: socket.socket) -> int:
         """Work until told to drain; return the exit status."""
@@ -238,13 +243,15 @@ async def _main(config: ChildConfig, settings: Settings) -> int:
     ):
         context = WorkerContext(database, broker, settings, config.worker_id, config.process_id)
         worker.set(context)
+        child = Child(config, context, board)
         try:
-            code = await Child(config, context, board).run(socket.socket(fileno=config.control))
+            code = await child.run(socket.socket(fileno=config.control))
         finally:
+            if child.is_tainted:
+                # A task was left behind that swallows its cancellation: whatever waits for it waits for ever.
+                logging.shutdown()
+                os._exit(EXIT_REPLACE)
             await context.aclose()
-    if code == EXIT_REPLACE:
-        logging.shutdown()
-        os._exit(code)  # a task was left behind that swallows its cancellation: the loop would wait for it for ever
     return code
 
 

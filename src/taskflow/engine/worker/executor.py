@@ -31,6 +31,8 @@ log = get_logger(__name__)
 
 Reason = Literal["timeout", "cancel", "drain"]
 _SWALLOWED_AFTER = 1.0
+_BETWEEN_TASKS = 0.005
+_INSIDE_BATCH = 0.05
 
 
 class TimeLimitReached(BaseException):
@@ -123,6 +125,15 @@ class Executor:
         """Stop everything that runs."""
         for run in list(self.runs.values()):
             self._stop(run, reason)
+
+    def patience(self) -> float:
+        """Return how long (seconds) the end of one task may wait for others to be written with it; 0: none will come.
+
+        Tasks that wait here will be run at once. A batch reports in bursts, and is in no hurry before its last one.
+        """
+        if self._buffer:
+            return _BETWEEN_TASKS
+        return _INSIDE_BATCH if any(len(run.open) > 1 for run in self.runs.values()) else 0.0
 
     def long_running(self, seconds: float) -> list[Run]:
         """Return the calls that have been under way for so long."""

@@ -1,8 +1,8 @@
 """The result publisher: group commit of ends, then their announcement.
 
 Outcomes collect while a flush is under way and go with the next one. A lone task is thus written at once; a child that
-has more to run gives a flush a few milliseconds to fill, because a statement of a hundred costs a tenth of a hundred
-statements. A lease is free only once its flush has committed. A lost connection repeats
+has more to run gives a flush a moment to fill, because a statement of a hundred costs a tenth of a hundred statements.
+A lease is free only once its flush has committed. A lost connection repeats
 the same batch (`TaskStore.finish` is safe to repeat); a batch that PostgreSQL refuses for what is in it is halved until
 the one bad outcome stands alone and is written as a failure that says so.
 """
@@ -27,7 +27,6 @@ from taskflow.engine.worker.board import Board, Counter
 log = get_logger(__name__)
 
 CONNECTION_LOST = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
-_MOMENT = 0.005  # seconds that an outcome waits for company, at most
 _COUNTERS = {
     TaskStatus.COMPLETED: Counter.COMPLETED,
     TaskStatus.FAILED: Counter.FAILED,
@@ -48,16 +47,16 @@ class Publisher:
         board: Board,
         *,
         max_batch: int,
-        more_to_come: Callable[[], bool],
+        patience: Callable[[], float],
         on_settled: Callable[[Sequence[Outcome]], None],
     ) -> None:
-        """`more_to_come` tells whether work waits to be run; `on_settled` hears which leases a commit has freed."""
+        """`patience`: seconds worth waiting for more outcomes; `on_settled` hears which leases a commit has freed."""
         self._store = store
         self._dispatch = dispatch
         self._board = board
         self._max_batch = max_batch
         self._enough = max(1, max_batch // 2)
-        self._more_to_come = more_to_come
+        self._patience = patience
         self._on_settled = on_settled
         self._outcomes: deque[Outcome] = deque()
         self._logs: deque[LogLine] = deque()
@@ -74,7 +73,7 @@ class Publisher:
         self._outcomes.append(outcome)
         self._idle.clear()
         self._work.set()
-        if len(self._outcomes) >= self._enough or not self._more_to_come():
+        if len(self._outcomes) >= self._enough or not self._patience():
             self._full.set()
 
     def log(self, line: LogLine) -> None:
@@ -111,11 +110,12 @@ class Publisher:
 
     async def _gather(self) -> None:
         """Let a busy child fill the batch; an idle one need not wait."""
-        if len(self._outcomes) >= self._enough or not self._more_to_come():
+        seconds = self._patience()
+        if len(self._outcomes) >= self._enough or not seconds:
             return
         self._full.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_MOMENT):
+            async with asyncio.timeout(seconds):
                 await self._full.wait()
 
     def _check_idle(self) -> None:
