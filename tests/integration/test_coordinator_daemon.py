@@ -54,10 +54,12 @@ async def test_the_standby_leads_within_ten_seconds_and_a_woken_leader_writes_no
         """
     )
     async with running(environment, "coordinator") as first:
-        await eventually(lambda: term(database), what="the first leads")
+        await eventually(lambda: term(database), seconds=60, what="the first leads")
         await database.pool.execute(SCHEDULE)
         await eventually(lambda: _count(database, 20))
+        leaders = await _backends(database)
         async with running(environment, "coordinator") as second:
+            await eventually(lambda: _stands_by(database, leaders), seconds=60, what="the second stands by")
             first.send_signal(signal.SIGSTOP)
             await eventually(lambda: _has_term(database, 2), seconds=10, what="the standby leads")
             await database.pool.execute(SCHEDULE)
@@ -85,8 +87,10 @@ async def _has_term(database: Database, wanted: int) -> bool:
 
 async def test_sigterm_hands_the_role_over_at_once(database: Database, environment: dict[str, str]) -> None:
     async with running(environment, "coordinator") as first:
-        await eventually(lambda: term(database))
+        await eventually(lambda: term(database), seconds=60)
+        leaders = await _backends(database)
         async with running(environment, "coordinator"):
+            await eventually(lambda: _stands_by(database, leaders), seconds=60, what="the second stands by")
             assert await stop(first) == 0
             await eventually(lambda: _has_term(database, 2), seconds=5)  # less than a term
 
@@ -235,3 +239,24 @@ async def test_metrics_and_health_are_served_on_a_port_of_their_own() -> None:
         assert [(await get(path))[0] for path in ("/health", "/ready")] == [200, 503]
         status = "failed"
         assert (await get("/health"))[0] == 503
+
+
+async def _backends(database: Database) -> set[int]:
+    """Return the connections of coordinators."""
+    rows = await database.pool.fetch(
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND application_name LIKE 'taskflow coordinator%'"
+    )
+    return {row["pid"] for row in rows}
+
+
+async def _stands_by(database: Database, leaders: set[int]) -> bool:
+    """Tell whether somebody else has looked at the lease."""
+    return bool(
+        await database.pool.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name LIKE 'taskflow coordinator%' AND NOT pid = ANY ($1::int[])"
+            " AND query LIKE '%coordinator_leases%'",
+            list(leaders),
+        )
+    )
