@@ -53,7 +53,9 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
 export function Command({ children }: { children: string }) {
   return (
     <div className="flex items-center gap-2 rounded-md border bg-subtle py-0.5 pr-1 pl-3 text-left">
-      <code className="min-w-0 flex-1 overflow-x-auto whitespace-pre py-1 text-sm">{children}</code>
+      <code className="min-w-0 flex-1 whitespace-pre-wrap py-1 text-sm [overflow-wrap:anywhere]">
+        {children}
+      </code>
       <CopyButton text={children} label="Copy command" />
     </div>
   );
