@@ -143,7 +143,7 @@ async def _watch(
     async def begun() -> bool:
         nonlocal before
         before = await done()
-        return before > 0
+        return before > count // 50  # the first events of a stream are of workers that come up
 
     async def ended() -> bool:
         return await done() >= count
