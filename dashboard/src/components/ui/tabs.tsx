@@ -51,7 +51,10 @@ export function Tabs({ tabs, value, onChange, label, children }: TabsProps) {
 /** A row of filters of which one holds: all, running, failed… */
 export function Chips({ tabs, value, onChange, label }: TabsProps) {
   return (
-    <fieldset className="flex min-w-0 gap-1 overflow-x-auto" aria-label={label}>
+    <fieldset
+      className="flex min-h-7 min-w-0 gap-1 overflow-x-auto max-md:min-h-9"
+      aria-label={label}
+    >
       {tabs.map((tab) => (
         <button
           key={tab.value}

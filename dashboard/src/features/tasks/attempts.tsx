@@ -104,11 +104,11 @@ export function Attempts({ task, executions }: { task: Task; executions: Executi
     const key = bar.attempt?.execution_id ?? "next";
     lines.set(key, [...(lines.get(key) ?? []), bar]);
   }
+  const made = withLatest(task, executions).length;
+  // Whoever starts a task over gives it all its attempts again: then there is no "up to" any more.
+  const most = made <= task.max_retries + 1 ? `, up to ${task.max_retries + 1}` : "";
   return (
-    <Panel
-      title="Attempts"
-      aside={`${plural(withLatest(task, executions).length, "attempt")}, up to ${task.max_retries + 1}`}
-    >
+    <Panel title="Attempts" aside={`${plural(made, "attempt")}${most}`}>
       {lines.size === 0 ? (
         <p className="py-2 text-muted text-sm">It ended before it was started.</p>
       ) : (
