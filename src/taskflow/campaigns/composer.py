@@ -56,8 +56,8 @@ class Composer:
             return self._skeleton.build(
                 to=row.email,
                 subject=result.subject,
-                html=result.html,
-                text=result.text,
+                html=result.html_bytes,
+                text=result.text_bytes,
                 message_id=self._message_ids.of(row.recipient_id),
                 unsubscribe_url=url,
             )

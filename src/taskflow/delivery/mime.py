@@ -21,7 +21,7 @@ from taskflow.delivery.smtp.envelope import CanonicalBody
 CRLF = b"\r\n"
 MAX_LINE_BYTES = 998  # RFC 5322, section 2.1.1, without CRLF
 
-_LINE_END = re.compile(r"\r\n|\r")
+_LINE_END = re.compile(rb"\r\n|\r")
 _BASE64_LINE = 76
 
 Purpose = Literal["campaign", "transactional"]
@@ -87,8 +87,8 @@ class Skeleton:
         to: str,
         subject: str,
         message_id: str,
-        html: str | None = None,
-        text: str | None = None,
+        html: str | bytes | None = None,
+        text: str | bytes | None = None,
         to_name: str | None = None,
         unsubscribe_url: str | None = None,
         date: float | None = None,
@@ -99,8 +99,8 @@ class Skeleton:
             to: the recipient's address.
             subject: one line, any Unicode.
             message_id: stable for this recipient, with its angle brackets.
-            html: the HTML part.
-            text: the plain text part.
+            html: the HTML part, text or UTF-8.
+            text: the plain text part, likewise.
             to_name: the recipient's display name.
             unsubscribe_url: makes List-Unsubscribe and List-Unsubscribe-Post (one click, RFC 8058).
             date: Unix seconds; now by default.
@@ -140,11 +140,12 @@ class Skeleton:
             raise EmptyMessageError
         return CanonicalBody(b"".join(pieces))
 
-    def _part(self, subtype: bytes, content: str) -> tuple[bytes, bytes]:
+    def _part(self, subtype: bytes, content: str | bytes) -> tuple[bytes, bytes]:
         """Return a part's headers and its content, encoded as plainly as its characters and lines allow."""
-        if "\r" in content:
-            content = _LINE_END.sub("\n", content)
-        data = content.replace("\n", "\r\n").encode("utf-8", "replace")
+        data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+        if b"\r" in data:
+            data = _LINE_END.sub(b"\n", data)
+        data = data.replace(b"\n", b"\r\n")
         encoding = self._encoding(data)
         return _PART_HEADERS[subtype, encoding], _base64(data) if encoding == "base64" else data
 
