@@ -3,8 +3,9 @@
     python benchmarks/smtp_sink.py --port 2526 --record sent.log
 
 It speaks just enough ESMTP (PIPELINING, 8BITMIME, SMTPUTF8, SIZE) to be honest about order: a reply for every
-command, 250 for a message only after its final dot has arrived. `--record` writes one line per message, recipient
-and Message-ID, before its 250, so that a benchmark can check that nothing was lost or doubled. SIGUSR1 prints the
+command, 250 for a message only after its final dot has arrived. `--record` keeps one line per message, recipient
+and Message-ID, so that a benchmark can check that nothing was lost or doubled; it is complete once the sink has ended,
+and with `--flush` before each 250. SIGUSR1 prints the
 count; SIGTERM and Ctrl-C end it.
 """
 
@@ -25,11 +26,12 @@ MESSAGE_ID = re.compile(rb"^Message-ID:\s*(\S+)", re.IGNORECASE | re.MULTILINE)
 class Sink:
     """What all connections share: the count and the record."""
 
-    def __init__(self, record: TextIO | None = None) -> None:
-        """Start at zero; `record` gets `<recipient> <message id>` lines."""
+    def __init__(self, record: TextIO | None = None, *, flush: bool = False) -> None:
+        """Start at zero; `record` gets `<recipient> <message id>` lines, each at once with `flush`."""
         self.messages = 0
         self.connections = 0
         self.record = record
+        self.flush = flush
 
     def took(self, recipient: bytes, message: bytes) -> None:
         """Count one message."""
@@ -37,7 +39,8 @@ class Sink:
         if self.record is not None:
             found = MESSAGE_ID.search(message, 0, 4096)
             self.record.write(f"{recipient.decode()} {found[1].decode() if found else '-'}\n")
-            self.record.flush()
+            if self.flush:
+                self.record.flush()
 
 
 class Session(asyncio.Protocol):
@@ -100,10 +103,10 @@ class Session(asyncio.Protocol):
         return b"250 ok\r\n"
 
 
-async def serve(host: str, port: int, record: TextIO | None) -> None:
+async def serve(host: str, port: int, record: TextIO | None, *, flush: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     loop = asyncio.get_running_loop()
-    sink = Sink(record)
+    sink = Sink(record, flush=flush)
     server = await loop.create_server(lambda: Session(sink), host, port)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,6 +115,8 @@ async def serve(host: str, port: int, record: TextIO | None) -> None:
     print(f"listening on {host}:{server.sockets[0].getsockname()[1]}", flush=True)
     await stop.wait()
     server.close()
+    if record is not None:
+        record.close()
     print(f"{sink.messages} messages over {sink.connections} connections", file=sys.stderr)
 
 
@@ -121,9 +126,10 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--record", type=Path, help="write one line per message")
+    parser.add_argument("--flush", action="store_true", help="write each line before the message's 250")
     options = parser.parse_args()
-    record = options.record.open("a") if options.record else None
-    uvloop.run(serve(options.host, options.port, record))
+    record = options.record.open("a", buffering=1024**2) if options.record else None
+    uvloop.run(serve(options.host, options.port, record, flush=options.flush))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 | docs/explanation/schema.md | the migrations | `python tools/schema_doc.py` |
 | docs/reference/{settings,cli,routes,errors,redis-keys}.md | the code | `python tools/reference_doc.py` |
 | requirements*.txt | pyproject.toml | `make lock` |
+| docs/benchmarks.md | benchmarks/results | `python -m benchmarks.report` |
 """
 
 import json
@@ -74,7 +75,12 @@ def _failure(command: list[str]) -> str | None:
     return None if done.returncode == 0 else f"{done.stdout}{done.stderr}".strip()
 
 
-CHECKS: list[Callable[[], str | None]] = [requirements, openapi, client, schema, reference]
+def figures() -> str | None:
+    """Return whether docs/benchmarks.md shows other figures than the last benchmarks wrote."""
+    return _failure([sys.executable, "-m", "benchmarks.report", "--check"])
+
+
+CHECKS: list[Callable[[], str | None]] = [requirements, openapi, client, schema, reference, figures]
 
 
 def main() -> int:
