@@ -10,7 +10,8 @@ export function EmptyInbox({ onDone }: { onDone: () => void }) {
   const empty = useAction({
     run: emptyInbox,
     done: () => "Inbox emptied",
-    touches: [inboxKeys.all],
+    // Not the mail that is open: it is gone.
+    touches: [inboxKeys.lists()],
     onDone,
   });
   return (
