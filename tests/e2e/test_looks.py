@@ -13,6 +13,8 @@ from support.up import System
 
 CSV = "email,name\n" + "".join(f"somebody{n}@looks.example,Zoë {n}\n" for n in range(40)) + "gone@refused.example,No\n"
 
+FINGER = 30  # px
+
 
 @pytest.fixture(scope="package")
 def addresses(system: System) -> Iterator[list[str]]:
@@ -75,8 +77,12 @@ def test_every_page_fits_on_a_phone(open_dashboard: Open, addresses: list[str]) 
         dashboard.goto(path)
         dashboard.settled()
         dashboard.fits()
-        if path in ("/", "/tasks", "/campaigns"):
+        if path in {"/", "/tasks", "/campaigns"}:
             dashboard.accessible()
+        for chips in page.get_by_role("group", name="Status").all():
+            box = chips.bounding_box()
+            assert box is not None
+            assert box["height"] >= FINGER, path
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Tasks").tap()
     dashboard.row("always_fails").first.tap()
     dashboard.heading("always_fails")

@@ -70,6 +70,7 @@ def test_a_failed_task_shows_its_attempts_logs_and_stack_and_is_retried(admin: D
     expect(header).not_to_contain_text("Failed")
     assert system.ended(task_id)["status"] == "FAILED"
     expect(header).to_contain_text("Failed")
+    expect(page.get_by_text("6 attempts", exact=True)).to_be_visible()
 
 
 def test_a_task_that_waits_and_one_that_runs_are_cancelled(admin: Dashboard, system: System) -> None:
