@@ -149,6 +149,28 @@ async def test_an_address_goes_before_its_domain(pool: SmtpPool, inbox: Inbox, s
     assert [outcome.kind for outcome in outcomes] == [OutcomeKind.DEFERRED, OutcomeKind.REJECTED]
 
 
+async def test_rules_that_are_being_read_hold_for_whoever_comes_meanwhile(
+    pool: SmtpPool, inbox: Inbox, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, begun, go_on = sandbox._repository.rules, asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> object:
+        begun.set()
+        await go_on.wait()
+        return await read()
+
+    monkeypatch.setattr(sandbox._repository, "rules", slowly)
+    await rule(inbox, sandbox, "*@example.com", "reject")
+    first = asyncio.create_task(send(pool, letter("ada@example.com")))
+    await begun.wait()
+    second = asyncio.create_task(send(pool, letter("bob@example.com")))
+    await eventually(lambda: len(sandbox._connections) == 2, seconds=5, what="a second connection")
+    await asyncio.wait([second], timeout=0.2)  # time to be taken by mistake
+    go_on.set()
+    outcomes = [*await first, *await second]
+    assert [outcome.kind for outcome in outcomes] == [OutcomeKind.REJECTED] * 2
+
+
 async def test_a_rule_set_elsewhere_is_followed_soon(pool: SmtpPool, inbox: Inbox) -> None:
     await send(pool, letter("bob@example.com"))
     await inbox.replace_rules([InboxRule(pattern="bob@example.com", action="reject", times=None)])

@@ -47,6 +47,7 @@ class SandboxServer:
         self._writer = GroupWriter(self._repository.add)
         self._rules: dict[str, str] = {}
         self._rules_at = -_RULES_SECONDS
+        self._rules_reading = asyncio.Lock()
         self._connections: set[SMTP] = set()
         self.port = 0
 
@@ -127,10 +128,7 @@ class SandboxServer:
 
     async def _rule(self, address: str) -> str | None:
         """Return what to do to an address, counting the rule's use."""
-        if time.monotonic() - self._rules_at >= _RULES_SECONDS:
-            self._rules_at = time.monotonic()
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                self._rules = {row["pattern"]: row["action"] for row in await self._repository.rules()}
+        await self._refresh_rules()
         if not self._rules:
             return None
         address = address.lower()
@@ -138,6 +136,18 @@ class SandboxServer:
             if pattern in self._rules and (action := await self._repository.hit(pattern)) is not None:
                 return action
         return None
+
+    async def _refresh_rules(self) -> None:
+        """Read the rules when they have grown old; who comes meanwhile waits for the new ones too."""
+        if time.monotonic() - self._rules_at < _RULES_SECONDS:
+            return
+        async with self._rules_reading:
+            now = time.monotonic()
+            if now - self._rules_at < _RULES_SECONDS:
+                return
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                self._rules = {row["pattern"]: row["action"] for row in await self._repository.rules()}
+            self._rules_at = now
 
     async def _trim(self) -> None:
         while True:
