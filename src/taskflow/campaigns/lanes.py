@@ -14,6 +14,7 @@ from uuid import UUID
 
 from taskflow.base.logging import get_logger
 from taskflow.campaigns.verdict import Letter, end_of, report
+from taskflow.delivery.group_commit import GroupCommit
 from taskflow.delivery.ledger import End, Ledger
 from taskflow.delivery.smtp import Envelope, Outcome, SmtpPool, SmtpSession
 from taskflow.delivery.smtp.connection import ProviderFaultError
@@ -63,7 +64,7 @@ class Lanes:
         *,
         count: int,
         window: int,
-        first_slot: int,
+        slot: int,
         on_fault: Callable[[UUID, str], None],
         on_success: Callable[[UUID], None],
     ) -> None:
@@ -74,7 +75,7 @@ class Lanes:
             pool: the connections.
             count: how many windows may be on the wire at a time.
             window: letters of a window, ten at most.
-            first_slot: counter slot of the first lane; each lane has its own.
+            slot: counter slot of this process.
             on_fault: told when the mail server cannot be used, and why.
             on_success: told when it took a window.
         """
@@ -82,7 +83,7 @@ class Lanes:
         self._pool = pool
         self._count = count
         self._window = window
-        self._first_slot = first_slot
+        self._commits = GroupCommit(ledger, slot)
         self._on_fault = on_fault
         self._on_success = on_success
         self._waiting: dict[Stream, deque[Letter]] = {}
@@ -92,7 +93,7 @@ class Lanes:
 
     def start(self) -> None:
         """Open the lanes."""
-        self._tasks = [asyncio.create_task(self._run(self._first_slot + lane)) for lane in range(self._count)]
+        self._tasks = [asyncio.create_task(self._run()) for _ in range(self._count)]
 
     async def close(self) -> None:
         """Let the windows that are on the wire come to their commit, then stop."""
@@ -127,21 +128,21 @@ class Lanes:
             self._waiting[stream] = letters
         return Window(stream, taken)
 
-    async def _run(self, slot: int) -> None:
+    async def _run(self) -> None:
         while not self._closing:
             await self._arrived.wait()
             window = self._next()
             if window is None:
                 continue
             # What has been begun is brought to its commit, also when the lane is being stopped.
-            work = asyncio.create_task(self._work(slot, window))
+            work = asyncio.create_task(self._work(window))
             try:
                 await asyncio.shield(work)
             except asyncio.CancelledError:
                 await work
                 raise
 
-    async def _work(self, slot: int, first: Window) -> None:
+    async def _work(self, first: Window) -> None:
         """Send windows as long as there are any waiting."""
         window: Window | None = first
         sent: _Sent | None = None
@@ -151,9 +152,9 @@ class Lanes:
                     if window is not None and not await self._is_ready(session, window):
                         window = None
                     if sent is not None and window is not None and sent.window.stream != window.stream:
-                        await self._turn(slot, sent, None)
+                        await self._turn(sent, None)
                         sent = None
-                    letters = await self._turn(slot, sent, window)
+                    letters = await self._turn(sent, window)
                     sent = await self._send(session, window, letters) if window is not None and letters else None
                     window = self._next()
         except Exception:
@@ -178,7 +179,7 @@ class Lanes:
         _finish(window.letters)
         return False
 
-    async def _turn(self, slot: int, sent: _Sent | None, window: Window | None) -> list[Letter]:
+    async def _turn(self, sent: _Sent | None, window: Window | None) -> list[Letter]:
         """Commit outcomes and SENDING; tell the tasks; return the letters that may go on the wire."""
         about = sent.window if sent is not None else window
         if about is None:
@@ -189,7 +190,7 @@ class Lanes:
             pairs = zip(sent.letters, sent.outcomes, strict=True)
             ends = [end_of(letter, outcome, resend=resend) for letter, outcome in pairs]
         begins = [letter.begin for letter in window.letters] if window is not None else []
-        turned = await self._ledger.turn(about.stream.campaign_id, slot, ends, begins)
+        turned = await self._commits.turn(about.stream.campaign_id, ends, begins)
         if sent is not None:
             for letter, outcome in zip(sent.letters, sent.outcomes, strict=True):
                 report(letter, outcome, turned.ended.get(letter.row.recipient_id))

@@ -195,7 +195,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
             provider.pool,
             count=settings.smtp.connections,
             window=settings.campaign.ledger_window,
-            first_slot=1 + context.process_id.int % 1000 * 32,
+            slot=1 + context.process_id.int % 32_000,
             on_fault=faults.failed,
             on_success=faults.succeeded,
         )

@@ -35,7 +35,7 @@ sql = load(__file__, "ledger.sql")
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 60.0  # how long outcomes are kept in memory for a database that does not answer
-_TRANSIENT = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
+TRANSIENT = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 
 class Row(NamedTuple):
@@ -189,7 +189,7 @@ async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await attempt()
-        except _TRANSIENT as error:
+        except TRANSIENT as error:
             if time.monotonic() > deadline:
                 raise
             log.warning("ledger_waits", error=str(error) or type(error).__name__, wait=wait)

@@ -1,5 +1,6 @@
 """The ledger's statements: what they fence, what they count, and what survives a lost reply."""
 
+import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from taskflow.base.ids import uuid7
 from taskflow.campaigns.models import dispatch_key
 from taskflow.campaigns.service import CampaignService
 from taskflow.db.pool import Database
-from taskflow.delivery.ledger import Begin, End, Ledger, Row, Settlement
+from taskflow.delivery.group_commit import GroupCommit
+from taskflow.delivery.ledger import Begin, End, Ledger, Row, Settlement, Turned
 from taskflow.delivery.states import RecipientStatus
 
 
@@ -187,3 +189,37 @@ async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(databas
         plan = "\n".join(row[0] for row in await statement.fetch(*arguments))
     assert "Seq Scan" not in plan
     assert "Hash" not in plan
+
+
+async def test_turns_that_wait_for_a_commit_share_the_next_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes, plain = [], stage.ledger.turn
+
+    async def watched(key: UUID, slot: int, ends: Sequence[End], begins: Sequence[Begin]) -> Turned:
+        sizes.append(len(begins))
+        return await plain(key, slot, ends, begins)
+
+    monkeypatch.setattr(stage.ledger, "turn", watched)
+    commits = GroupCommit(stage.ledger, slot=1)
+    turned = await asyncio.gather(*(commits.turn(stage.campaign_id, [], [begin]) for begin in stage.begins()))
+    assert sizes == [5]
+    for begin, answer in zip(stage.begins(), turned, strict=True):
+        assert answer.begun[begin.recipient_id] == RecipientStatus.SENDING
+    assert await stage.counts() == {"SENDING": 5}
+
+    first, *others = (asyncio.create_task(commits.turn(stage.campaign_id, [end], [])) for end in stage.ends("SENT"))
+    await first
+    await asyncio.gather(*others)
+    assert await stage.counts() == {"SENT": 5}
+
+
+async def test_a_turn_that_postgresql_refuses_does_not_take_the_others_with_it(stage: Stage) -> None:
+    await stage.begin()
+    commits = GroupCommit(stage.ledger, slot=1)
+    ends = [*stage.ends("SENT", reply="250 ok")[:4], stage.ends("SENT", reply="250 \0")[4]]
+    outcomes = await asyncio.gather(
+        *(commits.turn(stage.campaign_id, [end], []) for end in ends), return_exceptions=True
+    )
+    assert [isinstance(outcome, Turned) for outcome in outcomes] == [True] * 4 + [False]
+    assert await stage.counts() == {"SENT": 4, "SENDING": 1}
