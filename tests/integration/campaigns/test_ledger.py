@@ -191,9 +191,7 @@ async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(databas
     assert "Hash" not in plan
 
 
-async def test_turns_that_wait_for_a_commit_share_the_next_one(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_turns_that_wait_for_a_commit_share_the_next_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes, plain = [], stage.ledger.turn
 
     async def watched(key: UUID, slot: int, ends: Sequence[End], begins: Sequence[Begin]) -> Turned:

@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 
 from taskflow.base.errors import UnavailableError
 from taskflow.base.logging import configure_logging, get_logger
-from taskflow.base.process import die_with_parent
+from taskflow.base.process import calm_collector, die_with_parent
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.context import WorkerContext, worker
@@ -267,6 +267,7 @@ def main() -> None:
         import_module(module)
     if any(not registry.get(name).is_async for name in registry.names()):
         SlotPool.prepare(config.worker.imports)
+    calm_collector()
     try:
         code = uvloop.run(_main(config, settings))
     except UnavailableError as error:
