@@ -3,10 +3,14 @@
 Everything is real: the CSV file is uploaded to the API, the coordinator feeds the tasks, one node with two worker
 processes renders 10 KB of HTML for each recipient, keeps the ledger and speaks SMTP to the sink, a process of its own
 that counts and forgets. `rate_limit_per_minute` is null. The time runs from the first SENDING to the last SENT of the
-ledger. In each round the sink's own limit is measured too, with a sender that pushes a prebuilt message of that size.
+ledger. In each round the sink's own limit is measured too, with a sender that pushes a prebuilt message of that size,
+and that of Postfix's pair `smtp-source` and `smtp-sink` where they are installed.
 """
 
 import asyncio
+import os
+import shutil
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -29,10 +33,11 @@ _LOOK = 1.0
 async def run(servers: Servers, options: Options, figures: Figures) -> None:
     """Run every round."""
     for number in range(options.runs):
-        turns = [_sink_limit, _campaign]
+        turns = [_sink_limit, _campaign, *([_postfix_limit] if _postfix() else [])]
         for turn in turns if number % 2 == 0 else reversed(turns):
             await turn(servers, options, figures)
-    figures.ratio("campaign.vs_sink_limit", "campaign.messages_per_s", "campaign.sink_limit.messages_per_s")
+    for limit in ("sink_limit", "postfix_limit"):
+        figures.ratio(f"campaign.vs_{limit}", "campaign.messages_per_s", f"campaign.{limit}.messages_per_s")
 
 
 @dataclass
@@ -79,6 +84,48 @@ async def _sink_limit(_servers: Servers, options: Options, figures: Figures) -> 
         async with bounded(_LONGEST, "the sink's sender"):
             output, _ = await sender.communicate(message)
     figures.add("campaign.sink_limit.messages_per_s", float(output), "msg/s")
+
+
+def _postfix() -> tuple[str, str] | None:
+    """Return Postfix's test sender and test sink, which Debian puts where only root looks."""
+    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
+    source, sink = (shutil.which(name, path=path) for name in ("smtp-source", "smtp-sink"))
+    return (source, sink) if source and sink else None
+
+
+async def _postfix_limit(_servers: Servers, options: Options, figures: Figures) -> None:
+    """Measure Postfix's sender into Postfix's sink: the same size, eight sessions that stay open."""
+    programs = _postfix()
+    assert programs is not None
+    source, sink_program = programs
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    user = ("-u", "nobody") if os.geteuid() == 0 else ()
+    sink = await spawn([sink_program, *user, address, "64"], clean_environment(), stderr=asyncio.subprocess.DEVNULL)
+    try:
+        await until(lambda: _listens(address), 20, "smtp-sink", every=0.05)
+        size = (people.EXAMPLE / "template.html").stat().st_size
+        command = [source, "-d", "-s", "8", "-l", str(size), "-m", str(options.recipients), address]
+        started = time.perf_counter()
+        sender = await spawn(command, clean_environment())
+        async with bounded(_LONGEST, "smtp-source"):
+            code = await sender.wait()
+        seconds = time.perf_counter() - started
+    finally:
+        await end(sink)
+    assert code == 0, f"smtp-source ended with {code}"
+    figures.add("campaign.postfix_limit.messages_per_s", options.recipients / seconds, "msg/s")
+
+
+async def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _campaign(servers: Servers, options: Options, figures: Figures) -> None:
