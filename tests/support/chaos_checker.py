@@ -27,6 +27,7 @@ _MOVES = (
 )
 _SUMS = f"""SELECT {", ".join(f"coalesce(sum({name}), 0)::int AS {name}" for name in COUNTED)}
             FROM campaign_counters WHERE campaign_id = $1"""  # noqa: S608 - fixed names
+_UNDER_WAY = 1.0  # seconds; PostgreSQL finishes the statement that it had when its sender died, late on a busy machine
 _CLOCK = 0.002  # seconds; one machine, but a ledger's line and PostgreSQL's now() are two reads of its clock
 
 Row = asyncpg.Record
@@ -309,9 +310,8 @@ def _recipient(row: Row, mails: Sequence[dict[str, Any]], moves: Sequence[Row], 
         yield f"I4: {address} ended {[(move['was'], move['became']) for move in ends]}"
     if status == "UNCERTAIN":
         begun = [move["moment"] for move in moves if move["became"] == "SENDING"]
-        in_flight = (
-            ends and ends[-1]["was"] == "SENDING" and begun[-1] <= fired.until and ends[-1]["moment"] >= fired.at
-        )
+        last = fired.until + _UNDER_WAY
+        in_flight = ends and ends[-1]["was"] == "SENDING" and begun[-1] <= last and ends[-1]["moment"] >= fired.at
         if not fired.senders or not in_flight:
             why = row["error_message"]
             yield f"I6: {address} is uncertain, but was not in flight when a sender was lost: {begun}, {why}"
