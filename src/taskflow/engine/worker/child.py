@@ -117,6 +117,7 @@ class Child:
             board,
             self._publisher,
             self._slots,
+            begin_alone=self._store.begin_alone,
             on_room=self._poller.wake,
             on_tainted=self._replace,
         )
@@ -205,6 +206,7 @@ class Child:
             self._board.set(Counter.RUNNING, self._stock.running)
             self._board.set(Counter.HELD, self._stock.held)
             self._executor.stop_overdue()
+            self._executor.tend_suspects()
             await asyncio.sleep(_TICK)
 
     async def _care(self) -> None:
