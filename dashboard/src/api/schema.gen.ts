@@ -1159,7 +1159,7 @@ export interface components {
             pattern: string;
             /**
              * Times
-             * @description How often, then the address is fine; null: always.
+             * @description How often to each address, which is fine then; null: always.
              */
             times: number | null;
         };
