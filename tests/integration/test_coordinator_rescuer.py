@@ -52,6 +52,13 @@ async def hold(
     await age_claims(database, LONG_AGO)
 
 
+async def begin_alone(database: Database, task_id: str) -> None:
+    """Say that a claimed task has started, as a child does before it runs a suspect."""
+    await database.pool.execute(
+        "UPDATE tasks SET started_at = started_at + interval '1 second' WHERE task_id = $1", UUID(task_id)
+    )
+
+
 async def rows(database: Database, columns: str, table: str = "tasks") -> list[tuple[object, ...]]:
     return [tuple(row) for row in await database.pool.fetch(f"SELECT {columns} FROM {table} ORDER BY task_id")]  # noqa: S608
 
@@ -124,12 +131,12 @@ async def test_a_task_that_keeps_killing_its_process_waits_longer_and_is_quarant
     context: DutyContext, broker: RedisBroker
 ) -> None:
     database = context.database
-    context.settings.worker.crash_limit = 1  # a lost node names no culprit: its suspects get three times as many
     [task_id] = await add_tasks(database, 1)
     seen = []
     for _ in range(3):
         worker = await add_worker(database, beat_age=LONG_AGO)
         await hold(database, broker, worker, [task_id])
+        await begin_alone(database, task_id)
         rescuer = await patient(context)
         await rescuer.run_once(context)
         seen.append((await rows(database, "status, crash_count, due_at > now() + interval '3 seconds'"))[0])
@@ -142,6 +149,39 @@ async def test_a_task_that_keeps_killing_its_process_waits_longer_and_is_quarant
     assert letter["task_data"]["task_name"] == "noop"
     assert await rows(database, "status, lease_epoch", "task_executions") == [("CRASHED", epoch) for epoch in (1, 2, 3)]
     assert await broker.dispatch.sizes(["default"]) == [(0, 0)]
+
+
+async def test_a_suspect_that_had_not_started_comes_back_free(context: DutyContext, broker: RedisBroker) -> None:
+    database = context.database
+    begun, waiting = await add_tasks(database, 2)
+    for _ in range(2):
+        worker = await add_worker(database, beat_age=LONG_AGO)
+        await hold(database, broker, worker, [begun, waiting])
+        await begin_alone(database, begun)
+        rescuer = await patient(context)
+        assert await rescuer.run_once(context) == 2
+    assert await rows(database, "status, crash_count") == [("SCHEDULED", 2), ("PENDING", 1)]
+    attempts = await rows(database, "task_id::text, lease_epoch", "task_executions")
+    assert sorted(attempts) == [(begun, 1), (begun, 2), (waiting, 1)]
+    assert await broker.dispatch.sizes(["default"]) == [(1, 0)]
+
+
+async def test_nobody_is_quarantined_for_a_first_loss(context: DutyContext, broker: RedisBroker) -> None:
+    context.settings.worker.crash_limit = 1
+    worker = await add_worker(context.database, beat_age=LONG_AGO)
+    await hold(context.database, broker, worker, await add_tasks(context.database, 2))
+    rescuer = await patient(context)
+    await rescuer.run_once(context)
+    assert await rows(context.database, "status, crash_count") == [("PENDING", 1)] * 2
+
+
+async def test_a_suspect_whose_lease_is_gone_does_not_begin(context: DutyContext, broker: RedisBroker) -> None:
+    database, store = context.database, TaskStore(context.database)
+    [lease] = await store.claim(uuid7(), uuid7(), uuid7(), await add_tasks(database, 1))
+    assert await store.begin_alone(lease)
+    assert not await store.begin_alone(lease._replace(lease_epoch=lease.lease_epoch + 1))
+    await store.finish([Outcome(lease, TaskStatus.PENDING)])
+    assert not await store.begin_alone(lease)
 
 
 async def test_a_cancelled_task_of_a_dead_worker_ends_cancelled(context: DutyContext, broker: RedisBroker) -> None:

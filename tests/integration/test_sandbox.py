@@ -130,11 +130,30 @@ async def test_a_dropped_connection_is_proved_not_to_have_taken_the_message(
     assert len((await inbox.list_mails(None, None, 10)).items) == 3
 
 
-async def test_a_rule_wears_out(pool: SmtpPool, inbox: Inbox, sandbox: SandboxServer, database: Database) -> None:
+async def test_a_rule_wears_out_for_each_address_by_itself(
+    pool: SmtpPool, inbox: Inbox, sandbox: SandboxServer, database: Database
+) -> None:
     await rule(inbox, sandbox, "*@example.com", "defer", times=2)
-    kinds = [(await send(pool, letter("bob@example.com")))[0].kind for _ in range(4)]
-    assert kinds == [OutcomeKind.DEFERRED, OutcomeKind.DEFERRED, OutcomeKind.ACCEPTED, OutcomeKind.ACCEPTED]
-    assert await database.pool.fetchval("SELECT hits FROM inbox_rules") == 2
+    deferred, accepted = OutcomeKind.DEFERRED, OutcomeKind.ACCEPTED
+    kinds = [[o.kind for o in await send(pool, letter("bob@example.com"), letter("Ann@example.com"))] for _ in range(4)]
+    assert kinds == [[deferred] * 2, [deferred] * 2, [accepted] * 2, [accepted] * 2]
+    assert (await send(pool, letter("late@example.com")))[0].kind is deferred, "those before have used up nothing of it"
+    assert await database.pool.fetchval("SELECT hits FROM inbox_rules") == 5
+
+
+async def test_a_changed_rule_starts_anew_and_one_beside_it_does_not(
+    pool: SmtpPool, inbox: Inbox, sandbox: SandboxServer
+) -> None:
+    async def kinds(*rules: tuple[str, int]) -> list[OutcomeKind]:
+        await inbox.replace_rules([InboxRule(pattern=p, action="defer", times=times) for p, times in rules])
+        sandbox._rules_at = 0.0
+        return [o.kind for o in await send(pool, letter("bob@example.com"), letter("ann@example.net"))]
+
+    deferred, accepted = OutcomeKind.DEFERRED, OutcomeKind.ACCEPTED
+    assert await kinds(("*@example.com", 1), ("*@example.net", 1)) == [deferred, deferred]
+    assert await kinds(("*@example.com", 2), ("*@example.net", 1)) == [deferred, accepted]
+    assert await kinds(("*@example.net", 1)) == [accepted, accepted]
+    assert await kinds(("*@example.com", 2), ("*@example.net", 1)) == [deferred, accepted]
 
 
 async def test_an_address_goes_before_its_domain(pool: SmtpPool, inbox: Inbox, sandbox: SandboxServer) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.up import up as sample_tasks_up
 from support.waiting import eventually_sync
 from taskflow.embedded.server import command_line
 
@@ -135,6 +136,15 @@ def test_on_a_terminal_the_password_is_shown_once_and_ctrl_c_stops(tmp_path: Pat
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     os.close(ours)
+
+
+def test_a_task_submitted_by_its_name_takes_its_definitions_options(environment: dict[str, str]) -> None:
+    with sample_tasks_up(environment) as system:
+        submitted = system.post("/tasks", {"task_name": "spins_in_a_slot"})
+        found = system.get(f"/tasks/{submitted['task_id']}")
+        assert (found["timeout_seconds"], found["max_retries"]) == (1, 0)
+        wrong = system.http.post("/tasks", json={"task_name": "add", "args": {"left": "one"}})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_task_arguments")
 
 
 def test_given_servers_are_used_instead_of_own_ones(environment: dict[str, str]) -> None:

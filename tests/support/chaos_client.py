@@ -195,7 +195,7 @@ class Client:
 
     # -- campaigns
 
-    async def run_campaign(self, size: int) -> Campaign:
+    async def run_campaign(self, size: int, *, per_minute: int | None = None) -> Campaign:
         """Create a campaign and start it: 2 % of its addresses are refused, 2 % deferred at first."""
         words = self._random.choices(["refuse", "defer", "to"], [2, 2, 96], k=size)
         recipients = [
@@ -210,7 +210,7 @@ class Client:
             "template_subject": "Hello {{ first_name }}",
             "template_body": "<p>Dear {{ first_name }}, <a href='{{ unsubscribe_url }}'>stop</a></p>",
             "from_email": "shop@sender.example",
-            "rate_limit_per_minute": None,
+            "rate_limit_per_minute": per_minute,
             "recipients": recipients,
         }
         created = await self._until("/api/v1/campaigns", body, f"{self.run}-campaign", {201})

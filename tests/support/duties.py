@@ -48,9 +48,11 @@ async def add_worker(database: Database, *, beat_age: float = 0.0, processes: Se
 
 async def age_claims(database: Database, seconds: float) -> None:
     """Make every claim so much older."""
-    await database.pool.execute(
-        "UPDATE task_claims SET claimed_at = claimed_at - $1::float8 * interval '1 second'", seconds
-    )
+    for table, column in (("task_claims", "claimed_at"), ("tasks", "started_at")):
+        await database.pool.execute(
+            f"UPDATE {table} SET {column} = {column} - $1::float8 * interval '1 second'",  # noqa: S608 - ours
+            seconds,
+        )
 
 
 async def drain(broker: RedisBroker, *, relay: tuple[Relay, DutyContext] | None = None, limit: int = 50) -> list[str]:

@@ -131,6 +131,47 @@ async def writes_line(path: str, line: str) -> None:
         file.write(line + "\n")
 
 
+@task
+async def waits_for(path: str) -> None:
+    """Wait until a file exists."""
+    while not Path(path).exists():  # noqa: ASYNC110, ASYNC240 - a test says when, from another process
+        await asyncio.sleep(0.05)
+
+
+@task
+async def waits_for_and_exits(path: str) -> None:
+    """Wait until a file exists, then take the whole child down."""
+    while not Path(path).exists():  # noqa: ASYNC110, ASYNC240
+        await asyncio.sleep(0.05)
+    os._exit(3)
+
+
+_company: dict[str, int] = {}
+
+
+@task
+async def counts_company(seconds: float) -> int:
+    """Sleep, and return how many were at it at once in this process."""
+    me = str(current_task().task_id)
+    _company[me] = 0
+    for known, seen in _company.items():
+        _company[known] = max(seen, len(_company))
+    await asyncio.sleep(seconds)
+    return _company.pop(me)
+
+
+@task(batch=50)
+async def counts_company_in_a_batch(batch: Batch) -> None:
+    """Do the same for each task of a batch."""
+    for item in batch.items:
+        _company[str(item.task_id)] = 0
+    for known, seen in _company.items():
+        _company[known] = max(seen, len(_company))
+    await asyncio.sleep(0.1)
+    for item in batch.items:
+        batch.complete(item, _company.pop(str(item.task_id)))
+
+
 @task(batch=50)
 async def in_batches(batch: Batch) -> None:
     """Complete even numbers, fail odd ones for good, and hand sevens back once."""

@@ -1159,7 +1159,7 @@ export interface components {
             pattern: string;
             /**
              * Times
-             * @description How often, then the address is fine; null: always.
+             * @description How often to each address, which is fine then; null: always.
              */
             times: number | null;
         };
@@ -1397,6 +1397,10 @@ export interface components {
         /**
          * NewTask
          * @description A task to run.
+         *
+         *     Where the API has imported the task (TASKFLOW_WORKER_IMPORTS), its arguments are checked, and what is left out or
+         *     null is the definition's. A name that it does not know is taken as it is, with priority 5, the queue `default`,
+         *     5 retries and 300 seconds.
          */
         NewTask: {
             /**
@@ -1413,7 +1417,10 @@ export interface components {
             kwargs?: {
                 [key: string]: unknown;
             } | null;
-            /** Max Retries */
+            /**
+             * Max Retries
+             * @description By default the task's own.
+             */
             max_retries?: number | null;
             /**
              * Priority
@@ -1421,7 +1428,10 @@ export interface components {
              * @example HIGH
              */
             priority?: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | number | null;
-            /** Queue */
+            /**
+             * Queue
+             * @description By default the task's own.
+             */
             queue?: string | null;
             /**
              * Scheduled At
@@ -1433,7 +1443,10 @@ export interface components {
              * @example resize
              */
             task_name: string;
-            /** Timeout Seconds */
+            /**
+             * Timeout Seconds
+             * @description By default the task's own.
+             */
             timeout_seconds?: number | null;
         };
         /**

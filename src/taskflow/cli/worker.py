@@ -6,10 +6,8 @@ import click
 
 from taskflow.base.logging import configure_logging
 from taskflow.cli.configuration import load_settings
+from taskflow.cli.task_modules import BUILT_IN
 from taskflow.cli.worker_nodes import COMMANDS
-
-# What TaskFlow itself has tasks in; a worker knows these beside the modules of TASKFLOW_WORKER_IMPORTS.
-BUILT_IN = ("taskflow.campaigns.tasks", "taskflow.engine.echo")
 
 
 @click.group(invoke_without_command=True)

@@ -20,7 +20,7 @@ from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.pool import Connection, Database
-from taskflow.engine.definition import Task, check_json, check_queue_name, registry
+from taskflow.engine.definition import InvalidTaskArgumentsError, Task, check_json, check_queue_name, registry
 from taskflow.engine.states import IllegalTransitionError, Priority, TaskStatus
 from taskflow.engine.store import sql
 
@@ -54,7 +54,10 @@ class TaskHandle(Generic[R]):
 
 
 class Request(NamedTuple):
-    """A task by name, as it comes over HTTP: checked against the definition where this process knows it."""
+    """A task by name, as it comes over HTTP.
+
+    Where this process knows the definition, arguments are checked against it and what is None here is taken from it.
+    """
 
     task_name: str
     args: Sequence[Any] = ()
@@ -106,7 +109,7 @@ class Engine:
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         """
-        row = _prepare(request, _definition or registry.find(request.task_name))
+        row = _prepare(request, _definition) if _definition else _prepare_by_name(request)
         async with self._database.pool.acquire() as connection:
             if request.task_id is not None:
                 handle = await self._insert_once(connection, row)
@@ -127,7 +130,12 @@ class Engine:
         Raises:
             InvalidTaskArgumentsError: the arguments of one of them do not fit; none is enqueued.
         """
-        rows = [_prepare(request, registry.find(request.task_name)) for request in requests]
+        rows = []
+        for index, request in enumerate(requests):
+            try:
+                rows.append(_prepare_by_name(request))
+            except InvalidTaskArgumentsError as error:
+                raise InvalidTaskArgumentsError(f"tasks[{index}]: {error}", **error.context, index=index) from error
         return await self._copy(rows)
 
     async def enqueue_many(self, task: Task[P, R], calls: Iterable[dict[str, Any]]) -> list[TaskHandle[R]]:
@@ -257,11 +265,25 @@ def _request(task: Task[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) 
     return Request(task.name, args, kwargs, idempotency_key=task.idempotency_key)
 
 
-def _prepare(request: Request, task: Task[..., Any] | None) -> _Row:
-    """Check a request against its definition and fill in what it leaves open."""
+def _prepare(request: Request, task: Task[..., Any]) -> _Row:
+    """Check a request against its definition, convert its arguments, and fill in what it leaves open."""
+    return _row(request, task, [], task.validate(list(request.args), request.kwargs))
+
+
+def _prepare_by_name(request: Request) -> _Row:
+    """Do the same by the definition of that name, if there is one here.
+
+    The arguments are kept as they were given: they are JSON already, and not every type can be written as the JSON that
+    it was read from (a `SecretStr` is masked). The worker converts them.
+    """
+    task = registry.find(request.task_name)
     args, kwargs = list(request.args), request.kwargs or {}
     if task is not None:
-        kwargs, args = task.validate(args, kwargs), []
+        task.validate(args, kwargs)
+    return _row(request, task, args, kwargs)
+
+
+def _row(request: Request, task: Task[..., Any] | None, args: list[Any], kwargs: dict[str, Any]) -> _Row:
     return _Row(
         task_id=request.task_id or uuid7(),
         task_name=request.task_name,

@@ -37,10 +37,13 @@ def failed(
     return outcome
 
 
-def crashed(lease: Lease, seconds: float | None, error: str, limit: int) -> Outcome:
-    """The attempt took its process with it: again after a growing pause, or quarantined at the `limit`th time."""
+def crashed(lease: Lease, seconds: float | None, error: str, limit: int, *, alone: bool = True) -> Outcome:
+    """The attempt took its process with it: again after a growing pause, or quarantined at the `limit`th time.
+
+    Only one that was `alone` in the process is quarantined: of several, one did it, and nobody knows which.
+    """
     outcome = Outcome(lease, TaskStatus.SCHEDULED, "CRASHED", seconds, crashes=1, error=_clip(error, _MAX_ERROR))
-    if lease.crash_count + 1 >= limit:
+    if alone and lease.crash_count + 1 >= limit:
         outcome.status = TaskStatus.FAILED
         outcome.error = _clip(f"Poison: it crashed its process {lease.crash_count + 1} times. {error}", _MAX_ERROR)
         outcome.dead = True

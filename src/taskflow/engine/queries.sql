@@ -16,6 +16,12 @@ WHERE t.task_id = wanted.task_id AND (t.status = 'PENDING' OR (t.status = 'RUNNI
 RETURNING t.task_id, t.lease_epoch, t.task_name, t.dispatch_key, t.priority, t.retry_count, t.max_retries,
           t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs;
 
+-- name: begin_alone
+-- A suspect is about to run: it has started after its claim, which `rescue` looks for. Nothing when its lease is gone.
+UPDATE tasks AS t SET started_at = clock_timestamp()
+WHERE t.task_id = $1 AND t.lease_epoch = $2 AND t.status = 'RUNNING'
+RETURNING t.task_id;
+
 -- name: finish
 -- End or hand back attempts, in one statement: the task, its execution row, its result, its dead letter.
 -- Only the holder of the lease gets through: the row must be RUNNING under the epoch it was claimed with.

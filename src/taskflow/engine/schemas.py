@@ -21,7 +21,12 @@ Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
 
 
 class NewTask(Body):
-    """A task to run."""
+    """A task to run.
+
+    Where the API has imported the task (TASKFLOW_WORKER_IMPORTS), its arguments are checked, and what is left out or
+    null is the definition's. A name that it does not know is taken as it is, with priority 5, the queue `default`,
+    5 retries and 300 seconds.
+    """
 
     task_name: TaskName = Field(examples=["resize"])
     args: dict[str, Any] | list[Any] = Field(
@@ -33,10 +38,10 @@ class NewTask(Body):
         description="CRITICAL 10, HIGH 8, MEDIUM 5, LOW 2, or a number; by default the task's own.",
         examples=["HIGH"],
     )
-    queue: QueueName | None = None
+    queue: QueueName | None = Field(None, description="By default the task's own.")
     scheduled_at: Instant | None = Field(None, description="Not before this instant.")
-    max_retries: int | None = Field(None, ge=0, le=1_000)
-    timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400)
+    max_retries: int | None = Field(None, ge=0, le=1_000, description="By default the task's own.")
+    timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400, description="By default the task's own.")
 
     def to_request(self, created_by: UUID, task_id: UUID | None) -> Request:
         """Return what the engine is asked for.

@@ -90,6 +90,10 @@ class TaskStore:
         rows = await self._pool.fetch(sql.claim, sorted(task_ids), claim_id, worker_id, process_id)
         return [Lease(*row) for row in rows]
 
+    async def begin_alone(self, lease: Lease) -> bool:
+        """Mark that a suspect starts now, and tell whether its lease still holds."""
+        return await self._pool.fetchval(sql.begin_alone, lease.task_id, lease.lease_epoch) is not None
+
     async def finish(self, outcomes: Sequence[Outcome], logs: Sequence[LogLine] = ()) -> set[UUID]:
         """Write how attempts ended, all in one transaction; return the ids whose lease was gone (stale).
 

@@ -9,7 +9,9 @@ class WorkerSettings(BaseModel):
     processes: int = Field(2, ge=1, description="Child processes of a node.")
     capacity: int = Field(5, ge=1, description="Tasks that one child runs at a time.")
     queues: list[str] = Field([], description="Queues to serve, as JSON; empty serves every queue.")
-    imports: list[str] = Field([], description="Modules that define tasks, as JSON; imported at start.")
+    imports: list[str] = Field(
+        [], description="Modules that define tasks, as JSON; workers and the API import them at start."
+    )
     heartbeat_seconds: float = Field(10.0, gt=0, description="Beat of a node in Redis and PostgreSQL.")
     lease_seconds: float = Field(30.0, gt=0, description="A claim whose node has not beaten for so long is rescued.")
     drain_seconds: float = Field(30.0, ge=0, description="How long SIGTERM waits for running tasks.")

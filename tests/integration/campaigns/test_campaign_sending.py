@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -186,3 +187,16 @@ async def test_a_mail_server_that_is_away_burns_no_attempt_and_the_campaign_says
     assert (done.outcome, done.progress.sent, done.error_message) == ("clean", 30, None)
     await quiet(database, campaign)
     assert {row["attempt"] for row in (await ledger(database, campaign.campaign_id)).values()} == {1}
+
+
+async def test_a_scheduled_campaign_is_sent_at_its_time(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database
+) -> None:
+    wanted = datetime.now(UTC) + timedelta(seconds=4)
+    campaign = await create(service, people(20), scheduled_at=wanted)
+    assert campaign.status == "SCHEDULED"
+    done = await reached(service, campaign, "COMPLETED")
+    assert done.progress.sent == len(smtp.messages) == 20
+    assert done.started_at is not None
+    assert timedelta() <= done.started_at - wanted < timedelta(seconds=3)
+    await quiet(database, campaign)

@@ -42,7 +42,5 @@ ON CONFLICT (pattern) DO UPDATE SET action = excluded.action, times = excluded.t
 WHERE (old.action, old.times) IS DISTINCT FROM (excluded.action, excluded.times);
 
 -- name: hit
--- Use a rule once; no row when it is gone or used up.
-UPDATE inbox_rules SET hits = hits + 1
-WHERE pattern = $1 AND (times IS NULL OR hits < times)
-RETURNING action;
+-- Note that a rule was used, on whichever address; no row when it is gone.
+UPDATE inbox_rules SET hits = hits + 1 WHERE pattern = $1 RETURNING action;

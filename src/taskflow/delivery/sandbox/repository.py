@@ -72,6 +72,6 @@ class InboxRepository:
             await connection.execute(sql.put_rules, patterns, [rule[1] for rule in rules], [rule[2] for rule in rules])
 
     async def hit(self, pattern: str) -> str | None:
-        """Use a rule once and return its action, or None when it is used up."""
+        """Note a use of a rule and return its action, or None when it is gone."""
         action: str | None = await self._pool.fetchval(sql.hit, pattern)
         return action

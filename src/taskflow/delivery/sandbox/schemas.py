@@ -25,7 +25,9 @@ class InboxRule(BaseModel):
         description="reject: 550 at RCPT, for good. defer: 451 at RCPT, for now. drop: the connection is closed at "
         "RCPT, so that the message is proved not to be taken and is tried again."
     )
-    times: int | None = Field(ge=1, le=1_000_000, description="How often, then the address is fine; null: always.")
+    times: int | None = Field(
+        ge=1, le=1_000_000, description="How often to each address, which is fine then; null: always."
+    )
 
 
 class Mail(BaseModel):

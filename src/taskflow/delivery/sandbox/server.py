@@ -23,6 +23,7 @@ from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
 from taskflow.delivery.sandbox.incoming import FastSmtp, describe
 from taskflow.delivery.sandbox.repository import InboxRepository, Received
+from taskflow.delivery.sandbox.uses import Rule, Uses
 from taskflow.delivery.sandbox.writer import GroupWriter, NotKeptError
 from taskflow.settings.sandbox import SandboxSettings
 
@@ -45,7 +46,8 @@ class SandboxServer:
         self._settings = settings
         self._repository = InboxRepository(pool)
         self._writer = GroupWriter(self._repository.add)
-        self._rules: dict[str, str] = {}
+        self._rules: dict[str, Rule] = {}
+        self._uses = Uses()
         self._rules_at = -_RULES_SECONDS
         self._rules_reading = asyncio.Lock()
         self._connections: set[SMTP] = set()
@@ -133,8 +135,9 @@ class SandboxServer:
             return None
         address = address.lower()
         for pattern in (address, f"*@{address.rpartition('@')[2]}"):
-            if pattern in self._rules and (action := await self._repository.hit(pattern)) is not None:
-                return action
+            rule = self._rules.get(pattern)
+            if rule is not None and self._uses.use(rule, address):
+                return await self._repository.hit(pattern)
         return None
 
     async def _refresh_rules(self) -> None:
@@ -146,8 +149,17 @@ class SandboxServer:
             if now - self._rules_at < _RULES_SECONDS:
                 return
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                self._rules = {row["pattern"]: row["action"] for row in await self._repository.rules()}
+                await self._read_rules()
             self._rules_at = now
+
+    async def _read_rules(self) -> None:
+        """Learn the rules; those that are gone forget whom they were used on."""
+        found = {
+            row["pattern"]: Rule(row["pattern"], row["action"], row["times"]) for row in await self._repository.rules()
+        }
+        if found != self._rules:
+            self._rules = found
+            self._uses.keep(set(found.values()))
 
     async def _trim(self) -> None:
         while True:

@@ -113,15 +113,20 @@ FOR UPDATE OF c SKIP LOCKED;
 
 -- name: rescue
 -- Tasks that still run under an abandoned claim: back in line, or ended. The lost attempt gets its execution row here.
--- A first crash goes back at once, later ones wait longer and longer; $4 crashes end in the dead letters as poison.
+-- A first crash makes a suspect, which goes back at once and runs alone from then on. A suspect that had not started (it
+-- is marked by `begin_alone`, after its claim) goes back free. One that had counts a further crash and waits longer and
+-- longer; $4 crashes, and at least one of them alone, end in the dead letters as poison.
 WITH lost AS MATERIALIZED (
-  SELECT t.task_id, t.worker_id, t.started_at, t.crash_count + 1 AS crashes, o.dlq_id, w.hostname,
+  SELECT t.task_id, t.worker_id, t.started_at, o.dlq_id, w.hostname,
+         t.crash_count + (NOT found.untouched)::int AS crashes, found.untouched,
          CASE WHEN t.cancel_requested_at IS NOT NULL THEN 'CANCELLED'
+              WHEN t.crash_count = 0 OR found.untouched THEN 'PENDING'
               WHEN t.crash_count + 1 >= $4::int THEN 'FAILED'
-              WHEN t.crash_count = 0 THEN 'PENDING'
               ELSE 'SCHEDULED' END AS verdict
   FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS o (task_id, claim_id, dlq_id)
   JOIN tasks t ON t.task_id = o.task_id AND t.claim_id = o.claim_id AND t.status = 'RUNNING'
+  JOIN task_claims c ON c.claim_id = o.claim_id
+  CROSS JOIN LATERAL (SELECT t.crash_count > 0 AND t.started_at <= c.claimed_at AS untouched) AS found
   LEFT JOIN workers w ON w.worker_id = t.worker_id
   ORDER BY t.task_id
   FOR UPDATE OF t
@@ -136,7 +141,7 @@ WITH lost AS MATERIALIZED (
       due_at = CASE WHEN l.verdict = 'SCHEDULED' THEN now() + power(2, least(l.crashes, 6)) * interval '1 second' END
   FROM lost l WHERE t.task_id = l.task_id
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.lease_epoch, t.task_name, t.crash_count,
-            t.retry_count + t.crash_count AS attempt, l.dlq_id, l.worker_id AS lost_worker, l.started_at AS lost_start,
+            t.retry_count + t.crash_count AS attempt, l.untouched, l.dlq_id, l.worker_id AS lost_worker, l.started_at AS lost_start,
             format('The worker %s died with this attempt.', coalesce(l.hostname, 'node')) AS reason,
             CASE WHEN t.status = 'FAILED' THEN to_jsonb(t.*) END AS task_data
 ), history AS (
@@ -144,7 +149,7 @@ WITH lost AS MATERIALIZED (
                                duration_seconds, status, error_message)
   SELECT task_id, lost_worker, lease_epoch, attempt, coalesce(lost_start, now()), now(),
          least(extract(epoch FROM now() - lost_start), 9999999), 'CRASHED', reason
-  FROM rescued
+  FROM rescued WHERE NOT untouched
   ON CONFLICT DO NOTHING
 ), results AS (
   INSERT INTO task_results (task_id, error_message)

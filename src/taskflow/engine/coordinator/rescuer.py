@@ -1,11 +1,12 @@
 """Rescuer: what a dead node or process held goes back in line.
 
 1. A node whose last beat is older than `dead_after_seconds` on the database's clock is marked DEAD.
-2. The claim journal names what it had taken. Each task that still runs under such a claim is put back, cancelled (when
-   somebody had asked for it) or quarantined in the dead letters after three times `crash_limit` crashes; a parent that
-   sees its child die knows what ran in it, and quarantines at `crash_limit`. The lost attempt gets its execution row
-   CRASHED in the same statement. The epoch is not touched: the next claim raises it, and until then a holder that was
-   only slow is turned away because its row no longer runs.
+2. The claim journal names what it had taken. Each task that still runs under such a claim is put back, or cancelled
+   (when somebody had asked for it). The loss of a node names no culprit: all it held are suspects now, and run alone
+   from then on (`engine/worker/suspects.py`). Only a suspect that was lost while it ran alone can be quarantined in the
+   dead letters, at `crash_limit` crashes. The lost attempt gets its execution row CRASHED in the same statement. The
+   epoch is not touched: the next claim raises it, and until then a holder that was only slow is turned away because its
+   row no longer runs.
 3. The same for claims of processes that their living node no longer lists: its parent died half-way through.
 
 Rescuing twice changes nothing: the claim row is locked, then gone, and a task counts only while it still runs under
@@ -33,7 +34,6 @@ sql = load(__file__)
 _CLAIMS = 5  # of up to `max_batch` tasks each: one small transaction
 _SPENT_CLAIMS = 100
 _SPENT_AFTER_BEATS = 6
-_SUSPICION = 3  # a node's loss names no culprit: all it held are suspects, and quarantine takes so many times as long
 _PATIENCE = 1.2  # heartbeat periods that everybody gets after an outage
 
 
@@ -104,7 +104,7 @@ class Rescuer:
                 [task_id for task_id, _ in held],
                 [claim_id for _, claim_id in held],
                 [uuid7() for _ in held],
-                context.settings.worker.crash_limit * _SUSPICION,
+                context.settings.worker.crash_limit,
             )
             await connection.execute(sql.forget_claims, [claim["claim_id"] for claim in claims])
         log.warning("claims_rescued", claims=len(claims), tasks=len(rows))

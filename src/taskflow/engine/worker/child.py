@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +29,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.context import WorkerContext, worker
 from taskflow.engine.definition import registry
+from taskflow.engine.modules import TaskModuleError, import_tasks
 from taskflow.engine.store import Outcome, TaskStore
 from taskflow.engine.worker.board import Board, Counter
 from taskflow.engine.worker.executor import Executor
@@ -117,6 +117,7 @@ class Child:
             board,
             self._publisher,
             self._slots,
+            begin_alone=self._store.begin_alone,
             on_room=self._poller.wake,
             on_tainted=self._replace,
         )
@@ -205,6 +206,7 @@ class Child:
             self._board.set(Counter.RUNNING, self._stock.running)
             self._board.set(Counter.HELD, self._stock.held)
             self._executor.stop_overdue()
+            self._executor.tend_suspects()
             await asyncio.sleep(_TICK)
 
     async def _care(self) -> None:
@@ -263,8 +265,11 @@ def main() -> None:
     config = ChildConfig.parse(sys.argv[1])
     settings = Settings().model_copy(update={"worker": config.worker})
     configure_logging(settings.log.level, settings.log.format)
-    for module in config.worker.imports:
-        import_module(module)
+    try:
+        import_tasks(config.worker.imports)
+    except TaskModuleError as error:
+        log.error("child_cannot_start", error=str(error))  # noqa: TRY400 - the sentence names the line
+        sys.exit(1)
     if any(not registry.get(name).is_async for name in registry.names()):
         SlotPool.prepare(config.worker.imports)
     calm_collector()

@@ -3,15 +3,18 @@
 Async tasks run on this loop, sync ones in slots. Whatever stops a task (its time is up, a cancel, a drain) marks the
 run with the reason first; the reason, not the exception that surfaces, decides the outcome. An async task that
 swallows its cancellation is left behind after a second: its outcome is written, and the child asks to be replaced.
+A task that was lost with a process before runs alone: see `suspects.py`.
 """
 
 import asyncio
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
+
+import asyncpg
 
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
@@ -23,36 +26,17 @@ from taskflow.engine.retry import NoRetry, Retry
 from taskflow.engine.store import Lease, LogLine, Outcome
 from taskflow.engine.worker.board import Board
 from taskflow.engine.worker.poller import Stock
-from taskflow.engine.worker.publisher import Publisher
+from taskflow.engine.worker.publisher import CONNECTION_LOST, Publisher
+from taskflow.engine.worker.run import Reason, Run, TimeLimitReached
 from taskflow.engine.worker.slots import SlotCrashedError, SlotPool
+from taskflow.engine.worker.suspects import Suspects
 from taskflow.settings import WorkerSettings
 
 log = get_logger(__name__)
 
-Reason = Literal["timeout", "cancel", "drain"]
 _SWALLOWED_AFTER = 1.0
 _BETWEEN_TASKS = 0.005
 _INSIDE_BATCH = 0.05
-
-
-class TimeLimitReached(BaseException):
-    """The task's time is up, and it did not let the event loop turn."""
-
-
-class Run:
-    """One call under way: a single task, or the batch that shares it."""
-
-    __slots__ = ("deadline", "leases", "open", "reason", "started", "stop", "task")
-
-    def __init__(self, leases: Sequence[Lease], seconds: float) -> None:
-        """`seconds`: its time limit."""
-        self.leases = leases
-        self.started = monotonic()
-        self.deadline = self.started + seconds
-        self.open: dict[UUID, int] = {}  # what has not been reported, and its entry on the board
-        self.reason: Reason | None = None
-        self.stop: asyncio.Event | None = None  # set to stop a slot
-        self.task: asyncio.Task[None] | None = None
 
 
 class Executor:
@@ -66,41 +50,47 @@ class Executor:
         publisher: Publisher,
         slots: SlotPool,
         *,
+        begin_alone: Callable[[Lease], Awaitable[bool]],
         on_room: Callable[[], None],
         on_tainted: Callable[[], None],
     ) -> None:
-        """`on_room` hears that work may be claimed; `on_tainted` that a task is left behind in this process."""
+        """`begin_alone` marks a suspect's start, and tells whether its lease still holds.
+
+        `on_room` hears that work may be claimed; `on_tainted` that a task is left behind in this process.
+        """
         self._settings = settings
         self._stock = stock
         self._board = board
         self._publisher = publisher
         self._slots = slots
+        self._begin_alone = begin_alone
         self._on_room = on_room
         self._on_tainted = on_tainted
         self._buffer: deque[tuple[Lease, float]] = deque()
         self._low = 0  # ask for more when no more than so many wait
+        self._suspects = Suspects(stock, settings.lease_seconds, self._hand_back)
+        self._beginning: asyncio.Task[None] | None = None
         self.runs: dict[asyncio.Task[None], Run] = {}
 
     def feed(self, leases: Sequence[Lease]) -> None:
         """Take leases to run."""
         now = monotonic()
         for lease in leases:
+            if lease.crash_count:
+                self._suspects.take(lease, now)
+                continue
             self._buffer.append((lease, now))
             self._stock.waiting[lease.dispatch_key] += 1
         self._low = len(self._buffer) // 2
         self._pump()
 
-    def release_waiting(self, dispatch_key: str | None = None) -> None:
-        """Hand back what has not started (of one dispatch key)."""
-        kept: deque[tuple[Lease, float]] = deque()
+    def release_waiting(self) -> None:
+        """Hand back what has not started."""
         while self._buffer:
-            lease, claimed_at = self._buffer.popleft()
-            if dispatch_key is None or lease.dispatch_key == dispatch_key:
-                self._leave(lease)
-                self._publisher.report(outcomes.released(lease))
-            else:
-                kept.append((lease, claimed_at))
-        self._buffer = kept
+            lease, _ = self._buffer.popleft()
+            self._leave(lease)
+            self._hand_back(lease)
+        self._suspects.release()
 
     def stop_task(self, task_id: UUID, reason: Reason) -> None:
         """Stop a task that waits here or runs."""
@@ -109,6 +99,12 @@ class Executor:
                 self._buffer.remove((lease, claimed_at))
                 self._leave(lease)
                 self._publisher.report(outcomes.cancelled(lease, None))
+                return
+        for lease in self._suspects.waiting():
+            if lease.task_id == task_id:
+                self._suspects.remove(lease)
+                self._publisher.report(outcomes.cancelled(lease, None))
+                self._on_room()
                 return
         for run in list(self.runs.values()):
             if task_id in run.open and len(run.leases) == 1:
@@ -121,8 +117,15 @@ class Executor:
             if now > run.deadline:
                 self._stop(run, "timeout")
 
+    def tend_suspects(self) -> None:
+        """Let no suspect, and nobody for a suspect, wait too long."""
+        if self._suspects.tend(monotonic()):
+            self._on_room()
+
     def stop_all(self, reason: Reason) -> None:
-        """Stop everything that runs."""
+        """Stop everything that runs or is about to."""
+        if self._beginning is not None:
+            self._beginning.cancel()
         for run in list(self.runs.values()):
             self._stop(run, reason)
 
@@ -131,7 +134,7 @@ class Executor:
 
         Tasks that wait here will be run at once. A batch reports in bursts, and is in no hurry before its last one.
         """
-        if self._buffer:
+        if self._buffer or self._suspects.wait:
             return _BETWEEN_TASKS
         return _INSIDE_BATCH if any(len(run.open) > 1 for run in self.runs.values()) else 0.0
 
@@ -151,15 +154,59 @@ class Executor:
         while self._buffer and self._stock.running < self._settings.capacity:
             lease, claimed_at = self._buffer.popleft()
             self._leave(lease)
-            definition = registry.find(lease.task_name)
+            definition = self._find(lease)
             if definition is None:
-                error = UnknownTaskError.title() + f" ({lease.task_name}; import its module in this worker)"
-                self._publisher.report(outcomes.failed(lease, 0.0, error))
                 continue
             leases = [(lease, claimed_at)]
             if definition.batch:
                 leases += self._companions(lease, definition.batch - 1)
             self._start(definition, leases)
+        if self._stock.reserved and self._suspects.may_start and not self._buffer and not self._stock.running:
+            lease, claimed_at = self._suspects.begin(monotonic())
+            self._beginning = asyncio.get_running_loop().create_task(self._isolate(lease, claimed_at))
+
+    async def _isolate(self, lease: Lease, claimed_at: float) -> None:
+        """Start a suspect that has this child to itself, once its row says that it runs."""
+        try:
+            definition = self._find(lease) if await self._mark(lease) else None
+        except asyncio.CancelledError:
+            self._hand_back(lease)
+            raise
+        if definition is not None:
+            self._suspects.started(self._start(definition, [(lease, claimed_at)]))
+            return
+        self._suspects.ended()
+        self._pump()
+        self._on_room()
+
+    async def _mark(self, lease: Lease) -> bool:
+        """Say that a suspect starts; hand it back when that cannot be said, or when it is somebody else's by now."""
+        pause = 0.05
+        while True:
+            try:
+                if await self._begin_alone(lease):
+                    return True
+                break
+            except CONNECTION_LOST as error:
+                log.warning("suspect_not_begun_yet", task_id=str(lease.task_id), error=repr(error))
+                await asyncio.sleep(pause)
+                pause = min(2.0, pause * 2)
+            except asyncpg.PostgresError as error:
+                log.warning("suspect_not_begun", task_id=str(lease.task_id), error=repr(error))
+                break
+        self._hand_back(lease)
+        return False
+
+    def _find(self, lease: Lease) -> Task[..., Any] | None:
+        """Return the definition of a task; without one its attempt fails."""
+        definition = registry.find(lease.task_name)
+        if definition is None:
+            error = UnknownTaskError.title() + f" ({lease.task_name}; import its module in this worker)"
+            self._publisher.report(outcomes.failed(lease, 0.0, error))
+        return definition
+
+    def _hand_back(self, lease: Lease, after: float | None = None) -> None:
+        self._publisher.report(outcomes.released(lease, after))
 
     def _companions(self, first: Lease, most: int) -> list[tuple[Lease, float]]:
         """Take further tasks of the same name and dispatch key out of the buffer."""
@@ -176,7 +223,7 @@ class Executor:
         self._buffer = kept
         return taken
 
-    def _start(self, definition: Task[..., Any], claimed: list[tuple[Lease, float]]) -> None:
+    def _start(self, definition: Task[..., Any], claimed: list[tuple[Lease, float]]) -> Run:
         leases = [lease for lease, _ in claimed]
         run = Run(leases, float(leases[0].timeout_seconds))
         for lease in leases:
@@ -192,6 +239,7 @@ class Executor:
         run.task = asyncio.get_running_loop().create_task(work)
         self.runs[run.task] = run
         run.task.add_done_callback(self._ended)
+        return run
 
     def _stop(self, run: Run, reason: Reason) -> None:
         if run.reason is None:
@@ -230,6 +278,8 @@ class Executor:
             self._stock.running -= 1
             seconds = (monotonic() - run.started) / len(run.leases)
             self._stock.learn(run.leases[0].dispatch_key, seconds)
+            if run is self._suspects.run:
+                self._suspects.ended()
             self._pump()
             if self._stock.running < self._settings.capacity or len(self._buffer) <= self._low:
                 self._on_room()

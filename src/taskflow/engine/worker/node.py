@@ -2,6 +2,7 @@
 
 - A child that dies is seen at once. What it had really started counts a crash (or a TIMEOUT, when its time was up),
   the rest of its claims goes back free, and another child starts, after a pause that grows while children keep dying.
+  What counted a crash runs alone from then on (`suspects.py`), and is quarantined only when it crashed alone.
 - A child whose loop stands still although a task of its is overdue is killed; that ends as above.
 - SIGTERM drains: children stop claiming, finish what runs, hand back what waits. A second one stops hard.
 - A node that was declared dead (stopped for longer than its lease) kills its children and starts over as a new one.
@@ -229,7 +230,8 @@ class Node:
                         ends.append(outcomes.released(lease))  # it was killed for what its neighbour did
                     else:
                         error = f"The worker process ended with status {code} while it ran the task."
-                        ends.append(outcomes.crashed(lease, None, error, self._settings.worker.crash_limit))
+                        limit, alone = self._settings.worker.crash_limit, len(started) == 1
+                        ends.append(outcomes.crashed(lease, None, error, limit, alone=alone))
                 stale = await self._store.finish(ends) if ends else set()
                 await self._database.pool.execute(sql.forget_process, worker_id, child.process_id)
                 break

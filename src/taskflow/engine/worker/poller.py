@@ -39,6 +39,7 @@ class Stock:
         self.waiting: defaultdict[str, int] = defaultdict(int)
         self.running = 0
         self.held = 0
+        self.reserved = False  # for suspects: see `suspects.py`
 
     def learn(self, dispatch_key: str, seconds: float) -> None:
         """Take in how long one task of a key took (a moving average; a fifth is news)."""
@@ -49,6 +50,8 @@ class Stock:
 
     def room(self) -> tuple[int, int, dict[str, int]]:
         """Return (limit, quota of an unknown key, quotas of known keys) for the next claim; limit 0: claim nothing."""
+        if self.reserved:
+            return 0, 0, {}
         waiting = sum(self.waiting.values())
         free = max(0, self._capacity - self.running - waiting)
         stocked = sum(n * self._seconds.get(key, _UNKNOWN_SECONDS) for key, n in self.waiting.items())

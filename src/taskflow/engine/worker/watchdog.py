@@ -12,7 +12,8 @@ import threading
 import time
 from types import FrameType
 
-from taskflow.engine.worker.executor import Executor, TimeLimitReached
+from taskflow.engine.worker.executor import Executor
+from taskflow.engine.worker.run import TimeLimitReached
 
 _TICK = 0.1
 _STANDS_STILL = 0.4
