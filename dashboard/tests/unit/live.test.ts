@@ -102,6 +102,17 @@ describe("the live connection", () => {
     latest().say(subscribed(["tasks", "workers"], 0));
     expect(onMissed).toHaveBeenCalledOnce();
   });
+  it("tells everybody when the last event was once the line stands again", async () => {
+    const live = connection();
+    const { onMissed } = await opened(live, ["tasks"]);
+    const lastEvent = performance.now() - 60_000;
+    latest().close();
+    await vi.advanceTimersByTimeAsync(1_000);
+    onMissed.mockClear();
+    latest().onopen?.();
+    latest().say(subscribed(["tasks"]));
+    expect(onMissed.mock.calls).toEqual([[lastEvent]]);
+  });
   it("tells a later listener of a topic when its last event was", async () => {
     const live = connection();
     await opened(live, ["tasks"]);

@@ -94,6 +94,18 @@ describe("reads", () => {
     expect(reads.older(KEY, event)).toBe(false);
     expect(client.getQueryState(KEY)?.status).toBe("success");
   });
+  it("shows a failure instead of asking for ever", async () => {
+    const { client, reads, world, look } = watched();
+    world.broken = true;
+    look();
+    for (let i = 0; i < 3; i++) {
+      await vi.advanceTimersByTimeAsync(TAKES_MS / 4);
+      reads.again(KEY, performance.now());
+    }
+    await vi.advanceTimersByTimeAsync(TAKES_MS);
+    expect(client.getQueryState(KEY)).toMatchObject({ status: "error", fetchStatus: "idle" });
+    expect(world.asked).toBe(1);
+  });
   it("has what nobody looks at read when somebody does again", async () => {
     const { client, reads, world, look } = watched();
     const away = look();

@@ -134,6 +134,9 @@ export class LiveConnection {
     clearTimeout(this.silenceTimer);
     this.silenceTimer = setTimeout(() => this.socket?.close(), SILENCE_MS);
     if (message.type === "error") return;
+    // What failed while the line was down is due now, although no event may ever tell.
+    if (this.status === "lost")
+      for (const listener of this.listeners.keys()) this.waiting.add(listener);
     if (message.cursor) this.cursor = message.cursor;
     if (message.type === "events") {
       this.deliver(message.events);

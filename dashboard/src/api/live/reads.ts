@@ -42,10 +42,8 @@ export class Reads {
       if (this.since(query) >= until) continue;
       const exact = { queryKey: query.queryKey, exact: true };
       if (query.state.fetchStatus === "idle") void this.client.invalidateQueries(exact);
-      else {
-        const next = () => this.again(query.queryKey, until);
-        query.promise?.then(next, next);
-      }
+      // After a failure nobody asks at once: the page tells it, and the next event or connection asks again.
+      else query.promise?.then(() => this.again(query.queryKey, until)).catch(() => undefined);
     }
   }
 
