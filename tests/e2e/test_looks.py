@@ -142,5 +142,13 @@ def test_everything_is_reached_by_keyboard(admin: Dashboard, system: System, add
     keys.press("Enter")
     expect(page).to_have_url(f"{system.url}/tasks/{task_id}")
     expect(palette).to_have_count(0)
+    page.reload()  # the palette finds campaigns that no page has listed yet
+    admin.heading(re.compile(".+"))
+    keys.press("Control+k")
+    keys.type("summer")
+    expect(palette.get_by_role("option", selected=True)).to_contain_text("Summer")
+    keys.press("Enter")
+    admin.heading("Summer")
+    expect(palette).to_have_count(0)
     keys.press("c")
     admin.heading("New campaign")
