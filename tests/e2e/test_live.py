@@ -77,3 +77,16 @@ def test_what_ends_while_another_page_is_open_is_in_the_list_again(admin: Dashbo
     system.ended(fresh)
     navigation.get_by_role("link", name="Tasks").click()  # what was read a moment ago is still in the cache
     expect(admin.row(fresh[-8:])).to_contain_text("Completed")
+
+
+def test_a_page_of_nothing_is_live_and_so_is_an_address_in_capitals(admin: Dashboard, system: System) -> None:
+    page = admin.page
+    admin.expected = "422"
+    admin.goto("/tasks/nothing")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    task_id = system.post("/tasks", {"task_name": "always_fails", "args": {"word": "capitals"}, "max_retries": 1})[
+        "task_id"
+    ]
+    admin.goto(f"/tasks/{task_id.upper()}")
+    expect(admin.header).to_contain_text("Failed")

@@ -9,9 +9,10 @@ const TRUTH_EVERY_MS = 4_000;
 const ignore = () => undefined;
 
 /** Events move the bar at once; the API is read again now and then, because it is what counts. */
-export function useLiveCampaign(campaignId: string): void {
+export function useLiveCampaign(campaignId: string, found: Campaign | undefined): void {
   const client = useQueryClient();
-  const topics = [`campaign:${campaignId}`];
+  // An address that names no campaign has no topic, and the server would refuse all that are asked for with it.
+  const topics = found ? [`campaign:${found.campaign_id}`] : [];
   const detail = campaignKeys.detail(campaignId);
   useLiveInvalidation(topics, [detail, campaignKeys.recipients(campaignId)], TRUTH_EVERY_MS);
   useLive(
