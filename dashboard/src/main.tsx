@@ -7,6 +7,8 @@ import { Providers } from "./app/providers";
 import { router } from "./app/router";
 
 async function start(): Promise<void> {
+  // Only where the browser allows it (https, or this machine), and nothing waits for it.
+  if (import.meta.env.PROD) void navigator.serviceWorker?.register("/sw.js").catch(() => undefined);
   const root = document.getElementById("root");
   if (!root) throw new Error("index.html has no #root");
   // Known before the first paint: nobody sees the sign-in page flash by.

@@ -21,11 +21,24 @@ def test_a_lost_connection_is_told_and_everything_recovers_by_itself(admin: Dash
         failed = page.get_by_role("alert")
         expect(failed).to_contain_text("unreachable")
         admin.accessible()
-    page.get_by_role("button", name="Try again").click()
-    admin.settled()
     expect(failed).to_have_count(0)
+    admin.heading("Dead letters")
+    admin.settled()
     expect(page.get_by_text("Connection lost.")).to_have_count(0)
     expect(page.get_by_text("Live", exact=True)).to_be_visible()
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Tasks").click()
     fresh = system.submit("noop")
     expect(admin.row(fresh[-8:])).to_contain_text("Completed")  # live again, without a reload
+
+
+def test_an_address_opened_while_the_server_is_away_says_so_and_leads_on(admin: Dashboard, system: System) -> None:
+    page = admin.page
+    admin.expected = "ERR_|WebSocket|502|503"
+    page.evaluate("async () => void (await navigator.serviceWorker.ready)")
+    with system.without_api():
+        admin.goto("/tasks?status=FAILED")
+        admin.heading("TaskFlow cannot be reached")
+        admin.accessible()
+    page.get_by_role("link", name="Try again").click()
+    admin.heading("Tasks")
+    expect(page).to_have_url(f"{system.url}/tasks?status=FAILED")

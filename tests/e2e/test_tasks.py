@@ -104,6 +104,27 @@ def test_selected_tasks_are_cancelled_together(admin: Dashboard, system: System)
     expect(admin.row("Cancelled")).to_have_count(3)
 
 
+def test_all_tasks_that_match_are_cancelled_also_those_that_are_not_loaded(admin: Dashboard, system: System) -> None:
+    page = admin.page
+    queue = uuid4().hex
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    task = {"task_name": "noop", "args": {}, "scheduled_at": later, "queue": queue}
+    system.post("/tasks/bulk", {"tasks": [task] * 130})
+    admin.goto(f"/tasks?queue={queue}")
+    page.get_by_label("Select all loaded rows").check()
+    expect(page.get_by_text("100 tasks selected")).to_be_visible()
+    admin.button("Select all that match").click()
+    expect(admin.button("Cancel all")).to_be_visible()
+    admin.accessible()
+    admin.button("Cancel all").click()
+    asked = page.get_by_role("alertdialog")
+    expect(asked).to_contain_text("Cancel all that match (more than 100 tasks)?")
+    asked.get_by_role("button", name="Cancel all").click()
+    admin.toast("130 tasks cancelled")
+    expect(page.locator("[data-row='0']")).to_contain_text("Cancelled")
+    assert len(system.get("/tasks", queue=queue, status="CANCELLED", limit=500)["items"]) == 130
+
+
 def test_ten_thousand_tasks_scroll_by_with_few_rows_on_the_page(admin: Dashboard, system: System) -> None:
     page = admin.page
     queue = uuid4().hex

@@ -12,7 +12,7 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response
 from support.up import PASSWORD, System
 
 AXE = Path(__file__).parents[2] / "dashboard/node_modules/axe-core/axe.min.js"
-SECONDS = 15.0
+SECONDS = 30.0
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 900}
 

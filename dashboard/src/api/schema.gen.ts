@@ -688,6 +688,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Tasks
+         * @description Cancel all tasks that match; those that run are asked to stop and end a little later.
+         */
+        post: operations["cancel_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry Tasks
+         * @description Start all tasks over that match and failed, timed out or were cancelled.
+         */
+        post: operations["retry_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -1016,6 +1056,14 @@ export interface components {
          * @enum {string}
          */
         CampaignStatus: "DRAFT" | "SCHEDULED" | "RUNNING" | "PAUSED" | "COMPLETED" | "FAILED" | "CANCELLED";
+        /**
+         * Cancelled
+         * @description How many tasks are cancelled, or asked to stop.
+         */
+        Cancelled: {
+            /** Cancelled */
+            cancelled: number;
+        };
         /**
          * DeadLetterOut
          * @description A task that was given up.
@@ -1872,6 +1920,14 @@ export interface components {
             stack_trace: string | null;
         };
         /**
+         * Retried
+         * @description How many tasks start over.
+         */
+        Retried: {
+            /** Retried */
+            retried: number;
+        };
+        /**
          * Role
          * @description What somebody may do; each role may do all that the next one may.
          * @enum {string}
@@ -2093,6 +2149,24 @@ export interface components {
         TasksCreated: {
             /** Task Ids */
             task_ids: string[];
+        };
+        /**
+         * TaskSelection
+         * @description Which tasks; what is not given does not matter, and without anything it is all of them.
+         */
+        TaskSelection: {
+            /** Campaign Id */
+            campaign_id?: string | null;
+            /** Created After */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /** Queue */
+            queue?: string | null;
+            /** Status */
+            status?: components["schemas"]["TaskStatus"][] | null;
+            /** Task Name */
+            task_name?: string | null;
         };
         /**
          * TaskStats
@@ -3563,6 +3637,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TasksCreated"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskSelection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cancelled"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_tasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskSelection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

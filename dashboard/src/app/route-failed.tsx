@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { useRouteError } from "react-router";
 import { failureOf } from "@/api/failure";
+import { useLiveStatus } from "@/api/live";
 import { Unreachable } from "@/api/problem";
 import { Failed } from "@/components/ui/feedback";
 
@@ -29,12 +30,17 @@ export function RouteFailed() {
   const error = useRouteError();
   const missing = isMissingChunk(error);
   const [away, setAway] = useState(false);
+  const live = useLiveStatus() === "live";
   useEffect(() => {
     document.title = "Something went wrong · TaskFlow";
   }, []);
   useEffect(() => {
     if (missing) void answers().then((there) => setAway(!there));
   }, [missing]);
+  useEffect(() => {
+    // The live line may not have noticed yet that it is dead.
+    if (away && live) void answers().then((there) => there && location.reload());
+  }, [away, live]);
   // Loading a page that is not there would leave the browser's own error page, from which nothing recovers.
   const again = async () => {
     if (await answers()) location.reload();

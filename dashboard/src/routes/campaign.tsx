@@ -30,8 +30,8 @@ export default function CampaignPage() {
   const { get } = useUrlState();
   const [missing, setMissing] = useState<MissingVariable[]>([]);
   const query = useQuery(campaignQuery(campaignId));
-  useLiveCampaign(campaignId);
   const campaign = query.data;
+  useLiveCampaign(campaignId, campaign);
   const listTab = !get("tab");
   return (
     <Page

@@ -21,8 +21,9 @@ export default function TaskPage() {
   const { taskId = "" } = useParams();
   const { get, set } = useUrlState();
   const query = useQuery(taskQuery(taskId));
-  useLiveInvalidation([`task:${taskId}`], [taskKeys.detail(taskId)], 1_500);
   const task = query.data;
+  // An address that names no task has no topic, and the server would refuse all that are asked for with it.
+  useLiveInvalidation(task ? [`task:${task.task_id}`] : [], [taskKeys.detail(taskId)], 1_500);
 
   return (
     <Page

@@ -13,12 +13,14 @@ import { Page } from "@/components/ui/page";
 import { useMay } from "@/features/session/permissions";
 import { Loaded } from "@/features/shared/loaded";
 import { useUrlState } from "@/features/shared/use-url-state";
-import { BulkActions } from "@/features/tasks/bulk-actions";
 import { ColumnMenu, useHiddenColumns } from "@/features/tasks/column-menu";
 import { TaskCard, taskColumns } from "@/features/tasks/columns";
 import { filterKeys, toTaskFilter } from "@/features/tasks/filters";
+import { SelectionBar } from "@/features/tasks/selection-bar";
 import { TaskFilters } from "@/features/tasks/task-filters";
 import { useLiveTasks } from "@/features/tasks/use-live-tasks";
+
+const LOOK_EVERY_MS = 10_000;
 
 const rowId = (task: Task) => task.task_id;
 const href = (task: Task) => `/tasks/${task.task_id}`;
@@ -30,13 +32,17 @@ export default function Tasks() {
   const [hidden, toggleColumn] = useHiddenColumns();
   const [selectedIds, setSelectedIds] = useState<ReadonlySet<string>>(new Set());
   // biome-ignore lint/correctness/useExhaustiveDependencies: the address is what the filter is read from
-  const options = useMemo(() => tasksQuery(toTaskFilter(get, Date.now())), [search]);
-  const query = useInfiniteQuery(options);
+  const filter = useMemo(() => toTaskFilter(get, Date.now()), [search]);
+  const options = useMemo(() => tasksQuery(filter), [filter]);
+  const query = useInfiniteQuery({
+    ...options,
+    // Ends are events; new tasks and those that begin are only to be found out. Who has scrolled down is left in peace.
+    refetchInterval: ({ state }) => (state.data?.pages.length === 1 ? LOOK_EVERY_MS : false),
+  });
   const stats = useQuery(statsQuery());
   const { stale, refresh } = useLiveTasks(options.queryKey);
 
   const rows = useMemo(() => flatten(query.data), [query.data]);
-  const selected = rows.filter((task) => selectedIds.has(task.task_id));
   const filtered = filterKeys.some((key) => get(key));
   const clear = () => set(Object.fromEntries(filterKeys.map((key) => [key, null])));
 
@@ -62,9 +68,14 @@ export default function Tasks() {
         queues={stats.data?.tasks.queues.map((queue) => queue.queue) ?? []}
       />
       <div className="flex min-h-0 flex-col overflow-hidden rounded-lg border max-md:-mx-4 max-md:rounded-none max-md:border-x-0">
-        {selected.length > 0 && (
-          <BulkActions selected={selected} onClear={() => setSelectedIds(new Set())} />
-        )}
+        <SelectionBar
+          key={search}
+          rows={rows}
+          ids={selectedIds}
+          filter={filter}
+          hasMore={query.hasNextPage}
+          onClear={() => setSelectedIds(new Set())}
+        />
         <Loaded query={query} skeleton={<TableSkeleton rows={18} />}>
           {() =>
             rows.length > 0 ? (

@@ -13,13 +13,14 @@ export function attachLive(server, { still }) {
       client.topics = [];
       client.on("message", (text) => {
         const message = JSON.parse(text);
-        if (message.op === "unsubscribe") {
-          client.topics = client.topics.filter((topic) => !message.topics.includes(topic));
-          return;
-        }
-        client.topics = [...new Set([...client.topics, ...message.topics])];
+        client.topics =
+          message.op === "unsubscribe"
+            ? client.topics.filter((topic) => !message.topics.includes(topic))
+            : [...new Set([...client.topics, ...message.topics])];
+        const cursor = message.cursor ?? `g1-0-${sequence}`;
+        const quiet = still ? TICK_MS : 0;
         client.send(
-          JSON.stringify({ type: "subscribed", cursor: message.cursor ?? `g1-0-${sequence}` }),
+          JSON.stringify({ type: "subscribed", topics: client.topics, cursor, quiet_ms: quiet }),
         );
       });
     });

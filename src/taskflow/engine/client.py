@@ -149,17 +149,14 @@ class Engine:
             TaskNotFoundError: there is none.
             IllegalTransitionError: it has ended already.
         """
-        row = await self._database.pool.fetchrow(sql.request_cancel, task_id)
-        if row is None:
+        rows = await self._request_cancel([task_id])
+        if not rows:
             await self._refuse(task_id, "cancelled")
-        try:
-            if row["status"] == TaskStatus.CANCELLED:
-                await self._broker.dispatch.settle([Settled(row["dispatch_key"], str(task_id), "CANCELLED")])
-            else:
-                await self._broker.workers.command(row["worker_id"], f"cancel:{task_id}")
-        except (RedisError, OSError) as error:
-            log.warning("cancel_not_announced", task_id=str(task_id), error=str(error))
-        return TaskStatus(row["status"])
+        return TaskStatus(rows[0]["status"])
+
+    async def cancel_many(self, task_ids: Sequence[UUID]) -> int:
+        """Cancel those of `task_ids` that wait, and ask to cancel those that run; return how many."""
+        return len(await self._request_cancel(task_ids))
 
     async def retry(self, task_id: UUID) -> None:
         """Start an ended task over: PENDING again with a full set of attempts.
@@ -178,6 +175,20 @@ class Engine:
             TaskHandle(row["task_id"], TaskStatus.PENDING, row["dispatch_key"], row["priority"]) for row in rows
         )
         return len(rows)
+
+    async def _request_cancel(self, task_ids: Sequence[UUID]) -> list[asyncpg.Record]:
+        rows = await self._database.pool.fetch(sql.request_cancel, sorted(task_ids))
+        waited = [row for row in rows if row["status"] == TaskStatus.CANCELLED]
+        try:
+            await self._broker.dispatch.settle(
+                Settled(row["dispatch_key"], str(row["task_id"]), "CANCELLED") for row in waited
+            )
+            for row in rows:
+                if row["status"] != TaskStatus.CANCELLED:
+                    await self._broker.workers.command(row["worker_id"], f"cancel:{row['task_id']}")
+        except (RedisError, OSError) as error:
+            log.warning("cancel_not_announced", tasks=len(rows), error=str(error))
+        return rows
 
     async def _refuse(self, task_id: UUID, verb: str) -> NoReturn:
         status = await self._database.pool.fetchval(sql.status_of, task_id)

@@ -15,6 +15,7 @@ from taskflow.db.pool import Database
 from taskflow.engine.client import Engine
 from taskflow.engine.repository import EngineReader, TaskFilter
 from taskflow.engine.schemas import (
+    Cancelled,
     DeadLetterOut,
     ExecutionOut,
     LogOut,
@@ -23,15 +24,17 @@ from taskflow.engine.schemas import (
     Requeued,
     RequeueFilter,
     ResultOut,
+    Retried,
     TaskCreated,
     TaskDetail,
     TaskOut,
     TasksCreated,
+    TaskSelection,
     Text,
     WorkerOut,
     task_detail,
 )
-from taskflow.engine.states import TaskStatus
+from taskflow.engine.states import CANCELLABLE, RETRIABLE, TaskStatus
 from taskflow.identity.access import (
     DEFAULT_PAGE,
     Caller,
@@ -96,6 +99,26 @@ async def create_tasks(
     )
     trail.target(handles[0].task_id, tasks=len(handles), names=sorted({item.task_name for item in body.tasks})[:20])
     return TasksCreated(task_ids=[handle.task_id for handle in handles])
+
+
+@tasks.post("/cancel", dependencies=[_OPERATOR, audited("task.cancel_many")])
+async def cancel_tasks(body: TaskSelection, engine: Tasks, reader: Reader, trail: Trail) -> Cancelled:
+    """Cancel all tasks that match; those that run are asked to stop and end a little later."""
+    cancelled = 0
+    async for task_ids in reader.matching(body.to_filter(), CANCELLABLE):
+        cancelled += await engine.cancel_many(task_ids)
+    trail.entry.detail.update(cancelled=cancelled, **body.model_dump(mode="json", exclude_none=True))
+    return Cancelled(cancelled=cancelled)
+
+
+@tasks.post("/retry", dependencies=[_OPERATOR, audited("task.retry_many")])
+async def retry_tasks(body: TaskSelection, engine: Tasks, reader: Reader, trail: Trail) -> Retried:
+    """Start all tasks over that match and failed, timed out or were cancelled."""
+    retried = 0
+    async for task_ids in reader.matching(body.to_filter(), RETRIABLE):
+        retried += await engine.retry_many(task_ids)
+    trail.entry.detail.update(retried=retried, **body.model_dump(mode="json", exclude_none=True))
+    return Retried(retried=retried)
 
 
 @tasks.get("")

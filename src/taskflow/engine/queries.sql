@@ -121,14 +121,14 @@ SELECT $1, $2, $3, $3, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' 
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
 
 -- name: request_cancel
--- Cancel what waits, and ask the holder to cancel what runs.
+-- Of these, cancel what waits, and ask the holders to cancel what runs.
 UPDATE tasks AS t
 SET status = CASE WHEN t.status = 'RUNNING' THEN t.status ELSE 'CANCELLED' END,
     completed_at = CASE WHEN t.status = 'RUNNING' THEN NULL ELSE now() END,
     due_at = NULL,
     cancel_requested_at = now()
-WHERE t.task_id = $1 AND t.status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
-RETURNING t.status, t.worker_id, t.dispatch_key;
+WHERE t.task_id = ANY($1::uuid[]) AND t.status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
+RETURNING t.task_id, t.status, t.worker_id, t.dispatch_key;
 
 -- name: retry_by_hand
 -- A task that ended badly starts over, with a full set of attempts; its dead letter is marked as requeued.

@@ -1,7 +1,7 @@
 """Reads tasks, their history, workers and dead letters for people: lists with filters, one thing with all its parts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ sql = load(__file__, "reading.sql")
 
 _FAILURES = frozenset({TaskStatus.FAILED, TaskStatus.TIMEOUT})
 _LIVE = frozenset(TaskStatus) - TERMINAL
+_SLICE = 500
 _REQUEUE_SLICE = 1_000
 
 Rows = list[asyncpg.Record]
@@ -82,6 +83,19 @@ class EngineReader:
             return page(rows, limit, "failed_at", "task_id")
         statement = sql.list_live_tasks if wanted.statuses and wanted.statuses <= _LIVE else sql.list_tasks
         return page(await self._pool.fetch(statement, *values, before(cursor), limit + 1), limit, "task_id")
+
+    async def matching(self, wanted: TaskFilter, within: frozenset[TaskStatus]) -> AsyncIterator[list[UUID]]:
+        """Yield the ids of tasks that match and have one of these statuses, slice by slice.
+
+        It walks away from where new tasks come in, so that what happens to a slice brings nothing back into the walk.
+        """
+        statuses = within & (wanted.statuses or within)
+        cursor = None
+        while statuses:
+            rows, cursor = await self.list_tasks(replace(wanted, statuses=statuses), cursor, _SLICE)
+            yield [row["task_id"] for row in rows]
+            if cursor is None:
+                break
 
     async def task(self, task_id: UUID) -> asyncpg.Record:
         """Return a task's row, or raise TaskNotFoundError."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
 from taskflow.engine.client import Request
+from taskflow.engine.repository import TaskFilter
 from taskflow.engine.states import Priority, TaskStatus
 
 MAX_BULK = 10_000
@@ -203,6 +204,40 @@ class DeadLetterOut(BaseModel):
     def of(cls, row: asyncpg.Record) -> "DeadLetterOut":
         """Read a row of `dead_letter_queue`."""
         return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class TaskSelection(Body):
+    """Which tasks; what is not given does not matter, and without anything it is all of them."""
+
+    status: list[TaskStatus] | None = None
+    task_name: Text | None = None
+    queue: Text | None = None
+    campaign_id: UUID | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+
+    def to_filter(self) -> TaskFilter:
+        """Return what the reader is asked for."""
+        return TaskFilter(
+            frozenset(self.status) if self.status else None,
+            self.task_name,
+            self.queue,
+            self.campaign_id,
+            self.created_after,
+            self.created_before,
+        )
+
+
+class Cancelled(BaseModel):
+    """How many tasks are cancelled, or asked to stop."""
+
+    cancelled: int
+
+
+class Retried(BaseModel):
+    """How many tasks start over."""
+
+    retried: int
 
 
 class RequeueFilter(Body):

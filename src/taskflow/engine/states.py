@@ -48,6 +48,9 @@ TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
     TaskStatus.CANCELLED: frozenset({TaskStatus.PENDING}),
 }
 
+CANCELLABLE = frozenset(status for status, following in TRANSITIONS.items() if TaskStatus.CANCELLED in following)
+RETRIABLE = frozenset(status for status in TERMINAL if TaskStatus.PENDING in TRANSITIONS[status])
+
 
 class IllegalTransitionError(ConflictError):
     """The task is not in a state that allows this."""

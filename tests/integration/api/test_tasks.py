@@ -124,6 +124,39 @@ async def test_cancel_and_retry_follow_the_state_machine(operator: httpx.AsyncCl
     assert (await operator.post(f"/api/v1/tasks/{task_id}/retry")).json()["status"] == "PENDING"
 
 
+async def test_all_tasks_that_match_are_cancelled_and_retried(api: Api, operator: httpx.AsyncClient) -> None:
+    later = "2099-01-01T00:00:00Z"
+    mine = [await submit(operator, queue="mine", scheduled_at=later) for _ in range(2)]
+    bulk = {"tasks": [{"task_name": "x", "queue": "mine", "scheduled_at": later}] * 1_100}  # more than two slices
+    mine += (await operator.post("/api/v1/tasks/bulk", json=bulk)).json()["task_ids"]
+    await submit(operator, queue="other", scheduled_at=later)
+    await api.database.pool.execute(
+        "UPDATE tasks SET status = 'COMPLETED', due_at = NULL, completed_at = now() WHERE task_id = $1", UUID(mine[0])
+    )
+
+    async def count(**query: str) -> int:
+        return await api.database.pool.fetchval(
+            "SELECT count(*) FROM tasks WHERE queue = $1 AND status = $2", query["queue"], query["status"]
+        )
+
+    async def act(verb: str, **which: object) -> dict[str, int]:
+        answer = await operator.post(f"/api/v1/tasks/{verb}", json=which)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert await act("cancel", queue="mine", status=["COMPLETED"]) == {"cancelled": 0}
+    assert await act("cancel", queue="mine", created_before="2001-01-01T00:00:00Z") == {"cancelled": 0}
+    assert await act("cancel", queue="mine") == {"cancelled": 1_101}
+    assert await count(queue="mine", status="CANCELLED") == 1_101
+    assert await count(queue="other", status="SCHEDULED") == 1
+    assert await act("retry", queue="mine", status=["FAILED"]) == {"retried": 0}
+    assert await act("retry", queue="mine", status=["CANCELLED"]) == {"retried": 1_101}
+    assert await count(queue="mine", status="PENDING") == 1_101
+    entries = await api.database.pool.fetch("SELECT detail FROM audit_log WHERE action = 'task.cancel_many'")
+    assert {"cancelled": 1_101, "queue": "mine"} in [entry["detail"] for entry in entries]
+    assert (await operator.post("/api/v1/tasks/cancel", json={"status": ["NONSENSE"]})).status_code == 422
+
+
 async def test_workers_are_listed_paused_and_resumed(api: Api, operator: httpx.AsyncClient) -> None:
     alive, dead = uuid7(), uuid7()
     insert = "INSERT INTO workers (worker_id, hostname, status) VALUES ($1, $2, $3)"

@@ -173,6 +173,21 @@ async def test_a_client_that_comes_back_gets_what_it_missed_and_nothing_twice(se
         assert (await statuses(socket, 4))[0] == ["S2", "S3", "S4", "S5"]
 
 
+async def test_a_new_subscription_is_told_how_long_ago_the_last_event_was(server: Server) -> None:
+    async with subscribed(server, "workers") as (socket, first):
+        await asyncio.sleep(0.2)  # time that is measured
+        await socket.send(json.dumps({"op": "subscribe", "topics": ["campaigns"], "cursor": None}))
+        quiet = await receive(socket)
+        assert quiet["topics"] == ["campaigns", "workers"]
+        assert quiet["quiet_ms"] >= first["quiet_ms"] + 200
+        await socket.send(json.dumps({"op": "subscribe", "topics": ["tasks"], "cursor": None}))
+        await receive(socket)
+        await server.publish(1)
+        await statuses(socket, 1)
+        await socket.send(json.dumps({"op": "subscribe", "topics": ["tasks"], "cursor": None}))
+        assert (await receive(socket))["quiet_ms"] < quiet["quiet_ms"]
+
+
 @pytest.mark.parametrize("cursor", ["", "nonsense", "other:1-0", "first:99999999999999-0", "first:1-0x", "x" * 10_000])
 async def test_a_cursor_that_cannot_be_continued_is_answered_with_resync(server: Server, cursor: str) -> None:
     await server.publish(1)

@@ -2,17 +2,18 @@
  * One WebSocket for the whole tab.
  *
  * Topics are counted: the first listener subscribes, the last one leaves. A hidden tab hangs up after a while and comes
- * back with the cursor of the last batch it saw; when the server cannot continue from there it answers `resync`, and
- * listeners are told to read the API again.
+ * back with the cursor of the last batch it saw. Whatever a listener may not have heard, it is told of: when the server
+ * begins to send its topics, and when the server cannot continue from a cursor and answers `resync`.
  */
 import { backoff, type Command, covers, type LiveEvent, type ServerMessage } from "./protocol";
+import { Topics } from "./topics";
 
 export type LiveStatus = "idle" | "connecting" | "live" | "lost";
 
 export interface LiveListener {
   onEvents: (events: LiveEvent[]) => void;
-  /** Events were missed: read the API again. */
-  onResync: () => void;
+  /** Events up to `until` (on the clock of `performance.now()`) may be missing: what was read before needs another look. */
+  onMissed: (until: number) => void;
 }
 
 export interface LiveOptions {
@@ -33,8 +34,10 @@ export class LiveConnection {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private silenceTimer: ReturnType<typeof setTimeout> | undefined;
   private hiddenTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly topics = new Map<string, number>();
+  private readonly topics = new Topics();
   private readonly listeners = new Map<LiveListener, string[]>();
+  /** Those whose topics the server does not send yet. */
+  private readonly waiting = new Set<LiveListener>();
   private readonly statusListeners = new Set<() => void>();
   private readonly options: LiveOptions;
 
@@ -44,22 +47,28 @@ export class LiveConnection {
 
   listen(topics: string[], listener: LiveListener): () => void {
     this.listeners.set(listener, topics);
-    const fresh = topics.filter((topic) => !this.topics.has(topic));
-    for (const topic of topics) this.topics.set(topic, (this.topics.get(topic) ?? 0) + 1);
+    this.waiting.add(listener);
+    const fresh = this.topics.join(topics);
     if (this.status === "idle") void this.connect();
     // Without a cursor: what this socket has seen is not sent again for the sake of a new topic.
     else if (fresh.length > 0) this.say({ op: "subscribe", topics: fresh, cursor: null });
+    this.tellWaiting();
     return () => {
       this.listeners.delete(listener);
-      this.leave(topics);
+      this.waiting.delete(listener);
+      const unused = this.topics.leave(topics);
+      if (unused.length > 0) this.say({ op: "unsubscribe", topics: unused });
     };
   }
 
-  private leave(topics: string[]): void {
-    for (const topic of topics) this.topics.set(topic, (this.topics.get(topic) ?? 1) - 1);
-    const unused = topics.filter((topic) => (this.topics.get(topic) ?? 0) <= 0);
-    for (const topic of unused) this.topics.delete(topic);
-    if (unused.length > 0) this.say({ op: "unsubscribe", topics: unused });
+  /** Tells those whose topics are sent by now what they may have missed before. */
+  private tellWaiting(): void {
+    for (const listener of [...this.waiting]) {
+      const until = this.topics.changedAt(this.listeners.get(listener) ?? []);
+      if (until === null) continue;
+      this.waiting.delete(listener);
+      listener.onMissed(until);
+    }
   }
 
   onStatus(listener: () => void): () => void {
@@ -77,7 +86,7 @@ export class LiveConnection {
   setHidden(hidden: boolean): void {
     clearTimeout(this.hiddenTimer);
     if (hidden) this.hiddenTimer = setTimeout(() => this.hangUp(), HIDDEN_GRACE_MS);
-    else if (this.status === "idle" && this.topics.size > 0) void this.connect();
+    else if (this.status === "idle" && this.topics.names.length > 0) void this.connect();
   }
 
   /** Leaves without a sign: the tab is hidden or the user signed out. */
@@ -106,7 +115,8 @@ export class LiveConnection {
     const socket = this.options.open(ticket);
     this.socket = socket;
     socket.onopen = () => {
-      this.say({ op: "subscribe", topics: [...this.topics.keys()], cursor: this.cursor });
+      this.topics.reopened();
+      this.say({ op: "subscribe", topics: this.topics.names, cursor: this.cursor });
     };
     socket.onmessage = (message: MessageEvent<string>) => {
       if (socket === this.socket) this.receive(JSON.parse(message.data) as ServerMessage);
@@ -124,6 +134,9 @@ export class LiveConnection {
     clearTimeout(this.silenceTimer);
     this.silenceTimer = setTimeout(() => this.socket?.close(), SILENCE_MS);
     if (message.type === "error") return;
+    // What failed while the line was down is due now, although no event may ever tell.
+    if (this.status === "lost")
+      for (const listener of this.listeners.keys()) this.waiting.add(listener);
     if (message.cursor) this.cursor = message.cursor;
     if (message.type === "events") {
       this.deliver(message.events);
@@ -131,11 +144,26 @@ export class LiveConnection {
     }
     this.attempt = 0;
     this.setStatus("live");
-    if (message.type !== "resync") return;
-    for (const listener of [...this.listeners.keys()]) listener.onResync();
+    if (message.type === "subscribed") {
+      this.topics.answered(message.topics, performance.now() - message.quiet_ms);
+      this.tellWaiting();
+    } else if (message.type === "resync") this.resync(message.topics);
+  }
+
+  private resync(topics: string[]): void {
+    const now = performance.now();
+    this.topics.answered(topics, now);
+    this.topics.changed(now);
+    for (const [listener, wanted] of [...this.listeners]) {
+      if (this.topics.changedAt(wanted) === null) continue;
+      this.waiting.delete(listener);
+      listener.onMissed(now);
+    }
   }
 
   private deliver(events: LiveEvent[]): void {
+    const now = performance.now();
+    for (const event of events) this.topics.changed(now, event.topic);
     for (const [listener, topics] of [...this.listeners]) {
       const wanted = events.filter((event) => topics.some((topic) => covers(topic, event.topic)));
       if (wanted.length > 0) listener.onEvents(wanted);

@@ -1,11 +1,15 @@
 /** The live connection of this tab and the hooks that listen to it. */
 import { useEffect, useRef, useSyncExternalStore } from "react";
 import { api } from "../client";
+import { queryClient } from "../query-client";
 import { currentUser } from "../session";
 import { LiveConnection, type LiveStatus } from "./connection";
 import type { LiveEvent } from "./protocol";
+import { Reads } from "./reads";
 
 export type { LiveEvent } from "./protocol";
+
+export const reads = new Reads(queryClient);
 
 export const live = new LiveConnection({
   ticket: async () => {
@@ -26,22 +30,22 @@ export function useLiveStatus(): LiveStatus {
   );
 }
 
-/** Calls `onEvents` with each batch for `topics`, and `onResync` when a batch was missed. */
+/** Calls `onEvents` with each batch for `topics`, and `onMissed` with the time until which one may be missing. */
 export function useLive(
   topics: readonly string[],
   onEvents: (events: LiveEvent[]) => void,
-  onResync: () => void,
+  onMissed: (until: number) => void,
 ): void {
-  const latest = useRef({ onEvents, onResync });
+  const latest = useRef({ onEvents, onMissed });
   useEffect(() => {
-    latest.current = { onEvents, onResync };
+    latest.current = { onEvents, onMissed };
   });
   const key = topics.join(" ");
   useEffect(() => {
     if (!key) return;
     return live.listen(key.split(" "), {
       onEvents: (events) => latest.current.onEvents(events),
-      onResync: () => latest.current.onResync(),
+      onMissed: (until) => latest.current.onMissed(until),
     });
   }, [key]);
 }

@@ -6,9 +6,10 @@ export interface LiveEvent {
 }
 
 export type ServerMessage =
-  | { type: "subscribed"; cursor: string | null }
+  // `quiet_ms`: how long ago the last event was, on whatever topic.
+  | { type: "subscribed"; topics: string[]; cursor: string | null; quiet_ms: number }
   | { type: "events"; cursor: string; events: LiveEvent[] }
-  | { type: "resync"; cursor: string | null }
+  | { type: "resync"; topics: string[]; cursor: string | null }
   | { type: "ping"; cursor: string | null }
   | { type: "error"; code?: string; detail?: string };
 

@@ -1,6 +1,6 @@
-import { type QueryKey, useQueryClient } from "@tanstack/react-query";
+import type { QueryKey } from "@tanstack/react-query";
 import { useEffect, useMemo, useRef } from "react";
-import { useLive } from ".";
+import { reads, useLive } from ".";
 import { throttle } from "./throttle";
 
 /**
@@ -12,18 +12,28 @@ export function useLiveInvalidation(
   keys: readonly QueryKey[],
   everyMs = 5_000,
 ): void {
-  const client = useQueryClient();
   const latest = useRef(keys);
+  const until = useRef(0);
   useEffect(() => {
     latest.current = keys;
   });
-  const invalidate = useMemo(
+  const again = useMemo(
     () =>
       throttle(() => {
-        for (const queryKey of latest.current) void client.invalidateQueries({ queryKey });
+        for (const queryKey of latest.current) reads.again(queryKey, until.current);
       }, everyMs),
-    [client, everyMs],
+    [everyMs],
   );
-  useEffect(() => invalidate.cancel, [invalidate]);
-  useLive(topics, invalidate, invalidate);
+  useEffect(() => again.cancel, [again]);
+  const changed = (at: number) => {
+    until.current = Math.max(until.current, at);
+    again();
+  };
+  useLive(
+    topics,
+    () => changed(performance.now()),
+    (at) => {
+      if (latest.current.some((queryKey) => reads.older(queryKey, at))) changed(at);
+    },
+  );
 }

@@ -12,6 +12,8 @@ export interface TaskFilter {
   created_before?: string;
 }
 
+const LOOK_EVERY_MS = 5_000;
+
 export const taskKeys = {
   all: ["tasks"] as const,
   lists: () => [...taskKeys.all, "list"] as const,
@@ -43,7 +45,21 @@ export function taskQuery(taskId: string) {
       body<TaskDetail>(
         api.GET("/api/v1/tasks/{task_id}", { params: { path: { task_id: taskId } }, signal }),
       ),
+    // Ends are events; that a task has begun is only to be found out.
+    refetchInterval: ({ state }) => (state.data?.completed_at === null ? LOOK_EVERY_MS : false),
   });
+}
+
+/** Cancels all that match and have not ended. */
+export function cancelTasks(filter: TaskFilter) {
+  return body<{ cancelled: number }>(
+    api.POST("/api/v1/tasks/cancel", { body: given({ ...filter }) }),
+  );
+}
+
+/** Starts all over that match and ended badly. */
+export function retryTasks(filter: TaskFilter) {
+  return body<{ retried: number }>(api.POST("/api/v1/tasks/retry", { body: given({ ...filter }) }));
 }
 
 export function cancelTask(taskId: string): Promise<Task> {

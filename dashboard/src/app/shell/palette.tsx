@@ -1,12 +1,13 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Command, defaultFilter } from "cmdk";
 import { CornerDownLeft, Keyboard, LogOut, Megaphone, Moon, Plus, Search, Sun } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import { type ReactNode, useState } from "react";
 import { useNavigate } from "react-router";
-import { campaignKeys } from "@/api/queries/campaigns";
+import { campaignsQuery } from "@/api/queries/campaigns";
+import { flatten } from "@/api/queries/pages";
 import { signOut } from "@/api/session";
-import type { Campaign, Page } from "@/api/types";
+import type { Campaign } from "@/api/types";
 import { State } from "@/components/ui/state";
 import { setTheme, useTheme } from "@/lib/theme";
 import { destinations } from "./navigation";
@@ -18,6 +19,9 @@ interface PaletteProps {
   onHelp: () => void;
 }
 
+/** Campaigns on offer before anything is typed. */
+const RECENT = 5;
+
 /** Letters that merely occur somewhere in this order are no match. */
 const WEAKEST = 0.15;
 
@@ -26,17 +30,10 @@ function score(value: string, text: string, keywords?: string[]): number {
   return found < WEAKEST ? 0 : found;
 }
 
-/** Campaigns that some list has already fetched: the palette itself asks the server nothing. */
-function useKnownCampaigns(): Campaign[] {
-  const client = useQueryClient();
-  const lists = client.getQueriesData<{ pages: Page<Campaign>[] }>({
-    queryKey: campaignKeys.lists(),
-  });
-  const all = lists.flatMap(([, data]) => data?.pages.flatMap((page) => page.items) ?? []);
-  return [...new Map(all.map((campaign) => [campaign.campaign_id, campaign])).values()].slice(
-    0,
-    50,
-  );
+/** The newest campaigns, the page that the list of campaigns begins with too: most often it is there already. */
+function useCampaigns(searching: boolean): Campaign[] {
+  const { data } = useInfiniteQuery(campaignsQuery());
+  return flatten(data).slice(0, searching ? undefined : RECENT);
 }
 
 export function Palette({ open, onClose, onHelp }: PaletteProps) {
@@ -60,7 +57,7 @@ function Content({ onClose, onHelp }: Omit<PaletteProps, "open">) {
   const [text, setText] = useState("");
   const navigate = useNavigate();
   const { dark } = useTheme();
-  const campaigns = useKnownCampaigns();
+  const campaigns = useCampaigns(text.trim() !== "");
   const run = (action: () => void) => () => {
     onClose();
     action();

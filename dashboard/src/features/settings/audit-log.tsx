@@ -23,11 +23,13 @@ export function AuditLog() {
                   key={entry.audit_id}
                   className="flex flex-wrap items-baseline gap-x-4 px-4 py-2 text-sm"
                 >
-                  <span className="w-40 shrink-0 font-medium">{entry.action}</span>
-                  <span className="min-w-0 flex-1 truncate text-muted">
+                  <span className="w-40 shrink-0 truncate font-medium max-sm:w-[calc(100%-6rem)]">
+                    {entry.action}
+                  </span>
+                  <span className="min-w-0 flex-1 truncate text-muted max-sm:order-1">
                     {entry.target_type} {entry.target_id && <CopyId id={entry.target_id} />}
                   </span>
-                  <span className="text-muted">{entry.actor}</span>
+                  <span className="text-muted max-sm:order-2">{entry.actor}</span>
                   <Time iso={entry.created_at} className="w-20 text-right text-faint" />
                 </li>
               ))}

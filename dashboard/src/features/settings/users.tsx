@@ -83,7 +83,7 @@ function UserLine({ user }: { user: User }) {
   const active = user.is_active !== false;
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2">
-      <span className="min-w-40 flex-1 truncate text-sm">
+      <span className="min-w-40 flex-1 truncate text-sm max-sm:basis-full">
         <span className={active ? "font-medium" : "text-faint line-through"}>{user.email}</span>
         {me && <span className="ml-2 text-faint">you</span>}
       </span>

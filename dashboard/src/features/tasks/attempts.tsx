@@ -9,7 +9,7 @@ import { stateLook } from "@/lib/states";
 import { type Bar, timeline, withLatest } from "./timeline";
 
 const grid =
-  "grid grid-cols-[7.5rem_minmax(0,1fr)_5rem] items-center gap-x-3 max-md:grid-cols-[6.5rem_minmax(0,1fr)_4rem]";
+  "grid grid-cols-[7.5rem_minmax(0,1fr)_5rem] items-center gap-x-3 max-md:grid-cols-[6.5rem_minmax(0,1fr)_4.75rem]";
 
 function place(bar: Bar, span: number) {
   return {
@@ -74,7 +74,7 @@ function AttemptLine({
             )}
           </div>
         </Tooltip>
-        <span className="text-right text-muted text-sm">
+        <span className="whitespace-nowrap text-right text-muted text-sm">
           {own ? duration(own.to - own.from) : "–"}
         </span>
       </div>

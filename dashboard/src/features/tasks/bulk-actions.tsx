@@ -10,7 +10,7 @@ import { cancellable, retriable } from "./task-actions";
 
 interface BulkActionsProps {
   selected: Task[];
-  onClear: () => void;
+  onDone: () => void;
 }
 
 /** One after the other: the API admits a hundred requests a minute, and the first refusal ends it. */
@@ -19,7 +19,8 @@ async function each(tasks: Task[], act: (taskId: string) => Promise<Task>): Prom
   return tasks.length;
 }
 
-export function BulkActions({ selected, onClear }: BulkActionsProps) {
+/** For the selected tasks. */
+export function BulkActions({ selected, onDone }: BulkActionsProps) {
   const [asking, setAsking] = useState(false);
   const forCancel = selected.filter(cancellable);
   const forRetry = selected.filter(retriable);
@@ -27,17 +28,16 @@ export function BulkActions({ selected, onClear }: BulkActionsProps) {
     run: () => each(forCancel, cancelTask),
     done: (n) => `${plural(n, "task")} cancelled`,
     touches: [taskKeys.all],
-    onDone: onClear,
+    onDone,
   });
   const retry = useAction({
     run: () => each(forRetry, retryTask),
     done: (n) => `${plural(n, "task")} waiting again`,
     touches: [taskKeys.all],
-    onDone: onClear,
+    onDone,
   });
   return (
-    <div className="flex flex-wrap items-center gap-2 border-b bg-subtle px-4 py-1.5 text-sm">
-      <span className="mr-2 font-medium">{plural(selected.length, "task")} selected</span>
+    <>
       <Button
         size="sm"
         disabled={forRetry.length === 0}
@@ -57,9 +57,6 @@ export function BulkActions({ selected, onClear }: BulkActionsProps) {
         <X aria-hidden size={13} />
         Cancel {forCancel.length > 0 && forCancel.length}
       </Button>
-      <Button size="sm" variant="ghost" onClick={onClear}>
-        Clear selection
-      </Button>
       <Confirm
         open={asking}
         onClose={() => setAsking(false)}
@@ -71,6 +68,6 @@ export function BulkActions({ selected, onClear }: BulkActionsProps) {
       >
         Those that run are told to stop; those that wait will not start. Each can be retried later.
       </Confirm>
-    </div>
+    </>
   );
 }

@@ -35,7 +35,11 @@ export function TaskFacts({ task }: { task: TaskDetail }) {
     items.push(["Started", <Time key="st" iso={task.started_at} className="" />]);
   if (task.completed_at)
     items.push(["Ended", <Time key="e" iso={task.completed_at} className="" />]);
-  if (task.worker_id) items.push(["Worker", <Ref key="w" to="/workers" id={task.worker_id} />]);
+  if (task.worker_id)
+    items.push([
+      "Worker",
+      <Ref key="w" to={`/workers?worker=${task.worker_id}`} id={task.worker_id} />,
+    ]);
   if (task.campaign_id) {
     items.push([
       "Campaign",

@@ -1,6 +1,6 @@
 import { type InfiniteData, type QueryKey, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useMemo, useRef, useState } from "react";
-import { type LiveEvent, useLive } from "@/api/live";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type LiveEvent, reads, useLive } from "@/api/live";
 import { throttle } from "@/api/live/throttle";
 import type { Page, Task } from "@/api/types";
 
@@ -39,17 +39,28 @@ export function useLiveTasks(queryKey: QueryKey): { stale: boolean; refresh: () 
   useEffect(() => {
     latest.current = queryKey;
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: other filters, another list
-  useEffect(() => setStale(false), [key]);
+  const until = useRef(0);
   const again = useMemo(
     () =>
       throttle(() => {
         const pages = client.getQueryData<Tasks>(latest.current)?.pages.length ?? 0;
         if (pages > 1) setStale(true);
-        else void client.invalidateQueries({ queryKey: latest.current });
+        else reads.again(latest.current, until.current);
       }, REFRESH_MS),
     [client],
   );
+  const missed = useCallback(
+    (at: number) => {
+      until.current = Math.max(until.current, at);
+      if (reads.older(latest.current, until.current)) again();
+    },
+    [again],
+  );
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other filters, another list, perhaps one seen before
+  useEffect(() => {
+    setStale(false);
+    missed(until.current);
+  }, [key]);
   const patch = useMemo(
     () =>
       throttle(() => {
@@ -72,10 +83,11 @@ export function useLiveTasks(queryKey: QueryKey): { stale: boolean; refresh: () 
     ["tasks"],
     (events) => {
       pending.current.push(...events);
+      until.current = performance.now();
       patch();
       again();
     },
-    again,
+    missed,
   );
   const refresh = () => {
     setStale(false);

@@ -32,6 +32,16 @@ export function WorkerDrawer({
   );
 }
 
+function Ids({ ids }: { ids: string[] }) {
+  return (
+    <span className="-ml-1 flex flex-wrap gap-x-2">
+      {ids.map((id) => (
+        <CopyId key={id} id={id} />
+      ))}
+    </span>
+  );
+}
+
 function Content({ worker }: { worker: Worker }) {
   const may = useMay("workers");
   const pause = useAction({
@@ -48,7 +58,13 @@ function Content({ worker }: { worker: Worker }) {
     ["Id", <CopyId key="i" id={worker.worker_id} className="-ml-1" />],
     ...Object.entries(worker.metadata).map(([key, value]): [string, ReactNode] => [
       key.charAt(0).toUpperCase() + key.slice(1).replaceAll("_", " "),
-      typeof value === "object" ? JSON.stringify(value) : String(value),
+      Array.isArray(value) ? (
+        <Ids key={key} ids={value.map(String)} />
+      ) : typeof value === "object" ? (
+        JSON.stringify(value)
+      ) : (
+        String(value)
+      ),
     ]),
   ];
   const paused = worker.status === "PAUSED";

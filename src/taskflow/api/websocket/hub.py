@@ -103,6 +103,7 @@ class EventHub:
         self._broker = broker
         self._subscriptions: set[Subscription] = set()
         self._heard_at = time.monotonic()
+        self._moved_at = time.monotonic()
         self.cursor = NOWHERE
 
     @classmethod
@@ -122,6 +123,11 @@ class EventHub:
     def is_deaf(self) -> bool:
         """Tell whether the reader has not heard from Redis for a while, or has died."""
         return time.monotonic() - self._heard_at > DEAF_SECONDS
+
+    @property
+    def quiet_seconds(self) -> float:
+        """How long ago the stream last brought something, or began anew: nothing has happened since."""
+        return time.monotonic() - self._moved_at
 
     @asynccontextmanager
     async def subscription(self) -> AsyncIterator[Subscription]:
@@ -171,6 +177,7 @@ class EventHub:
             return
         if present.generation != self.cursor.generation or order(present.position) < order(self.cursor.position):
             self.cursor = present
+            self._moved_at = time.monotonic()
             for subscription in self._subscriptions:
                 subscription.resync()
         found = await self._broker.listening.read(self.cursor.position, block=_BLOCK_SECONDS, count=_MOST_PER_READ)
@@ -178,6 +185,7 @@ class EventHub:
             return
         batch = _batch(Cursor(self.cursor.generation, found[-1][0]), found)
         self.cursor = batch.cursor
+        self._moved_at = time.monotonic()
         for subscription in self._subscriptions:
             subscription.put(batch)
         if len(found) < _MOST_PER_READ:

@@ -2,15 +2,17 @@
 
     client → {"op": "subscribe", "topics": ["tasks", "campaign:<id>"], "cursor": "…" | null}
              {"op": "unsubscribe", "topics": […]}
-    server → {"type": "subscribed", "topics": […], "cursor": "…"}
+    server → {"type": "subscribed", "topics": […], "cursor": "…", "quiet_ms": 5300}
              {"type": "events", "cursor": "…", "events": [{"topic", "type", "data"}, …]}
-             {"type": "resync", "cursor": "…"}      look at the REST API again, then go on from this cursor
+             {"type": "resync", "topics": […], "cursor": "…"}   look at the REST API again, then go on from this cursor
              {"type": "ping", "cursor": "…"}        every 15 s without events
              {"type": "error", "code", "detail"}
 
 A cursor is where the client is in the stream. A client that reconnects with its last one gets everything that it
-missed, once, or `resync`. Subscribing without one starts at the present. Close codes: 4401 the credential is no
-longer good, 1008 the client does not keep to this, 1012 the server stops (reconnect).
+missed, once, or `resync`. Subscribing without one starts at the present; what the client read before may then lack
+events that it was not sent. `quiet_ms` says how long ago the last event was, on whatever topic: what was asked for
+after that lacks nothing. Close codes: 4401 the credential is no longer good, 1008 the client does not keep to this,
+1012 the server stops (reconnect).
 """
 
 import asyncio
@@ -138,14 +140,19 @@ class SocketSession:
         given = command.get("cursor")
         if command["op"] == "subscribe" and given is not None:
             return await self._continue(Cursor.parse(given), subscription, sent)
-        await self._send({"type": "subscribed", "topics": sorted(self._topics), "cursor": str(sent)})
+        await self._acknowledge(sent)
         return sent
+
+    async def _acknowledge(self, cursor: Cursor) -> None:
+        quiet_ms = int(self._hub.quiet_seconds * 1000)
+        message = {"type": "subscribed", "topics": sorted(self._topics), "cursor": str(cursor), "quiet_ms": quiet_ms}
+        await self._send(message)
 
     async def _continue(self, given: Cursor, subscription: Subscription, sent: Cursor) -> Cursor:
         """Send what lies between the client's cursor and what this socket was sent last, then go on from there."""
         if subscription.must_resync or not await self._hub.can_continue(given, sent):
             return await self._resync(subscription)
-        await self._send({"type": "subscribed", "topics": sorted(self._topics), "cursor": str(given)})
+        await self._acknowledge(given)
         async for batch in self._hub.replay(given, sent):
             await self._deliver(batch)
         return sent
