@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from support import sample_tasks as tasks
-from support.processes import running
+from support.processes import running, start, stop
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
@@ -19,7 +19,7 @@ from taskflow.engine import Engine, Task
 
 QUICK = {
     "TASKFLOW_WORKER_HEARTBEAT_SECONDS": "0.5",
-    "TASKFLOW_COORDINATOR_DEAD_AFTER_SECONDS": "2",
+    "TASKFLOW_COORDINATOR_DEAD_AFTER_SECONDS": "5",  # a busy machine must not lose a node that lives
     "TASKFLOW_COORDINATOR_RESCUER_SECONDS": "0.2",
     "TASKFLOW_WORKER_PROCESSES": "1",
 }
@@ -54,7 +54,7 @@ async def row(database: Database, task_id: UUID) -> Any:
     )
 
 
-async def all_ended(database: Database, seconds: float = 30) -> None:
+async def all_ended(database: Database, seconds: float = 60) -> None:
     async def look() -> bool:
         return await database.pool.fetchval("SELECT count(*) FROM tasks WHERE completed_at IS NULL") == 0
 
@@ -80,20 +80,27 @@ async def test_a_suspect_runs_alone_in_its_child_and_neighbours_before_and_after
         assert max([(await row(database, task_id))["result_data"] for task_id in group]) > 1
 
 
-async def test_a_suspect_waits_for_what_runs_and_does_not_wait_for_ever(
-    engine: Engine, database: Database, coordinator: None, environment: dict[str, str]
+async def test_a_suspect_waits_for_what_runs_and_others_do_not_wait_for_it(
+    engine: Engine, database: Database, coordinator: None, environment: dict[str, str], tmp_path: Path
 ) -> None:
+    flag = tmp_path / "go"
+
+    async def open_tasks() -> set[UUID]:
+        return {r["task_id"] for r in await database.pool.fetch("SELECT task_id FROM tasks WHERE completed_at IS NULL")}
+
     async with running({**environment, **QUICK}, "worker"):
-        slow = (await engine.enqueue(tasks.counts_company, 4.0)).task_id
+        slow = (await engine.enqueue(tasks.waits_for, str(flag))).task_id
         await eventually(lambda: count_running(database), what="the slow one runs")
         suspect = await enqueue_suspect(database, engine, tasks.counts_company, seconds=0.0)
-        quick = [await engine.enqueue(tasks.noop) for _ in range(20)]
+        await engine.enqueue_many(tasks.noop, [{} for _ in range(20)])
+
+        async def only_they_are_left() -> bool:
+            return await open_tasks() == {slow, suspect}
+
+        await eventually(only_they_are_left, seconds=30, what="the end of everybody else")
+        await asyncio.to_thread(flag.touch)
         await all_ended(database)
-    ends = {
-        r["task_id"]: r["completed_at"] for r in await database.pool.fetch("SELECT task_id, completed_at FROM tasks")
-    }
     assert [(await row(database, task_id))["result_data"] for task_id in (slow, suspect)] == [1, 1]
-    assert max(ends[handle.task_id] for handle in quick) < ends[slow], "others are not kept waiting for it"
 
 
 async def test_of_a_lost_nodes_tasks_only_the_one_that_kills_again_is_quarantined(
@@ -112,7 +119,7 @@ async def test_of_a_lost_nodes_tasks_only_the_one_that_kills_again_is_quarantine
         os.killpg(lost.pid, signal.SIGKILL)
     await asyncio.to_thread(Path(flag).touch)
     async with running({**environment, **QUICK}, "worker"):
-        await all_ended(database, seconds=60)
+        await all_ended(database)
     for task_id in innocents:
         found = await row(database, task_id)
         assert (found["status"], found["crash_count"]) == ("COMPLETED", 1)
@@ -139,3 +146,32 @@ async def test_of_several_that_ran_in_a_child_nobody_is_quarantined_for_its_firs
     for task_id in innocents:
         assert (await row(database, task_id))["status"] == "COMPLETED"
     assert await database.pool.fetch("SELECT task_id FROM dead_letter_queue") == [(killer,)]
+
+
+async def test_sigterm_hands_back_suspects_that_run_and_that_wait_unburnt(
+    engine: Engine, database: Database, environment: dict[str, str]
+) -> None:
+    suspects = [await enqueue_suspect(database, engine, tasks.sleeps, seconds=60.0) for _ in range(3)]
+    process = await start({**environment, **QUICK, "TASKFLOW_WORKER_DRAIN_SECONDS": "0.2"}, "worker")
+    try:
+        await eventually(lambda: count_running(database), what="one runs, and the others wait for their turn")
+        assert await stop(process) == 0
+    finally:
+        await stop(process)
+    for task_id in suspects:
+        found = await row(database, task_id)
+        assert (found["status"], found["crash_count"]) == ("PENDING", 1)
+    assert await database.pool.fetchval("SELECT count(*) FROM task_claims") == 0
+
+
+async def test_a_suspect_that_waits_behind_another_can_be_cancelled(
+    engine: Engine, database: Database, environment: dict[str, str]
+) -> None:
+    first = await enqueue_suspect(database, engine, tasks.sleeps, seconds=60.0)
+    second = await enqueue_suspect(database, engine, tasks.sleeps, seconds=60.0)
+    async with running({**environment, **QUICK}, "worker"):
+        await eventually(lambda: count_running(database), what="they are claimed")
+        for task_id in (second, first):
+            await engine.cancel(task_id)
+        await all_ended(database)
+    assert [(await row(database, task_id))["status"] for task_id in (first, second)] == ["CANCELLED"] * 2

@@ -131,11 +131,41 @@ async def writes_line(path: str, line: str) -> None:
         file.write(line + "\n")
 
 
+_company: dict[str, int] = {}
+
+
+def _joins(who: str) -> None:
+    """Note that one more is at it in this process, for everybody who is."""
+    _company[who] = 0
+    for known, seen in _company.items():
+        _company[known] = max(seen, len(_company))
+
+
 @task
-async def waits_for(path: str) -> None:
-    """Wait until a file exists."""
+async def counts_company(seconds: float) -> int:
+    """Sleep, and return how many were at it at once in this process."""
+    _joins(str(current_task().task_id))
+    await asyncio.sleep(seconds)
+    return _company.pop(str(current_task().task_id))
+
+
+@task(batch=50)
+async def counts_company_in_a_batch(batch: Batch) -> None:
+    """Do the same for each task of a batch."""
+    for item in batch.items:
+        _joins(str(item.task_id))
+    await asyncio.sleep(0.1)
+    for item in batch.items:
+        batch.complete(item, _company.pop(str(item.task_id)))
+
+
+@task
+async def waits_for(path: str) -> int:
+    """Wait until a file exists, and return how many were at it at once in this process."""
+    _joins(str(current_task().task_id))
     while not Path(path).exists():  # noqa: ASYNC110, ASYNC240 - a test says when, from another process
         await asyncio.sleep(0.05)
+    return _company.pop(str(current_task().task_id))
 
 
 @task
@@ -144,32 +174,6 @@ async def waits_for_and_exits(path: str) -> None:
     while not Path(path).exists():  # noqa: ASYNC110, ASYNC240
         await asyncio.sleep(0.05)
     os._exit(3)
-
-
-_company: dict[str, int] = {}
-
-
-@task
-async def counts_company(seconds: float) -> int:
-    """Sleep, and return how many were at it at once in this process."""
-    me = str(current_task().task_id)
-    _company[me] = 0
-    for known, seen in _company.items():
-        _company[known] = max(seen, len(_company))
-    await asyncio.sleep(seconds)
-    return _company.pop(me)
-
-
-@task(batch=50)
-async def counts_company_in_a_batch(batch: Batch) -> None:
-    """Do the same for each task of a batch."""
-    for item in batch.items:
-        _company[str(item.task_id)] = 0
-    for known, seen in _company.items():
-        _company[known] = max(seen, len(_company))
-    await asyncio.sleep(0.1)
-    for item in batch.items:
-        batch.complete(item, _company.pop(str(item.task_id)))
 
 
 @task(batch=50)

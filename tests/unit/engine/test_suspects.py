@@ -134,3 +134,12 @@ def test_a_drain_hands_back_at_once(child: Child) -> None:
     child.suspects.release()
     assert [after for _, after in child.handed_back] == [None]
     assert child.claims
+
+
+def test_one_that_is_cancelled_while_it_waits_holds_up_nobody(child: Child) -> None:
+    one = lease()
+    child.suspects.take(one, 0.0)
+    assert child.suspects.waiting() == [one]
+    child.suspects.remove(one)
+    assert child.claims
+    assert child.handed_back == []
