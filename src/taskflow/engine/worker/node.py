@@ -231,7 +231,7 @@ class Node:
                         error = f"The worker process ended with status {code} while it ran the task."
                         ends.append(outcomes.crashed(lease, None, error, self._settings.worker.crash_limit))
                 stale = await self._store.finish(ends) if ends else set()
-                await self._database.pool.execute(sql.forget_process, worker_id, child.process_id)
+                await self._database.hot.execute(sql.forget_process, worker_id, child.process_id)
                 break
             except CONNECTION_LOST as error:
                 if self._stopping.is_set():
