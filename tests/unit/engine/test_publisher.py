@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from support.waiting import eventually
 from taskflow.engine import outcomes
 from taskflow.engine.store import Lease, Outcome
 from taskflow.engine.worker.board import Board, make_board
@@ -67,8 +68,7 @@ async def test_a_publisher_with_a_commit_under_way_is_not_drained() -> None:
     running = asyncio.create_task(publisher.run())
     publisher.report(outcomes.completed(lease(), 0.1))
     (await store.commits.get()).set_result(None)
-    while not settled:
-        await asyncio.sleep(0)
+    await eventually(lambda: settled, every=0)
     publisher.report(outcomes.completed(lease(), 0.1))
     second = await store.commits.get()  # under way; meanwhile the first is announced, and nothing waits any more
     drained = asyncio.create_task(publisher.drained())
@@ -96,4 +96,26 @@ async def test_an_end_that_postgresql_refuses_whatever_it_says_is_not_called_set
     async with asyncio.timeout(5):
         await publisher.drained()
     assert [outcome.lease for outcome in settled] == [good]  # its claim stays in the journal, for the rescue
+    running.cancel()
+
+
+async def test_a_database_that_is_read_only_for_a_while_is_waited_for() -> None:
+    class Standby(Store):
+        tries = 0
+
+        async def finish(self, ends: Sequence[Outcome], logs: Sequence[Any]) -> set[UUID]:
+            self.tries += 1
+            if self.tries == 1:
+                raise asyncpg.ReadOnlySQLTransactionError("cannot execute UPDATE in a read-only transaction")
+            return await super().finish(ends, logs)
+
+    store, dispatch = Standby(), Dispatch()
+    dispatch.hold.set()
+    publisher, settled = make(store, dispatch)
+    running = asyncio.create_task(publisher.run())
+    publisher.report(outcomes.completed(lease(), 0.1))
+    async with asyncio.timeout(5):
+        (await store.commits.get()).set_result(None)
+        await publisher.drained()
+    assert [outcome.status for outcome in settled] == ["COMPLETED"]
     running.cancel()
