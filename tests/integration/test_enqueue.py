@@ -89,7 +89,9 @@ async def test_a_time_that_has_passed_is_due_now_where_the_scheduler_still_looks
     past = datetime.now(UTC) - timedelta(hours=1)
     await engine.submit(Request("noop", scheduled_at=past))
     await engine.submit_many([Request("noop", scheduled_at=past)])
-    rows = await database.pool.fetch("SELECT scheduled_at, created_at - due_at < interval '5 seconds' AS is_due_now FROM tasks")
+    rows = await database.pool.fetch(
+        "SELECT scheduled_at, created_at - due_at < interval '5 seconds' AS is_due_now FROM tasks"
+    )
     assert [tuple(row) for row in rows] == [(past, True)] * 2
 
 
