@@ -7,9 +7,11 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import asyncpg
 import pytest
+from redis.exceptions import ReadOnlyError
 
 from support.duties import add_tasks
 from support.processes import running, start, stop
@@ -83,6 +85,20 @@ async def _count(database: Database, wanted: int) -> bool:
 
 async def _has_term(database: Database, wanted: int) -> bool:
     return await term(database) == wanted
+
+
+async def test_a_redis_that_refuses_a_command_does_not_depose_the_leader(
+    database: Database, broker: RedisBroker, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker, "coordinator_call", AsyncMock(side_effect=ReadOnlyError("a read only replica")))
+    settings.coordinator.term_seconds = 0.6  # it would stand again within a tenth of a second
+    stop = asyncio.Event()
+    running = asyncio.create_task(Coordinator(database, broker, settings, []).run(stop))
+    await eventually(lambda: term(database))
+    await asyncio.sleep(0.5)
+    assert await term(database) == 1
+    stop.set()
+    await running
 
 
 async def test_sigterm_hands_the_role_over_at_once(database: Database, environment: dict[str, str]) -> None:

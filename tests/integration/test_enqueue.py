@@ -1,6 +1,7 @@
 """Enqueueing is an INSERT: with the caller's transaction or not at all."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -80,6 +81,18 @@ async def test_a_delay_is_measured_on_the_clock_of_the_database(engine: Engine, 
     assert one.status is many.status is TaskStatus.SCHEDULED
     seconds = await database.pool.fetch("SELECT extract(epoch FROM due_at - created_at)::float8 AS wait FROM tasks")
     assert [round(row["wait"]) for row in seconds] == [90, 90]
+
+
+async def test_a_time_that_has_passed_is_due_now_where_the_scheduler_still_looks(
+    engine: Engine, database: Database
+) -> None:
+    past = datetime.now(UTC) - timedelta(hours=1)
+    await engine.submit(Request("noop", scheduled_at=past))
+    await engine.submit_many([Request("noop", scheduled_at=past)])
+    rows = await database.pool.fetch(
+        "SELECT scheduled_at, created_at - due_at < interval '5 seconds' AS is_due_now FROM tasks"
+    )
+    assert [tuple(row) for row in rows] == [(past, True)] * 2
 
 
 async def test_cancelling_ends_what_waits_once(engine: Engine, database: Database) -> None:

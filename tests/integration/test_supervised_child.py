@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -51,6 +52,23 @@ async def test_a_killed_process_is_started_again(make: Make) -> None:
     before = await eventually(lambda: child.pid)
     os.kill(before, signal.SIGKILL)
     await eventually(lambda: child.pid not in {None, before})
+
+
+async def test_a_process_that_the_machine_has_no_room_for_is_started_later(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = Child._spawn
+    refusals = [BlockingIOError("no more processes"), OSError("too many open files")]
+
+    async def reluctant(child: Child) -> Process:
+        if refusals:
+            raise refusals.pop()
+        return await spawn(child)
+
+    monkeypatch.setattr(Child, "_spawn", reluctant)
+    child = make(FOREVER)
+    await eventually(lambda: child.pid)
+    assert not refusals
 
 
 async def test_a_process_that_cannot_start_is_reported_with_its_last_words(make: Make) -> None:

@@ -169,10 +169,8 @@ class CampaignsDuty:
     async def _complete(self, context: DutyContext, campaign: ActiveCampaign) -> None:
         """Complete a campaign whose rows are all terminal."""
         progress, campaign_id = campaign.progress, campaign.campaign_id
-        if campaign.tasks_made < progress.total:
-            return
-        if progress.terminal < progress.total:
-            await self._settle_orphans(context, campaign)
+        if campaign.tasks_made < progress.total or progress.terminal < progress.total:
+            await self._settle_orphans(context, campaign)  # also half-way: so many of them hold the next slices up
             return
         if time.monotonic() < self._verify_at.get(campaign_id, 0.0):
             return

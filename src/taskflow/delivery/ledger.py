@@ -99,7 +99,11 @@ class CampaignState(NamedTuple):
 
 
 class Ledger:
-    """The ledger statements of one sender process."""
+    """The ledger statements of one sender process; each waits up to a minute for a database that does not answer.
+
+    A sender that knows what it needs to know only after a while has lost nothing; one that gave up would leave messages
+    SENDING that never were, or burn an attempt of a whole batch.
+    """
 
     def __init__(self, pool: Pool, provider: str) -> None:
         """Use the hot pool; `provider` is the name that rows keep of who carried them."""
@@ -109,12 +113,11 @@ class Ledger:
 
     async def read(self, campaign_id: UUID, recipient_ids: Sequence[UUID]) -> dict[UUID, Row]:
         """Return the rows of these recipients."""
-        rows = await self._pool.fetch(sql.read, campaign_id, sorted(recipient_ids))
-        return {row[0]: Row(*row) for row in rows}
+        return await _patiently(lambda: self._read(campaign_id, recipient_ids))
 
     async def campaign_state(self, campaign_id: UUID) -> CampaignState | None:
         """Return what the campaign is doing now; None when there is no such campaign."""
-        row = await self._pool.fetchrow(sql.campaign_status, campaign_id)
+        row = await _patiently(lambda: self._pool.fetchrow(sql.campaign_status, campaign_id))
         return CampaignState(*row) if row else None
 
     async def turn(self, campaign_id: UUID, slot: int, ends: Sequence[End], begins: Sequence[Begin]) -> Turned:
@@ -150,10 +153,13 @@ class Ledger:
     async def requeued(self, rows: Sequence[Row]) -> set[UUID]:
         """Return those failed recipients whose task somebody has put back by hand since."""
         ordered = sorted(rows)
-        found = await self._pool.fetch(
-            sql.requeued, [row.recipient_id for row in ordered], [row.lease_epoch for row in ordered]
-        )
+        columns = ([row.recipient_id for row in ordered], [row.lease_epoch for row in ordered])
+        found = await _patiently(lambda: self._pool.fetch(sql.requeued, *columns))
         return {row[0] for row in found}
+
+    async def _read(self, campaign_id: UUID, recipient_ids: Sequence[UUID]) -> dict[UUID, Row]:
+        rows = await self._pool.fetch(sql.read, campaign_id, sorted(recipient_ids))
+        return {row[0]: Row(*row) for row in rows}
 
     async def _explain(self, campaign_id: UUID, turned: Turned, ends: Sequence[End], begins: Sequence[Begin]) -> None:
         """Read what a turn did not move: an earlier try of it may have, and its reply was lost."""
@@ -161,7 +167,7 @@ class Ledger:
         missing_begins = [begin for begin in begins if begin.recipient_id not in turned.begun]
         identifiers = [end.recipient_id for end in missing_ends]
         identifiers += [begin.recipient_id for begin in missing_begins]
-        rows = await self.read(campaign_id, identifiers)
+        rows = await self._read(campaign_id, identifiers)
         for end in missing_ends:
             row = rows.get(end.recipient_id)
             if row is not None and row.lease_epoch == end.epoch and row.status in (end.status, _S.CANCELLED):

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskflow.base.errors import UnavailableError
+from taskflow.base.logging import get_logger
+
+log = get_logger(__name__)
 
 _LOG_LIMIT = 16 * 1024**2  # bytes; the log before is kept beside it
 _TAIL = 2000  # bytes quoted in an error
@@ -57,9 +60,14 @@ class Child:
     async def _keep(self) -> None:
         while not self._ended.is_set():
             started = time.monotonic()
-            self.process = await self._spawn()
-            self.on_start()
-            await self.process.wait()
+            try:
+                self.process = await self._spawn()
+            except OSError as error:  # no more processes or files, for now
+                log.warning("process_not_started", name=self.name, error=str(error))
+            else:
+                with contextlib.suppress(OSError):  # what it writes down is for people
+                    self.on_start()
+                await self.process.wait()
             if self._ended.is_set():
                 return
             self.deaths = 1 if time.monotonic() - started > _HEALTHY else self.deaths + 1

@@ -219,14 +219,10 @@ class Engine:
 
     async def _copy(self, rows: Sequence["_Row"]) -> list[TaskHandle[Any]]:
         async with self._database.pool.acquire() as connection:
-            if any(row.delay is not None for row in rows):
-                now = await connection.fetchval("SELECT now()")
-                rows = [
-                    row if row.delay is None else row._replace(scheduled_at=now + timedelta(seconds=row.delay))
-                    for row in rows
-                ]
+            now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
             try:
-                await connection.copy_records_to_table("tasks", records=map(_Row.record, rows), columns=_COPY_COLUMNS)
+                records = [row.record(now) for row in rows]
+                await connection.copy_records_to_table("tasks", records=records, columns=_COPY_COLUMNS)
             except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
                 return [replace(row.handle(), is_new=False) for row in rows]
         handles = [row.handle() for row in rows]
@@ -257,18 +253,25 @@ class _Row(NamedTuple):
     kwargs: Any
     idempotency_key: str | None
 
-    def handle(self) -> TaskHandle[Any]:
-        waits = self.scheduled_at is not None or self.delay is not None
-        return TaskHandle(
-            self.task_id, TaskStatus.SCHEDULED if waits else TaskStatus.PENDING, self.queue, self.priority
-        )
+    @property
+    def waits(self) -> bool:
+        """Tell whether it is wanted at some time instead of at once."""
+        return self.scheduled_at is not None or self.delay is not None
 
-    def record(self) -> tuple[Any, ...]:
-        status = "PENDING" if self.scheduled_at is None else "SCHEDULED"
+    def handle(self) -> TaskHandle[Any]:
+        status = TaskStatus.SCHEDULED if self.waits else TaskStatus.PENDING
+        return TaskHandle(self.task_id, status, self.queue, self.priority)
+
+    def record(self, now: datetime | None) -> tuple[Any, ...]:
+        """Return its columns; `now` is the database's, for those that wait."""
+        at = self.scheduled_at
+        if now is not None and self.delay is not None and at is None:
+            at = now + timedelta(seconds=self.delay)
+        due = at if at is None or now is None else max(at, now)
         return (
-            self.task_id, self.task_name, self.queue, self.queue, self.priority, status, self.max_retries,
-            self.timeout, self.scheduled_at, self.scheduled_at, self.parent_task_id, self.created_by, self.args,
-            self.kwargs,
+            self.task_id, self.task_name, self.queue, self.queue, self.priority,
+            "PENDING" if at is None else "SCHEDULED", self.max_retries, self.timeout, at, due, self.parent_task_id,
+            self.created_by, self.args, self.kwargs,
         )  # fmt: skip
 
 

@@ -26,16 +26,20 @@ RETURNING t.task_id;
 -- End or hand back attempts, in one statement: the task, its execution row, its result, its dead letter.
 -- Only the holder of the lease gets through: the row must be RUNNING under the epoch it was claimed with.
 -- execution '' writes no execution row. crashes and retries are added to the row's counts.
+-- An attempt that would go on later ends CANCELLED when somebody has asked for that meanwhile.
 WITH outcome AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::int[], $8::int[],
                        $9::jsonb[], $10::text[], $11::text[], $12::uuid[])
     AS o (task_id, epoch, status, execution, seconds, delay, retries, crashes, result, error, stack, dlq_id)
 ), ended AS (
   UPDATE tasks AS t
-  SET status = o.status,
-      completed_at = CASE WHEN o.status IN ('COMPLETED', 'FAILED', 'CANCELLED', 'TIMEOUT') THEN now() END,
+  SET status = CASE WHEN t.cancel_requested_at IS NULL OR o.status NOT IN ('PENDING', 'SCHEDULED') THEN o.status
+                    ELSE 'CANCELLED' END,
+      completed_at = CASE WHEN t.cancel_requested_at IS NOT NULL OR o.status NOT IN ('PENDING', 'SCHEDULED')
+                          THEN now() END,
       failed_at = CASE WHEN o.status IN ('FAILED', 'TIMEOUT') THEN now() END,
-      due_at = CASE WHEN o.status = 'SCHEDULED' THEN now() + o.delay * interval '1 second' END,
+      due_at = CASE WHEN o.status = 'SCHEDULED' AND t.cancel_requested_at IS NULL
+                    THEN now() + o.delay * interval '1 second' END,
       started_at = CASE WHEN o.seconds IS NULL THEN t.started_at ELSE now() - o.seconds * interval '1 second' END,
       retry_count = t.retry_count + o.retries,
       crash_count = t.crash_count + o.crashes
@@ -114,10 +118,12 @@ ON CONFLICT (scope, key) DO UPDATE
 RETURNING task_id;
 
 -- name: insert_task
--- $7: the instant it is wanted at; $12: or in how many seconds from now, on the database's clock.
+-- $7: the instant it is wanted at; $12: or in how many seconds from now, on the database's clock. One in the past is
+-- due now: the scheduler does not look for what should have been due long before.
 INSERT INTO tasks (task_id, task_name, queue, dispatch_key, priority, status, max_retries, timeout_seconds,
                    scheduled_at, due_at, parent_task_id, created_by, task_args, task_kwargs)
-SELECT $1, $2, $3, $3, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END, $5, $6, at, at, $8, $9, $10, $11
+SELECT $1, $2, $3, $3, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END, $5, $6, at,
+       CASE WHEN at IS NOT NULL THEN greatest(at, now()) END, $8, $9, $10, $11
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
 
 -- name: request_cancel

@@ -97,13 +97,14 @@ class TaskStore:
     async def finish(self, outcomes: Sequence[Outcome], logs: Sequence[LogLine] = ()) -> set[UUID]:
         """Write how attempts ended, all in one transaction; return the ids whose lease was gone (stale).
 
+        One that would go on later, although somebody has asked to cancel it, ends CANCELLED; its outcome says so then.
         Safe to repeat: what an earlier call has written counts as written.
         """
         plain: list[Outcome] = []
         rest: list[Outcome] = []
         for outcome in sorted(outcomes, key=_task_id):
             (plain if outcome.is_plain else rest).append(outcome)
-        written: set[UUID] = set()
+        now: dict[UUID, str] = {}  # what they are, as far as that is known
         completed = 0
         async with self._pool.acquire() as connection:
             if rest or logs:
@@ -111,21 +112,22 @@ class TaskStore:
                     if logs:
                         await connection.execute(sql.append_logs, *zip(*logs, strict=True))
                     if rest:
-                        written |= {row[0] for row in await connection.fetch(sql.finish, *_columns(rest))}
+                        now |= {row[0]: row[1] for row in await connection.fetch(sql.finish, *_columns(rest))}
                     if plain:
                         completed = await connection.fetchval(sql.complete, *_plain_columns(plain))
             elif plain:
                 completed = await connection.fetchval(sql.complete, *_plain_columns(plain))
             unsure = rest if completed == len(plain) else outcomes
-            missing = {o.lease.task_id: o for o in unsure if o.lease.task_id not in written}
-            if not missing:
-                return set()
-            rows = await connection.fetch(sql.ended_as, sorted(missing))
+            missing = {o.lease.task_id: o for o in unsure if o.lease.task_id not in now}
+            rows = await connection.fetch(sql.ended_as, sorted(missing)) if missing else []
         for task_id, status, epoch in rows:
             outcome = missing[task_id]
-            if epoch == outcome.lease.lease_epoch and status == outcome.status:
-                del missing[task_id]
-        return set(missing)
+            if epoch == outcome.lease.lease_epoch and (status == outcome.status or _is_cancelled(outcome, status)):
+                now[task_id] = status
+        for outcome in rest:
+            if _is_cancelled(outcome, now.get(outcome.lease.task_id)):
+                outcome.status = TaskStatus.CANCELLED
+        return {task_id for task_id in missing if task_id not in now}
 
     async def append_logs(self, logs: Sequence[LogLine]) -> None:
         """Write log lines of running attempts; those of lost leases are dropped."""
@@ -138,6 +140,11 @@ class TaskStore:
     async def cancel_requested(self, task_ids: Sequence[UUID]) -> set[UUID]:
         """Return those running tasks that somebody wants cancelled."""
         return {row[0] for row in await self._pool.fetch(sql.cancel_requested, sorted(task_ids))}
+
+
+def _is_cancelled(outcome: Outcome, status: str | None) -> bool:
+    """Tell whether a task that would go on later has been cancelled instead."""
+    return status == TaskStatus.CANCELLED and outcome.status in (TaskStatus.PENDING, TaskStatus.SCHEDULED)
 
 
 def _task_id(outcome: Outcome) -> UUID:

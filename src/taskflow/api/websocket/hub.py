@@ -19,6 +19,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from taskflow.api.websocket.topics import topics_of
+from taskflow.base.ending import end_tasks
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.events import Cursor, Event
@@ -115,9 +116,7 @@ class EventHub:
         try:
             yield hub
         finally:
-            while not reader.done():  # a Redis client may swallow a cancellation that meets a reply
-                reader.cancel()
-                await asyncio.wait({reader}, timeout=0.2)
+            await end_tasks([reader])
 
     @property
     def is_deaf(self) -> bool:

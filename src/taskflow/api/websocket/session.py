@@ -26,6 +26,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 
 from taskflow.api.websocket.hub import Batch, EventHub, Subscription
 from taskflow.api.websocket.topics import check_topic
+from taskflow.base.ending import end_tasks
 from taskflow.base.errors import TaskFlowError, UnauthenticatedError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.events import Cursor
@@ -71,9 +72,7 @@ class SocketSession:
             except (WebSocketDisconnect, RuntimeError, OSError):  # the peer has gone while we spoke
                 code = None
             finally:
-                for job in jobs:
-                    job.cancel()
-                await asyncio.gather(*jobs, return_exceptions=True)
+                await end_tasks(jobs)
         if code is not None:
             with suppress(RuntimeError, OSError):
                 await self._socket.close(code)

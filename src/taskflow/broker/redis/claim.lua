@@ -49,11 +49,26 @@ local function tokens(key, wanted)
   return granted
 end
 
+-- The first 200 keys that this consumer may take from, looked for among the first 10,000: those of queues that nobody
+-- serves now stay in front.
+local mine, from = {}, 0
+repeat
+  local page = redis.call('ZRANGE', ready, from, from + 199)
+  for _, key in ipairs(page) do
+    if not queues or queues[string.match(key, '^[^/]+')] then mine[#mine + 1] = key end
+  end
+  from = from + 200
+until #page < 200 or #mine >= 200 or from >= 10000
+
+local function is_task(id)
+  return #id == 36 and string.match(id, '^%x+%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%-%x%x%x%x%x%x%x%x%x%x%x%x$')
+end
+
 local reply, given = {'OK', 0}, 0
-for _, key in ipairs(redis.call('ZRANGE', ready, 0, 199)) do
+for _, key in ipairs(mine) do
   if given >= limit then break end
   local wanted = math.min(limit - given, quotas[key] or quota)
-  if wanted > 0 and (not queues or queues[string.match(key, '^[^/]+')]) then
+  if wanted > 0 then
     local queue = prefix .. 'task:queue:' .. key
     wanted = math.min(wanted, redis.call('ZCARD', queue))
     if wanted == 0 then
@@ -62,16 +77,19 @@ for _, key in ipairs(redis.call('ZRANGE', ready, 0, 199)) do
       local granted = tokens(key, wanted)
       if granted > 0 then
         local ids = redis.call('ZPOPMIN', queue, granted)
-        local leases = {}
+        local leases, place = {}, #reply + 2
         reply[#reply + 1] = key
-        reply[#reply + 1] = granted
+        reply[#reply + 1] = 0
         for i = 1, #ids, 2 do
-          leases[#leases + 1] = now + lease
-          leases[#leases + 1] = ids[i]
-          reply[#reply + 1] = ids[i]
+          if is_task(ids[i]) then -- what somebody else put there is dropped
+            leases[#leases + 1] = now + lease
+            leases[#leases + 1] = ids[i]
+            reply[#reply + 1] = ids[i]
+            reply[place] = reply[place] + 1
+          end
         end
-        redis.call('ZADD', prefix .. 'task:running:' .. key, unpack(leases))
-        given = given + granted
+        if #leases > 0 then redis.call('ZADD', prefix .. 'task:running:' .. key, unpack(leases)) end
+        given = given + reply[place]
         if redis.call('ZSCORE', ready, key) then redis.call('ZINCRBY', ready, granted, key) end
       end
     end

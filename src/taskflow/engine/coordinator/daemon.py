@@ -14,8 +14,10 @@ from typing import Any
 
 import asyncpg
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from taskflow.base.ending import end_tasks
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.outages import DATABASE_AWAY
@@ -137,10 +139,8 @@ class Coordinator:
             await self._step_down(lease, tasks)
 
     async def _step_down(self, lease: Lease, tasks: list["asyncio.Task[Any]"]) -> None:
-        for task in tasks:
-            task.cancel()
-        done, late = await asyncio.wait(tasks, timeout=_STEP_DOWN_SECONDS)
-        for task in done:
+        late = await end_tasks(tasks, seconds=_STEP_DOWN_SECONDS)
+        for task in set(tasks) - late:
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("leader_task_failed", task=task.get_name(), exc_info=error)
         if late:
@@ -171,7 +171,7 @@ class Coordinator:
         while lease.is_held:
             try:
                 name = await self._broker.coordinator_call(_WAKE_SECONDS)
-            except OUTAGES:
+            except (RedisError, *OUTAGES):
                 await asyncio.sleep(1)  # the duties report the outage
                 continue
             if name in self._states:

@@ -22,6 +22,7 @@ from uuid import UUID
 import orjson
 from redis.exceptions import RedisError
 
+from taskflow.base.ending import end_tasks
 from taskflow.base.health import serve_health
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
@@ -97,6 +98,7 @@ class ChildProcess:
         """Free what the parent holds of it."""
         self.board.close()
         self._ours.close()
+        self._theirs.close()
         with contextlib.suppress(OSError):
             os.close(self._descriptor)
 
@@ -157,19 +159,21 @@ class Node:
             asyncio.create_task(self._keep_child(), name=f"child {n}") for n in range(self._settings.worker.processes)
         ]
         helpers = [asyncio.create_task(work()) for work in (self._beat, self._listen, self._watch)]
+        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await self._stopping.wait()
+            done, _ = await asyncio.wait({stopping, *keepers, *helpers}, return_when=asyncio.FIRST_COMPLETED)
+            self._stopping.set()
             for child in self._children.values():
                 child.tell("drain")
             await asyncio.wait(keepers, timeout=self._settings.worker.drain_seconds + 15)
+            for task in done:
+                task.result()  # a part that stopped by itself has failed: say why, and let whoever runs us start anew
         finally:
             for child in self._children.values():
                 child.kill()
             if keepers:
                 await asyncio.wait(keepers, timeout=5)
-            for task in (*keepers, *helpers):
-                task.cancel()
-            await asyncio.gather(*keepers, *helpers, return_exceptions=True)
+            await end_tasks((stopping, *keepers, *helpers))
             await self._heartbeat.sign_off()
             log.info("worker_stopped", worker_id=str(self.worker_id))
 
@@ -233,7 +237,7 @@ class Node:
                         limit, alone = self._settings.worker.crash_limit, len(started) == 1
                         ends.append(outcomes.crashed(lease, None, error, limit, alone=alone))
                 stale = await self._store.finish(ends) if ends else set()
-                await self._database.pool.execute(sql.forget_process, worker_id, child.process_id)
+                await self._database.hot.execute(sql.forget_process, worker_id, child.process_id)
                 break
             except CONNECTION_LOST as error:
                 if self._stopping.is_set():

@@ -66,7 +66,8 @@ class Publisher:
         self._to_announce = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._busy = 0
+        self._is_flushing = False
+        self._refused: set[UUID] = set()  # tasks of which PostgreSQL accepts no end at all
 
     def report(self, outcome: Outcome) -> None:
         """Take an outcome for the next flush."""
@@ -100,7 +101,11 @@ class Publisher:
                 await self._gather()
                 outcomes = [self._outcomes.popleft() for _ in range(min(self._max_batch, len(self._outcomes)))]
                 logs = [self._logs.popleft() for _ in range(min(1000, len(self._logs)))]
+                self._is_flushing = True
                 stale = await self._flush(outcomes, logs)
+                self._is_flushing = False
+                if self._refused:  # they stay ours, and their claims in the journal, until this process ends
+                    outcomes = [o for o in outcomes if o.lease.task_id not in self._refused]
                 if outcomes:
                     self._count(outcomes, stale)
                     self._on_settled(outcomes)
@@ -119,7 +124,7 @@ class Publisher:
                 await self._full.wait()
 
     def _check_idle(self) -> None:
-        if not (self._outcomes or self._logs or self._announcements or self._busy):
+        if not (self._outcomes or self._logs or self._announcements or self._is_flushing):
             self._idle.set()
 
     async def _flush(self, outcomes: list[Outcome], logs: list[LogLine]) -> set[UUID]:
@@ -152,7 +157,8 @@ class Publisher:
         outcome = outcomes[0]
         if outcome.execution == "FAILED" and outcome.stack is None and outcome.dead:
             log.error("outcome_refused", task_id=str(outcome.lease.task_id), error=str(error))
-            return set()  # nothing that we write of it is accepted: its lease will run out
+            self._refused.add(outcome.lease.task_id)
+            return set()
         log.warning("result_refused", task_id=str(outcome.lease.task_id), error=str(error))
         outcome.status, outcome.execution, outcome.dead = TaskStatus.FAILED, "FAILED", True
         outcome.retries, outcome.delay, outcome.result, outcome.stack = 0, None, None, None

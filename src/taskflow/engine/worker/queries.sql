@@ -22,4 +22,9 @@ JOIN tasks t ON t.task_id = held.task_id AND t.claim_id = c.claim_id AND t.statu
 WHERE c.worker_id = $1 AND c.process_id = $2;
 
 -- name: forget_process
-DELETE FROM task_claims WHERE worker_id = $1 AND process_id = $2;
+-- The claims of a dead child under which nothing runs any more. One that its death overtook may commit after its leases
+-- were read: that one stays in the journal, for the rescuer.
+DELETE FROM task_claims c
+WHERE c.worker_id = $1 AND c.process_id = $2
+  AND NOT EXISTS (SELECT FROM unnest(c.task_ids) AS held (task_id)
+                  JOIN tasks t ON t.task_id = held.task_id AND t.claim_id = c.claim_id AND t.status = 'RUNNING');

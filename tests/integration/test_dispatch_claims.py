@@ -1,0 +1,42 @@
+"""What a claim hands out, and what it does not."""
+
+import pytest
+
+from taskflow.base.ids import uuid7
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.dispatch import Entry
+
+
+@pytest.fixture
+async def opened(broker: RedisBroker) -> RedisBroker:
+    """A dispatch that is open."""
+    await broker.dispatch.publish_generation("test")
+    return broker
+
+
+async def test_hundreds_of_keys_that_nobody_serves_do_not_hide_a_queue_from_its_consumer(opened: RedisBroker) -> None:
+    await opened.dispatch.push(Entry(f"email/campaign:{number}", 5, str(uuid7())) for number in range(450))
+    wanted = str(uuid7())
+    await opened.dispatch.push([Entry("reports", 5, wanted)])
+    claimed = await opened.dispatch.claim("c", limit=10, quota=10, lease=30, queues=["reports"])
+    assert claimed.groups == (("reports", [wanted]),)
+
+
+@pytest.mark.parametrize("garbage", ["garbage", "", "x" * 36, "-" * 36, "{'a': 1}", "1" * 36])
+async def test_what_is_no_task_id_is_dropped_and_the_tasks_beside_it_are_handed_out(
+    opened: RedisBroker, garbage: str
+) -> None:
+    before, after = sorted(str(uuid7()) for _ in range(2))
+    await opened.dispatch.push([Entry("default", 5, before), Entry("default", 5, after)])
+    await opened.redis.zadd(opened.keys.queue("default"), {garbage: 0})
+    claimed = await opened.dispatch.claim("c", limit=10, quota=10, lease=30)
+    assert claimed.groups == (("default", [before, after]),)
+    assert await opened.redis.zscore(opened.keys.running("default"), garbage) is None
+    assert await opened.redis.zcard(opened.keys.queue("default")) == 0
+
+
+async def test_a_line_of_garbage_is_an_empty_one(opened: RedisBroker) -> None:
+    await opened.dispatch.push([Entry("default", 5, str(uuid7()))])
+    await opened.redis.delete(opened.keys.queue("default"))
+    await opened.redis.zadd(opened.keys.queue("default"), {"garbage": 0})
+    assert (await opened.dispatch.claim("c", limit=10, quota=10, lease=30)).state == "EMPTY"
