@@ -2152,9 +2152,15 @@ export interface components {
         };
         /**
          * TaskSelection
-         * @description Which tasks; what is not given does not matter, and without anything it is all of them.
+         * @description Which tasks: those that match everything given. Whoever gives nothing has to say that they mean all of them.
          */
         TaskSelection: {
+            /**
+             * All
+             * @description Must be true when nothing else is given.
+             * @default false
+             */
+            all: boolean;
             /** Campaign Id */
             campaign_id?: string | null;
             /** Created After */

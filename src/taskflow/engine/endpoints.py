@@ -107,7 +107,7 @@ async def cancel_tasks(body: TaskSelection, engine: Tasks, reader: Reader, trail
     cancelled = 0
     async for task_ids in reader.matching(body.to_filter(), CANCELLABLE):
         cancelled += await engine.cancel_many(task_ids)
-    trail.entry.detail.update(cancelled=cancelled, **body.model_dump(mode="json", exclude_none=True))
+    trail.entry.detail.update(cancelled=cancelled, **body.model_dump(mode="json", exclude_defaults=True))
     return Cancelled(cancelled=cancelled)
 
 
@@ -117,7 +117,7 @@ async def retry_tasks(body: TaskSelection, engine: Tasks, reader: Reader, trail:
     retried = 0
     async for task_ids in reader.matching(body.to_filter(), RETRIABLE):
         retried += await engine.retry_many(task_ids)
-    trail.entry.detail.update(retried=retried, **body.model_dump(mode="json", exclude_none=True))
+    trail.entry.detail.update(retried=retried, **body.model_dump(mode="json", exclude_defaults=True))
     return Retried(retried=retried)
 
 

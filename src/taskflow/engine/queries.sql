@@ -127,22 +127,32 @@ SELECT $1, $2, $3, $3, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' 
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
 
 -- name: request_cancel
--- Of these, cancel what waits, and ask the holders to cancel what runs.
+-- Of these, cancel what waits, and ask the holders to cancel what runs. Rows are locked in the order of workers' batches.
+WITH these AS MATERIALIZED (
+  SELECT task_id FROM tasks
+  WHERE task_id = ANY($1::uuid[]) AND status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
+  ORDER BY task_id FOR UPDATE
+)
 UPDATE tasks AS t
 SET status = CASE WHEN t.status = 'RUNNING' THEN t.status ELSE 'CANCELLED' END,
     completed_at = CASE WHEN t.status = 'RUNNING' THEN NULL ELSE now() END,
     due_at = NULL,
     cancel_requested_at = now()
-WHERE t.task_id = ANY($1::uuid[]) AND t.status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
+FROM these
+WHERE t.task_id = these.task_id AND t.status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
 RETURNING t.task_id, t.status, t.worker_id, t.dispatch_key;
 
 -- name: retry_by_hand
 -- A task that ended badly starts over, with a full set of attempts; its dead letter is marked as requeued.
-WITH again AS (
+WITH these AS MATERIALIZED (
+  SELECT task_id FROM tasks
+  WHERE task_id = ANY($1::uuid[]) AND status IN ('FAILED', 'TIMEOUT', 'CANCELLED') ORDER BY task_id FOR UPDATE
+), again AS (
   UPDATE tasks AS t
   SET status = 'PENDING', completed_at = NULL, failed_at = NULL, cancel_requested_at = NULL, retry_count = 0,
       crash_count = 0, worker_id = NULL, claim_id = NULL
-  WHERE t.task_id = ANY($1::uuid[]) AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
+  FROM these
+  WHERE t.task_id = these.task_id AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
   RETURNING t.task_id, t.dispatch_key, t.priority
 ), letters AS (
   UPDATE dead_letter_queue SET requeued_at = now()

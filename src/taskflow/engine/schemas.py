@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
@@ -207,7 +207,7 @@ class DeadLetterOut(BaseModel):
 
 
 class TaskSelection(Body):
-    """Which tasks; what is not given does not matter, and without anything it is all of them."""
+    """Which tasks: those that match everything given. Whoever gives nothing has to say that they mean all of them."""
 
     status: list[TaskStatus] | None = None
     task_name: Text | None = None
@@ -215,6 +215,14 @@ class TaskSelection(Body):
     campaign_id: UUID | None = None
     created_after: Instant | None = None
     created_before: Instant | None = None
+    all: bool = Field(False, description="Must be true when nothing else is given.")
+
+    @model_validator(mode="after")
+    def refuse_accidents(self) -> "TaskSelection":
+        """Refuse a selection of everything that nobody has asked for."""
+        if not self.all and self.to_filter() == TaskFilter():
+            raise ValueError("name what to select, such as a status or a queue, or say all: true")
+        return self
 
     def to_filter(self) -> TaskFilter:
         """Return what the reader is asked for."""

@@ -155,6 +155,8 @@ async def test_all_tasks_that_match_are_cancelled_and_retried(api: Api, operator
     entries = await api.database.pool.fetch("SELECT detail FROM audit_log WHERE action = 'task.cancel_many'")
     assert {"cancelled": 1_101, "queue": "mine"} in [entry["detail"] for entry in entries]
     assert (await operator.post("/api/v1/tasks/cancel", json={"status": ["NONSENSE"]})).status_code == 422
+    assert (await operator.post("/api/v1/tasks/cancel", json={})).status_code == 422  # all of them, by accident
+    assert (await operator.post("/api/v1/tasks/cancel", json={"all": True})).json() == {"cancelled": 1_102}
 
 
 async def test_workers_are_listed_paused_and_resumed(api: Api, operator: httpx.AsyncClient) -> None:

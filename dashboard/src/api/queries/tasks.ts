@@ -53,13 +53,15 @@ export function taskQuery(taskId: string) {
 /** Cancels all that match and have not ended. */
 export function cancelTasks(filter: TaskFilter) {
   return body<{ cancelled: number }>(
-    api.POST("/api/v1/tasks/cancel", { body: given({ ...filter }) }),
+    api.POST("/api/v1/tasks/cancel", { body: { ...given({ ...filter }), all: true } }),
   );
 }
 
 /** Starts all over that match and ended badly. */
 export function retryTasks(filter: TaskFilter) {
-  return body<{ retried: number }>(api.POST("/api/v1/tasks/retry", { body: given({ ...filter }) }));
+  return body<{ retried: number }>(
+    api.POST("/api/v1/tasks/retry", { body: { ...given({ ...filter }), all: true } }),
+  );
 }
 
 export function cancelTask(taskId: string): Promise<Task> {
