@@ -237,6 +237,7 @@ class CampaignsDuty:
         """Stop looking at an ended campaign once its row says what its counters say."""
         progress = campaign.progress
         async with context.leading() as connection:
+            await connection.execute(sql.lock, campaign.campaign_id)
             rests = await connection.fetchval(sql.put_to_rest, campaign.campaign_id, progress.sent, progress.failed)
         if rests:
             await context.broker.dispatch.drop(campaign.dispatch_key)

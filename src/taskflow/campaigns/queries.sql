@@ -154,14 +154,19 @@ SELECT status, count(*)::int AS count FROM email_recipients WHERE campaign_id = 
 
 -- name: complete
 UPDATE campaigns
-SET status = 'COMPLETED', outcome = $2, completed_at = now(), sent_count = $3, failed_count = $4, active = false,
-    error_message = NULL
+SET status = 'COMPLETED', outcome = $2, completed_at = now(), sent_count = $3, failed_count = $4, error_message = NULL
 WHERE campaign_id = $1 AND status = 'RUNNING' RETURNING campaign_id;
+
+-- name: lock
+-- First in its transaction, so that the statement after it sees what whoever held the row has committed.
+SELECT FROM campaigns WHERE campaign_id = $1 FOR NO KEY UPDATE;
 
 -- name: put_to_rest
 -- The duty has nothing more to do for an ended campaign, unless its sums have moved since they were read.
-UPDATE campaigns SET active = false
-WHERE campaign_id = $1 AND status IN ('COMPLETED', 'FAILED', 'CANCELLED') AND sent_count = $2 AND failed_count = $3
+UPDATE campaigns AS c SET active = false
+WHERE c.campaign_id = $1 AND c.status IN ('COMPLETED', 'FAILED', 'CANCELLED') AND c.sent_count = $2 AND c.failed_count = $3
+  AND ($2, $3) = (SELECT coalesce(sum(k.sent), 0), coalesce(sum(k.failed), 0) FROM campaign_counters k
+                  WHERE k.campaign_id = c.campaign_id)
 RETURNING true;
 
 -- name: has_live_tasks
