@@ -86,6 +86,8 @@ def test_a_task_is_submitted_watched_read_and_listed(cli: Cli) -> None:
     assert "attempt 1: COMPLETED" in cli("task", "get", task_id)
     assert task_id in [row["task_id"] for row in cli.json("task", "list", "--status", "completed", "--name", "add")]
     assert task_id in cli("task", "list")
+    slotted = cli("task", "submit", "add_in_a_slot", "left=20", "right=22", "--wait").split()[0]
+    assert cli("task", "logs", slotted).endswith("INFO     adding  left=20\n")
     submitted = cli.json("task", "submit", "add", "--args", "[1, 2]", "--wait")
     assert submitted["status"] == "COMPLETED"
     echoed = cli("task", "submit", "taskflow.echo", "message=hello", "--wait").split()[0]

@@ -70,12 +70,57 @@ async def test_a_task_is_submitted_found_cancelled_and_retried(shell: Shell) -> 
 async def test_exit_codes_tell_scripts_what_happened(shell: Shell) -> None:
     code, _, err = await shell.run("task", "get", str(uuid7()))
     assert (code, err.startswith("taskflow: There is no task")) == (3, True)
-    assert (await shell.run("task", "list", TASKFLOW_API_KEY="tf_000000000000_" + "A" * 43))[0] == 4
+    for command in ("list", "watch"):
+        code, _, err = await shell.run("task", command, TASKFLOW_API_KEY="tf_000000000000_" + "A" * 43)
+        assert (code, "does not take TASKFLOW_API_KEY" in err) == (4, True), err
     assert (await shell.run("task", "list", TASKFLOW_HOME="/nonexistent"))[0] == 4
     assert (await shell.run("task", "submit", ""))[0] == 5
     assert (await shell.run("task", "submit", "x", "no-equals-sign"))[0] == 2
     assert (await shell.run("task", "list", TASKFLOW_API_URL="http://127.0.0.1:1"))[0] == 6
     assert (await shell.run("dlq", "requeue"))[0] == 2
+    assert (await shell.run("task", "list", TASKFLOW_API_URL="localhost:8000"))[0] == 2
+
+
+async def test_watching_what_cannot_be_there_ends_with_a_sentence(shell: Shell) -> None:
+    for noun in ("task", "campaign"):
+        code, _, err = await shell.run(noun, "watch", "no-id")
+        assert (code, f"taskflow: {noun}_id:" in err) == (5, True), err
+        assert (await shell.run(noun, "watch", str(uuid7())))[0] == 3
+
+
+async def test_files_and_options_that_cannot_be_read_are_usage_errors(shell: Shell, tmp_path: Path) -> None:
+    people, page, broken = tmp_path / "people.csv", tmp_path / "mail.html", tmp_path / "broken.json"
+    people.write_text("email\nada@example.com\n", encoding="utf-8")
+    page.write_bytes(b"<p>caf\xe9</p>")
+    broken.write_text("{", encoding="utf-8")
+    array = tmp_path / "array.json"
+    array.write_text("[]", encoding="utf-8")
+    for arguments, said in (
+        (("campaign", "create", str(people), "--variables", "{"), "--variables is no JSON"),
+        (("campaign", "create", str(people), "--config", str(broken)), "broken.json is no JSON"),
+        (("campaign", "create", str(people), "--config", str(array)), "array.json holds no JSON object"),
+        (("campaign", "create", str(people), "--html", str(page)), "mail.html is not UTF-8"),
+        (("inbox", "rules", str(broken)), "broken.json is no JSON"),
+        (("user", "create", "ada@example.com"), "use --password-stdin"),
+    ):
+        code, _, err = await shell.run(*arguments)
+        assert (code, said in err) == (2, True), err
+
+
+async def test_an_unknown_revision_is_not_found(shell: Shell) -> None:
+    for step in (("upgrade", "9999"), ("downgrade", "9999", "--yes")):
+        code, _, err = await shell.run("db", *step)
+        assert (code, "9999" in err, "Traceback" in err) == (3, True, False), err
+
+
+async def test_a_database_that_cannot_be_reached_is_a_sentence(shell: Shell) -> None:
+    for url, expected, said in (
+        ("postgresql://127.0.0.1:1/x", 6, "PostgreSQL does not answer"),
+        ("nonsense", 1, "TASKFLOW_DATABASE_URL cannot be used"),
+    ):
+        for command in ("current", "upgrade"):
+            code, _, err = await shell.run("db", command, TASKFLOW_DATABASE_URL=url)
+            assert (code, said in err, "Traceback" in err) == (expected, True, False), err
 
 
 async def test_users_keys_workers_and_dead_letters_are_managed(shell: Shell, tmp_path: Path) -> None:
@@ -84,6 +129,8 @@ async def test_users_keys_workers_and_dead_letters_are_managed(shell: Shell, tmp
     made = await shell.json("key", "create", "robot", "--role", "operator", "--scope", "metrics")
     assert made["key"].startswith("tf_")  # type: ignore[index]
     assert (await shell.run("task", "list", TASKFLOW_API_KEY=made["key"]))[0] == 0  # type: ignore[index]
+    past = await shell.run("key", "create", "late", "--expires-at", "2020-01-01T00:00:00Z")
+    assert (past[0], "lies in the past" in past[2]) == (5, True)
     assert (await shell.run("key", "revoke", made["key_id"]))[0] == 0  # type: ignore[index]
     assert (await shell.run("worker", "list"))[::2] == (0, "No workers.\n")
     assert await shell.json("worker", "list") == []

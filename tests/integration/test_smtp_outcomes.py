@@ -111,7 +111,6 @@ async def test_every_message_of_a_window_may_be_refused(server: ScriptedSmtp) ->
     server.always("RCPT", "550 5.1.1 no such user")
     outcomes = await send(server)
     assert kinds(outcomes) == [REJECTED] * 3
-    assert all(outcome.bad_address for outcome in outcomes)
     assert server.bodies_begun == 0
 
 
@@ -131,7 +130,6 @@ async def test_a_connection_cut_before_the_body_defers_one_message(server: Scrip
     server.script(verb, hang_up)  # on a fresh connection: it is the message
     outcomes = await send(server)
     assert kinds(outcomes) == [DEFERRED, ACCEPTED, ACCEPTED]
-    assert outcomes[0].proved_not_accepted
     check_sink(server, outcomes)
 
 
@@ -185,7 +183,6 @@ async def test_no_answer_to_the_final_dot_is_uncertain(server: ScriptedSmtp, fau
     server.script("DOT", None, fault)
     outcomes = await send(server)
     assert kinds(outcomes) == [ACCEPTED, UNCERTAIN, ACCEPTED]
-    assert not outcomes[1].proved_not_accepted
     assert outcomes[1].text
     check_sink(server, outcomes)
 

@@ -171,8 +171,8 @@ class Checker:
             for sentence in _recipient(row, mails[row["email"]], moves[row["email"]], self._fired):
                 yield sentence
         counts = Counter(row["status"] for row in rows)
-        # The lanes of every lost sender may have had a window on the wire and another one begun.
-        most = self._fired.senders * CONNECTIONS * 2 * WINDOW
+        # Every lane of a lost sender may have had one window on the wire: the commit that begins one ends the last.
+        most = self._fired.senders * CONNECTIONS * WINDOW
         if counts["UNCERTAIN"] > most:
             yield f"I6: {counts['UNCERTAIN']} uncertain; no more than {most} can have been in flight"
         async for sentence in self._counters(connection, campaign_id, counts):

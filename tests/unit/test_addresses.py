@@ -67,17 +67,18 @@ def test_a_plain_address_is_taken(text: str, wire: str) -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UnsafeAddressError):
         addresses.parse(text)
-    assert not addresses.is_safe(text)
 
 
 @given(st.text(max_size=60))
 def test_what_passes_can_end_no_command(text: str) -> None:
     for candidate in (text, f"{text}@example.org", f"a@{text}", f"a@{text}.org"):
-        if addresses.is_safe(candidate):
+        try:
             wire = str(addresses.parse(candidate))
-            assert re.search(r"[\x00-\x20\x7f-\x9f<>\"\\,;:()\[\]]", wire) is None
-            assert not wire.startswith("-")
-            assert len(wire.encode()) <= addresses.MAX_ADDRESS_BYTES
+        except UnsafeAddressError:
+            continue
+        assert re.search(r"[\x00-\x20\x7f-\x9f<>\"\\,;:()\[\]]", wire) is None
+        assert not wire.startswith("-")
+        assert len(wire.encode()) <= addresses.MAX_ADDRESS_BYTES
 
 
 @pytest.mark.parametrize("name", ["mail.example.org", "host-7", "[127.0.0.1]", "[IPv6:::1]"])

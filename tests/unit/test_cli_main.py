@@ -7,7 +7,7 @@ import click
 import pytest
 
 from taskflow.base import errors
-from taskflow.cli import main
+from taskflow.cli import main, task
 
 
 @pytest.fixture
@@ -54,6 +54,24 @@ def test_a_domain_error_becomes_its_sentence_and_an_exit_code(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == f"taskflow: {error}\n"
+
+
+def test_input_that_is_wrong_in_several_places_is_told_place_by_place(
+    failing: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = [{"pointer": "#/a", "detail": "Field required"}, {"parameter": "limit", "detail": "too small"}]
+    failing.append(errors.InvalidInputError("#/a: Field required (and 1 more)", errors=places))
+    assert main.run(["fail"]) == 5
+    assert capsys.readouterr().err == ("taskflow: The input is not valid:\n  #/a: Field required\n  limit: too small\n")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error", "line"),
+    [(0.5, None, "attempt 1: COMPLETED after 0.5 s"), (None, "Gone.", "attempt 1: COMPLETED: Gone.")],
+)
+def test_an_attempt_tells_only_what_is_known(seconds: float | None, error: str | None, line: str) -> None:
+    execution = {"attempt_number": 1, "status": "COMPLETED", "duration_seconds": seconds, "error_message": error}
+    assert task._attempt(execution) == line
 
 
 def test_ctrl_c_exits_with_130(failing: list[BaseException]) -> None:

@@ -81,9 +81,3 @@ def test_text_is_safe_for_a_log_and_for_postgresql() -> None:
     (reply,) = parse(b"550 no\x00 \x1b[31mred\r\x85 caf\xc3\xa9 \xff\r\n")
     assert reply.text == "no   [31mred \ufffd café \ufffd"
     assert len(Reply(250, (b"x" * 4000,)).text) == MAX_REPLY_TEXT
-
-
-def test_the_enhanced_code_is_read() -> None:
-    assert Reply(550, (b"5.1.1 no such user",)).enhanced == "5.1.1"
-    assert Reply(550, (b"5.1.1",)).enhanced == "5.1.1"
-    assert Reply(550, (b"no such user, see 5.1.1",)).enhanced is None

@@ -105,7 +105,7 @@ def install(app: FastAPI) -> None:
 
     async def on_validation_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it below
-        found = [_field_problem(item) for item in error.errors()[:_MOST_ERRORS]]
+        found = [_field_problem(item, error.body) for item in error.errors()[:_MOST_ERRORS]]
         return _respond(
             422, "invalid_input", "The input is not valid.", _sentence(found), _request_id(request), {"errors": found}
         )
@@ -156,15 +156,27 @@ def _request_id(request: Request) -> str | None:
     return str(found) if found else None
 
 
-def _field_problem(item: Mapping[str, Any]) -> dict[str, str]:
+def _field_problem(item: Mapping[str, Any], body: Any) -> dict[str, str]:
     """Turn one of Pydantic's errors into ours; the input itself is not repeated, it may be a password."""
     place, *path = item["loc"]
-    told = {"code": str(item["type"]), "detail": str(item["msg"])}
+    told = {"code": str(item["type"]), "detail": str(item["msg"]).removeprefix("Value error, ")}
     if place == "body":
         if item["type"] == "json_invalid":
             return {"pointer": "#", **told, "detail": f"This is no JSON: {item['ctx']['error']}."}
-        return {"pointer": _pointer(path), **told}
+        return {"pointer": _pointer(_in_body(path, body, missing=item["type"] == "missing")), **told}
     return {"parameter": ".".join(str(part) for part in path) or str(place), **told}
+
+
+def _in_body(path: Sequence[Any], body: Any, *, missing: bool) -> list[Any]:
+    """Return the parts of Pydantic's path that lead through the body: it names the members of unions in between."""
+    if body is None:
+        return list(path)
+    found: list[Any] = []
+    for part in path[: len(path) - missing]:
+        if (isinstance(body, dict) and part in body) or (isinstance(body, list) and part in range(len(body))):
+            body = body[part]
+            found.append(part)
+    return [*found, *path[len(path) - missing :]]
 
 
 def _pointer(path: Sequence[Any]) -> str:

@@ -47,11 +47,6 @@ def uuid7_sequence() -> Iterator[str]:
             yield f"{head}{counter >> 14:03x}-{0x8000 | counter & 0x3FFF:04x}-{random[at : at + 12]}"
 
 
-def uuid7_milliseconds(identifier: UUID) -> int:
-    """Return the Unix time in milliseconds that a UUIDv7 carries."""
-    return identifier.int >> 80
-
-
 def uuid7_floor(milliseconds: int) -> UUID:
     """Return the smallest UUIDv7 of a Unix time in milliseconds: the lower bound of a partition or a page."""
     return UUID(int=milliseconds << 80 | _VERSION | _VARIANT)

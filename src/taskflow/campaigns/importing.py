@@ -24,12 +24,16 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where recipients come from. `columns`: the variables they bring, in order, without the address."""
+    """Where recipients come from.
+
+    `columns`: the variables they bring, in order, without the address; `row`: the same with it, as the file has them.
+    """
 
     filename: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     columns: Sequence[str] = ()
+    row: Sequence[str] = ()
 
 
 async def import_recipients(
@@ -63,7 +67,12 @@ async def import_recipients(
     accepted = int(tag.rpartition(" ")[2])
     if accepted < copied:
         await connection.execute(
-            sql.reject_duplicates, campaign_id, import_id, origin.delimiter or ",", timeout=_STATEMENT_SECONDS
+            sql.reject_duplicates,
+            campaign_id,
+            import_id,
+            origin.delimiter or ",",
+            list(origin.row),
+            timeout=_STATEMENT_SECONDS,
         )
     duplicates = copied - accepted
     rows = copied + rejected

@@ -50,7 +50,8 @@ def from_json(body: bytes, settings: CampaignSettings) -> Intake:
     except orjson.JSONDecodeError as error:
         raise UnreadableBodyError(f"The body is no JSON: {error}.") from error
     new = CampaignIn.model_validate(values)
-    return new.new_campaign(), Origin(columns=_columns(new.recipients)), _listed(new.recipients, settings)
+    columns = _columns(new.recipients)
+    return new.new_campaign(), Origin(columns=columns, row=["email", *columns]), _listed(new.recipients, settings)
 
 
 @asynccontextmanager
@@ -66,7 +67,7 @@ async def from_form(
     fields = CampaignFields.model_validate(_from_form(texts))
     async with CsvSource.open(file, settings) as source:
         names = [name for name in source.columns if name != "email"]
-        origin = Origin(_file_name(filename), source.encoding, source.delimiter, names)
+        origin = Origin(_file_name(filename), source.encoding, source.delimiter, names, source.columns)
         async with aclosing(cast("AsyncGenerator[Batch, None]", source.batches())) as batches:
             yield fields.new_campaign(), origin, batches
 

@@ -260,8 +260,9 @@ ON CONFLICT DO NOTHING;
 -- name: reject_duplicates
 INSERT INTO import_rejections (import_id, row_number, code, reason, raw)
 SELECT $2, i.row_number, 'duplicate', 'The address is in row ' || first.row_number || ' already.',
-       left(concat_ws($3::text, i.email, (SELECT string_agg(f.value, $3) FROM jsonb_each_text(i.personalization) f)),
-            2000)
+       left(coalesce((SELECT string_agg(coalesce(i.personalization ->> f.name, CASE f.name WHEN 'email' THEN i.email END,
+                                                 ''), $3::text ORDER BY f.place)
+                      FROM unnest($4::text[]) WITH ORDINALITY AS f (name, place)), i.email), 2000)
 FROM incoming i
 JOIN email_recipients first ON first.campaign_id = $1 AND lower(first.email) = lower(i.email)
 WHERE first.recipient_id <> i.recipient_id

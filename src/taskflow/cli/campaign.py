@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from taskflow.base.errors import ConflictError
-from taskflow.cli.client import Client, Output, connect, speaks_http
+from taskflow.cli.client import Client, Output, connect, json_of, speaks_http, text_of
 from taskflow.cli.progress import watch as watch_progress
 
 _COLUMNS = ("campaign_id", "name", "status", "total_recipients", "summary", "created_at")
@@ -54,13 +54,15 @@ def create(
     **options: str | None,
 ) -> int:
     """Create a campaign for the people in the CSV file RECIPIENTS."""
-    fields: dict[str, Any] = json.loads(config.read_text(encoding="utf-8")) if config else {}
+    fields: Any = json_of(text_of(config), str(config)) if config else {}
+    if not isinstance(fields, dict):
+        raise click.UsageError(f"{config} holds no JSON object.")
     given = {
         "name": options["name"],
         "template_subject": options["subject"],
-        "template_body": html.read_text(encoding="utf-8") if html else None,
-        "template_text": text.read_text(encoding="utf-8") if text else None,
-        "template_variables": json.loads(variables) if variables else None,
+        "template_body": text_of(html) if html else None,
+        "template_text": text_of(text) if text else None,
+        "template_variables": json_of(variables, "--variables") if variables else None,
         "from_email": options["from_email"],
         "from_name": options["from_name"],
         "reply_to": options["reply_to"],
@@ -140,6 +142,7 @@ def cancel(client: Client, output: Output, campaign_id: str) -> None:
 @speaks_http
 def watch(client: Client, output: Output, campaign_id: str) -> int:
     """Show progress until the end; the exit code is 1 unless every mail was sent."""
+    client.get(f"/campaigns/{campaign_id}")  # a wrong id is refused before anything is waited for
     return _watched(client, output, campaign_id)
 
 
@@ -197,11 +200,15 @@ def _watched(client: Client, output: Output, campaign_id: str) -> int:
 def _print_import(made: dict[str, Any]) -> None:
     report = made["import"]
     click.echo(
-        f"{report['accepted']:,} recipients of {report['rows']:,} rows"
+        f"{_count(report['accepted'], 'recipient')} of {_count(report['rows'], 'row')}"
         f" ({report['encoding']}, delimiter {report['delimiter']!r}):"
-        f" {report['rejected']:,} rejected, {report['duplicates']:,} duplicates",
+        f" {report['rejected']:,} rejected, {_count(report['duplicates'], 'duplicate')}",
         err=True,
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _form_value(value: Any) -> str:

@@ -9,12 +9,14 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 import httpx
 
-from taskflow.base.errors import UnauthenticatedError, UnavailableError
+from taskflow.base.errors import TaskFlowError, UnauthenticatedError, UnavailableError
 from taskflow.base.remote_errors import error_of
 from taskflow.cli.configuration import load_settings
 from taskflow.settings import CLI_KEY_FILE, Settings
@@ -49,10 +51,10 @@ class Client:
         try:
             answer = self._http.request(method, f"/api/v1{path}", **options)
         except httpx.HTTPError as error:
-            raise UnavailableError(f"No answer from {self.url}: {error or type(error).__name__}.") from error
+            raise self._away(error) from error
         if answer.is_success:
             return answer
-        raise error_of(answer.status_code, answer.content)
+        raise self._problem(answer)
 
     def stream(self, path: str, **query: Any) -> Iterator[bytes]:
         """GET something large, chunk by chunk; raises like `request`."""
@@ -61,10 +63,10 @@ class Client:
             with self._http.stream("GET", f"/api/v1{path}", params=given) as answer:
                 if not answer.is_success:
                     answer.read()
-                    raise error_of(answer.status_code, answer.content)
+                    raise self._problem(answer)
                 yield from answer.iter_bytes()
         except httpx.HTTPError as error:
-            raise UnavailableError(f"No answer from {self.url}: {error or type(error).__name__}.") from error
+            raise self._away(error) from error
 
     def get(self, path: str, **query: Any) -> Any:
         """GET with a query; None leaves a parameter out."""
@@ -88,6 +90,24 @@ class Client:
             cursor = page["next_cursor"]
             if cursor is None:
                 return
+
+    def refused(self) -> UnauthenticatedError:
+        """Return the error of a key that the API does not take."""
+        source = "TASKFLOW_API_KEY" if os.environ.get("TASKFLOW_API_KEY") else "the key in TASKFLOW_HOME"
+        return UnauthenticatedError(
+            f"{self.url} does not take {source}: it is wrong, expired or revoked. `taskflow key create` makes another."
+        )
+
+    def _problem(self, answer: httpx.Response) -> TaskFlowError:
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            return self.refused()
+        return error_of(answer.status_code, answer.content)
+
+    def _away(self, error: httpx.HTTPError) -> UnavailableError:
+        reason = str(error) or type(error).__name__
+        return UnavailableError(
+            f"No answer from {self.url}: {reason}. Start `taskflow up`, or say with --api-url where the API is."
+        )
 
 
 class Output:
@@ -122,6 +142,32 @@ class Output:
             click.echo("  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
 
 
+def json_of(text: str, what: str) -> Any:
+    """Return the JSON that somebody wrote on the command line or in a file; `what` names the place.
+
+    Raises:
+        click.UsageError: it is none.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"{what} is no JSON: {error}.") from error
+
+
+def text_of(file: Path) -> str:
+    """Return a text file.
+
+    Raises:
+        click.UsageError: it is not UTF-8.
+    """
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.UsageError(
+            f"{file} is not UTF-8: byte {error.start + 1} cannot be read. Save it as UTF-8."
+        ) from error
+
+
 def cell(value: Any) -> str:
     """Return a value as a table shows it."""
     if value is None:
@@ -147,15 +193,19 @@ def connect(api_url: str | None = None) -> Client:
     """Return a client for the API that this command line means.
 
     Raises:
+        click.UsageError: the address is no HTTP address.
         UnauthenticatedError: there is no key.
     """
     settings = load_settings()
+    url = api_url or os.environ.get("TASKFLOW_API_URL") or _local_url(settings)
+    if not url.startswith(("http://", "https://")):
+        raise click.UsageError(f"The API's address begins with http:// or https://, {url!r} does not.")
     key = os.environ.get("TASKFLOW_API_KEY") or _stored_key(settings)
     if not key:
         raise UnauthenticatedError(
             f"No API key: set TASKFLOW_API_KEY, or start `taskflow up`, which keeps one in {settings.home}."
         )
-    return Client(api_url or os.environ.get("TASKFLOW_API_URL") or _local_url(settings), key)
+    return Client(url, key)
 
 
 def _stored_key(settings: Settings) -> str:

@@ -1,13 +1,12 @@
 """`taskflow inbox`: what the sandbox received, and where it fails on purpose."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from taskflow.cli.client import Client, Output, speaks_http
+from taskflow.cli.client import Client, Output, json_of, speaks_http, text_of
 
 _COLUMNS = ("message_id", "received_at", "mail_from", "rcpt_to", "subject", "size")
 
@@ -59,9 +58,5 @@ def rules(client: Client, output: Output, file: Path | None) -> None:
     if file is None:
         found = client.get("/inbox/rules")
     else:
-        try:
-            wanted = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise click.UsageError(f"{file} is no JSON: {error}") from error
-        found = client.request("PUT", "/inbox/rules", json=wanted)
+        found = client.request("PUT", "/inbox/rules", json=json_of(text_of(file), str(file)))
     output.things(found, ("pattern", "action", "times"), empty="No rules: the sandbox takes everything.")

@@ -9,7 +9,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_socket
 
-from taskflow.base.errors import UnauthenticatedError, UnavailableError
+from taskflow.base.errors import InvalidInputError, UnavailableError
 from taskflow.cli.client import Client
 
 _ATTEMPTS = 20
@@ -24,6 +24,7 @@ def events(client: Client, topics: Sequence[str]) -> Iterator[dict[str, Any] | N
     The first item is None: look, now that nothing can be missed. The connection is made again when it breaks.
 
     Raises:
+        InvalidInputError: the API has no such topics.
         UnauthenticatedError: the key is no longer good.
         UnavailableError: the API stays away for ten seconds.
     """
@@ -41,15 +42,17 @@ def events(client: Client, topics: Sequence[str]) -> Iterator[dict[str, Any] | N
                     cursor = message.get("cursor", cursor)
                     if message["type"] == "events":
                         yield from message["events"]
+                    elif message["type"] == "error":
+                        raise InvalidInputError(message["detail"])
                     elif message["type"] == "resync" or (message["type"] == "subscribed" and not message["resumed"]):
                         yield None
         except InvalidStatus as error:
             if error.response.status_code in _REFUSED:
-                raise UnauthenticatedError from error
+                raise client.refused() from error
             failures += 1
         except ConnectionClosed as error:
             if error.rcvd is not None and error.rcvd.code == _REVOKED:
-                raise UnauthenticatedError from error
+                raise client.refused() from error
             failures += 1
         except (OSError, TimeoutError, WebSocketException):
             failures += 1

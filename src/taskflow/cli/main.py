@@ -94,7 +94,7 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except TaskFlowError as error:
-        click.secho(f"taskflow: {error}", fg="red", err=True)
+        click.secho(f"taskflow: {_sentence(error)}", fg="red", err=True)
         return EXIT_CODES.get(error.status, 1)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -102,6 +102,15 @@ def run(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _sentence(error: TaskFlowError) -> str:
+    """Return what went wrong; of input that is wrong in several places, every place."""
+    places = error.context.get("errors") or []
+    if len(places) < 2:
+        return str(error)
+    lines = (f"{place.get('pointer') or place.get('parameter')}: {place['detail']}" for place in places)
+    return "\n  ".join(["The input is not valid:", *lines])
 
 
 if __name__ == "__main__":

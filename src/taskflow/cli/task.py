@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from taskflow.cli.client import Client, Output, speaks_http
+from taskflow.cli.client import Client, Output, cell, json_of, speaks_http
 
 _COLUMNS = ("task_id", "task_name", "status", "priority", "queue", "retry_count", "created_at")
 _STATUSES = ("PENDING", "SCHEDULED", "BLOCKED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
@@ -43,7 +43,7 @@ def submit(
     """Submit the task NAME; values are JSON where they can be, text otherwise: `resize image_id=3 name=tree`."""
     body = {
         "task_name": name,
-        "args": _parse(whole, "--args") if whole else dict(_pair(text) for text in arguments),
+        "args": json_of(whole, "--args") if whole else dict(_pair(text) for text in arguments),
         "priority": int(priority) if priority and priority.isdecimal() else priority and priority.upper(),
         **options,
     }
@@ -80,10 +80,7 @@ def get(client: Client, output: Output, task_id: str) -> None:
     parts = {key: found.pop(key) for key in ("executions", "result", "logs")}
     output.thing(found)
     for execution in parts["executions"]:
-        click.echo(
-            f"attempt {execution['attempt_number']}: {execution['status']} after {execution['duration_seconds']} s"
-            + (f": {execution['error_message']}" if execution["error_message"] else "")
-        )
+        click.echo(_attempt(execution))
     if parts["result"]:
         result = parts["result"]
         click.echo(result["stack_trace"] or f"result: {json.dumps(result['result_data'], ensure_ascii=False)}")
@@ -126,6 +123,8 @@ def retry(client: Client, output: Output, task_ids: tuple[str, ...]) -> None:
 def watch(client: Client, output: Output, task_ids: tuple[str, ...]) -> int:
     """Wait for tasks to end (exit code 1 unless all complete); without ids, print events until Ctrl-C."""
     if task_ids:
+        for task_id in task_ids:
+            client.get(f"/tasks/{task_id}")  # a wrong id is refused before anything is waited for
         return _follow(client, output, list(task_ids))
     from taskflow.cli.live import events
 
@@ -151,9 +150,16 @@ def _follow(client: Client, output: Output, task_ids: list[str]) -> int:
     return int(any(status != "COMPLETED" for status in ended.values()))
 
 
+def _attempt(execution: dict[str, Any]) -> str:
+    seconds, error = execution["duration_seconds"], execution["error_message"]
+    duration = "" if seconds is None else f" after {seconds} s"  # nobody knows how long one that crashed had run
+    return f"attempt {execution['attempt_number']}: {execution['status']}{duration}" + (f": {error}" if error else "")
+
+
 def _print_logs(lines: list[dict[str, Any]]) -> None:
     for line in lines:
-        click.echo(f"{line['created_at']}  {line['level']:<7}  {line['message']}")
+        fields = "".join(f"  {name}={cell(value)}" for name, value in (line["metadata"] or {}).items())
+        click.echo(f"{line['created_at']}  {line['level']:<7}  {line['message']}{fields}")
 
 
 def _pair(text: str) -> tuple[str, Any]:
@@ -164,10 +170,3 @@ def _pair(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except json.JSONDecodeError:
         return key, value
-
-
-def _parse(text: str, option: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise click.UsageError(f"{option} is no JSON: {error}.") from error

@@ -24,6 +24,8 @@ def create(client: Client, output: Output, email: str, role: str, password_stdin
     """Add a user; the password is asked for, or read from standard input."""
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
+    elif not sys.stdin.isatty():
+        raise click.UsageError("There is no terminal to ask for the password on: use --password-stdin.")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     made = client.post("/users", {"email": email, "role": role, "password": password})

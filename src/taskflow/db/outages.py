@@ -5,6 +5,8 @@ A statement that ends in one of these may have been carried out or not.
 
 import asyncpg
 
+from taskflow.base.errors import ConfigurationError, TaskFlowError, UnavailableError
+
 DATABASE_AWAY = (
     OSError,  # refused, reset, timed out; the socket of a server that is down does not even exist
     asyncpg.InternalClientError,  # the server's last words came on an idle connection
@@ -14,3 +16,13 @@ DATABASE_AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,  # a failover: the old primary, or a standby that is not promoted yet
 )
+
+# What opening a connection may end in.
+NOT_CONNECTED = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+def not_connected(error: Exception) -> TaskFlowError:
+    """Return the domain error of a connection that could not be opened (one of `NOT_CONNECTED`)."""
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return ConfigurationError(f"TASKFLOW_DATABASE_URL cannot be used: {error}")
+    return UnavailableError(f"PostgreSQL does not answer: {error}")

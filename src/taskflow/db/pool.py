@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 import orjson
 
-from taskflow.base.errors import ConfigurationError, UnavailableError
+from taskflow.base.errors import ConfigurationError
+from taskflow.db.outages import NOT_CONNECTED, not_connected
 from taskflow.settings.database import DatabaseSettings
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Database:
         """Connect, hand out the pools, and close them at the end.
 
         Raises:
-            ConfigurationError: no URL is set.
+            ConfigurationError: no URL is set, or one that is none.
             UnavailableError: PostgreSQL does not answer.
         """
         if settings.url is None:
@@ -92,8 +93,8 @@ class Database:
             hot = await asyncpg.create_pool(
                 hot_url, max_size=settings.hot_pool_size, server_settings=application | pins, **common
             )
-        except (OSError, asyncpg.PostgresError) as error:
-            raise UnavailableError(f"PostgreSQL does not answer: {error}") from error
+        except NOT_CONNECTED as error:
+            raise not_connected(error) from error
         try:
             yield cls(pool=pool, hot=hot)
         finally:

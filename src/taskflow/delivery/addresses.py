@@ -65,15 +65,6 @@ def parse(text: str) -> Address:
     return _parse_international(text)
 
 
-def is_safe(text: str) -> bool:
-    """Tell whether `parse` would take it."""
-    try:
-        parse(text)
-    except UnsafeAddressError:
-        return False
-    return True
-
-
 def check_ehlo_name(name: str) -> str:
     """Return the name for EHLO: a host name or an address literal such as `[127.0.0.1]`.
 

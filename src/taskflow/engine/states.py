@@ -29,11 +29,6 @@ class TaskStatus(StrEnum):
     CANCELLED = "CANCELLED"
     TIMEOUT = "TIMEOUT"
 
-    @property
-    def is_terminal(self) -> bool:
-        """Tell whether the task has ended."""
-        return self in TERMINAL
-
 
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.TIMEOUT})
 

@@ -1,10 +1,10 @@
 """What crosses HTTP about users, sessions, API keys and the audit log."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.identity.models import Role
@@ -20,6 +20,12 @@ NewPassword = Annotated[Password, Field(min_length=MIN_LENGTH)]
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+
+
+def _still_to_come(instant: datetime) -> datetime:
+    if instant <= datetime.now(UTC):
+        raise ValueError("lies in the past")
+    return instant
 
 
 class Output(BaseModel):
@@ -97,7 +103,7 @@ class NewKey(Body):
     role: Role = Role.VIEWER
     scopes: list[Literal["metrics"]] = Field([], max_length=10)
     rate_limit_per_minute: int | None = Field(None, ge=1, le=1_000_000, description="Instead of its owner's limit.")
-    expires_at: Instant | None = None
+    expires_at: Annotated[Instant, AfterValidator(_still_to_come)] | None = None
 
 
 class KeyOut(Output):

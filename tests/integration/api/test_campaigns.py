@@ -69,6 +69,7 @@ async def test_a_latin_1_file_with_semicolons_is_imported_with_a_report(marketer
     rejected = await marketer.get(f"/api/v1/campaigns/{campaign['campaign_id']}/import/rejected.csv")
     rows = list(csv.DictReader(io.StringIO(rejected.text)))
     assert [(row["row_number"], row["code"]) for row in rows] == [("3", "duplicate"), ("4", "invalid_address")]
+    assert rows[0]["row"] == "ADA@example.com;Ada again;London"
     recipients = (await marketer.get(f"/api/v1/campaigns/{campaign['campaign_id']}/recipients")).json()["items"]
     assert [item["email"] for item in recipients] == ["ada@example.com", "zoë@example.com"]
     assert recipients[1]["personalization"]["city"] == "Köln"

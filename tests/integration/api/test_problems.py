@@ -25,6 +25,10 @@ async def test_a_failed_validation_points_at_each_place_and_repeats_no_input(ope
     assert answer.headers["Content-Type"] == PROBLEM
     assert {"#/task_name", "#/a~1b"} <= {item["pointer"] for item in answer.json()["errors"]}
     assert "hunter2" not in answer.text
+    unions = await operator.post("/api/v1/tasks", json={"task_name": "x", "priority": 11, "args": 3})
+    assert {item["pointer"] for item in unions.json()["errors"]} == {"#/priority", "#/args"}
+    early = await operator.post("/api/v1/tasks", json={"task_name": "x", "scheduled_at": "tomorrow"})
+    assert early.json()["detail"] == "#/scheduled_at: an instant is written like 2026-01-31T09:00:00+01:00"
     query = await operator.get("/api/v1/tasks", params={"limit": 0})
     assert query.json()["errors"][0]["parameter"] == "limit"
     broken = await operator.post("/api/v1/tasks", content="{", headers={"Content-Type": "application/json"})

@@ -12,7 +12,6 @@ from taskflow.audience.imports.addresses import InvalidAddressError, normalise
 from taskflow.audience.imports.errors import EmptyFileError, NoEmailColumnError, NoHeaderError, TooManyColumnsError
 
 DELIMITERS = (",", ";", "\t", "|")
-_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 _SEPARATOR_LINE = re.compile(r"\A\ufeff?\"?sep=(?P<delimiter>[,;\t|])\"?[ \t]*(?:\r\n|\r|\n|\Z)", re.IGNORECASE)
 _ROWS = 60
 _NOT_WORD = re.compile(r"\W+")
@@ -52,11 +51,6 @@ class Header:
     email_index: int
     lines: int
     rows: int
-
-    @property
-    def delimiter_name(self) -> str:
-        """The delimiter for people."""
-        return _NAMES[self.delimiter]
 
 
 def read_header(sample: str, max_columns: int) -> Header:

@@ -51,27 +51,6 @@ class Outcome:
         """Return the reply code."""
         return self.reply.code if self.reply is not None else None
 
-    @property
-    def enhanced(self) -> str | None:
-        """Return the enhanced status code (RFC 3463)."""
-        return self.reply.enhanced if self.reply is not None else None
-
-    @property
-    def proved_not_accepted(self) -> bool:
-        """Tell whether sending again can never make a duplicate."""
-        return self.kind not in (OutcomeKind.ACCEPTED, OutcomeKind.UNCERTAIN)
-
-    @property
-    def bad_address(self) -> bool:
-        """Tell whether the refusal is about the recipient's address (RFC 3463: 5.1.z or 5.2.1), not about us.
-
-        Only such refusals may suppress an address; a block for our reputation or a full mailbox never does.
-        """
-        if self.kind is not OutcomeKind.REJECTED or self.verb not in ("RCPT", "DOT"):
-            return False
-        enhanced = self.enhanced
-        return enhanced in ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")
-
 
 def of_final(reply: Reply) -> Outcome:
     """Classify the reply to the final dot."""

@@ -14,7 +14,6 @@ MAX_REPLY_LINES = 128
 MAX_REPLY_TEXT = 500  # characters kept of what a server said
 
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
-_ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -42,12 +41,6 @@ class Reply(NamedTuple):
         if not text.isprintable():
             text = _CONTROL.sub(" ", text)
         return text[:MAX_REPLY_TEXT]
-
-    @property
-    def enhanced(self) -> str | None:
-        """Return the enhanced status code (RFC 3463) such as `5.1.1`, when the server gave one."""
-        match = _ENHANCED.match(self.text)
-        return match[1] if match else None
 
     def __str__(self) -> str:
         """Return `250 2.0.0 queued`."""
