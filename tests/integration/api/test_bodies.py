@@ -74,6 +74,19 @@ async def test_json_that_poses_as_an_upload_is_not_read_as_json(operator: httpx.
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize("charset", ["punycode", "undefined", '"idna"', "utf-16", "utf-7", "unicode_escape", "latin-1"])
+async def test_a_form_is_utf_8_and_no_codec_of_its_own_choice(operator: httpx.AsyncClient, charset: str) -> None:
+    bomb = b"a" * 150_000 + b"-" + b"a" * 150_000  # seconds as punycode, in which the whole process would stand still
+    body = b'--x\r\nContent-Disposition: form-data; name="x-"\r\n\r\n' + bomb + b"\r\n--x--\r\n"
+    kind = f"multipart/form-data; boundary=x; Charset={charset}"
+    started = time.perf_counter()
+    answer = await operator.post("/api/v1/campaigns", content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert time.perf_counter() - started < 1
+    plain = {"Content-Type": "multipart/form-data; boundary=x; charset=UTF-8"}
+    assert (await operator.post("/api/v1/campaigns", content=body, headers=plain)).json()["code"] == "no_file"
+
+
 async def test_compressed_bodies_are_refused(operator: httpx.AsyncClient) -> None:
     answer = await operator.post(TASKS, content=b"\x1f\x8b" + b"\0" * 100, headers=JSON | {"Content-Encoding": "gzip"})
     assert answer.status_code == 415
