@@ -48,6 +48,19 @@ class WeakPasswordError(InvalidInputError):
     code = "weak_password"
 
 
+class RefreshReusedError(InvalidTokenError):
+    """The token is not valid or has expired: sign in again.
+
+    It was used before, so its session has been ended. The answer does not say so, the audit log does.
+    """
+
+    def __init__(self, user: User, session_id: UUID) -> None:
+        """Keep whose session was ended, out of what is answered."""
+        super().__init__()
+        self.user = user
+        self.session_id = session_id
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A fresh pair of tokens and whose they are."""
@@ -94,7 +107,8 @@ class IdentityService:
         """Trade a refresh token for a new pair.
 
         Raises:
-            InvalidTokenError: unknown, expired, revoked, or used before (which revokes its family).
+            InvalidTokenError: unknown, expired or revoked.
+            RefreshReusedError: used before; its family has been revoked.
         """
         token_id = self._signer.read_refresh_token(refresh_token)
         row = await self._pool.fetchrow(sql.use_refresh_token, token_id)
@@ -129,9 +143,13 @@ class IdentityService:
 
     async def _suspect(self, token_id: UUID) -> None:
         state = await self._pool.fetchrow(sql.refresh_token_state, token_id)
-        if state is not None and state["used"]:
-            await self._pool.execute(sql.revoke_family, state["family_id"])
-            log.warning("refresh_reused", user_id=str(state["user_id"]), session_id=str(state["family_id"]))
+        if state is None or not state["used"]:
+            return
+        revoked = await self._pool.execute(sql.revoke_family, state["family_id"])
+        log.warning("refresh_reused", user_id=str(state["user_id"]), session_id=str(state["family_id"]))
+        user = await repository.get_user(self._pool, state["user_id"])
+        if user is not None and not revoked.endswith(" 0"):
+            raise RefreshReusedError(user, state["family_id"])
 
     # ── users ──
 
