@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import structlog
 
+from taskflow.base.terminal import printable
+
 LogFormat = Literal["auto", "json", "console"]
 
 _SECRET_KEYS = re.compile(r"password|secret|token|authorization|api_key|cookie|credential", re.IGNORECASE)
@@ -40,13 +42,9 @@ def _clean(value: Any) -> Any:
 def escape(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Write characters that a terminal would obey, or not show, as their escapes; a traceback keeps its lines."""
     for key, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            event[key] = "\n".join(map(_printable, value.split("\n"))) if key == "exception" else _printable(value)
+        if isinstance(value, str):
+            event[key] = printable(value, keep="\n" if key == "exception" else "")
     return event
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def configure_logging(level: str = "INFO", fmt: LogFormat = "auto") -> None:

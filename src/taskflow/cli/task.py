@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from taskflow.cli.client import Client, Output, speaks_http
+from taskflow.base.terminal import printable
+from taskflow.cli.client import Client, Output, cell, speaks_http
 
 _COLUMNS = ("task_id", "task_name", "status", "priority", "queue", "retry_count", "created_at")
 _STATUSES = ("PENDING", "SCHEDULED", "BLOCKED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
@@ -82,11 +83,12 @@ def get(client: Client, output: Output, task_id: str) -> None:
     for execution in parts["executions"]:
         click.echo(
             f"attempt {execution['attempt_number']}: {execution['status']} after {execution['duration_seconds']} s"
-            + (f": {execution['error_message']}" if execution["error_message"] else "")
+            + (f": {cell(execution['error_message'])}" if execution["error_message"] else "")
         )
     if parts["result"]:
         result = parts["result"]
-        click.echo(result["stack_trace"] or f"result: {json.dumps(result['result_data'], ensure_ascii=False)}")
+        trace = printable(result["stack_trace"] or "", keep="\n\t")
+        click.echo(trace or f"result: {cell(result['result_data'])}")
     _print_logs(parts["logs"])
 
 
@@ -153,7 +155,8 @@ def _follow(client: Client, output: Output, task_ids: list[str]) -> int:
 
 def _print_logs(lines: list[dict[str, Any]]) -> None:
     for line in lines:
-        click.echo(f"{line['created_at']}  {line['level']:<7}  {line['message']}")
+        message = printable(line["message"], keep="\n\t")
+        click.echo(f"{line['created_at']}  {line['level']:<7}  {message}")
 
 
 def _pair(text: str) -> tuple[str, Any]:
