@@ -173,7 +173,11 @@ async def test_a_client_that_comes_back_gets_what_it_missed_and_nothing_twice(se
         assert (await statuses(socket, 4))[0] == ["S2", "S3", "S4", "S5"]
 
 
-@pytest.mark.parametrize("cursor", ["", "nonsense", "other:1-0", "first:99999999999999-0", "first:1-0x", "x" * 10_000])
+BAD_CURSORS = ["", "nonsense", "other:1-0", "first:99999999999999-0", "first:1-0x", "x" * 10_000]
+BAD_CURSORS += ["first:1-99999999999999999999", "first:" + "9" * 5_000 + "-0", "first:\u0661-\u0661"]  # Redis refuses
+
+
+@pytest.mark.parametrize("cursor", BAD_CURSORS)
 async def test_a_cursor_that_cannot_be_continued_is_answered_with_resync(server: Server, cursor: str) -> None:
     await server.publish(1)
     async with subscribed(server, "tasks", cursor=cursor) as (socket, first):
