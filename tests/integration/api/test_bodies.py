@@ -25,6 +25,9 @@ def _bombs() -> dict[str, bytes]:
         "a NUL": b'{"task_name": "x", "args": {"a": "\\u0000"}}',
         "half a surrogate": b'{"task_name": "x", "args": {"a": "\\ud800"}}',
         "no UTF-8": b'{"task_name": "\xff\xfe"}',
+        "NaN": b'{"task_name": "x", "args": {"a": [null, {"b": NaN}]}}',
+        "infinity": b'{"task_name": "x", "args": [-Infinity]}',
+        "beyond a double": b'{"task_name": "x", "kwargs": {"a": 1e400}}',
         "not a number": b'{"task_name": "x", "args": {"a": NaN}, "max_retries": NaN}',
     }
 
@@ -57,6 +60,19 @@ async def test_a_body_over_the_limit_is_413_whether_it_says_so_or_not(api: Api, 
         sent = 0
         streamed = await operator.post(TASKS, content=stream(), headers=headers)
         assert (streamed.status_code, streamed.json()["code"]) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/auth/refresh", "/unsubscribe/x"])
+async def test_who_has_no_credential_sends_little(api: Api, path: str) -> None:
+    bomb = b'{"email": "a@example.com", "password": [' + b"[]," * 100_000 + b"0]}"
+    declared = await api.anonymous.post(path, content=bomb, headers=JSON)
+    assert (declared.status_code, declared.json()["code"]) == (413, "payload_too_large")
+
+    async def stream():
+        yield bomb
+
+    streamed = await api.anonymous.post(path, content=stream(), headers=JSON)
+    assert streamed.status_code in (404, 413)  # a link that is not ours is not worth reading a body for
 
 
 @pytest.mark.parametrize(
