@@ -4,6 +4,8 @@ Under `/api/v1` a body is `application/json`, or `multipart/form-data` for uploa
 neither with a credential. A foreign `Origin` is refused besides. Compressed bodies are refused: nobody needs them,
 and a small one may unpack to a large one. Forms are UTF-8: a form may name any of Python's codecs for its fields, and
 some take seconds for a few hundred kilobytes (punycode is quadratic), others fail on everything (undefined).
+
+Who has shown no credential (sign-in, the unsubscribe button) has little to say: a body of theirs is small.
 """
 
 from python_multipart.multipart import parse_options_header
@@ -15,6 +17,7 @@ from taskflow.api.origins import Origins
 from taskflow.api.problems import BadRequestError, MediaTypeError, problem_response
 from taskflow.base.errors import PayloadTooLargeError, TaskFlowError
 
+_ANONYMOUS_BYTES = 64 * 1024
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -57,6 +60,8 @@ class BodyGuardMiddleware:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         api = scope["path"].startswith(self._prefix)
         limit = self._upload_bytes if api and kind == "multipart/form-data" else self._json_bytes
+        if scope["state"]["principal"] is None:
+            limit = min(limit, _ANONYMOUS_BYTES)
         declared = headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdecimal()):
             raise BadRequestError("Content-Length is no number.")
