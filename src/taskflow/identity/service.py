@@ -216,12 +216,17 @@ class IdentityService:
         """Make a key for the caller; return it and its text, which is not kept.
 
         Raises:
-            ForbiddenError: the key would be able to do more than its maker.
+            ForbiddenError: the key would be able to do more than its maker, or for longer.
         """
         if not caller.role.allows(role):
             raise ForbiddenError("A key cannot have a higher role than its owner.")
         if (scopes or rate_limit_per_minute is not None) and caller.role is not Role.ADMIN:
             raise ForbiddenError("Scopes and rate limits of keys are an administrator's.")
+        if caller.key_id is not None:  # else whoever gets hold of a key could keep what it opens for ever
+            own = await self._pool.fetchrow(sql.get_key, caller.key_id)
+            end = own["expires_at"] if own is not None else None
+            if end is not None and (expires_at is None or expires_at > end):
+                raise ForbiddenError(f"This key expires at {end.isoformat()}; one that it makes has to by then.")
         new = make_api_key()
         key = await repository.insert_key(
             self._pool,
@@ -245,8 +250,13 @@ class IdentityService:
 
         Raises:
             NotFoundError: no such key that the caller may see.
+            ForbiddenError: the caller is a key itself, and this one may do more.
         """
         owner = None if caller.role is Role.ADMIN else caller.user_id
+        if caller.key_id is not None:
+            found = await self._pool.fetchrow(sql.get_key, key_id)
+            if found is not None and found["user_id"] == caller.user_id and not caller.role.allows(Role(found["role"])):
+                raise ForbiddenError("A key cannot revoke one that may do more.")
         if await self._pool.fetchval(sql.revoke_key, key_id, owner) is None:
             raise NotFoundError("There is no API key with this id.")
 

@@ -205,6 +205,24 @@ async def test_nobody_makes_a_key_that_can_do_more_than_themselves(viewer: httpx
         assert refused.status_code == 403
 
 
+async def test_a_key_makes_none_that_outlives_it_and_revokes_none_above_it(api: Api, admin: httpx.AsyncClient) -> None:
+    async def make(client: httpx.AsyncClient, **body: object) -> httpx.Response:
+        return await client.post("/api/v1/api-keys", json={"name": "k", **body})
+
+    end = "2999-01-01T00:00:00Z"
+    temporary = (await make(admin, role="admin", expires_at=end)).json()
+    async with api.client(temporary["key"]) as client:
+        assert (await make(client)).status_code == 403
+        assert (await make(client, expires_at="2999-01-01T00:00:01Z")).status_code == 403
+        assert (await make(client, expires_at=end)).status_code == 201
+    weak = (await make(admin, role="viewer")).json()
+    async with api.client(weak["key"]) as client:
+        assert (await client.delete(f"/api/v1/api-keys/{temporary['key_id']}")).status_code == 403
+        assert (await make(client)).status_code == 201
+        assert (await client.delete(f"/api/v1/api-keys/{weak['key_id']}")).status_code == 204
+    assert (await admin.delete(f"/api/v1/api-keys/{temporary['key_id']}")).status_code == 204
+
+
 async def test_a_wrong_secret_an_expired_and_an_unknown_key_are_refused(api: Api, admin: httpx.AsyncClient) -> None:
     made = (await admin.post("/api/v1/api-keys", json={"name": "old", "expires_at": "2020-01-01T00:00:00Z"})).json()[
         "key"
