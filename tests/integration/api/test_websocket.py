@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.api import PASSWORD, serving
+from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Settled
@@ -224,6 +225,27 @@ async def test_nonsense_is_answered_or_ends_the_socket(server: Server) -> None:
                 await receive(socket)
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1008
+
+
+async def test_a_user_has_so_many_sockets_and_no_more_until_one_is_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskflow.api.websocket.hub.MOST_SOCKETS", 2)
+    async with server.socket() as first, server.socket():
+        with pytest.raises(InvalidStatus) as caught:
+            await server.socket()
+        assert caught.value.response.status_code == 429
+        assert json.loads(caught.value.response.body)["code"] == "too_many_sockets"
+        await first.close()
+
+        async def has_room() -> bool:
+            try:
+                async with server.socket():
+                    return True
+            except InvalidStatus:
+                return False
+
+        await eventually(has_room, seconds=5)
 
 
 async def test_a_message_that_is_too_long_ends_the_socket(server: Server) -> None:
