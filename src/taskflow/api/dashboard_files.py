@@ -15,6 +15,7 @@ from taskflow.identity.access import public
 FOLDER = Path(__file__).parent / "dashboard"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
+_LONGEST = 255  # of a file's name: a longer one makes the system call fail, and is a name of none of ours
 _NOT_BUILT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>TaskFlow</title><style>
 body { font: 16px/1.6 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto; padding: 0 1.5rem; color: #1f2937 }
@@ -35,7 +36,7 @@ def install(app: FastAPI, folder: Path = FOLDER) -> None:
     async def dashboard(path: str) -> Response:
         if path == "api" or path.startswith("api/"):
             raise HTTPException(405 if app.state.methods_of("/" + path) else 404)
-        if "\0" in path:
+        if "\0" in path or len(path) > _LONGEST:
             raise HTTPException(404)
         file = (root / path).resolve()
         if path and file.is_relative_to(root) and file.is_file():

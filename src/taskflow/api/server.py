@@ -4,6 +4,7 @@ Stopping: no new connections, requests under way are finished for at most ten se
 (service restart), which tells clients to reconnect and go on from their cursor.
 """
 
+import logging
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,11 @@ log = get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 1024
 _GRACE_SECONDS = 10
+
+
+def _is_loggable(record: logging.LogRecord) -> bool:
+    """Keep uvicorn from writing a socket's URL, which holds a ticket, or (at DEBUG) every header of its handshake."""
+    return record.levelno > logging.DEBUG and '"WebSocket ' not in str(record.msg)
 
 
 class _Server(uvicorn.Server):
@@ -46,6 +52,7 @@ def make_server(settings: Settings) -> _Server:
     Raises:
         ConfigurationError: see `create_app`.
     """
+    logging.getLogger("uvicorn.error").addFilter(_is_loggable)
     return _Server(
         uvicorn.Config(
             create_app(settings),

@@ -1,7 +1,9 @@
 """CSV files going out: streamed, and safe to open in a spreadsheet.
 
 A cell that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, "CSV Injection"), and every cell
-is quoted. `restore` takes the apostrophe off again: the pair loses nothing.
+is quoted. Where a list is separated by semicolons (much of Europe), a spreadsheet that opens the file by a double click
+heeds no quote but a line's first, so a semicolon or a line end inside a cell begins another: what follows it gets an
+apostrophe too. `restore` takes the apostrophes off again: the pair loses nothing.
 """
 
 import csv
@@ -11,18 +13,28 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from typing import Final
 
 _CHUNK_CHARS: Final = 64 * 1024
-_FORMULA: Final = re.compile(r"[\s'\"\ufeff\u200b]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+# What spreadsheets skip or drop before a formula's first character: spaces, quotes, controls, what has no width. A tab
+# or a line end is not among them, but begins a cell: so no text is looked at twice.
+_UNSEEN: Final = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+_SKIPPED: Final = rf"(?:[^\S\t\r\n]|['\"{_UNSEEN}])*+"
+_FIRST: Final = r"[=+\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff1d\uff0b\uff0d\uff20]"
+_FORMULA: Final = re.compile(rf"{_SKIPPED}{_FIRST}|'*+[\t\r\n]")
+# An apostrophe before it makes no difference to either: what `neutralise` marked, `restore` knows.
+_INNER: Final = re.compile(rf"([;\t\r\n])(?={_SKIPPED}{_FIRST})")
+_INNER_MARK: Final = re.compile(rf"([;\t\r\n])'(?={_SKIPPED}{_FIRST})")
 
 
 def neutralise(value: object) -> str:
     """Return the cell for a value: text that no spreadsheet calculates; None is an empty cell."""
-    cell = "" if value is None else str(value)
+    cell = _INNER.sub(r"\1'", "" if value is None else str(value))
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def restore(cell: str) -> str:
     """Return the text that `neutralise` was given."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+    if cell.startswith("'") and _FORMULA.match(cell[1:]):
+        cell = cell[1:]
+    return _INNER_MARK.sub(r"\1", cell)
 
 
 async def csv_chunks(

@@ -6,11 +6,13 @@ first wrong one (`Field(fail_fast=True)`).
 """
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 _MOST_MEMBERS = 100
+_FIRST_YEAR, _LAST_YEAR = 2, 9998
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 
 
@@ -22,8 +24,15 @@ def _refuse_numbers(value: Any) -> Any:
     return value
 
 
+def _to_utc(value: datetime) -> datetime:
+    """Refuse the ends of time: there, sums overflow, and asyncpg takes the first and the last instant for infinity."""
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(f"an instant lies between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+    return value.astimezone(UTC)
+
+
 # An instant with a time zone as text (RFC 3339); pydantic alone would take 0 for the first of January 1970.
-Instant = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_refuse_numbers), AfterValidator(_to_utc)]
 
 
 class Body(BaseModel):

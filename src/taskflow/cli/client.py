@@ -18,6 +18,7 @@ import httpx
 
 from taskflow.base.errors import TaskFlowError, UnauthenticatedError, UnavailableError
 from taskflow.base.remote_errors import error_of
+from taskflow.base.terminal import printable
 from taskflow.cli.configuration import load_settings
 from taskflow.settings import CLI_KEY_FILE, Settings
 
@@ -122,7 +123,7 @@ class Output:
         if self.as_json:
             click.echo(json.dumps(data, ensure_ascii=False))
         elif text is not None:
-            click.echo(text)
+            click.echo(printable(text, keep="\n\t"))
         else:
             width = max(len(name) for name in data)
             for name, value in data.items():
@@ -173,8 +174,8 @@ def cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, str):
-        return value.replace("\n", " ")
-    return json.dumps(value, ensure_ascii=False)
+        return printable(value.replace("\n", " "))
+    return printable(json.dumps(value, ensure_ascii=False))
 
 
 def speaks_http(command: F) -> F:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from taskflow.base.terminal import printable
 from taskflow.cli.client import Client, Output, cell, json_of, speaks_http
 
 _COLUMNS = ("task_id", "task_name", "status", "priority", "queue", "retry_count", "created_at")
@@ -83,7 +84,8 @@ def get(client: Client, output: Output, task_id: str) -> None:
         click.echo(_attempt(execution))
     if parts["result"]:
         result = parts["result"]
-        click.echo(result["stack_trace"] or f"result: {json.dumps(result['result_data'], ensure_ascii=False)}")
+        trace = printable(result["stack_trace"] or "", keep="\n\t")
+        click.echo(trace or f"result: {cell(result['result_data'])}")
     _print_logs(parts["logs"])
 
 
@@ -153,13 +155,16 @@ def _follow(client: Client, output: Output, task_ids: list[str]) -> int:
 def _attempt(execution: dict[str, Any]) -> str:
     seconds, error = execution["duration_seconds"], execution["error_message"]
     duration = "" if seconds is None else f" after {seconds} s"  # nobody knows how long one that crashed had run
-    return f"attempt {execution['attempt_number']}: {execution['status']}{duration}" + (f": {error}" if error else "")
+    return f"attempt {execution['attempt_number']}: {execution['status']}{duration}" + (
+        f": {cell(error)}" if error else ""
+    )
 
 
 def _print_logs(lines: list[dict[str, Any]]) -> None:
     for line in lines:
         fields = "".join(f"  {name}={cell(value)}" for name, value in (line["metadata"] or {}).items())
-        click.echo(f"{line['created_at']}  {line['level']:<7}  {line['message']}{fields}")
+        message = printable(line["message"], keep="\n\t")
+        click.echo(f"{line['created_at']}  {line['level']:<7}  {message}{fields}")
 
 
 def _pair(text: str) -> tuple[str, Any]:

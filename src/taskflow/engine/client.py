@@ -309,8 +309,8 @@ def _row(request: Request, task: Task[..., Any] | None, args: list[Any], kwargs:
         delay=task.delay if task else None,
         parent_task_id=request.parent_task_id,
         created_by=request.created_by,
-        args=check_json(args, "The list of arguments") if args else None,
-        kwargs=check_json(kwargs, "The set of arguments") if kwargs else None,
+        args=check_json(args, "The list of arguments", exactly=True) if args else None,
+        kwargs=check_json(kwargs, "The set of arguments", exactly=True) if kwargs else None,
         idempotency_key=request.idempotency_key,
     )
 

@@ -8,6 +8,7 @@ was made, and when it runs, so that a row written by something else cannot reach
 """
 
 import inspect
+import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -54,8 +55,8 @@ def check_queue_name(name: str) -> str:
     return name
 
 
-def check_json(value: Any, what: str) -> Any:
-    """Return `value` as JSON-safe data that PostgreSQL can keep.
+def check_json(value: Any, what: str, *, exactly: bool = False) -> Any:
+    """Return `value` as JSON-safe data that PostgreSQL can keep. NaN and infinity become null, unless `exactly`.
 
     Raises:
         InvalidTaskArgumentsError: it is no JSON, holds a NUL character, or is larger than a megabyte.
@@ -63,6 +64,8 @@ def check_json(value: Any, what: str) -> Any:
     try:
         plain = to_jsonable_python(value)
         encoded = orjson.dumps(plain)
+        if exactly and b"null" in encoded:  # of a None, or of a NaN
+            json.dumps(plain, allow_nan=False)
     except (PydanticSerializationError, TypeError, ValueError) as error:
         raise InvalidTaskArgumentsError(f"{what} cannot be written as JSON: {error}") from error
     if len(encoded) > MAX_PAYLOAD_BYTES:

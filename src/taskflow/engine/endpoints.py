@@ -214,12 +214,13 @@ async def list_dead_letters(
 async def requeue_dead_letters(body: RequeueFilter, engine: Tasks, reader: Reader, trail: Trail) -> Requeued:
     """Start over the tasks of many dead letters."""
     requeued, after = 0, None
+    trail.entry.detail.update(task_name=body.task_name, requeued=0)
     while True:
         task_ids, after = await reader.waiting_dead_letters(body.task_name, body.dlq_ids, after)
         if not task_ids:
             break
         requeued += await engine.retry_many(task_ids)
-    trail.entry.detail.update(task_name=body.task_name, requeued=requeued)
+        trail.entry.detail["requeued"] = requeued
     return Requeued(requeued=requeued)
 
 

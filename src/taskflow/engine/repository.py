@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from taskflow.base.errors import InvalidInputError, NotFoundError
-from taskflow.base.pagination import decode_cursor, encode_cursor
+from taskflow.base.errors import NotFoundError
+from taskflow.base.pagination import InvalidCursorError, decode_cursor, encode_cursor
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.engine.client import TaskNotFoundError
@@ -173,5 +173,8 @@ def page(rows: Rows, limit: int, *key: str) -> tuple[Rows, str | None]:
 def _moment(text: Any) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise InvalidInputError("The cursor's time has no zone.")
-    return moment
+        raise InvalidCursorError
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidCursorError from error

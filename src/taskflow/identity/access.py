@@ -6,7 +6,8 @@ This is the one module below `api/` that knows FastAPI without being an `endpoin
 - `require(role)` or `public()` stands in the `dependencies` of every route: a test walks the routes and fails on one
   that declares neither.
 - `audited(action)` stands on every route that changes something. Its row is written after the handler has succeeded
-  and before the response leaves.
+  and before the response leaves. A refusal leaves none, unless it changed something itself (`Trail.changed`). Of a
+  handler that broke off, nobody can say what it has changed: its row says `"outcome": "unknown"`.
 - `ReservedId` is the id that a route under an Idempotency-Key must give to what it makes: the request may be a
   repetition of one whose process died, and what is there under that id already is then the answer.
 - `service(Kind)` hands out what the process opened at start (`Database`, `RedisBroker`, `Settings`, …).
@@ -19,9 +20,11 @@ from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.requests import HTTPConnection
+from starlette.exceptions import HTTPException
 
-from taskflow.base.errors import ForbiddenError, UnauthenticatedError
+from taskflow.base.errors import ForbiddenError, TaskFlowError, UnauthenticatedError
 from taskflow.base.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from taskflow.identity.audit import AuditEntry, AuditLog
 from taskflow.identity.models import Principal, Role
@@ -91,6 +94,7 @@ class AuditTrail:
     def __init__(self, entry: AuditEntry) -> None:
         """Start with what the request tells by itself."""
         self.entry = entry
+        self.has_changed: bool | None = None  # None: what the handler's end tells
 
     def target(self, target_id: UUID | str, **detail: Any) -> None:
         """Name the thing that was changed; `detail` must hold no secret."""
@@ -100,6 +104,14 @@ class AuditTrail:
     def actor(self, user_id: UUID, name: str) -> None:
         """Name the actor of a public route, who is known only after it ran."""
         self.entry.actor_id, self.entry.actor = user_id, name
+
+    def changed(self, action: str) -> None:
+        """Say that something has changed although the request is about to be refused, and what."""
+        self.entry.action, self.has_changed = action, True
+
+    def nothing_changed(self) -> None:
+        """Say that the request succeeded because everything was so already: it leaves no row."""
+        self.has_changed = False
 
 
 class AuditMark:
@@ -111,7 +123,7 @@ class AuditMark:
         self.target = target
 
     async def __call__(self, request: Request) -> AsyncIterator[None]:
-        """Prepare the entry, let the handler run, write it when the handler succeeded."""
+        """Prepare the entry, let the handler run, write it when something has changed, or may have."""
         principal: Principal | None = request.state.principal
         trail = AuditTrail(
             AuditEntry(
@@ -119,14 +131,33 @@ class AuditMark:
                 actor=principal.actor if principal else "anonymous",
                 actor_id=principal.user_id if principal else None,
                 target_type=self.action.partition(".")[0],
-                target_id=request.path_params.get(self.target) if self.target else None,
+                target_id=_one_spelling(request.path_params.get(self.target)) if self.target else None,
                 request_id=request.state.request_id,
                 address=request.state.address,
             )
         )
         request.state.trail = trail
-        yield
-        await services(request).get(AuditLog).write(trail.entry)
+        log = services(request).get(AuditLog)
+        try:
+            yield
+        except (TaskFlowError, RequestValidationError, HTTPException):
+            if trail.has_changed:
+                await log.write(trail.entry)
+            raise
+        except Exception:
+            trail.entry.detail["outcome"] = "unknown"
+            await log.write(trail.entry)
+            raise
+        if trail.has_changed is not False:
+            await log.write(trail.entry)
+
+
+def _one_spelling(text: str | None) -> str | None:
+    """Return an id as everybody writes it: a path may hold `{01A2…}`, which would hide a row from a search."""
+    try:
+        return str(UUID(text)) if text else text
+    except ValueError:
+        return text
 
 
 def services(connection: HTTPConnection) -> Services:

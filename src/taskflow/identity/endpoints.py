@@ -35,7 +35,7 @@ from taskflow.identity.schemas import (
     UserChange,
     UserOut,
 )
-from taskflow.identity.service import IdentityService, Session
+from taskflow.identity.service import IdentityService, RefreshReusedError, Session
 from taskflow.identity.tickets import LIFE_SECONDS, TicketBooth
 from taskflow.identity.tokens import TokenSigner
 from taskflow.settings import Settings
@@ -68,14 +68,23 @@ async def sign_in(body: SignIn, request: Request, identity: Identity, trail: Tra
 @auth.post("/refresh", dependencies=[public(), audited("auth.refresh")])
 async def refresh(body: RefreshToken, identity: Identity, trail: Trail) -> SessionTokens:
     """Trade a refresh token for new tokens; each works once, a second use ends the session."""
-    return _tokens(await identity.refresh(body.refresh_token), trail)
+    try:
+        session = await identity.refresh(body.refresh_token)
+    except RefreshReusedError as error:
+        trail.actor(error.user.user_id, error.user.email)
+        trail.target(error.user.user_id, session_id=str(error.session_id))
+        trail.changed("auth.refresh_reused")
+        raise
+    return _tokens(session, trail)
 
 
 @auth.post("/logout", status_code=204, dependencies=[public(), audited("auth.logout")])
 async def sign_out(body: RefreshToken, identity: Identity, trail: Trail) -> Response:
     """End the session that a refresh token belongs to."""
     user = await identity.sign_out(body.refresh_token)
-    if user is not None:
+    if user is None:
+        trail.nothing_changed()
+    else:
         trail.actor(user.user_id, user.email)
     return Response(status_code=204)
 

@@ -107,6 +107,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 RETURNING key_id, user_id, name, prefix, role, scopes, rate_limit_per_minute, created_at, last_used_at, expires_at,
           revoked_at;
 
+-- name: get_key
+SELECT user_id, role, expires_at FROM api_keys WHERE key_id = $1;
+
 -- name: list_keys
 -- Keys of one user, or of all ($1 null), newest first.
 SELECT key_id, user_id, name, prefix, role, scopes, rate_limit_per_minute, created_at, last_used_at, expires_at,

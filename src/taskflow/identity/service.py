@@ -48,6 +48,19 @@ class WeakPasswordError(InvalidInputError):
     code = "weak_password"
 
 
+class RefreshReusedError(InvalidTokenError):
+    """The token is not valid or has expired: sign in again.
+
+    It was used before, so its session has been ended. The answer does not say so, the audit log does.
+    """
+
+    def __init__(self, user: User, session_id: UUID) -> None:
+        """Keep whose session was ended, out of what is answered."""
+        super().__init__()
+        self.user = user
+        self.session_id = session_id
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A fresh pair of tokens and whose they are."""
@@ -94,7 +107,8 @@ class IdentityService:
         """Trade a refresh token for a new pair.
 
         Raises:
-            InvalidTokenError: unknown, expired, revoked, or used before (which revokes its family).
+            InvalidTokenError: unknown, expired or revoked.
+            RefreshReusedError: used before; its family has been revoked.
         """
         token_id = self._signer.read_refresh_token(refresh_token)
         row = await self._pool.fetchrow(sql.use_refresh_token, token_id)
@@ -129,9 +143,13 @@ class IdentityService:
 
     async def _suspect(self, token_id: UUID) -> None:
         state = await self._pool.fetchrow(sql.refresh_token_state, token_id)
-        if state is not None and state["used"]:
-            await self._pool.execute(sql.revoke_family, state["family_id"])
-            log.warning("refresh_reused", user_id=str(state["user_id"]), session_id=str(state["family_id"]))
+        if state is None or not state["used"]:
+            return
+        revoked = await self._pool.execute(sql.revoke_family, state["family_id"])
+        log.warning("refresh_reused", user_id=str(state["user_id"]), session_id=str(state["family_id"]))
+        user = await repository.get_user(self._pool, state["user_id"])
+        if user is not None and not revoked.endswith(" 0"):
+            raise RefreshReusedError(user, state["family_id"])
 
     # ── users ──
 
@@ -198,12 +216,17 @@ class IdentityService:
         """Make a key for the caller; return it and its text, which is not kept.
 
         Raises:
-            ForbiddenError: the key would be able to do more than its maker.
+            ForbiddenError: the key would be able to do more than its maker, or for longer.
         """
         if not caller.role.allows(role):
             raise ForbiddenError("A key cannot have a higher role than its owner.")
         if (scopes or rate_limit_per_minute is not None) and caller.role is not Role.ADMIN:
             raise ForbiddenError("Scopes and rate limits of keys are an administrator's.")
+        if caller.key_id is not None:  # else whoever gets hold of a key could keep what it opens for ever
+            own = await self._pool.fetchrow(sql.get_key, caller.key_id)
+            end = own["expires_at"] if own is not None else None
+            if end is not None and (expires_at is None or expires_at > end):
+                raise ForbiddenError(f"This key expires at {end.isoformat()}; one that it makes has to by then.")
         new = make_api_key()
         key = await repository.insert_key(
             self._pool,
@@ -227,8 +250,13 @@ class IdentityService:
 
         Raises:
             NotFoundError: no such key that the caller may see.
+            ForbiddenError: the caller is a key itself, and this one may do more.
         """
         owner = None if caller.role is Role.ADMIN else caller.user_id
+        if caller.key_id is not None:
+            found = await self._pool.fetchrow(sql.get_key, key_id)
+            if found is not None and found["user_id"] == caller.user_id and not caller.role.allows(Role(found["role"])):
+                raise ForbiddenError("A key cannot revoke one that may do more.")
         if await self._pool.fetchval(sql.revoke_key, key_id, owner) is None:
             raise NotFoundError("There is no API key with this id.")
 

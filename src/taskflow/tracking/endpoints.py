@@ -62,4 +62,6 @@ async def unsubscribe(
     source = "one-click" if _ONE_CLICK in await request.body() else "page"
     found = await suppressions.unsubscribe(campaign_id, recipient_id, source)
     trail.target(recipient_id, campaign_id=str(campaign_id), source=source)
+    if found.is_suppressed:
+        trail.nothing_changed()
     return HTMLResponse(pages.confirmation(found.masked, found.sender), 200, _HEADERS)

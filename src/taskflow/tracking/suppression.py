@@ -50,7 +50,9 @@ class Suppression:
         return Subscription(row["email"], row["from_name"] or row["from_email"], row["suppressed"])
 
     async def unsubscribe(self, campaign_id: UUID, recipient_id: UUID, source: str) -> Subscription:
-        """Write to this address no more: from the next window on. `source`: how it was asked for.
+        """Write to this address no more, from the next window on; return how it was before.
+
+        `source`: how it was asked for.
 
         Raises:
             UnknownRecipientError: its campaign has been deleted.

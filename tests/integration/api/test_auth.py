@@ -82,6 +82,37 @@ async def test_a_lock_survives_a_flush_of_redis_and_binds_one_address_only(api: 
         assert (await elsewhere.post(LOGIN, json=right)).status_code == 200
 
 
+async def test_one_address_cannot_lock_an_account_for_everybody(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    for number in range(105):
+        wrong = {"email": "known@example.com", "password": f"wrong {number}"}
+        locked = await api.anonymous.post(LOGIN, json=wrong)
+    assert locked.json()["code"] == "sign_in_locked"
+    async with client_of(api.app, "203.0.113.7") as elsewhere:
+        right = {"email": "known@example.com", "password": PASSWORD}
+        assert (await elsewhere.post(LOGIN, json=right)).status_code == 200
+
+
+async def test_guesses_from_many_addresses_lock_the_account(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    codes: list[int] = []
+    for place in range(11):
+        async with client_of(api.app, f"203.0.113.{place}") as client:
+            for number in range(10):
+                wrong = {"email": "known@example.com", "password": f"wrong {number}"}
+                codes.append((await client.post(LOGIN, json=wrong)).status_code)
+    assert codes == [401] * 100 + [429] * 10
+
+
+async def test_the_addresses_of_one_ipv6_subscriber_count_as_one(api: Api) -> None:
+    codes: list[int] = []
+    for number in range(12):
+        async with client_of(api.app, f"2001:db8:1:2::{number + 1:x}") as client:
+            wrong = {"email": "known@example.com", "password": "wrong password"}
+            codes.append((await client.post(LOGIN, json=wrong)).status_code)
+    assert codes == [401] * 10 + [429] * 2
+
+
 async def test_right_sign_ins_are_never_counted_as_failures(api: Api) -> None:
     await api.user(Role.VIEWER, "known@example.com")
     for _ in range(12):
@@ -172,6 +203,24 @@ async def test_nobody_makes_a_key_that_can_do_more_than_themselves(viewer: httpx
     for body in ({"role": "admin"}, {"scopes": ["metrics"]}, {"rate_limit_per_minute": 100_000}):
         refused = await viewer.post("/api/v1/api-keys", json={"name": "robot", **body})
         assert refused.status_code == 403
+
+
+async def test_a_key_makes_none_that_outlives_it_and_revokes_none_above_it(api: Api, admin: httpx.AsyncClient) -> None:
+    async def make(client: httpx.AsyncClient, **body: object) -> httpx.Response:
+        return await client.post("/api/v1/api-keys", json={"name": "k", **body})
+
+    end = "2999-01-01T00:00:00Z"
+    temporary = (await make(admin, role="admin", expires_at=end)).json()
+    async with api.client(temporary["key"]) as client:
+        assert (await make(client)).status_code == 403
+        assert (await make(client, expires_at="2999-01-01T00:00:01Z")).status_code == 403
+        assert (await make(client, expires_at=end)).status_code == 201
+    weak = (await make(admin, role="viewer")).json()
+    async with api.client(weak["key"]) as client:
+        assert (await client.delete(f"/api/v1/api-keys/{temporary['key_id']}")).status_code == 403
+        assert (await make(client)).status_code == 201
+        assert (await client.delete(f"/api/v1/api-keys/{weak['key_id']}")).status_code == 204
+    assert (await admin.delete(f"/api/v1/api-keys/{temporary['key_id']}")).status_code == 204
 
 
 async def test_a_wrong_secret_an_expired_and_an_unknown_key_are_refused(api: Api, admin: httpx.AsyncClient) -> None:

@@ -25,6 +25,9 @@ def _bombs() -> dict[str, bytes]:
         "a NUL": b'{"task_name": "x", "args": {"a": "\\u0000"}}',
         "half a surrogate": b'{"task_name": "x", "args": {"a": "\\ud800"}}',
         "no UTF-8": b'{"task_name": "\xff\xfe"}',
+        "NaN": b'{"task_name": "x", "args": {"a": [null, {"b": NaN}]}}',
+        "infinity": b'{"task_name": "x", "args": [-Infinity]}',
+        "beyond a double": b'{"task_name": "x", "kwargs": {"a": 1e400}}',
         "not a number": b'{"task_name": "x", "args": {"a": NaN}, "max_retries": NaN}',
     }
 
@@ -59,6 +62,19 @@ async def test_a_body_over_the_limit_is_413_whether_it_says_so_or_not(api: Api, 
         assert (streamed.status_code, streamed.json()["code"]) == (413, "payload_too_large")
 
 
+@pytest.mark.parametrize("path", ["/api/v1/auth/login", "/api/v1/auth/refresh", "/unsubscribe/x"])
+async def test_who_has_no_credential_sends_little(api: Api, path: str) -> None:
+    bomb = b'{"email": "a@example.com", "password": [' + b"[]," * 100_000 + b"0]}"
+    declared = await api.anonymous.post(path, content=bomb, headers=JSON)
+    assert (declared.status_code, declared.json()["code"]) == (413, "payload_too_large")
+
+    async def stream():
+        yield bomb
+
+    streamed = await api.anonymous.post(path, content=stream(), headers=JSON)
+    assert streamed.status_code in (404, 413)  # a link that is not ours is not worth reading a body for
+
+
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx", "text/json"]
 )
@@ -72,6 +88,19 @@ async def test_json_that_poses_as_an_upload_is_not_read_as_json(operator: httpx.
         TASKS, content=b'{"task_name": "x"}', headers={"Content-Type": "multipart/form-data; boundary=x"}
     )
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("charset", ["punycode", "undefined", '"idna"', "utf-16", "utf-7", "unicode_escape", "latin-1"])
+async def test_a_form_is_utf_8_and_no_codec_of_its_own_choice(operator: httpx.AsyncClient, charset: str) -> None:
+    bomb = b"a" * 150_000 + b"-" + b"a" * 150_000  # seconds as punycode, in which the whole process would stand still
+    body = b'--x\r\nContent-Disposition: form-data; name="x-"\r\n\r\n' + bomb + b"\r\n--x--\r\n"
+    kind = f"multipart/form-data; boundary=x; Charset={charset}"
+    started = time.perf_counter()
+    answer = await operator.post("/api/v1/campaigns", content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert time.perf_counter() - started < 1
+    plain = {"Content-Type": "multipart/form-data; boundary=x; charset=UTF-8"}
+    assert (await operator.post("/api/v1/campaigns", content=body, headers=plain)).json()["code"] == "no_file"
 
 
 async def test_compressed_bodies_are_refused(operator: httpx.AsyncClient) -> None:

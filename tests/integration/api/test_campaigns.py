@@ -158,3 +158,6 @@ async def test_the_unsubscribe_page_asks_and_only_its_button_acts(
     assert str(suppression["campaign_id"]) == campaign["campaign_id"]
     assert (await anybody.get(path[:-3] + "abc")).status_code == 404
     assert (await anybody.post(path[:-3] + "abc")).status_code == 404
+    assert (await anybody.post(path)).status_code == 200
+    audited = await database.pool.fetch("SELECT actor FROM audit_log WHERE action = 'recipient.unsubscribe'")
+    assert len(audited) == 1  # whoever holds a link cannot fill the audit log with it

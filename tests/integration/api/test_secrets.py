@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 import redis.asyncio as redis_asyncio
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from support import processes
 from support.waiting import eventually
@@ -84,6 +86,11 @@ async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
             await anyone.post("/api/v1/auth/login", json=admin | {"password": f"{PASSWORD}-wrong"})
             await anyone.post("/api/v1/auth/login", json={"email": PASSWORD * 20, "password": [PASSWORD]})
             await anyone.get(f"/api/v1/ws?ticket={ticket}")
+            async with connect(f"{url}/api/v1/ws?ticket={ticket}".replace("http", "ws", 1), proxy=None):
+                pass
+            for query, headers in ((f"?ticket={ticket}", {}), ("", {"Authorization": f"Bearer {key}x"})):
+                with pytest.raises(InvalidStatus):
+                    await connect(f"{url}/api/v1/ws{query}".replace("http", "ws", 1), additional_headers=headers)
             await anyone.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {key}x"})
             for path in ("users", "api-keys", "audit-log", "tasks", "workers", "stats", "openapi.json"):
                 await client.get(f"/{path}")
@@ -101,6 +108,7 @@ async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
     }
     assert '"path": "/api/v1/auth/login"' in places["logs"]
     assert "UndefinedTableError" in places["logs"]
+    assert "socket_opened" in places["logs"]
     assert "b@example.com" in places["tables"]
     found = {(name, place) for name, canary in canaries.items() for place, text in places.items() if canary in text}
     assert found == set()

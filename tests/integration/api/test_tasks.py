@@ -1,5 +1,6 @@
 """Tasks over HTTP."""
 
+from datetime import datetime
 from uuid import UUID
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from support.api import Api
 from taskflow.base.ids import uuid7
+from taskflow.base.pagination import encode_cursor
 
 
 async def test_a_submitted_task_can_be_read_with_its_history(operator: httpx.AsyncClient) -> None:
@@ -198,3 +200,37 @@ async def test_dead_letters_are_requeued_one_by_one_by_name_and_all(api: Api, op
     assert (await operator.post(path, json={"dlq_ids": [str(letters[2])]})).json() == {"requeued": 1}
     assert (await operator.post(path, json={})).json() == {"requeued": 1}
     assert (await operator.post(path, json={})).json() == {"requeued": 0}
+
+
+BEYOND_TIME = ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
+BEYOND_TIME += ["9999-12-31T23:59:59-14:00"]
+
+
+@pytest.mark.parametrize("instant", BEYOND_TIME)
+async def test_an_instant_that_utc_does_not_have_is_an_input_error(admin: httpx.AsyncClient, instant: str) -> None:
+    """At the ends of time an offset leads out of it, and asyncpg says infinity."""
+    asked = [
+        await admin.post("/api/v1/tasks", json={"task_name": "x", "scheduled_at": instant}),
+        await admin.post("/api/v1/tasks/bulk", json={"tasks": [{"task_name": "x", "scheduled_at": instant}]}),
+        await admin.get("/api/v1/tasks", params={"created_after": instant}),
+        await admin.get("/api/v1/tasks", params={"created_before": instant}),
+        await admin.post("/api/v1/api-keys", json={"name": "k", "expires_at": instant}),
+    ]
+    assert [answer.status_code for answer in asked] == [422] * len(asked)
+
+
+@pytest.mark.parametrize(
+    "instant", ["0002-01-01T00:00:00+23:59", "9998-12-31T23:59:59-14:00", "2026-10-25T02:30:00+23:59"]
+)
+async def test_every_other_instant_is_kept(operator: httpx.AsyncClient, instant: str) -> None:
+    made = await operator.post("/api/v1/tasks", json={"task_name": "x", "scheduled_at": instant})
+    assert made.status_code == 201
+    kept = (await operator.get(f"/api/v1/tasks/{made.json()['task_id']}")).json()["scheduled_at"]
+    assert datetime.fromisoformat(kept) == datetime.fromisoformat(instant)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01", 5])
+async def test_a_cursor_at_no_moment_is_an_input_error(operator: httpx.AsyncClient, moment: object) -> None:
+    given = {"status": "FAILED", "cursor": encode_cursor(moment, uuid7())}
+    answer = await operator.get("/api/v1/tasks", params=given)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")

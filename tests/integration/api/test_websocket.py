@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.api import PASSWORD, serving
+from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Settled
@@ -188,7 +189,11 @@ async def test_a_new_subscription_is_told_how_long_ago_the_last_event_was(server
         assert (await receive(socket))["quiet_ms"] < quiet["quiet_ms"]
 
 
-@pytest.mark.parametrize("cursor", ["", "nonsense", "other:1-0", "first:99999999999999-0", "first:1-0x", "x" * 10_000])
+BAD_CURSORS = ["", "nonsense", "other:1-0", "first:99999999999999-0", "first:1-0x", "x" * 10_000]
+BAD_CURSORS += ["first:1-99999999999999999999", "first:" + "9" * 5_000 + "-0", "first:\u0661-\u0661"]  # Redis refuses
+
+
+@pytest.mark.parametrize("cursor", BAD_CURSORS)
 async def test_a_cursor_that_cannot_be_continued_is_answered_with_resync(server: Server, cursor: str) -> None:
     await server.publish(1)
     async with subscribed(server, "tasks", cursor=cursor) as (socket, first):
@@ -235,6 +240,27 @@ async def test_nonsense_is_answered_or_ends_the_socket(server: Server) -> None:
                 await receive(socket)
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1008
+
+
+async def test_a_user_has_so_many_sockets_and_no_more_until_one_is_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskflow.api.websocket.hub.MOST_SOCKETS", 2)
+    async with server.socket() as first, server.socket():
+        with pytest.raises(InvalidStatus) as caught:
+            await server.socket()
+        assert caught.value.response.status_code == 429
+        assert json.loads(caught.value.response.body)["code"] == "too_many_sockets"
+        await first.close()
+
+        async def has_room() -> bool:
+            try:
+                async with server.socket():
+                    return True
+            except InvalidStatus:
+                return False
+
+        await eventually(has_room, seconds=5)
 
 
 async def test_a_message_that_is_too_long_ends_the_socket(server: Server) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,6 +21,7 @@ from taskflow.audience.imports.errors import (
     NoHeaderError,
     NoRowsError,
     TooManyColumnsError,
+    TooManyRejectedError,
     TooManyRowsError,
     UnreadableFileError,
 )
@@ -224,6 +226,21 @@ async def test_a_wrong_delimiter_is_hinted_at() -> None:
 async def test_more_rows_than_allowed_end_the_import() -> None:
     with pytest.raises(TooManyRowsError):
         await read("email\n" + "a@example.com\n" * 11, CampaignSettings(max_recipients=10))
+
+
+async def test_a_file_of_nearly_nothing_but_bad_rows_does_not_fill_the_database() -> None:
+    with pytest.raises(TooManyRejectedError, match=r"rows cannot be used"):
+        await read("email\n" + "a@example.com\n" + "x\n" * 60_000, size=5_000)
+    mixed = await read("email\n" + "x\n" * 45_000 + "a@example.com\n" * 30_000 + "x\n" * 45_000, size=5_000)
+    assert (len(mixed.rows), len(mixed.rejected)) == (30_000, 90_000)
+
+
+async def test_a_row_of_very_many_fields_is_rejected_at_once() -> None:
+    started = time.perf_counter()
+    result = await read("email,name\n" + ("a@example.com" + "," * 30_000 + "\n") * 200)
+    assert len(result.rejected) == 200
+    assert len(result.rejected[0].raw) == 2_000
+    assert time.perf_counter() - started < 1.2
 
 
 async def test_a_stream_of_bytes_is_read_in_constant_memory() -> None:

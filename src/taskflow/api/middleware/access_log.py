@@ -1,4 +1,7 @@
-"""One log line and one count a request, also of a 401 or 429 that never reaches a route. No query strings."""
+"""One log line and one count a request, also of a 401 or 429 that never reaches a route. No query strings.
+
+A WebSocket has two lines: when it is opened or refused, and when it has ended.
+"""
 
 import re
 import time
@@ -27,6 +30,9 @@ class AccessLogMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on and log how it ended."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -50,9 +56,25 @@ class AccessLogMiddleware:
         finally:
             self._write(scope, status, started)
 
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opened: float | None = None
+
+        async def note_opening(message: Message) -> None:
+            nonlocal opened
+            if message["type"] == "websocket.accept":
+                opened = time.perf_counter()
+                log.info("socket_opened", **_caller(scope))
+            elif message["type"] == "websocket.http.response.start":
+                log.info("socket_refused", status=message["status"], **_caller(scope))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note_opening)
+        finally:
+            if opened is not None:
+                log.info("socket_closed", duration_ms=round((time.perf_counter() - opened) * 1000), **_caller(scope))
+
     def _write(self, scope: Scope, status: int, started: float) -> None:
-        state = scope["state"]
-        principal: Principal | None = state["principal"]
         seconds = time.perf_counter() - started
         operation = getattr(scope.get("endpoint"), "__name__", "none")
         services: Services = scope["app"].state.services
@@ -61,12 +83,19 @@ class AccessLogMiddleware:
         write(
             "request",
             method=scope["method"],
-            path=_path(scope),
             status=status,
             duration_ms=round(seconds * 1000, 2),
-            user_id=str(principal.user_id) if principal else None,
-            address=state["address"],
+            **_caller(scope),
         )
+
+
+def _caller(scope: Scope) -> dict[str, str | None]:
+    principal: Principal | None = scope["state"]["principal"]
+    return {
+        "path": _path(scope),
+        "user_id": str(principal.user_id) if principal else None,
+        "address": scope["state"]["address"],
+    }
 
 
 def _path(scope: Scope) -> str:

@@ -7,7 +7,6 @@ because that is what one subscriber holds.
 
 import math
 from collections.abc import Callable
-from ipaddress import IPv6Network, ip_address
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taskflow.api.problems import problem_response
 from taskflow.api.rate_limiter import RateLimiter, Verdict
 from taskflow.base.errors import RateLimitedError
+from taskflow.base.networks import subscriber
 from taskflow.identity.access import Services
 from taskflow.identity.models import Principal
 
@@ -60,10 +60,7 @@ def by_address(limit: int) -> Identify:
     """Count per address."""
 
     def identify(scope: Scope) -> tuple[str, int]:
-        address = ip_address(scope["state"]["address"])
-        if address.version == 6:
-            address = IPv6Network((address, 64), strict=False).network_address
-        return f"ip:{address}", limit
+        return f"ip:{subscriber(scope['state']['address'])}", limit
 
     return identify
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, WebSocket
 
-from taskflow.api.websocket.hub import EventHub
+from taskflow.api.problems import problem_response
+from taskflow.api.websocket.hub import EventHub, TooManySocketsError
 from taskflow.api.websocket.session import SocketSession
 from taskflow.identity.access import Caller, require, service
 from taskflow.identity.authenticator import Authenticator
@@ -21,5 +22,9 @@ async def events(
     authenticator: Annotated[Authenticator, service(Authenticator)],
 ) -> None:
     """Send live events: see `taskflow.api.websocket.session` for the protocol."""
-    await socket.accept()
-    await SocketSession(socket, caller, hub, authenticator).run()
+    try:
+        with hub.seat(caller.user_id):
+            await socket.accept()
+            await SocketSession(socket, caller, hub, authenticator).run()
+    except TooManySocketsError as error:
+        await socket.send_denial_response(problem_response(error, socket.state.request_id))

@@ -10,16 +10,18 @@ that lies before what was read already (Redis came back from an older snapshot).
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from redis.exceptions import RedisError
 
 from taskflow.api.websocket.topics import topics_of
 from taskflow.base.ending import end_tasks
+from taskflow.base.errors import RateLimitedError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.events import Cursor, Event
@@ -33,7 +35,15 @@ _RETRY_SECONDS = 0.25
 _MOST_PER_READ = 1_000  # keeps a message far below the megabyte that clients take
 _MOST_QUEUED = 20_000  # events a socket may be behind
 
+MOST_SOCKETS = 50  # of one user in one process; each asks for its owner's rights and may replay the stream
+
 NOWHERE = Cursor("", "0-0")
+
+
+class TooManySocketsError(RateLimitedError):
+    """You have too many sockets open: close one."""
+
+    code = "too_many_sockets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,7 @@ class EventHub:
         """Take the broker; `running` starts the reader."""
         self._broker = broker
         self._subscriptions: set[Subscription] = set()
+        self._sockets: Counter[UUID] = Counter()
         self._heard_at = time.monotonic()
         self._moved_at = time.monotonic()
         self.cursor = NOWHERE
@@ -127,6 +138,23 @@ class EventHub:
     def quiet_seconds(self) -> float:
         """How long ago the stream last brought something, or began anew: nothing has happened since."""
         return time.monotonic() - self._moved_at
+
+    @contextmanager
+    def seat(self, user_id: UUID) -> Iterator[None]:
+        """Count a socket of a user as long as the context lasts.
+
+        Raises:
+            TooManySocketsError: they have as many as they may.
+        """
+        if self._sockets[user_id] >= MOST_SOCKETS:
+            raise TooManySocketsError(f"At most {MOST_SOCKETS} sockets a user.", retry_after=60)
+        self._sockets[user_id] += 1
+        try:
+            yield
+        finally:
+            self._sockets[user_id] -= 1
+            if not self._sockets[user_id]:
+                del self._sockets[user_id]
 
     @asynccontextmanager
     async def subscription(self) -> AsyncIterator[Subscription]:

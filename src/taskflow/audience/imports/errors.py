@@ -39,6 +39,12 @@ class TooManyColumnsError(ImportFileError):
     code = "csv_too_many_columns"
 
 
+class TooManyRejectedError(ImportFileError):
+    """Nearly every row is unusable: this is not a list of recipients."""
+
+    code = "csv_too_many_rejected"
+
+
 class TooManyRowsError(ImportFileError):
     """The list has more recipients than one campaign may have."""
 

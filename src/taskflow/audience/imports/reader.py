@@ -17,7 +17,7 @@ import orjson
 from taskflow.audience.imports.addresses import InvalidAddressError, normalise
 from taskflow.audience.imports.dialect import Header
 from taskflow.audience.imports.encodings import Encoding
-from taskflow.audience.imports.errors import BrokenQuotesError, TooManyRowsError
+from taskflow.audience.imports.errors import BrokenQuotesError, TooManyRejectedError, TooManyRowsError
 from taskflow.audience.imports.rows import Batch, RejectionCode, find_fault, reject
 from taskflow.settings import CampaignSettings
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _MAX_RECOVERIES = 50
+_MANY_REJECTED = 50_000
 
 
 class _CutError(Exception):
@@ -42,6 +43,7 @@ class RowReader:
         self._settings = settings
         self._row = header.rows  # of the record read last, counted as a spreadsheet does
         self._accepted = 0
+        self._rejected = 0
         self._cuts = 0
         csv.field_size_limit(settings.max_field_chars)  # the parser knows one limit for the whole process
         self._skipped = header.lines
@@ -58,6 +60,7 @@ class RowReader:
 
         Raises:
             TooManyRowsError: more rows were accepted than a campaign may have recipients.
+            TooManyRejectedError: nearly all of many rows were rejected, which would only fill the database.
             BrokenQuotesError: too many records had to be cut.
         """
         batch = Batch()
@@ -75,6 +78,13 @@ class RowReader:
                 if self._row - before < left:
                     break
         self._accepted += len(batch.rows)
+        self._rejected += len(batch.rejected)
+        most = min(9 * self._accepted, self._settings.max_recipients)
+        if self._rejected > max(_MANY_REJECTED, most):
+            raise TooManyRejectedError(
+                f"{self._rejected:,} of the first {self._accepted + self._rejected:,} rows cannot be used,"
+                f" the last of them is row {self._row:,}."
+            )
         if self._accepted > self._settings.max_recipients:
             raise TooManyRowsError(f"The file has more than {self._settings.max_recipients} recipients.")
         return batch if self._row > begun else None

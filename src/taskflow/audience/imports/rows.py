@@ -56,7 +56,8 @@ def _quoted(cell: str, delimiter: str) -> str:
 
 def reject(row_number: int, code: RejectionCode, message: str, cells: Sequence[str], delimiter: str = ",") -> Rejection:
     """Reject a row, keeping its text without what a database or a terminal would choke on."""
-    text = cells[0] if len(cells) == 1 else delimiter.join(_quoted(cell, delimiter) for cell in cells)
+    shown = cells[: MAX_RAW + 1]  # each takes a character at least
+    text = cells[0] if len(cells) == 1 else delimiter.join(_quoted(cell[:MAX_RAW], delimiter) for cell in shown)
     raw = text[:MAX_RAW]
     return Rejection(row_number, code, message, BROKEN.sub("\ufffd", CONTROL.sub("\ufffd", raw)))
 

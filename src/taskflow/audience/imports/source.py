@@ -100,7 +100,7 @@ class CsvSource:
         Parsing runs in a thread, one batch ahead of the consumer.
 
         Raises:
-            TooManyRowsError, BrokenQuotesError: in the middle of the file; undo what was stored.
+            TooManyRowsError, TooManyRejectedError, BrokenQuotesError: in the middle of the file; undo what was stored.
         """
         reader = RowReader(self._file, self._encoding, self._header, self._settings)
         ahead = asyncio.create_task(asyncio.to_thread(reader.batch, size))

@@ -4,6 +4,7 @@ A cursor is `<generation>:<stream id>`. After a flush the generation differs, an
 longer reaches back: in both cases the reader is told to look at PostgreSQL again instead of being given a hole.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -12,6 +13,8 @@ from redis.asyncio import Redis
 
 from taskflow.broker.keys import Keys
 from taskflow.broker.redis.dispatch import EVENT_STREAM_LENGTH
+
+_POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
 
 class Event(NamedTuple):
@@ -36,7 +39,7 @@ class Cursor(NamedTuple):
         """Read a cursor that a client brings back; nonsense becomes one that no stream can continue."""
         generation, _, position = text.partition(":")
         head, _, tail = position.partition("-")
-        if not (head.isdecimal() and tail.isdecimal() and len(position) < 40):
+        if not _POSITION.fullmatch(position) or max(int(head), int(tail)) >= 2**64:
             return cls("", "0-0")
         return cls(generation, position)
 
