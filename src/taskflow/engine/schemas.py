@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
-from taskflow.engine.client import Request
+from taskflow.engine.requests import Request
 from taskflow.engine.states import Priority, TaskStatus
 
 MAX_BULK = 10_000
