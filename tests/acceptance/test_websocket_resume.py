@@ -81,10 +81,10 @@ async def test_a_client_that_is_cut_fifty_times_hears_of_every_completion(
         try:
             async with asyncio.timeout(60):
                 await browser.subscribed.wait()
-            # In portions, one ahead of the cuts: tasks end while the line is down.
+            # A portion follows upon each cut: its tasks end while the line is down.
             for portion in range(CUTS):
                 await Engine(database, broker).enqueue_many(noop, [{} for _ in range(TASKS // CUTS)])
-                await eventually(lambda ahead=portion - 1: browser.cuts >= ahead, seconds=30, what="the next cut")
+                await eventually(lambda due=portion + 1: browser.cuts >= due, seconds=30, what="the next cut")
 
             async def all_told() -> bool:
                 return len(browser.told) >= TASKS

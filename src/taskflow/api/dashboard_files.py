@@ -36,9 +36,9 @@ def install(app: FastAPI, folder: Path = FOLDER) -> None:
     async def dashboard(path: str) -> Response:
         if path == "api" or path.startswith("api/"):
             raise HTTPException(405 if app.state.methods_of("/" + path) else 404)
-        if "\0" in path or len(path) > _LONGEST:
+        if "\0" in path:
             raise HTTPException(404)
-        file = (root / path).resolve()
+        file = (root / path).resolve() if len(path) <= _LONGEST else root
         if path and file.is_relative_to(root) and file.is_file():
             kept = path.startswith("assets/")
             return FileResponse(file, headers={"Cache-Control": _FOR_EVER if kept else _ASK_AGAIN})
