@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import asyncpg
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StrictBool, StringConstraints, model_validator
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
@@ -215,7 +215,7 @@ class TaskSelection(Body):
     campaign_id: UUID | None = None
     created_after: Instant | None = None
     created_before: Instant | None = None
-    all: bool = Field(False, description="Must be true when nothing else is given.")
+    all: StrictBool = Field(False, description="Must be true when nothing else is given.")
 
     @model_validator(mode="after")
     def refuse_accidents(self) -> "TaskSelection":
