@@ -81,7 +81,8 @@ SELECT row_number, code, reason, raw FROM import_rejections
 WHERE import_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3;
 
 -- name: resolve
--- A person decides about uncertain messages: sent, failed, or to be sent again. $2 NULL: all of them.
+-- A person decides about uncertain messages: sent, failed, or to be sent again. $2 NULL: all of them. One whose task is
+-- still ending stays listed when it is to be sent again, because a task that has not ended cannot start over.
 WITH resolved AS (
   UPDATE email_recipients AS r
   SET status = $3::text,
@@ -89,6 +90,7 @@ WITH resolved AS (
       sent_at = CASE WHEN $3::text = 'SENT' THEN r.sending_at END,
       error_message = CASE WHEN $3::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
   WHERE r.campaign_id = $1 AND r.attention = 'UNCERTAIN' AND ($2::uuid[] IS NULL OR r.recipient_id = ANY($2))
+    AND ($3::text <> 'PENDING' OR EXISTS (SELECT FROM tasks t WHERE t.task_id = r.recipient_id AND t.status = 'FAILED'))
   RETURNING r.recipient_id
 ), counted AS (
   INSERT INTO campaign_counters AS c (campaign_id, slot, uncertain, sent, failed)

@@ -16,6 +16,6 @@ class WorkerSettings(BaseModel):
     lease_seconds: float = Field(30.0, gt=0, description="A claim whose node has not beaten for so long is rescued.")
     drain_seconds: float = Field(30.0, ge=0, description="How long SIGTERM waits for running tasks.")
     prefetch_seconds: float = Field(0.1, gt=0, description="Work that a child claims ahead, measured in time.")
-    max_batch: int = Field(200, ge=1, description="Most tasks of one claim or completion statement.")
+    max_batch: int = Field(200, ge=1, le=1_000, description="Most tasks of one claim or completion statement.")
     crash_limit: int = Field(3, ge=1, description="Crashes of its process after which a task is quarantined.")
     metrics_port: int | None = Field(None, description="Serves /metrics and /health there; 0 takes a free port.")

@@ -179,6 +179,17 @@ async def test_uncertain_messages_are_resolved_by_hand(stage: Stage, service: Ca
     assert tasks == {"FAILED": 2, "PENDING": 3}
 
 
+async def test_a_message_whose_task_is_still_ending_stays_listed_until_it_can_be_sent_again(
+    stage: Stage, service: CampaignService
+) -> None:
+    await stage.begin()
+    await stage.end("UNCERTAIN", error="cut")
+    assert await service.resolve(stage.campaign_id, None, "resend") == 0
+    assert await stage.counts() == {"UNCERTAIN": 5}
+    await stage.database.pool.execute("UPDATE tasks SET status = 'FAILED', completed_at = now(), failed_at = now()")
+    assert await service.resolve(stage.campaign_id, None, "resend") == 5
+
+
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database) -> None:
     from taskflow.delivery.ledger import sql
 

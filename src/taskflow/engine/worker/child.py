@@ -22,6 +22,7 @@ import orjson
 import uvloop
 from redis.exceptions import RedisError
 
+from taskflow.base.ending import end_tasks
 from taskflow.base.errors import UnavailableError
 from taskflow.base.logging import configure_logging, get_logger
 from taskflow.base.process import calm_collector, die_with_parent
@@ -45,6 +46,7 @@ EXIT_REPLACE = 75  # "start another one in my place"
 _TICK = 0.1
 _CARE = 1.0
 _LONG = 1.0
+_END_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +157,10 @@ class Child:
             done, _ = await asyncio.wait({draining, publishing, *working}, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {draining}:
                 task.result()  # a part that stopped by itself has failed: say why, and let the parent start anew
-            self._poller.pause()
-            working.pop(0).cancel()
             await self._drain()
         finally:
             watchdog.stop()
-            for task in (draining, publishing, *working):
-                task.cancel()
+            await end_tasks((draining, publishing, *working), seconds=_END_SECONDS)
             self._slots.close()
             with contextlib.suppress(RedisError, OSError):
                 await self._context.broker.dispatch.forget_consumer(str(self._context.process_id))
@@ -169,6 +168,9 @@ class Child:
 
     async def _drain(self) -> None:
         """Let what runs finish, hand the rest back, write it all down."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                await self._poller.stop()
         self._executor.release_waiting()
         give_up = time.monotonic() + self._settings.drain_seconds
         while self._executor.runs and time.monotonic() < give_up:

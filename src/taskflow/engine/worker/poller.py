@@ -90,6 +90,8 @@ class Poller:
         self._feed = feed
         self._attention = asyncio.Event()
         self._paused = False
+        self._stopping = False
+        self._stopped = asyncio.Event()
         self._held: dict[UUID, tuple[Lease, UUID]] = {}  # task → its lease and claim
         self._open: dict[UUID, int] = {}  # claim → tasks not settled
         self._done: list[UUID] = []
@@ -102,6 +104,12 @@ class Poller:
         """Claim again."""
         self._paused = False
         self._attention.set()
+
+    async def stop(self) -> None:
+        """Claim nothing more; return when a claim that is under way has come to its end, and its leases are fed."""
+        self._stopping = True
+        self._attention.set()
+        await self._stopped.wait()
 
     def wake(self) -> None:
         """There is room, or something to claim."""
@@ -128,7 +136,7 @@ class Poller:
             group.create_task(self._forget())
 
     async def _poll(self) -> None:
-        while True:
+        while not self._stopping:
             self._attention.clear()
             limit, quota, quotas = self._stock.room()
             if self._paused or limit == 0:
@@ -151,6 +159,7 @@ class Poller:
                 await self._take(claimed)
             else:
                 await self._rest(claimed.wait or _NET_SECONDS)
+        self._stopped.set()
 
     async def _rest(self, seconds: float) -> None:
         try:
@@ -192,7 +201,7 @@ class Poller:
 
     async def _listen(self) -> None:
         """Wait on this consumer's wake list; the net is in `_rest`."""
-        while True:
+        while not self._stopping:
             try:
                 if await self._broker.waiting.wait(self._consumer, _NET_SECONDS):
                     self._attention.set()
