@@ -1,0 +1,1 @@
+"""Schedules: when a task starts again, and what if it cannot."""
