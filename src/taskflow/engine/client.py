@@ -6,22 +6,23 @@ the handle once it has committed, or leave it to the relay, which finds it withi
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import Any, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
 
 import asyncpg
 from redis.exceptions import RedisError
 
 from taskflow.base.errors import NotFoundError
-from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.pool import Connection, Database
-from taskflow.engine.definition import InvalidTaskArgumentsError, Task, check_json, check_queue_name, registry
-from taskflow.engine.states import IllegalTransitionError, Priority, TaskStatus
+from taskflow.engine.definition import InvalidTaskArgumentsError, Task
+from taskflow.engine.requests import COPY_COLUMNS, Request, TaskHandle, TaskRow, prepare
+from taskflow.engine.schedules.models import Schedule
+from taskflow.engine.schedules.service import ScheduleService
+from taskflow.engine.states import IllegalTransitionError, TaskStatus
 from taskflow.engine.store import sql
 
 P = ParamSpec("P")
@@ -30,47 +31,12 @@ R = TypeVar("R")
 log = get_logger(__name__)
 
 _KEY_SECONDS = 86_400.0
-_COPY_COLUMNS = (
-    "task_id", "task_name", "queue", "dispatch_key", "priority", "status", "max_retries", "timeout_seconds",
-    "scheduled_at", "due_at", "parent_task_id", "created_by", "task_args", "task_kwargs",
-)  # fmt: skip
 
 
 class TaskNotFoundError(NotFoundError):
     """There is no such task."""
 
     code = "task_not_found"
-
-
-@dataclass(frozen=True, slots=True)
-class TaskHandle(Generic[R]):
-    """A task that was enqueued. `is_new` is false when its idempotency key was taken already."""
-
-    task_id: UUID
-    status: TaskStatus
-    queue: str
-    priority: int
-    is_new: bool = True
-
-
-class Request(NamedTuple):
-    """A task by name, as it comes over HTTP.
-
-    Where this process knows the definition, arguments are checked against it and what is None here is taken from it.
-    """
-
-    task_name: str
-    args: Sequence[Any] = ()
-    kwargs: dict[str, Any] | None = None
-    queue: str | None = None
-    priority: int | None = None
-    max_retries: int | None = None
-    timeout_seconds: int | None = None
-    scheduled_at: datetime | None = None
-    parent_task_id: UUID | None = None
-    created_by: UUID | None = None
-    idempotency_key: str | None = None
-    task_id: UUID | None = None  # given by a caller that may repeat itself: a task that is there already is its answer
 
 
 class Engine:
@@ -80,6 +46,21 @@ class Engine:
         """Use the pools and the broker of this process."""
         self._database = database
         self._broker = broker
+        self.schedules = ScheduleService(database, broker)
+
+    async def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:
+        """Let a schedule start a task with these arguments; return the schedule's id.
+
+        It is declared by its name, so that an application may say so at every start: a schedule that is there already
+        becomes the given one, and one that is the same goes on undisturbed. `Engine.schedules` steers it.
+
+        Raises:
+            InvalidTaskArgumentsError: the arguments do not fit the function.
+            InvalidScheduleError: it would never fire.
+        """
+        row = await self.schedules.declare(schedule, _request(task, args, kwargs), definition=task)
+        schedule_id: UUID = row["schedule_id"]
+        return schedule_id
 
     async def enqueue(self, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> TaskHandle[R]:
         """Enqueue a task; it may start before this returns.
@@ -93,7 +74,7 @@ class Engine:
         self, connection: Connection, task: Task[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> TaskHandle[R]:
         """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        return await self._insert(connection, _prepare(_request(task, args, kwargs), task))
+        return await self._insert(connection, prepare(_request(task, args, kwargs), task))
 
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""
@@ -109,7 +90,7 @@ class Engine:
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         """
-        row = _prepare(request, _definition) if _definition else _prepare_by_name(request)
+        row = prepare(request, _definition)
         async with self._database.pool.acquire() as connection:
             if request.task_id is not None:
                 handle = await self._insert_once(connection, row)
@@ -133,14 +114,14 @@ class Engine:
         rows = []
         for index, request in enumerate(requests):
             try:
-                rows.append(_prepare_by_name(request))
+                rows.append(prepare(request))
             except InvalidTaskArgumentsError as error:
                 raise InvalidTaskArgumentsError(f"tasks[{index}]: {error}", **error.context, index=index) from error
         return await self._copy(rows)
 
     async def enqueue_many(self, task: Task[P, R], calls: Iterable[dict[str, Any]]) -> list[TaskHandle[R]]:
         """Enqueue one task many times, each with the keyword arguments of a dict of `calls`: one COPY, all or none."""
-        return await self._copy([_prepare(_request(task, (), call), task) for call in calls])
+        return await self._copy([prepare(_request(task, (), call), task) for call in calls])
 
     async def cancel(self, task_id: UUID) -> TaskStatus:
         """Cancel a task that waits, or ask its worker to cancel it while it runs; return its status now.
@@ -196,7 +177,7 @@ class Engine:
             raise TaskNotFoundError(f"There is no task {task_id}.", task_id=str(task_id))
         raise IllegalTransitionError(f"A task that is {status} cannot be {verb}.", status=status)
 
-    async def _insert(self, connection: Connection, row: "_Row") -> TaskHandle[Any]:
+    async def _insert(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
         if row.idempotency_key is not None:
             holder = await connection.fetchval(
                 sql.reserve_key, row.task_name, row.idempotency_key, row.task_id, _KEY_SECONDS
@@ -210,19 +191,19 @@ class Engine:
         )  # fmt: skip
         return row.handle()
 
-    async def _insert_once(self, connection: Connection, row: "_Row") -> TaskHandle[Any]:
+    async def _insert_once(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
         try:
             return await self._insert(connection, row)
         except asyncpg.UniqueViolationError:
             status = await connection.fetchval(sql.status_of, row.task_id)
             return TaskHandle(row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False)
 
-    async def _copy(self, rows: Sequence["_Row"]) -> list[TaskHandle[Any]]:
+    async def _copy(self, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
         async with self._database.pool.acquire() as connection:
             now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
             try:
                 records = [row.record(now) for row in rows]
-                await connection.copy_records_to_table("tasks", records=records, columns=_COPY_COLUMNS)
+                await connection.copy_records_to_table("tasks", records=records, columns=COPY_COLUMNS)
             except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
                 return [replace(row.handle(), is_new=False) for row in rows]
         handles = [row.handle() for row in rows]
@@ -236,84 +217,5 @@ class Engine:
             log.warning("child_not_noted", parent=str(parent_id), error=str(error))
 
 
-class _Row(NamedTuple):
-    """A task about to be inserted."""
-
-    task_id: UUID
-    task_name: str
-    queue: str
-    priority: int
-    max_retries: int
-    timeout: int
-    scheduled_at: datetime | None
-    delay: float | None
-    parent_task_id: UUID | None
-    created_by: UUID | None
-    args: Any
-    kwargs: Any
-    idempotency_key: str | None
-
-    @property
-    def waits(self) -> bool:
-        """Tell whether it is wanted at some time instead of at once."""
-        return self.scheduled_at is not None or self.delay is not None
-
-    def handle(self) -> TaskHandle[Any]:
-        status = TaskStatus.SCHEDULED if self.waits else TaskStatus.PENDING
-        return TaskHandle(self.task_id, status, self.queue, self.priority)
-
-    def record(self, now: datetime | None) -> tuple[Any, ...]:
-        """Return its columns; `now` is the database's, for those that wait."""
-        at = self.scheduled_at
-        if now is not None and self.delay is not None and at is None:
-            at = now + timedelta(seconds=self.delay)
-        due = at if at is None or now is None else max(at, now)
-        return (
-            self.task_id, self.task_name, self.queue, self.queue, self.priority,
-            "PENDING" if at is None else "SCHEDULED", self.max_retries, self.timeout, at, due, self.parent_task_id,
-            self.created_by, self.args, self.kwargs,
-        )  # fmt: skip
-
-
 def _request(task: Task[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Request:
     return Request(task.name, args, kwargs, idempotency_key=task.idempotency_key)
-
-
-def _prepare(request: Request, task: Task[..., Any]) -> _Row:
-    """Check a request against its definition, convert its arguments, and fill in what it leaves open."""
-    return _row(request, task, [], task.validate(list(request.args), request.kwargs))
-
-
-def _prepare_by_name(request: Request) -> _Row:
-    """Do the same by the definition of that name, if there is one here.
-
-    The arguments are kept as they were given: they are JSON already, and not every type can be written as the JSON that
-    it was read from (a `SecretStr` is masked). The worker converts them.
-    """
-    task = registry.find(request.task_name)
-    args, kwargs = list(request.args), request.kwargs or {}
-    if task is not None:
-        task.validate(args, kwargs)
-    return _row(request, task, args, kwargs)
-
-
-def _row(request: Request, task: Task[..., Any] | None, args: list[Any], kwargs: dict[str, Any]) -> _Row:
-    return _Row(
-        task_id=request.task_id or uuid7(),
-        task_name=request.task_name,
-        queue=check_queue_name(request.queue or (task.queue if task else "default")),
-        priority=request.priority or (task.priority if task else Priority.MEDIUM),
-        max_retries=_first(request.max_retries, task.max_retries if task else 5),
-        timeout=_first(request.timeout_seconds, task.timeout if task else 300),
-        scheduled_at=request.scheduled_at,
-        delay=task.delay if task else None,
-        parent_task_id=request.parent_task_id,
-        created_by=request.created_by,
-        args=check_json(args, "The list of arguments", exactly=True) if args else None,
-        kwargs=check_json(kwargs, "The set of arguments", exactly=True) if kwargs else None,
-        idempotency_key=request.idempotency_key,
-    )
-
-
-def _first(value: int | None, default: int) -> int:
-    return default if value is None else value

@@ -15,18 +15,21 @@ from typing import Any, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 import httpx
+from pydantic_core import to_jsonable_python
 
 from taskflow.base.errors import UnavailableError
 from taskflow.base.ids import uuid7
 from taskflow.base.remote_errors import error_of
-from taskflow.engine.client import TaskHandle
 from taskflow.engine.definition import Task, check_json
+from taskflow.engine.requests import TaskHandle
+from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.states import TaskStatus
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _ATTEMPTS = 3
+_TIMING_COLUMNS = frozenset({"kind", "cron", "time_zone", "interval_seconds", "run_at"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,16 @@ def _new_task(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, 
         "timeout_seconds": task.timeout,
         "scheduled_at": None if task.delay is None else (datetime.now(UTC) + timedelta(seconds=task.delay)).isoformat(),
     }
+
+
+def _schedule(schedule: Schedule, task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Call:
+    columns = schedule.columns()
+    timing = "cron" if columns["cron"] else "interval_seconds" if columns["interval_seconds"] else "run_at"
+    given = {name: value for name, value in columns.items() if name not in _TIMING_COLUMNS}
+    given |= {timing: columns[timing]} | ({"time_zone": columns["time_zone"]} if timing == "cron" else {})
+    body = _new_task(task, args, kwargs) | to_jsonable_python(given)
+    del body["scheduled_at"]
+    return _Call("POST", "/schedules", body, {"Idempotency-Key": str(uuid7())})
 
 
 def _handle(task: Task[..., R], answer: Mapping[str, Any]) -> TaskHandle[R]:
@@ -120,6 +133,14 @@ class TaskFlow:
         """Cancel a task, or ask for it while it runs; return its status now."""
         return TaskStatus((await self._send(_Call("DELETE", f"/tasks/{task_id}")))["status"])
 
+    async def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:
+        """Make a schedule that starts a task with these arguments; return its id."""
+        return UUID((await self._send(_schedule(schedule, task, args, kwargs)))["schedule_id"])
+
+    async def unschedule(self, schedule_id: UUID) -> None:
+        """Delete a schedule; tasks that it started are left alone."""
+        await self._send(_Call("DELETE", f"/schedules/{schedule_id}"))
+
     async def _send(self, call: _Call) -> Any:
         for attempt in range(_ATTEMPTS):
             try:
@@ -158,6 +179,14 @@ class SyncTaskFlow:
     def cancel(self, task_id: UUID) -> TaskStatus:
         """Cancel a task, or ask for it while it runs; return its status now."""
         return TaskStatus(self._send(_Call("DELETE", f"/tasks/{task_id}"))["status"])
+
+    def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:
+        """Make a schedule that starts a task with these arguments; return its id."""
+        return UUID((self._send(_schedule(schedule, task, args, kwargs)))["schedule_id"])
+
+    def unschedule(self, schedule_id: UUID) -> None:
+        """Delete a schedule; tasks that it started are left alone."""
+        self._send(_Call("DELETE", f"/schedules/{schedule_id}"))
 
     def _send(self, call: _Call) -> Any:
         for attempt in range(_ATTEMPTS):

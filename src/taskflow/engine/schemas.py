@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints, model_vali
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
-from taskflow.engine.client import Request
 from taskflow.engine.repository import TaskFilter
+from taskflow.engine.requests import Request
 from taskflow.engine.states import Priority, TaskStatus
 
 MAX_BULK = 10_000

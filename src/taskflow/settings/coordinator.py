@@ -10,6 +10,13 @@ class CoordinatorSettings(BaseModel):
     term_seconds: float = Field(6.0, gt=0, description="A leader that has not renewed for so long loses the lease.")
     dead_after_seconds: float = Field(30.0, gt=0, description="A worker without a beat for so long is dead.")
     scheduler_seconds: float = Field(0.05, gt=0, description="How often due tasks are looked for.")
+    schedules_seconds: float = Field(0.05, gt=0, description="How often schedules are looked at for what has to fire.")
+    misfire_grace_seconds: float = Field(
+        15.0,
+        gt=0,
+        description="A schedule's instant seen later than this was missed: its misfire policy decides.",
+    )
+    schedule_fire_days: int = Field(30, ge=1, description="How long it is kept what schedules fired.")
     relay_seconds: float = Field(0.5, gt=0, description="How often the dispatch windows are compared and refilled.")
     rescuer_seconds: float = Field(2.0, gt=0, description="How often dead workers and lost claims are looked for.")
     campaigns_seconds: float = Field(0.5, gt=0, description="How often campaigns are fed and counted.")

@@ -8,6 +8,7 @@ from taskflow.engine.coordinator.duty import DutyContext
 from taskflow.settings import CoordinatorSettings
 
 sql = load(__file__)
+fires_sql = load(__file__, "schedules.sql")
 
 BATCH = 5000
 _INTERVAL = 600.0
@@ -23,11 +24,18 @@ class Pruner:
         return _INTERVAL
 
     async def run_once(self, context: DutyContext) -> int:
-        """Make partitions, delete a batch of expired keys; return how many rows went."""
+        """Make partitions, delete a batch of expired keys and old fires; return how many rows went."""
         context.check()  # making a partition twice is harmless
         await partitions.ensure(context.database.pool)
         deleted = 0
         for statement in (sql.expire_idempotency_keys, sql.expire_task_keys):
             async with context.leading() as connection:
-                deleted += int((await connection.execute(statement, BATCH)).rpartition(" ")[2])
+                deleted += _count(await connection.execute(statement, BATCH))
+        async with context.leading() as connection:
+            days = context.settings.coordinator.schedule_fire_days
+            deleted += _count(await connection.execute(fires_sql.expire_fires, days, BATCH))
         return deleted
+
+
+def _count(tag: str) -> int:
+    return int(tag.rpartition(" ")[2])
