@@ -560,6 +560,158 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Schedules
+         * @description List schedules, newest first.
+         */
+        get: operations["list_schedules"];
+        put?: never;
+        /**
+         * Create Schedule
+         * @description Make a schedule.
+         */
+        post: operations["create_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Schedule
+         * @description Get a schedule with its next instants.
+         */
+        get: operations["get_schedule"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Schedule
+         * @description Delete a schedule and the list of what it fired; tasks that it started are left alone.
+         */
+        delete: operations["delete_schedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Schedule
+         * @description Change a schedule; another timing counts from now on.
+         */
+        patch: operations["update_schedule"];
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/backfill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Backfill Schedule
+         * @description Fire the instants of a past range, at most 1,000, that have not fired; repeating it fires nothing twice.
+         */
+        post: operations["backfill_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/fires": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Fires
+         * @description List what became of a schedule's instants, newest first.
+         */
+        get: operations["list_fires"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Schedule
+         * @description Let a schedule fire nothing until it is resumed; what passes meanwhile is not made up for.
+         */
+        post: operations["pause_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Schedule
+         * @description Let a paused schedule fire again, from now on.
+         */
+        post: operations["resume_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{schedule_id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run Schedule
+         * @description Start a schedule's task now, beside its timetable; also while it is paused.
+         */
+        post: operations["run_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stats": {
         parameters: {
             query?: never;
@@ -979,6 +1131,41 @@ export interface components {
             target_type: string | null;
         };
         /**
+         * Backfill
+         * @description The instants to make up for, both ends included.
+         */
+        Backfill: {
+            /**
+             * From
+             * Format: date-time
+             */
+            from: string;
+            /**
+             * To
+             * Format: date-time
+             * @description Not in the future.
+             */
+            to: string;
+        };
+        /**
+         * BackfillOut
+         * @description What a backfill did.
+         */
+        BackfillOut: {
+            /**
+             * Created
+             * @description How many of them had not fired before, and did now.
+             */
+            created: number;
+            /**
+             * Instants
+             * @description How many instants the range has.
+             */
+            instants: number;
+            /** Task Ids */
+            task_ids: string[];
+        };
+        /**
          * CampaignOut
          * @description A campaign and how far it is.
          */
@@ -1150,6 +1337,47 @@ export interface components {
              */
             pointer: string | null;
         };
+        /**
+         * FireCause
+         * @description Why an instant was dealt with: its time had come, somebody pressed run, or a backfill.
+         * @enum {string}
+         */
+        FireCause: "timer" | "run" | "backfill";
+        /**
+         * FireOut
+         * @description What became of an instant.
+         */
+        FireOut: {
+            cause: components["schemas"]["FireCause"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Due At
+             * Format: date-time
+             * @description When its task may start: with the jitter.
+             */
+            due_at: string;
+            /**
+             * Fire At
+             * Format: date-time
+             * @description The instant of the timetable.
+             */
+            fire_at: string;
+            /** @description FIRED: it became a task. WAITING for the last task to end. SKIPPED: the last task was under way. */
+            status: components["schemas"]["FireStatus"];
+            /** Task Id */
+            task_id: string | null;
+            task_status: components["schemas"]["TaskStatus"] | null;
+        };
+        /**
+         * FireStatus
+         * @description What became of an instant.
+         * @enum {string}
+         */
+        FireStatus: "FIRED" | "WAITING" | "SKIPPED";
         /**
          * Health
          * @description The process lives.
@@ -1421,6 +1649,12 @@ export interface components {
             t: string;
         };
         /**
+         * MisfirePolicy
+         * @description What becomes of instants that were missed.
+         * @enum {string}
+         */
+        MisfirePolicy: "skip" | "once" | "all";
+        /**
          * NewKey
          * @description An API key to make for yourself.
          */
@@ -1441,6 +1675,108 @@ export interface components {
              * @default []
              */
             scopes: "metrics"[];
+        };
+        /**
+         * NewSchedule
+         * @description A schedule: exactly one of `cron`, `interval_seconds` and `run_at` says when.
+         */
+        NewSchedule: {
+            /**
+             * Args
+             * @description An object is keyword arguments, a list is positional ones.
+             */
+            args?: {
+                [key: string]: unknown;
+            } | unknown[];
+            /**
+             * Cron
+             * @description Five fields (minute, hour, day of month, month, day of week) or @daily and its like.
+             * @example 0 3 * * MON-FRI
+             */
+            cron?: string | null;
+            /**
+             * Ends At
+             * @description None after this one.
+             */
+            ends_at?: string | null;
+            /**
+             * Interval Seconds
+             * @description Counted from `starts_at`, or else from its making.
+             */
+            interval_seconds?: number | null;
+            /**
+             * Jitter Seconds
+             * @description Each instant is put off by up to so long.
+             * @default 0
+             */
+            jitter_seconds: number;
+            /**
+             * Kwargs
+             * @description Keyword arguments beside a list of positional ones.
+             */
+            kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /** Max Retries */
+            max_retries?: number | null;
+            /**
+             * @description What becomes of instants that were missed because no coordinator ran.
+             * @default once
+             */
+            misfire_policy: components["schemas"]["MisfirePolicy"];
+            /**
+             * Misfire Window Seconds
+             * @description How far back those still count.
+             * @default 86400
+             */
+            misfire_window_seconds: number;
+            /**
+             * Name
+             * @description Unique.
+             * @example nightly-report
+             */
+            name: string;
+            /**
+             * @description What becomes of an instant while the last task is under way.
+             * @default allow
+             */
+            overlap_policy: components["schemas"]["OverlapPolicy"];
+            /**
+             * Paused
+             * @default false
+             */
+            paused: boolean;
+            /**
+             * Priority
+             * @description By default the task's own.
+             * @example HIGH
+             */
+            priority?: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | number | null;
+            /** Queue */
+            queue?: string | null;
+            /**
+             * Run At
+             * @description Once, at this instant.
+             */
+            run_at?: string | null;
+            /**
+             * Starts At
+             * @description No instant before this one.
+             */
+            starts_at?: string | null;
+            /**
+             * Task Name
+             * @example report
+             */
+            task_name: string;
+            /**
+             * Time Zone
+             * @description The IANA zone whose clocks `cron` reads; UTC by default.
+             * @example Europe/Berlin
+             */
+            time_zone?: string | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
         };
         /**
          * NewTask
@@ -1524,6 +1860,12 @@ export interface components {
             /** @default viewer */
             role: components["schemas"]["Role"];
         };
+        /**
+         * OverlapPolicy
+         * @description What becomes of an instant while the schedule's last task is under way.
+         * @enum {string}
+         */
+        OverlapPolicy: "allow" | "skip" | "queue_one" | "cancel_previous";
         /** Page[AuditOut] */
         Page_AuditOut_: {
             /** Items */
@@ -1548,6 +1890,16 @@ export interface components {
         Page_DeadLetterOut_: {
             /** Items */
             items: components["schemas"]["DeadLetterOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[FireOut] */
+        Page_FireOut_: {
+            /** Items */
+            items: components["schemas"]["FireOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -1588,6 +1940,16 @@ export interface components {
         Page_RecipientOut_: {
             /** Items */
             items: components["schemas"]["RecipientOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ScheduleOut] */
+        Page_ScheduleOut_: {
+            /** Items */
+            items: components["schemas"]["ScheduleOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -1933,6 +2295,231 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "marketer" | "viewer";
+        /**
+         * ScheduleChange
+         * @description What to change; members that are left out stay. Another timing takes the place of the one there was.
+         */
+        ScheduleChange: {
+            /**
+             * Args
+             * @description Replaces both `args` and `kwargs`.
+             */
+            args?: {
+                [key: string]: unknown;
+            } | unknown[] | null;
+            /** Cron */
+            cron?: string | null;
+            /**
+             * Ends At
+             * @description null takes the bound away.
+             */
+            ends_at?: string | null;
+            /** Interval Seconds */
+            interval_seconds?: number | null;
+            /** Jitter Seconds */
+            jitter_seconds?: number | null;
+            /**
+             * Kwargs
+             * @description Keyword arguments beside a list of positional ones.
+             */
+            kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /** Max Retries */
+            max_retries?: number | null;
+            misfire_policy?: components["schemas"]["MisfirePolicy"] | null;
+            /** Misfire Window Seconds */
+            misfire_window_seconds?: number | null;
+            /** Name */
+            name?: string | null;
+            overlap_policy?: components["schemas"]["OverlapPolicy"] | null;
+            /** Priority */
+            priority?: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | number | null;
+            /** Queue */
+            queue?: string | null;
+            /** Run At */
+            run_at?: string | null;
+            /**
+             * Starts At
+             * @description null takes the bound away.
+             */
+            starts_at?: string | null;
+            /** Task Name */
+            task_name?: string | null;
+            /** Time Zone */
+            time_zone?: string | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+        };
+        /**
+         * ScheduleDetail
+         * @description A schedule with its next instants.
+         */
+        ScheduleDetail: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Cron */
+            cron: string | null;
+            /** Ends At */
+            ends_at: string | null;
+            /** Interval Seconds */
+            interval_seconds: number | null;
+            /** Jitter Seconds */
+            jitter_seconds: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "cron" | "interval" | "at";
+            /**
+             * Last Fire At
+             * @description The newest instant that came, by its timetable.
+             */
+            last_fire_at: string | null;
+            /** Max Retries */
+            max_retries: number;
+            misfire_policy: components["schemas"]["MisfirePolicy"];
+            /** Misfire Window Seconds */
+            misfire_window_seconds: number;
+            /** Name */
+            name: string;
+            /**
+             * Next Fire At
+             * @description Null while it is paused, and after its last instant.
+             */
+            next_fire_at: string | null;
+            /**
+             * Next Fires
+             * @description The instants to come, without their jitter; of a paused schedule, as if it were resumed now.
+             */
+            next_fires: string[];
+            overlap_policy: components["schemas"]["OverlapPolicy"];
+            /** Paused */
+            paused: boolean;
+            /** Priority */
+            priority: number;
+            /** Priority Name */
+            priority_name: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | null;
+            /** Queue */
+            queue: string;
+            /** Run At */
+            run_at: string | null;
+            /**
+             * Schedule Id
+             * Format: uuid
+             */
+            schedule_id: string;
+            /** Starts At */
+            starts_at: string | null;
+            /**
+             * Task Args
+             * @description Positional arguments, or null.
+             */
+            task_args: unknown;
+            /**
+             * Task Kwargs
+             * @description Keyword arguments, or null.
+             */
+            task_kwargs: unknown;
+            /** Task Name */
+            task_name: string;
+            /** Time Zone */
+            time_zone: string;
+            /** Timeout Seconds */
+            timeout_seconds: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ScheduleOut
+         * @description A schedule.
+         */
+        ScheduleOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Cron */
+            cron: string | null;
+            /** Ends At */
+            ends_at: string | null;
+            /** Interval Seconds */
+            interval_seconds: number | null;
+            /** Jitter Seconds */
+            jitter_seconds: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "cron" | "interval" | "at";
+            /**
+             * Last Fire At
+             * @description The newest instant that came, by its timetable.
+             */
+            last_fire_at: string | null;
+            /** Max Retries */
+            max_retries: number;
+            misfire_policy: components["schemas"]["MisfirePolicy"];
+            /** Misfire Window Seconds */
+            misfire_window_seconds: number;
+            /** Name */
+            name: string;
+            /**
+             * Next Fire At
+             * @description Null while it is paused, and after its last instant.
+             */
+            next_fire_at: string | null;
+            overlap_policy: components["schemas"]["OverlapPolicy"];
+            /** Paused */
+            paused: boolean;
+            /** Priority */
+            priority: number;
+            /** Priority Name */
+            priority_name: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | null;
+            /** Queue */
+            queue: string;
+            /** Run At */
+            run_at: string | null;
+            /**
+             * Schedule Id
+             * Format: uuid
+             */
+            schedule_id: string;
+            /** Starts At */
+            starts_at: string | null;
+            /**
+             * Task Args
+             * @description Positional arguments, or null.
+             */
+            task_args: unknown;
+            /**
+             * Task Kwargs
+             * @description Keyword arguments, or null.
+             */
+            task_kwargs: unknown;
+            /** Task Name */
+            task_name: string;
+            /** Time Zone */
+            time_zone: string;
+            /** Timeout Seconds */
+            timeout_seconds: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
         /**
          * SessionTokens
          * @description A pair of tokens. Send the access token as `Authorization: Bearer …`; keep the refresh token for its end.
@@ -3372,6 +3959,344 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InboxRule"][];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_schedules: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                name?: string | null;
+                paused?: boolean | null;
+                task_name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ScheduleOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_schedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_schedule: {
+        parameters: {
+            query?: {
+                /** @description How many instants to come to show. */
+                next?: number;
+            };
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    backfill_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Backfill"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackfillOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_fires: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FireOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_schedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                schedule_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskCreated"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

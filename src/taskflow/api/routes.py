@@ -14,6 +14,7 @@ from taskflow.api.websocket import endpoint as websocket
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
+from taskflow.engine.schedules import endpoints as schedules
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
 from taskflow.identity.models import Role
@@ -29,6 +30,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     engine.tasks,
     engine.workers,
     engine.dead_letters,
+    schedules.router,
     campaigns.router,
     inbox.router,
     stats.router,
@@ -47,7 +49,15 @@ PUBLIC_PATHS = frozenset(
 # Outside it: probes, and the links in mails. The dashboard's files are public too; they hold no data.
 PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}"})
 
-IDEMPOTENT_PATHS = frozenset({f"{API_PREFIX}/tasks", f"{API_PREFIX}/tasks/bulk", f"{API_PREFIX}/campaigns"})
+IDEMPOTENT_PATHS = frozenset(
+    {
+        f"{API_PREFIX}/tasks",
+        f"{API_PREFIX}/tasks/bulk",
+        f"{API_PREFIX}/campaigns",
+        f"{API_PREFIX}/schedules",
+        f"{API_PREFIX}/schedules/{{schedule_id}}/run",
+    }
+)
 
 
 class RouteInfo(NamedTuple):

@@ -44,14 +44,14 @@ def submit(
     """Submit the task NAME; values are JSON where they can be, text otherwise: `resize image_id=3 name=tree`."""
     body = {
         "task_name": name,
-        "args": json_of(whole, "--args") if whole else dict(_pair(text) for text in arguments),
+        "args": json_of(whole, "--args") if whole else dict(pair(text) for text in arguments),
         "priority": int(priority) if priority and priority.isdecimal() else priority and priority.upper(),
         **options,
     }
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     created = client.post("/tasks", {key: value for key, value in body.items() if value is not None}, headers=headers)
     if wait:
-        return _follow(client, output, [created["task_id"]])
+        return follow(client, output, [created["task_id"]])
     output.thing(created, text=created["task_id"])
     return 0
 
@@ -127,7 +127,7 @@ def watch(client: Client, output: Output, task_ids: tuple[str, ...]) -> int:
     if task_ids:
         for task_id in task_ids:
             client.get(f"/tasks/{task_id}")  # a wrong id is refused before anything is waited for
-        return _follow(client, output, list(task_ids))
+        return follow(client, output, list(task_ids))
     from taskflow.cli.live import events
 
     for event in events(client, ["tasks"]):
@@ -136,7 +136,8 @@ def watch(client: Client, output: Output, task_ids: tuple[str, ...]) -> int:
     return 0
 
 
-def _follow(client: Client, output: Output, task_ids: list[str]) -> int:
+def follow(client: Client, output: Output, task_ids: list[str]) -> int:
+    """Wait for tasks to end and print how; return the exit code."""
     from taskflow.cli.live import events
 
     ended: dict[str, str] = {}
@@ -167,7 +168,8 @@ def _print_logs(lines: list[dict[str, Any]]) -> None:
         click.echo(f"{line['created_at']}  {line['level']:<7}  {message}{fields}")
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def pair(text: str) -> tuple[str, Any]:
+    """Read KEY=VALUE; the value is JSON where it can be, text otherwise."""
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise click.UsageError(f"{text!r} is not KEY=VALUE.")

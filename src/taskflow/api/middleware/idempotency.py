@@ -26,6 +26,7 @@ from uuid import UUID
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskflow.api.problems import MEDIA_TYPE, BadRequestError, fault_response, problem_response
@@ -66,13 +67,13 @@ class IdempotencyMiddleware:
     """Keeps the answers of POST requests to `paths` that carry a key."""
 
     def __init__(self, app: ASGIApp, paths: Collection[str]) -> None:
-        """Guard `paths`."""
+        """Guard `paths`; they may have parameters."""
         self.app = app
-        self._paths = frozenset(paths)
+        self._paths = [compile_path(path)[0] for path in paths]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Carry the request out once."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._paths:
+        if scope["type"] != "http" or scope["method"] != "POST" or not self._guards(scope["path"]):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -96,6 +97,9 @@ class IdempotencyMiddleware:
             return
         scope["state"]["reserved_id"] = request.reserved_id
         await request.run(self.app, scope, receive, send)
+
+    def _guards(self, path: str) -> bool:
+        return any(pattern.match(path) for pattern in self._paths)
 
 
 class _KeptRequest:

@@ -81,7 +81,7 @@ class ScheduleService:
             InvalidTaskArgumentsError: the arguments do not fit the task.
         """
         schedule_id = schedule_id or uuid7()
-        columns = schedule.columns() | _task_columns(prepare(request, definition or registry.find(request.task_name)))
+        columns = schedule.columns() | _task_columns(prepare(request, definition))
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 now = await connection.fetchval(sql.now)
@@ -110,7 +110,7 @@ class ScheduleService:
                 return await self.create(schedule, request, definition=definition)
             except ScheduleNameTakenError:  # another process declares it at this moment
                 row = found(await self._pool.fetchrow(sql.find_schedule, schedule.name), schedule.name)
-        task = _task_columns(prepare(request, definition or registry.find(request.task_name)))
+        task = _task_columns(prepare(request, definition))
         wanted = schedule.columns() | task
         del wanted["paused"], wanted["kind"]
         if wanted["cron"] is None:
@@ -144,7 +144,7 @@ class ScheduleService:
         schedule = Schedule.of(merged)
         columns = schedule.columns() | {name: merged[name] for name in _TASK}
         if changes.keys() & set(_TASK):
-            columns |= _task_columns(prepare(_request(merged), registry.find(merged["task_name"])))
+            columns |= _task_columns(prepare(_request(merged)))
         next_fire_at = row["next_fire_at"]
         if schedule.paused:
             next_fire_at = None
