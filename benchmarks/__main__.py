@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 
 import uvloop
 
-from benchmarks import campaign, csv_import, engine, latency, report, rival
+from benchmarks import campaign, csv_import, engine, latency, report, rival, schedule
 from benchmarks.figures import LATEST, Figures, show
 from benchmarks.machine import facts
 from benchmarks.options import Options
@@ -21,6 +21,7 @@ from taskflow.base.logging import configure_logging
 BENCHMARKS: dict[str, Callable[[Servers, Options, Figures], Awaitable[None]]] = {
     "engine": engine.run,
     "latency": latency.run,
+    "schedule": schedule.run,
     "campaign": campaign.run,
     "import": csv_import.run,
 }

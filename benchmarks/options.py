@@ -11,6 +11,8 @@ class Options:
     tasks: int = 100_000
     celery_tasks: int = 20_000
     latency_seconds: float = 20.0
+    schedule_seconds: float = 20.0
+    waiting: int = 100_000
     recipients: int = 50_000
     rows: int = 1_000_000
     rivals: bool = True
@@ -19,5 +21,13 @@ class Options:
     def quick(cls) -> "Options":
         """Return sizes for a look."""
         return cls(
-            runs=1, tasks=2_000, celery_tasks=500, latency_seconds=3.0, recipients=1_000, rows=20_000, rivals=True
+            runs=1,
+            tasks=2_000,
+            celery_tasks=500,
+            latency_seconds=3.0,
+            schedule_seconds=3.0,
+            waiting=2_000,
+            recipients=1_000,
+            rows=20_000,
+            rivals=True,
         )

@@ -16,12 +16,15 @@ _AIMS = {
     "engine.drain.tasks_per_s": "above 15,000",
     "engine.drain.vs_pgqueuer": "above 1",
     "engine.latency.p99_ms": "below 15",
+    "schedule.delay_p99_ms": "below 200",
+    "schedule.fire_delay_p99_ms": "below 200",
     "campaign.messages_per_s": "4,000",
     "import.seconds": "below 30",
     "import.peak_mb": "below 300",
 }
 _HEADLINES = {
     "engine": "Engine: enqueue, drain and latency",
+    "schedule": "Schedule",
     "campaign": "Campaign",
     "import": "Import",
 }
@@ -36,7 +39,8 @@ def section() -> str:
     parts = ["; ".join(f"{name} {value}" for name, value in machine.items()) + "."]
     for area, headline in _HEADLINES.items():
         names = [name for name in figures if name.partition(".")[0] == area]
-        parts += [_table(headline, {name: figures[name] for name in names if ".cpu." not in name})]
+        if names:
+            parts += [_table(headline, {name: figures[name] for name in names if ".cpu." not in name})]
         spent = {name: figures[name] for name in names if ".cpu." in name}
         if spent:
             parts += [_table(f"{headline.partition(':')[0]}: CPU time", spent)]

@@ -14,7 +14,7 @@ from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Connection, Database
-from taskflow.engine.definition import Task, registry
+from taskflow.engine.definition import Task
 from taskflow.engine.requests import Request, TaskRow, prepare
 from taskflow.engine.schedules.firing import Fire, Made, entries, fire, sql
 from taskflow.engine.schedules.models import Schedule
