@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -116,6 +118,27 @@ def test_a_task_that_fails_ends_as_a_dead_letter_and_is_requeued(cli: Cli) -> No
     assert cli.json("dlq", "requeue", "--name", "fails_for_good")["requeued"] >= 1
     cli("task", "watch", failed[0], code=FAILED)
     cli("dlq", "requeue", code=USAGE)
+
+
+def test_a_schedule_fires_tasks_that_run(cli: Cli) -> None:
+    made = cli.json("schedule", "create", "sums", "add", "left=20", "right=22", "--every", "1s")
+    assert UUID(made["schedule_id"]).version == 7
+    try:
+        eventually_sync(lambda: len(_done(cli)) >= 3, seconds=30, every=0.2, what="three of its tasks are done")
+        cli("schedule", "pause", "sums")
+        eventually_sync(lambda: len(_done(cli)) == len(cli.json("schedule", "fires", "sums")), what="the last one")
+        fires = cli.json("schedule", "fires", "sums")
+        instants = [datetime.fromisoformat(fire["fire_at"]) for fire in reversed(fires)]
+        assert {(later - one).total_seconds() for one, later in pairwise(instants)} == {1.0}
+        assert cli.json("task", "get", fires[0]["task_id"])["result"]["result_data"] == 42
+        assert cli("schedule", "run", "sums", "--wait").split()[1] == "COMPLETED"
+    finally:
+        cli("schedule", "delete", "sums")
+    assert "sums" not in cli("schedule", "list")
+
+
+def _done(cli: Cli) -> list[dict[str, Any]]:
+    return [fire for fire in cli.json("schedule", "fires", "sums") if fire["task_status"] == "COMPLETED"]
 
 
 def test_a_campaign_is_created_started_watched_and_exported(cli: Cli, system: System, tmp_path: Path) -> None:

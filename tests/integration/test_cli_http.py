@@ -138,6 +138,59 @@ async def test_users_keys_workers_and_dead_letters_are_managed(shell: Shell, tmp
     assert await shell.json("dlq", "requeue", "--all") == {"requeued": 0}
 
 
+async def test_a_schedule_is_made_read_steered_and_deleted(shell: Shell) -> None:
+    code, out, err = await shell.run(
+        *("schedule", "create", "nightly", "report", "day=yesterday", "--cron", "0 3 * * MON-FRI"),
+        *("--zone", "Europe/Berlin", "--overlap", "skip", "--priority", "high", "--window", "2h"),
+    )
+    assert code == 0, err
+    assert out.startswith("when                    0 3 * * MON-FRI (Europe/Berlin)\n")
+    assert out.count("next  2") == 5
+    found = await shell.json("schedule", "get", "nightly")
+    assert found["misfire_window_seconds"] == 7200  # type: ignore[index]
+    assert found["task_kwargs"] == {"day": "yesterday"}  # type: ignore[index]
+    assert (await shell.json("schedule", "update", "nightly", "--every", "5m"))["interval_seconds"] == 300  # type: ignore[index]
+    _, out, _ = await shell.run("schedule", "list")
+    header, line = out.splitlines()
+    assert header.split() == ["NAME", "WHEN", "TASK_NAME", "NEXT_FIRE_AT", "LAST_FIRE_AT", "PAUSED"]
+    assert line.startswith("nightly  every 300 s  report")
+    assert [row["paused"] for row in await shell.json("schedule", "pause", "nightly")] == [True]  # type: ignore[attr-defined]
+    assert await shell.json("schedule", "list", "--active") == []
+    assert [row["paused"] for row in await shell.json("schedule", "resume", found["schedule_id"])] == [False]  # type: ignore[attr-defined, index]
+    assert len(await shell.json("schedule", "next", "nightly", "--count", "3")) == 3  # type: ignore[arg-type]
+    made = await shell.json("schedule", "run", "nightly")
+    filled = ("schedule", "backfill", "nightly", "--from", "2026-06-01T00:00:00Z", "--to", "2026-06-01T00:59:59Z")
+    assert (await shell.json(*filled))["created"] == 12  # type: ignore[index]
+    _, out, _ = await shell.run(*filled)
+    assert out == "0 of 12 instants fired now; the rest had before.\n"
+    fires = await shell.json("schedule", "fires", "nightly")
+    assert len(fires) == 13  # type: ignore[arg-type]
+    assert fires[0]["task_id"] == made["task_id"]  # type: ignore[index]
+    assert (await shell.run("schedule", "delete", "nightly"))[:2] == (0, "deleted nightly\n")
+    assert await shell.json("schedule", "list") == []
+
+
+async def test_a_schedule_that_is_wrong_is_told_so(shell: Shell) -> None:
+    code, _, err = await shell.run("schedule", "get", "nobody")
+    assert (code, err) == (3, "taskflow: There is no schedule called 'nobody'.\n")
+    code, _, err = await shell.run("schedule", "create", "x", "y", "--cron", "0 25 * * *")
+    assert (code, "hour '25' is none of its values: it takes 0-23" in err) == (5, True)
+    code, _, err = await shell.run("schedule", "create", "x", "y", "--cron", "@daily", "--zone", "Europe/Berln")
+    assert (code, "did you mean Europe/Berlin" in err) == (5, True)
+    assert (await shell.run("schedule", "create", "x", "y"))[0] == 5
+    assert (await shell.run("schedule", "create", "x", "y", "--every", "soon"))[0] == 2
+    assert (await shell.run("schedule", "next"))[0] == 2
+
+
+async def test_an_expression_is_tried_without_a_server() -> None:
+    shell = Shell({"TASKFLOW_HOME": "/nonexistent"}, "http://127.0.0.1:1")
+    code, out, err = await shell.run(
+        "schedule", "next", "--cron", "30 2 * * *", "--zone", "Europe/Berlin", "--count", "2"
+    )
+    assert (code, len(out.splitlines())) == (0, 2), err
+    assert all("T02:30:00+0" in line or "T03:00:00+02:00" in line for line in out.splitlines())
+
+
 async def test_watching_a_task_ends_with_it_and_tells_how_it_ended(
     shell: Shell, database: Database, broker: RedisBroker
 ) -> None:

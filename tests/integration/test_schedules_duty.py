@@ -1,15 +1,19 @@
 """The schedules duty: what is due fires once, and the policies say what becomes of the rest."""
 
 import asyncio
+import signal
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from support.duties import lead
+from support.processes import running
 from support.sample_tasks import add, noop
 from support.schedules import complete, elapse, run_task, statuses, task_ids
+from support.waiting import eventually
 from taskflow.base.errors import NotFoundError
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
@@ -104,6 +108,28 @@ async def test_a_task_whose_push_was_lost_is_pushed_by_the_relay(
     await Relay().run_once(context)
     assert await broker.upkeep.head("default", 9) == [str(task_id)]
     assert await Schedules().run_once(context) == 0
+
+
+async def test_a_coordinator_killed_between_commit_and_push_costs_no_instant_and_doubles_none(
+    database: Database, broker: RedisBroker, environment: dict[str, str]
+) -> None:
+    await Engine(database, broker).schedule(Schedule("x", Every(1), misfire="all"), noop)
+    deadly = environment | {"TASKFLOW_FAILPOINTS": "fired_before_push=kill@2"}
+    async with running(deadly, "coordinator") as first:
+        assert await asyncio.wait_for(first.wait(), 60) == -signal.SIGKILL
+    left = {str(task_id) for task_id in await task_ids(database)}
+    assert len(left) >= 2
+    assert not left <= set(await broker.upkeep.head("default", 99))
+    async with running(environment, "coordinator"):
+
+        async def pushed() -> bool:
+            return left < set(await broker.upkeep.head("default", 99))
+
+        await eventually(pushed, seconds=60, what="the successor has pushed what was left, and fired more")
+    rows = await database.pool.fetch("SELECT fire_at, task_id FROM schedule_fires ORDER BY fire_at")
+    instants = [row["fire_at"] for row in rows]
+    assert {later - one for one, later in pairwise(instants)} == {timedelta(seconds=1)}
+    assert sorted(row["task_id"] for row in rows) == await task_ids(database)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from taskflow.base.errors import InvalidInputError
+from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.dispatch import Settled
 from taskflow.db.pool import Connection
@@ -67,6 +68,7 @@ class Schedules:
             made += await fire(connection, fires, FireCause.TIMER)
             cancelled = await connection.fetch(fires_sql.cancel_tasks, overtaken) if overtaken else []
             await self._move_on(connection, plan)
+        failpoint("fired_before_push")
         context.check()
         await context.broker.dispatch.push(entries(made))
         await _announce(context, cancelled)
