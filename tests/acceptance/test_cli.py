@@ -173,6 +173,8 @@ def test_a_campaign_that_cannot_start_says_why(cli: Cli, tmp_path: Path) -> None
     assert cli.json("campaign", "cancel", made["campaign_id"])[0]["status"] == "CANCELLED"
     people.write_text("", encoding="utf-8")
     cli("campaign", "create", str(people), *letter, code=CONFLICT)
+    people.write_text("email,name\nnobody,Ada\n", encoding="utf-8")
+    assert cli.json("campaign", "create", str(people), *letter, code=FAILED)["import"]["rejected"] == 1
     cli("campaign", "create", str(tmp_path / "nothing.csv"), code=USAGE)
 
 

@@ -53,7 +53,10 @@ def create(
     watching: bool,
     **options: str | None,
 ) -> int:
-    """Create a campaign for the people in the CSV file RECIPIENTS."""
+    """Create a campaign for the people in the CSV file RECIPIENTS.
+
+    The exit code is 1 when no row of it can be used.
+    """
     fields: Any = json_of(text_of(config), str(config)) if config else {}
     if not isinstance(fields, dict):
         raise click.UsageError(f"{config} holds no JSON object.")
@@ -80,7 +83,7 @@ def create(
     if watching:
         return _watched(client, output, made["campaign_id"])
     output.thing(made, text=made["campaign_id"])
-    return 0
+    return int(made["total_recipients"] == 0)
 
 
 def upload(client: Client, fields: dict[str, Any], recipients: Path) -> Any:
