@@ -28,6 +28,7 @@ from taskflow.identity.schemas import (
     Me,
     NewKey,
     NewUser,
+    PasswordChange,
     RefreshToken,
     SessionTokens,
     SignIn,
@@ -93,6 +94,16 @@ async def sign_out(body: RefreshToken, identity: Identity, trail: Trail) -> Resp
 async def me(caller: Caller) -> Me:
     """Tell who is calling."""
     return Me.model_validate(caller)
+
+
+@auth.post("/password", dependencies=[require(Role.VIEWER), audited("auth.password")])
+async def change_password(
+    body: PasswordChange, request: Request, caller: Caller, identity: Identity, trail: Trail
+) -> SessionTokens:
+    """Change your own password; your sessions end, and the answer opens a new one."""
+    address = request.state.address
+    session = await identity.change_password(caller, body.current_password, body.new_password, address)
+    return _tokens(session, trail)
 
 
 @auth.post("/ws-ticket", dependencies=[require(Role.VIEWER), audited("auth.ws_ticket")])

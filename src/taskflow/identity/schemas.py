@@ -41,6 +41,13 @@ class SignIn(Body):
     password: Password
 
 
+class PasswordChange(Body):
+    """The password as it is, and as it is to be."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
 class RefreshToken(Body):
     """A refresh token."""
 

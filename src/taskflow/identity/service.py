@@ -48,6 +48,12 @@ class WeakPasswordError(InvalidInputError):
     code = "weak_password"
 
 
+class WrongPasswordError(InvalidInputError):
+    """The present password is another one."""
+
+    code = "wrong_password"
+
+
 class RefreshReusedError(InvalidTokenError):
     """The token is not valid or has expired: sign in again.
 
@@ -90,13 +96,7 @@ class IdentityService:
             WrongCredentialsError: unknown address, wrong password, or deactivated; all three look and last the same.
             SignInLockedError: too many attempts.
         """
-        await self._guard.admit(email, address)
-        found = await repository.find_credentials(self._pool, email)
-        user, stored = found or (None, None)
-        matches = await passwords.verify_password(stored, password)
-        if user is None or stored is None or not matches or not user.is_active:
-            raise WrongCredentialsError
-        await self._guard.forgive(email, address)
+        user, stored = await self._recognise(email, password, address)
         if passwords.needs_rehash(stored):
             await self._pool.execute(sql.replace_hash, user.user_id, stored, await passwords.hash_password(password))
         await self._pool.execute(sql.touch_login, user.user_id)
@@ -128,6 +128,36 @@ class IdentityService:
             return None
         await self._pool.execute(sql.revoke_family, state["family_id"])
         return await repository.get_user(self._pool, state["user_id"])
+
+    async def change_password(self, caller: Principal, current: str, new: str, address: str) -> Session:
+        """Let somebody who knows their password choose another; all their sessions end, and a new one opens.
+
+        Raises:
+            WrongPasswordError: `current` is not their password.
+            WeakPasswordError: the new one is no good one.
+            SignInLockedError: too many attempts.
+            ForbiddenError: the caller is an API key.
+        """
+        if caller.key_id is not None:
+            raise ForbiddenError("An API key cannot change its owner's password: sign in.")
+        check_password(new, caller.email)
+        try:
+            user, _ = await self._recognise(caller.email, current, address)
+        except WrongCredentialsError as error:  # whose 401 would say that the session is over
+            raise WrongPasswordError from error
+        changed = await self.update_user(user.user_id, role=None, is_active=None, password=new)
+        return await self._issue(changed, uuid7())
+
+    async def _recognise(self, email: str, password: str, address: str) -> tuple[User, str]:
+        """Return the user whose address and password these are, and the stored hash."""
+        await self._guard.admit(email, address)
+        found = await repository.find_credentials(self._pool, email)
+        user, stored = found or (None, None)
+        matches = await passwords.verify_password(stored, password)
+        if user is None or stored is None or not matches or not user.is_active:
+            raise WrongCredentialsError
+        await self._guard.forgive(email, address)
+        return user, stored
 
     async def _issue(self, user: User, family_id: UUID) -> Session:
         token_id = uuid7()

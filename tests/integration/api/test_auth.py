@@ -136,6 +136,37 @@ async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(ap
         await eventually(refused, seconds=5, every=0.2)
 
 
+async def test_who_knows_the_password_changes_it_and_every_other_session_ends(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    elsewhere, here = await api.sign_in("known@example.com"), await api.sign_in("known@example.com")
+    change = {"current_password": PASSWORD, "new_password": "quite another password"}
+    async with api.client(here["access_token"]) as client:
+        wrong = await client.post("/api/v1/auth/password", json=change | {"current_password": "wrong password 1"})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "wrong_password")
+        weak = await client.post("/api/v1/auth/password", json=change | {"new_password": "short"})
+        assert weak.status_code == 422
+        changed = await client.post("/api/v1/auth/password", json=change)
+        assert changed.status_code == 200
+    again = await api.anonymous.post(LOGIN, json={"email": "known@example.com", "password": PASSWORD})
+    assert again.status_code == 401
+    over = await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": elsewhere["refresh_token"]})
+    assert over.status_code == 401
+    async with api.client(changed.json()["access_token"]) as client:
+        assert (await client.get(ME)).status_code == 200
+        made = await client.post("/api/v1/api-keys", json={"name": "script"})
+    async with api.client(made.json()["key"]) as client:
+        assert (await client.post("/api/v1/auth/password", json=change)).status_code == 403
+
+
+async def test_guesses_at_the_present_password_are_counted(api: Api) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    session = await api.sign_in("known@example.com")
+    change = {"current_password": "wrong password 1", "new_password": "quite another password"}
+    async with api.client(session["access_token"]) as client:
+        codes = [(await client.post("/api/v1/auth/password", json=change)).status_code for _ in range(11)]
+    assert codes == [422] * 10 + [429]
+
+
 async def test_only_one_of_two_parallel_refreshes_gets_tokens(api: Api) -> None:
     await api.user(Role.VIEWER, "known@example.com")
     session = await api.sign_in("known@example.com")
