@@ -33,6 +33,7 @@ from taskflow.engine.schedules.policies import (
     judge,
 )
 from taskflow.engine.schedules.timetable import Timetable
+from taskflow.engine.store import sql as engine_sql
 from taskflow.settings import CoordinatorSettings
 
 sql = load(__file__, "schedules.sql")
@@ -66,7 +67,7 @@ class Schedules:
             )
             fires, overtaken = await self._judge(connection, plan)
             made += await fire(connection, fires, FireCause.TIMER)
-            cancelled = await connection.fetch(fires_sql.cancel_tasks, overtaken) if overtaken else []
+            cancelled = await connection.fetch(engine_sql.request_cancel, overtaken) if overtaken else []
             await self._move_on(connection, plan)
         failpoint("fired_before_push")
         context.check()

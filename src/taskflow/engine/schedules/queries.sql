@@ -116,18 +116,3 @@ SELECT f.task_id, s.task_name, s.queue, s.queue, s.priority,
        f.due_at, CASE WHEN f.due_at > statement_timestamp() THEN f.due_at END, s.created_by, s.task_args, s.task_kwargs
 FROM fires f JOIN schedules s ON s.schedule_id = f.schedule_id
 RETURNING task_id, dispatch_key, priority, status;
-
--- name: cancel_tasks
--- Cancel what waits, and ask the holders to cancel what runs; sorted, as everybody who locks many tasks does.
-WITH held AS MATERIALIZED (
-  SELECT task_id FROM tasks
-  WHERE task_id = ANY($1::uuid[]) AND status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
-  ORDER BY task_id FOR UPDATE
-)
-UPDATE tasks AS t
-SET status = CASE WHEN t.status = 'RUNNING' THEN t.status ELSE 'CANCELLED' END,
-    completed_at = CASE WHEN t.status = 'RUNNING' THEN NULL ELSE now() END,
-    due_at = NULL,
-    cancel_requested_at = now()
-FROM held WHERE t.task_id = held.task_id
-RETURNING t.task_id, t.status, t.worker_id, t.dispatch_key;
