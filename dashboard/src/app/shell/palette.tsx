@@ -31,9 +31,12 @@ function score(value: string, text: string, keywords?: string[]): number {
 }
 
 /** The newest campaigns, the page that the list of campaigns begins with too: most often it is there already. */
-function useCampaigns(searching: boolean): Campaign[] {
+function useCampaigns(searching: boolean): { campaigns: Campaign[]; areKnown: boolean } {
   const { data } = useInfiniteQuery(campaignsQuery());
-  return flatten(data).slice(0, searching ? undefined : RECENT);
+  return {
+    campaigns: flatten(data).slice(0, searching ? undefined : RECENT),
+    areKnown: data !== undefined,
+  };
 }
 
 export function Palette({ open, onClose, onHelp }: PaletteProps) {
@@ -57,17 +60,19 @@ function Content({ onClose, onHelp }: Omit<PaletteProps, "open">) {
   const [text, setText] = useState("");
   const navigate = useNavigate();
   const { dark } = useTheme();
-  const campaigns = useCampaigns(text.trim() !== "");
+  const { campaigns, areKnown } = useCampaigns(text.trim() !== "");
   const run = (action: () => void) => () => {
     onClose();
     action();
   };
   const go = (to: string) => run(() => navigate(to));
+  // A choice outlives what appears above it, and Enter would lead past a campaign that came late: so choose anew.
   return (
-    <Command loop label="Search and act" filter={score}>
+    <Command key={String(areKnown)} loop label="Search and act" filter={score}>
       <div className="flex items-center gap-2.5 border-b px-4">
         <Search aria-hidden size={16} className="shrink-0 text-faint" />
         <Command.Input
+          autoFocus
           value={text}
           onValueChange={setText}
           placeholder="Go to a page, paste an id, type a task, a campaign or an address"
