@@ -93,7 +93,7 @@ async def test_a_woken_worker_cannot_end_what_was_taken_from_it(context: DutyCon
     await age_claims(database, LONG_AGO)
     rescuer = await patient(context)
     assert await rescuer.run_once(context) == 1
-    stale = await store.finish([Outcome(lease, TaskStatus.COMPLETED)])
+    stale = (await store.finish([Outcome(lease, TaskStatus.COMPLETED)])).stale
     assert stale == {lease.task_id}
     assert await rows(database, "status") == [("PENDING",)]
 

@@ -23,6 +23,12 @@ async def add(left: int, right: int) -> int:
 
 
 @task
+async def collect(numbers: list[int]) -> int:
+    """Add many."""
+    return sum(numbers)
+
+
+@task
 def add_in_a_slot(left: int, right: int) -> int:
     """Add in a process of its own."""
     current_task().log("adding", left=left)

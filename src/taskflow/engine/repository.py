@@ -12,7 +12,7 @@ from taskflow.base.errors import NotFoundError
 from taskflow.base.pagination import InvalidCursorError, decode_cursor, encode_cursor
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.engine.client import TaskNotFoundError
+from taskflow.engine.dependencies.service import TaskNotFoundError
 from taskflow.engine.states import TERMINAL, TaskStatus
 
 sql = load(__file__, "reading.sql")

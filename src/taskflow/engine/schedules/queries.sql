@@ -130,4 +130,4 @@ SET status = CASE WHEN t.status = 'RUNNING' THEN t.status ELSE 'CANCELLED' END,
     due_at = NULL,
     cancel_requested_at = now()
 FROM held WHERE t.task_id = held.task_id
-RETURNING t.task_id, t.status, t.worker_id, t.dispatch_key;
+RETURNING t.task_id, t.status, t.worker_id, t.dispatch_key, t.has_children;

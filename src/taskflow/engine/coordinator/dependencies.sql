@@ -1,0 +1,60 @@
+-- The statements of the dependencies duty; see also engine/dependencies/queries.sql. They run on `database.hot`.
+
+-- name: open_edges
+-- A page of edges that wait, by parent: where it stops, and whether that parent has ended, or is gone.
+SELECT e.parent_id, (array_agg(e.child_id ORDER BY e.child_id DESC))[1] AS last_child,
+       p.task_id IS NULL OR p.completed_at IS NOT NULL AS is_over
+FROM (
+  SELECT d.parent_id, d.child_id FROM task_dependencies d
+  WHERE d.satisfied_at IS NULL AND (d.parent_id, d.child_id) > ($1::uuid, $2::uuid)
+  ORDER BY d.parent_id, d.child_id LIMIT $3
+) AS e
+LEFT JOIN tasks p ON p.task_id = e.parent_id
+GROUP BY e.parent_id, p.task_id ORDER BY e.parent_id;
+
+-- name: waiting_for_nobody
+-- BLOCKED tasks among the first of a key that have no open edge: nothing will ever release them.
+SELECT r.task_id FROM (
+  SELECT t.task_id, t.status FROM tasks t
+  WHERE t.dispatch_key = $1 AND t.completed_at IS NULL
+  ORDER BY t.priority DESC, t.task_id LIMIT $2
+) AS r
+WHERE r.status = 'BLOCKED'
+  AND NOT EXISTS (SELECT FROM task_dependencies d WHERE d.child_id = r.task_id AND d.satisfied_at IS NULL);
+
+-- name: wait_anew
+-- Such tasks count their parents once more, from the beginning; one that has none at all may run.
+WITH opened AS (
+  UPDATE task_dependencies AS d SET satisfied_at = NULL
+  FROM unnest($1::uuid[]) AS o (task_id) WHERE d.child_id = o.task_id RETURNING d.child_id
+), counted AS (
+  SELECT o.task_id, (SELECT count(*) FROM opened WHERE child_id = o.task_id) AS parents
+  FROM unnest($1::uuid[]) AS o (task_id)
+)
+UPDATE tasks AS t
+SET pending_parents = c.parents, failed_parents = 0, status = CASE WHEN c.parents = 0 THEN 'PENDING' ELSE 'BLOCKED' END
+FROM counted c WHERE t.task_id = c.task_id AND t.status = 'BLOCKED'
+RETURNING t.task_id, t.status, t.dispatch_key, t.priority;
+
+-- name: prune_edges
+-- Of a page of edges, delete those whose child is gone. Answers where the page stops; nothing behind the last one.
+WITH page AS MATERIALIZED (
+  SELECT d.parent_id, d.child_id FROM task_dependencies d
+  WHERE (d.parent_id, d.child_id) > ($1::uuid, $2::uuid)
+  ORDER BY d.parent_id, d.child_id LIMIT $3
+), gone AS (
+  DELETE FROM task_dependencies d USING page p
+  WHERE d.parent_id = p.parent_id AND d.child_id = p.child_id
+    AND NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = p.child_id)
+  RETURNING d.child_id
+)
+SELECT p.parent_id, p.child_id, (SELECT count(*) FROM gone) AS deleted
+FROM page p ORDER BY p.parent_id DESC, p.child_id DESC LIMIT 1;
+
+-- name: orphaned_edges
+-- Among the edges of the newest parents: those that wait although the one or the other task does not exist.
+SELECT count(*) FROM (
+  SELECT parent_id, child_id FROM task_dependencies WHERE satisfied_at IS NULL ORDER BY parent_id DESC LIMIT $1
+) AS e
+LEFT JOIN tasks p ON p.task_id = e.parent_id LEFT JOIN tasks c ON c.task_id = e.child_id
+WHERE p.task_id IS NULL OR c.task_id IS NULL;

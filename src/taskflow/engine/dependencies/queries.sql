@@ -1,0 +1,262 @@
+-- The statements of dependencies. They run on `database.hot`. Order of tables in every transaction: tasks that are (or
+-- may become) parents, edges, children; the rows of one statement by id. Whoever looks for open edges of a parent holds
+-- its row, and looks in a statement of its own: only that one sees the edges that others committed a moment before.
+
+-- ───────────────────────────────────────────── releasing ────────────────────────────────────────────
+
+-- name: settle_edges
+-- The open edges of parents that have ended are satisfied, and their children hear of it, each of them once: it waits
+-- for fewer, is released, or ends as the policy says. A group that has waited for its last member ends. A parent that
+-- is gone altogether counts as cancelled.
+WITH edges AS (
+  UPDATE task_dependencies AS d SET satisfied_at = now()
+  FROM unnest($1::uuid[]) AS o (task_id) LEFT JOIN tasks p ON p.task_id = o.task_id
+  WHERE d.parent_id = o.task_id AND d.satisfied_at IS NULL AND (p.completed_at IS NOT NULL OR p.task_id IS NULL)
+  RETURNING d.child_id, d.parent_id, coalesce(p.status, 'CANCELLED') AS parent_status,
+            dependency_verdict(coalesce(p.status, 'CANCELLED'), d.on_success, d.on_failure) AS verdict
+), news AS (
+  SELECT child_id, count(*) AS satisfied, count(*) FILTER (WHERE parent_status <> 'COMPLETED') AS failed,
+         max(verdict) AS verdict, -- FAILED before CANCELLED
+         (array_agg(format('parent %s ended %s', parent_id, parent_status) ORDER BY verdict DESC NULLS LAST))[1] AS why
+  FROM edges GROUP BY child_id
+), held AS MATERIALIZED (
+  SELECT t.task_id, n.satisfied, n.failed, n.verdict, n.why
+  FROM news n JOIN tasks t ON t.task_id = n.child_id AND t.status = 'BLOCKED'
+  ORDER BY t.task_id FOR UPDATE OF t
+), told AS (
+  UPDATE tasks AS t
+  SET pending_parents = t.pending_parents - h.satisfied, failed_parents = t.failed_parents + h.failed,
+      status = CASE WHEN h.verdict IS NOT NULL THEN h.verdict
+                    WHEN t.pending_parents > h.satisfied THEN 'BLOCKED'
+                    WHEN t.task_name = 'taskflow.group' THEN
+                      CASE WHEN t.failed_parents + h.failed > 0 THEN 'FAILED' ELSE 'COMPLETED' END
+                    WHEN t.scheduled_at > now() THEN 'SCHEDULED'
+                    ELSE 'PENDING' END,
+      due_at = CASE WHEN h.verdict IS NULL AND t.pending_parents <= h.satisfied AND t.task_name <> 'taskflow.group'
+                     AND t.scheduled_at > now() THEN t.scheduled_at END,
+      completed_at = CASE WHEN h.verdict IS NOT NULL
+                            OR (t.pending_parents <= h.satisfied AND t.task_name = 'taskflow.group') THEN now() END,
+      failed_at = CASE WHEN h.verdict = 'FAILED'
+                         OR (h.verdict IS NULL AND t.pending_parents <= h.satisfied
+                             AND t.task_name = 'taskflow.group' AND t.failed_parents + h.failed > 0) THEN now() END
+  FROM held h WHERE t.task_id = h.task_id AND t.status = 'BLOCKED'
+  RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.has_children, t.failed_parents, h.verdict, h.why
+), reasons AS (
+  INSERT INTO task_results (task_id, error_message)
+  SELECT task_id, CASE WHEN verdict IS NULL THEN format('%s of its members did not complete.', failed_parents)
+                       WHEN status = 'FAILED' THEN format('It was not run: its %s.', why)
+                       ELSE format('Skipped: its %s.', why) END
+  FROM told WHERE status IN ('FAILED', 'CANCELLED')
+  ON CONFLICT (task_id) DO UPDATE SET error_message = excluded.error_message, result_data = NULL, stack_trace = NULL,
+                                      created_at = now()
+)
+SELECT task_id, status, dispatch_key, priority, has_children FROM told WHERE status <> 'BLOCKED';
+
+-- name: doom
+-- All that must fail or be skipped because these have, however far down, in one statement. Groups stop it: they wait for
+-- their last member. Satisfying the edges on the way is `settle_edges`'s.
+WITH RECURSIVE doomed (task_id, verdict, why) AS (
+  SELECT t.task_id, t.status::text, NULL::text FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t USING (task_id)
+  UNION
+  SELECT d.child_id, dependency_verdict(p.verdict, d.on_success, d.on_failure),
+         format('parent %s ended %s', p.task_id, p.verdict)
+  FROM doomed p
+  JOIN task_dependencies d ON d.parent_id = p.task_id AND d.satisfied_at IS NULL
+  JOIN tasks c ON c.task_id = d.child_id AND c.status = 'BLOCKED'
+  WHERE dependency_verdict(p.verdict, d.on_success, d.on_failure) IS NOT NULL
+), verdicts AS (
+  SELECT task_id, max(verdict) AS verdict, (array_agg(why ORDER BY verdict DESC))[1] AS why
+  FROM doomed WHERE why IS NOT NULL GROUP BY task_id
+), held AS MATERIALIZED (
+  SELECT t.task_id, v.verdict, v.why FROM verdicts v JOIN tasks t ON t.task_id = v.task_id AND t.status = 'BLOCKED'
+  ORDER BY t.task_id FOR UPDATE OF t
+), ended AS (
+  UPDATE tasks AS t
+  SET status = h.verdict, completed_at = now(), failed_at = CASE WHEN h.verdict = 'FAILED' THEN now() END
+  FROM held h WHERE t.task_id = h.task_id AND t.status = 'BLOCKED'
+  RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.has_children, h.why
+), reasons AS (
+  INSERT INTO task_results (task_id, error_message)
+  SELECT task_id, format(CASE status WHEN 'FAILED' THEN 'It was not run: its %s.' ELSE 'Skipped: its %s.' END, why)
+  FROM ended
+  ON CONFLICT (task_id) DO UPDATE SET error_message = excluded.error_message, result_data = NULL, stack_trace = NULL,
+                                      created_at = now()
+)
+SELECT task_id, status, dispatch_key, priority, has_children FROM ended;
+
+-- ───────────────────────────────────────────── submitting ───────────────────────────────────────────
+
+-- name: hold_parents
+-- Lock tasks that are about to get children, in order, and mark them: whoever ends one of them after this transaction
+-- finds the edges, and what has ended before is told here.
+WITH held AS MATERIALIZED (
+  SELECT task_id FROM tasks WHERE task_id = ANY($1::uuid[]) ORDER BY task_id FOR UPDATE
+)
+UPDATE tasks AS t SET has_children = true FROM held WHERE t.task_id = held.task_id
+RETURNING t.task_id, t.completed_at IS NOT NULL AS has_ended;
+
+-- name: results_of_parents
+-- What claimed tasks take from their parents, as far as all of it together is no larger than $2 bytes; a group hands on
+-- what its members returned, in their order.
+WITH wanted AS (
+  SELECT d.child_id, d.arguments, r.result_data
+  FROM unnest($1::uuid[]) AS o (task_id)
+  JOIN task_dependencies d ON d.child_id = o.task_id AND d.arguments IS NOT NULL
+  JOIN tasks p ON p.task_id = d.parent_id
+  LEFT JOIN LATERAL (
+    SELECT r.result_data FROM task_results r WHERE r.task_id = d.parent_id AND p.task_name <> 'taskflow.group'
+    UNION ALL
+    SELECT jsonb_agg(m.result_data ORDER BY (e.arguments -> 0 ->> 1)::int)
+    FROM task_dependencies e LEFT JOIN task_results m ON m.task_id = e.parent_id
+    WHERE e.child_id = d.parent_id AND p.task_name = 'taskflow.group'
+  ) AS r ON true
+), sized AS (
+  SELECT child_id, arguments, result_data,
+         sum(octet_length(result_data::text)) OVER (PARTITION BY child_id) AS bytes
+  FROM wanted
+)
+SELECT child_id, arguments, CASE WHEN bytes <= $2 THEN result_data END AS result, coalesce(bytes, 0) AS bytes FROM sized;
+
+-- ───────────────────────────────────────────── steering ─────────────────────────────────────────────
+
+-- name: subtree
+-- A task and all below it that have not ended.
+WITH RECURSIVE below (task_id) AS (
+  SELECT $1::uuid
+  UNION
+  SELECT d.child_id FROM below b JOIN task_dependencies d ON d.parent_id = b.task_id
+)
+SELECT t.task_id FROM below b JOIN tasks t ON t.task_id = b.task_id WHERE t.completed_at IS NULL;
+
+-- name: failed_around
+-- What has to start over when a task's graph goes on from where it failed: whatever ended badly by itself above the task
+-- or below it, and all that failed or was skipped because of that.
+WITH RECURSIVE above (task_id) AS (
+  SELECT $1::uuid
+  UNION
+  SELECT d.parent_id FROM above a JOIN task_dependencies d ON d.child_id = a.task_id
+), below (task_id) AS (
+  SELECT $1::uuid
+  UNION
+  SELECT d.child_id FROM below b JOIN task_dependencies d ON d.parent_id = b.task_id
+), causes AS (
+  SELECT t.task_id FROM (SELECT task_id FROM above UNION SELECT task_id FROM below) AS o
+  JOIN tasks t ON t.task_id = o.task_id AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
+  WHERE NOT EXISTS (
+    SELECT FROM task_dependencies d JOIN tasks p ON p.task_id = d.parent_id AND p.completed_at IS NOT NULL
+    WHERE d.child_id = t.task_id
+      AND (dependency_verdict(p.status, d.on_success, d.on_failure) IS NOT NULL
+           OR (t.task_name = 'taskflow.group' AND p.status <> 'COMPLETED')))
+), again (task_id) AS (
+  SELECT task_id FROM causes
+  UNION
+  SELECT c.task_id FROM again a
+  JOIN tasks p ON p.task_id = a.task_id
+  JOIN task_dependencies d ON d.parent_id = p.task_id
+  JOIN tasks c ON c.task_id = d.child_id AND c.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
+  WHERE dependency_verdict(p.status, d.on_success, d.on_failure) IS NOT NULL
+     OR (c.task_name = 'taskflow.group' AND p.status <> 'COMPLETED')
+)
+SELECT task_id FROM again;
+
+-- name: parents_of
+SELECT DISTINCT d.parent_id FROM unnest($1::uuid[]) AS o (task_id) JOIN task_dependencies d ON d.child_id = o.task_id;
+
+-- name: hold
+-- Lock tasks in order.
+SELECT task_id FROM tasks WHERE task_id = ANY($1::uuid[]) ORDER BY task_id FOR UPDATE;
+
+-- name: reopen
+-- Tasks that have just been made PENDING again wait once more for those of their parents that have not ended, which may
+-- be among them. What ended badly and stays so is not asked again: somebody wants them to run all the same.
+WITH opened AS (
+  UPDATE task_dependencies AS d SET satisfied_at = NULL
+  FROM unnest($1::uuid[]) AS o (task_id), tasks p
+  WHERE d.child_id = o.task_id AND p.task_id = d.parent_id AND p.completed_at IS NULL
+  RETURNING d.child_id
+), waits AS (
+  SELECT child_id, count(*) AS parents FROM opened GROUP BY child_id
+)
+UPDATE tasks AS t
+SET status = 'BLOCKED', pending_parents = w.parents,
+    failed_parents = (SELECT count(*) FROM task_dependencies d JOIN tasks p ON p.task_id = d.parent_id
+                      WHERE d.child_id = t.task_id AND p.completed_at IS NOT NULL AND p.status <> 'COMPLETED')
+FROM waits w WHERE t.task_id = w.child_id
+RETURNING t.task_id;
+
+-- name: judge_groups
+-- Groups among tasks that were made PENDING again, and that wait for nobody: they end at once, by what their members are.
+UPDATE tasks AS t
+SET status = CASE WHEN m.failed > 0 THEN 'FAILED' ELSE 'COMPLETED' END, completed_at = now(),
+    failed_at = CASE WHEN m.failed > 0 THEN now() END, failed_parents = m.failed
+FROM unnest($1::uuid[]) AS o (task_id)
+CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE p.status IS DISTINCT FROM 'COMPLETED') AS failed
+  FROM task_dependencies d LEFT JOIN tasks p ON p.task_id = d.parent_id WHERE d.child_id = o.task_id
+) AS m
+WHERE t.task_id = o.task_id AND t.status = 'PENDING' AND t.task_name = 'taskflow.group'
+RETURNING t.task_id, t.status, t.dispatch_key, t.priority;
+
+-- ────────────────────────────────────────────── reading ─────────────────────────────────────────────
+
+-- name: connected
+-- The tasks of a graph, from one of them on, nearest first; $2 at most.
+WITH RECURSIVE around (task_id) AS (
+  SELECT $1::uuid
+  UNION
+  SELECT n.task_id FROM around a CROSS JOIN LATERAL (
+    SELECT d.parent_id AS task_id FROM task_dependencies d WHERE d.child_id = a.task_id
+    UNION ALL
+    SELECT d.child_id FROM task_dependencies d WHERE d.parent_id = a.task_id
+  ) AS n
+)
+SELECT task_id FROM around LIMIT $2;
+
+-- name: nodes
+SELECT t.task_id, t.task_name, t.status, t.queue, t.priority, t.created_at, t.started_at, t.completed_at,
+       t.pending_parents
+FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t ON t.task_id = o.task_id
+ORDER BY t.task_id;
+
+-- name: edges_among
+SELECT d.parent_id, d.child_id, d.on_success, d.on_failure, d.arguments, d.satisfied_at
+FROM unnest($1::uuid[]) AS o (task_id) JOIN task_dependencies d ON d.child_id = o.task_id
+WHERE d.parent_id = ANY($1::uuid[])
+ORDER BY d.child_id, d.parent_id;
+
+-- name: parents
+-- What a task waits for or has waited for, and what each of these is now.
+SELECT d.parent_id, d.on_success, d.on_failure, d.arguments, d.satisfied_at, p.task_name, p.status
+FROM task_dependencies d LEFT JOIN tasks p ON p.task_id = d.parent_id
+WHERE d.child_id = $1 ORDER BY d.parent_id LIMIT $2;
+
+-- name: children
+SELECT d.child_id, d.on_success, d.on_failure, d.arguments, d.satisfied_at, c.task_name, c.status
+FROM task_dependencies d LEFT JOIN tasks c ON c.task_id = d.child_id
+WHERE d.parent_id = $1 AND ($2::uuid IS NULL OR d.child_id > $2) ORDER BY d.child_id LIMIT $3;
+
+-- ────────────────────────────────────── adding a dependency later ──────────────────────────────────────
+
+-- name: one_at_a_time
+-- Two edges that are added beside each other could close a circle that neither sees.
+SELECT pg_advisory_xact_lock(hashtext('taskflow.dependencies'));
+
+-- name: edges_below
+-- Every edge further down from a task.
+WITH RECURSIVE below (task_id, parent_id) AS (
+  SELECT $1::uuid, NULL::uuid
+  UNION
+  SELECT d.child_id, d.parent_id FROM below b JOIN task_dependencies d ON d.parent_id = b.task_id
+)
+SELECT task_id, parent_id FROM below WHERE parent_id IS NOT NULL;
+
+-- name: block
+-- A task that has not started waits for one more; nothing when it has started or ended.
+UPDATE tasks AS t
+SET status = 'BLOCKED', pending_parents = CASE WHEN t.status = 'BLOCKED' THEN t.pending_parents ELSE 0 END + 1, due_at = NULL
+WHERE t.task_id = $1 AND t.status IN ('PENDING', 'SCHEDULED', 'BLOCKED')
+RETURNING t.task_id;
+
+-- name: add_edge
+INSERT INTO task_dependencies (parent_id, child_id, on_success, on_failure) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING RETURNING child_id;
