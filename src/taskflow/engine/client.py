@@ -174,7 +174,7 @@ class Engine:
         return len((await self._cancel(task_ids)).rows)
 
     async def retry(self, task_id: UUID) -> None:
-        """Start an ended task over, with a full set of attempts: PENDING, or BLOCKED while parents of it have not ended.
+        """Start an ended task over with a full set of attempts, once those of its parents that go on have ended.
 
         Raises:
             TaskNotFoundError: there is none.
@@ -189,8 +189,8 @@ class Engine:
         try:
             await restarted.announce(self._broker)
         except (RedisError, OSError) as error:
-            log.warning("push_left_to_the_relay", tasks=restarted.count, error=str(error))
-        return restarted.count
+            log.warning("push_left_to_the_relay", tasks=restarted.tasks, error=str(error))
+        return restarted.tasks
 
     async def _cancel(self, task_ids: Sequence[UUID]) -> Cancelled:
         cancelled = await cancel(self._database, task_ids)

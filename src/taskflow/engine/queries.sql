@@ -154,12 +154,12 @@ WITH these AS MATERIALIZED (
       crash_count = 0, worker_id = NULL, claim_id = NULL, pending_parents = 0
   FROM these
   WHERE t.task_id = these.task_id AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
-  RETURNING t.task_id, t.dispatch_key, t.priority
+  RETURNING t.task_id, t.status, t.dispatch_key, t.priority
 ), letters AS (
   UPDATE dead_letter_queue SET requeued_at = now()
   WHERE task_id IN (SELECT task_id FROM again) AND requeued_at IS NULL
 )
-SELECT task_id, dispatch_key, priority FROM again;
+SELECT task_id, status, dispatch_key, priority FROM again;
 
 -- name: status_of
 SELECT status FROM tasks WHERE task_id = $1;

@@ -139,7 +139,7 @@ class TaskStore:
         """Write how attempts ended, all in one transaction, and release their children in it.
 
         One that would go on later, although somebody has asked to cancel it, ends CANCELLED; its outcome says so then.
-        Those that got their first child while they ran, as it turns out, end in a second transaction, which looks for it.
+        Those that got their first child while they ran end in a second transaction, which sees it.
         Safe to repeat: what an earlier call has written counts as written.
         """
         plain: list[Outcome] = []
@@ -162,18 +162,9 @@ class TaskStore:
                 completed = await connection.fetchval(sql.complete, *_plain_columns(plain))
             unsure = rest if completed == len(plain) else outcomes
             missing = {o.lease.task_id: o for o in unsure if o.lease.task_id not in now}
-            rows = await connection.fetch(sql.ended_as, sorted(missing)) if missing else []
-            late: list[Outcome] = []
-            for task_id, status, epoch in rows:
-                outcome = missing[task_id]
-                if epoch == outcome.lease.lease_epoch:
-                    if status == outcome.status or _is_cancelled(outcome, status):
-                        now[task_id] = status
-                    elif status == TaskStatus.RUNNING and outcome.is_plain:
-                        late.append(outcome)
-            if late:
+            if missing and (late := await _look(connection, missing, now)):
                 async with connection.transaction():
-                    freed += await _end(connection, sorted(late, key=_task_id), now)
+                    freed += await _end(connection, late, now)
         for outcome in rest:
             if _is_cancelled(outcome, now.get(outcome.lease.task_id)):
                 outcome.status = TaskStatus.CANCELLED
@@ -193,12 +184,25 @@ class TaskStore:
 
 
 async def _end(connection: Connection, outcomes: Sequence[Outcome], now: dict[UUID, str]) -> list[Freed]:
-    """End attempts in the transaction of `connection`, note what became of them, and release the children of the ended."""
+    """End attempts in the transaction of `connection`, note what became of them, and release their children."""
     rows = await connection.fetch(sql.finish, *_columns(outcomes))
     now |= {task_id: status for task_id, status, _ in rows}
     return await release(
         connection, [task_id for task_id, status, has_children in rows if has_children and status in TERMINAL]
     )
+
+
+async def _look(connection: Connection, missing: dict[UUID, Outcome], now: dict[UUID, str]) -> list[Outcome]:
+    """Note which outcomes had been written before; return those that `complete` left alone because of new children."""
+    late = []
+    for task_id, status, epoch in await connection.fetch(sql.ended_as, sorted(missing)):
+        outcome = missing[task_id]
+        if epoch == outcome.lease.lease_epoch:
+            if status == outcome.status or _is_cancelled(outcome, status):
+                now[task_id] = status
+            elif status == TaskStatus.RUNNING and outcome.is_plain:
+                late.append(outcome)
+    return sorted(late, key=_task_id)
 
 
 def _refusal(size: int) -> str | None:

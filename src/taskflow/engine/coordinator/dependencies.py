@@ -2,8 +2,8 @@
 
 Whatever ends a task releases its children in the same transaction, so nothing here should ever find work. It looks all
 the same for what a bug, a hand in the tables or the pruning of a parent left behind: edges that wait although their
-parent has ended or is gone, and BLOCKED tasks that wait for nobody. Both go through the very statements that should have
-done it. Edges of children that are gone are deleted.
+parent has ended or is gone, and BLOCKED tasks that wait for nobody. Both go through the very statements that should
+have done it. Edges of children that are gone are deleted.
 """
 
 import time
@@ -81,9 +81,9 @@ class Dependencies:
         async with context.leading(hot=True) as connection:
             parents = [row[0] for row in await connection.fetch(dependencies_sql.parents_of, stuck)]
             await connection.execute(dependencies_sql.hold, sorted({*parents, *stuck}))
-            rows = await connection.fetch(sql.wait_anew, stuck)
-            pending = [Freed(row[0], TaskStatus(row[1]), row[2], row[3]) for row in rows if row[1] == "PENDING"]
-            return pending + await release(connection, parents)
+            rows = [Freed.of(row) for row in await connection.fetch(dependencies_sql.reopen, stuck, True)]
+            without_parents = [child for child in rows if child.status is TaskStatus.PENDING]
+            return without_parents + await release(connection, parents)
 
     async def prune(self, context: DutyContext) -> int:
         """Delete the edges of children that are gone, from a page of all edges; return how many."""

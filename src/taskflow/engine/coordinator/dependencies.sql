@@ -22,20 +22,6 @@ SELECT r.task_id FROM (
 WHERE r.status = 'BLOCKED'
   AND NOT EXISTS (SELECT FROM task_dependencies d WHERE d.child_id = r.task_id AND d.satisfied_at IS NULL);
 
--- name: wait_anew
--- Such tasks count their parents once more, from the beginning; one that has none at all may run.
-WITH opened AS (
-  UPDATE task_dependencies AS d SET satisfied_at = NULL
-  FROM unnest($1::uuid[]) AS o (task_id) WHERE d.child_id = o.task_id RETURNING d.child_id
-), counted AS (
-  SELECT o.task_id, (SELECT count(*) FROM opened WHERE child_id = o.task_id) AS parents
-  FROM unnest($1::uuid[]) AS o (task_id)
-)
-UPDATE tasks AS t
-SET pending_parents = c.parents, failed_parents = 0, status = CASE WHEN c.parents = 0 THEN 'PENDING' ELSE 'BLOCKED' END
-FROM counted c WHERE t.task_id = c.task_id AND t.status = 'BLOCKED'
-RETURNING t.task_id, t.status, t.dispatch_key, t.priority;
-
 -- name: prune_edges
 -- Of a page of edges, delete those whose child is gone. Answers where the page stops; nothing behind the last one.
 WITH page AS MATERIALIZED (

@@ -80,7 +80,7 @@ class Graph:
 
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit the function.
-            InvalidDependencyError: the policies make no sense, or an idempotency key is given (those are for single tasks).
+            InvalidDependencyError: the policies make no sense, or there is an idempotency key: it is for single tasks.
         """
         row = prepare(Request(task.name, args, kwargs, after=task.after), task)
         if task.idempotency_key is not None:

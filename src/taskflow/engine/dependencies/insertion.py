@@ -1,7 +1,7 @@
 """Submitting tasks that wait: tasks and edges are copied in, in the caller's transaction.
 
-Parents from outside are locked and marked first, so that an end of theirs comes either before (it is seen here) or after
-(it will see the edges). Every edge goes in unsatisfied; those of parents that have ended already are settled at once by
+Parents from outside are locked and marked first, so that an end of theirs comes either before (it is seen here) or
+after (it will see the edges). Every edge goes in unsatisfied; those of parents that have ended already are settled at once by
 the same statements as all others, so that there is one place where policies are decided.
 """
 
@@ -48,7 +48,7 @@ async def insert(connection: Connection, rows: Sequence[TaskRow]) -> Inserted:
     ]
     if len(edges) > MAX_EDGES:
         raise InvalidDependencyError(
-            f"{len(edges):,} edges are more than {MAX_EDGES:,}; a group between two sets needs n + m of them, not n · m."
+            f"{len(edges):,} edges are more than {MAX_EDGES:,}; with a group between, two sets need n + m, not n · m."
         )
     ended = await hold(connection, parents - {row.task_id for row in rows})
     now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
@@ -69,7 +69,7 @@ async def hold(connection: Connection, task_ids: set[UUID]) -> list[UUID]:
     """
     if not task_ids:
         return []
-    held = dict(await connection.fetch(sql.hold_parents, sorted(task_ids)))
+    held: dict[UUID, bool] = {row[0]: row[1] for row in await connection.fetch(sql.hold_parents, sorted(task_ids))}
     for task_id in sorted(task_ids - held.keys()):
         raise ParentNotFoundError(f"There is no task {task_id} to wait for.", task_id=str(task_id))
     return [task_id for task_id, has_ended in held.items() if has_ended]

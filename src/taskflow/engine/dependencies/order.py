@@ -15,7 +15,7 @@ class CyclicDependencyError(InvalidDependencyError):
 
 
 def topological(parents: Mapping[N, Sequence[N]], called: Callable[[N], str] = str) -> list[N]:
-    """Return the nodes, parents before children, else in the order they were given; parents from elsewhere are left out.
+    """Return the nodes, parents before children, else in the order they were given; others' parents are left out.
 
     Depth first, with a stack of its own instead of recursion: a chain may have ten thousand nodes.
 

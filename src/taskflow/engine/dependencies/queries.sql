@@ -109,6 +109,7 @@ WITH wanted AS (
     SELECT jsonb_agg(m.result_data ORDER BY (e.arguments -> 0 ->> 1)::int)
     FROM task_dependencies e LEFT JOIN task_results m ON m.task_id = e.parent_id
     WHERE e.child_id = d.parent_id AND p.task_name = 'taskflow.group'
+    HAVING count(*) > 0
   ) AS r ON true
 ), sized AS (
   SELECT child_id, arguments, result_data,
@@ -167,34 +168,25 @@ SELECT DISTINCT d.parent_id FROM unnest($1::uuid[]) AS o (task_id) JOIN task_dep
 SELECT task_id FROM tasks WHERE task_id = ANY($1::uuid[]) ORDER BY task_id FOR UPDATE;
 
 -- name: reopen
--- Tasks that have just been made PENDING again wait once more for those of their parents that have not ended, which may
--- be among them. What ended badly and stays so is not asked again: somebody wants them to run all the same.
+-- Tasks that start over ($1) wait once more: for all their parents ($2), which are then judged again, or only for those
+-- that have not ended, because somebody wants them to run whatever has failed. Groups always wait for all. Answers what
+-- each of them is then.
 WITH opened AS (
   UPDATE task_dependencies AS d SET satisfied_at = NULL
-  FROM unnest($1::uuid[]) AS o (task_id), tasks p
-  WHERE d.child_id = o.task_id AND p.task_id = d.parent_id AND p.completed_at IS NULL
+  FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks c ON c.task_id = o.task_id
+  WHERE d.child_id = o.task_id
+    AND ($2 OR c.task_name = 'taskflow.group'
+         OR EXISTS (SELECT FROM tasks p WHERE p.task_id = d.parent_id AND p.completed_at IS NULL))
   RETURNING d.child_id
-), waits AS (
-  SELECT child_id, count(*) AS parents FROM opened GROUP BY child_id
+), waits AS ( -- a sum, because a join of two such sets would compare each with each here
+  SELECT task_id, sum(parents)::int AS parents
+  FROM (SELECT child_id, 1 FROM opened UNION ALL SELECT task_id, 0 FROM unnest($1::uuid[]) AS o (task_id))
+    AS w (task_id, parents)
+  GROUP BY task_id
 )
 UPDATE tasks AS t
-SET status = 'BLOCKED', pending_parents = w.parents,
-    failed_parents = (SELECT count(*) FROM task_dependencies d JOIN tasks p ON p.task_id = d.parent_id
-                      WHERE d.child_id = t.task_id AND p.completed_at IS NOT NULL AND p.status <> 'COMPLETED')
-FROM waits w WHERE t.task_id = w.child_id
-RETURNING t.task_id;
-
--- name: judge_groups
--- Groups among tasks that were made PENDING again, and that wait for nobody: they end at once, by what their members are.
-UPDATE tasks AS t
-SET status = CASE WHEN m.failed > 0 THEN 'FAILED' ELSE 'COMPLETED' END, completed_at = now(),
-    failed_at = CASE WHEN m.failed > 0 THEN now() END, failed_parents = m.failed
-FROM unnest($1::uuid[]) AS o (task_id)
-CROSS JOIN LATERAL (
-  SELECT count(*) FILTER (WHERE p.status IS DISTINCT FROM 'COMPLETED') AS failed
-  FROM task_dependencies d LEFT JOIN tasks p ON p.task_id = d.parent_id WHERE d.child_id = o.task_id
-) AS m
-WHERE t.task_id = o.task_id AND t.status = 'PENDING' AND t.task_name = 'taskflow.group'
+SET status = CASE WHEN w.parents > 0 THEN 'BLOCKED' ELSE 'PENDING' END, pending_parents = w.parents, failed_parents = 0
+FROM waits w WHERE t.task_id = w.task_id AND t.status IN ('PENDING', 'BLOCKED')
 RETURNING t.task_id, t.status, t.dispatch_key, t.priority;
 
 -- ────────────────────────────────────────────── reading ─────────────────────────────────────────────
@@ -218,10 +210,9 @@ SELECT t.task_id, t.task_name, t.status, t.queue, t.priority, t.created_at, t.st
 FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t ON t.task_id = o.task_id
 ORDER BY t.task_id;
 
--- name: edges_among
+-- name: edges_to
 SELECT d.parent_id, d.child_id, d.on_success, d.on_failure, d.arguments, d.satisfied_at
 FROM unnest($1::uuid[]) AS o (task_id) JOIN task_dependencies d ON d.child_id = o.task_id
-WHERE d.parent_id = ANY($1::uuid[])
 ORDER BY d.child_id, d.parent_id;
 
 -- name: parents

@@ -1,7 +1,7 @@
 """Releasing: whatever ends a task that has children tells them, in the same transaction.
 
-Every way to an end comes through here: a worker's `finish`, the rescuer, cancelling, a submission onto parents that have
-ended already. The work goes by levels in whole sets, never task by task: `settle_edges` tells the children, `doom` ends
+Every way to an end comes through here: a worker's `finish`, the rescuer, cancelling, a submission onto parents that
+have ended already. The work goes by levels in whole sets, never task by task: `settle_edges` tells the children, `doom` ends
 at once all that a policy ends further down, and only a group that ends makes another round.
 
 An edge is satisfied once, under the lock of its parent's row, so doing it twice changes nothing. Children are locked in
@@ -10,8 +10,10 @@ they are not, PostgreSQL may find a deadlock: whoever it chooses says the same o
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import UUID
+
+import asyncpg
 
 from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
 from taskflow.db.pool import Connection
@@ -29,6 +31,11 @@ class Freed(NamedTuple):
     dispatch_key: str
     priority: int
 
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> Self:
+        """Read a row."""
+        return cls(row["task_id"], TaskStatus(row["status"]), row["dispatch_key"], row["priority"])
+
 
 async def release(connection: Connection, parents: Sequence[UUID]) -> list[Freed]:
     """Tell the children of tasks that have ended, and theirs; return those that wait no longer.
@@ -40,8 +47,7 @@ async def release(connection: Connection, parents: Sequence[UUID]) -> list[Freed
         told = await connection.fetch(sql.settle_edges, sorted(parents))
         ended = [row["task_id"] for row in told if row["has_children"] and row["status"] in TERMINAL]
         doomed = await connection.fetch(sql.doom, sorted(ended)) if ended else []
-        for row in (*told, *doomed):
-            freed.append(Freed(row["task_id"], TaskStatus(row["status"]), row["dispatch_key"], row["priority"]))
+        freed += map(Freed.of, (*told, *doomed))
         parents = [*ended, *(row["task_id"] for row in doomed if row["has_children"])]
     return freed
 

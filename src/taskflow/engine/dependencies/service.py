@@ -122,8 +122,9 @@ class DependencyService:
             nodes = await connection.fetch(sql.nodes, ids[:limit])
             if task_id not in {row["task_id"] for row in nodes}:
                 raise _not_found(task_id)
-            edges = await connection.fetch(sql.edges_among, ids[:limit]) if len(ids) > 1 else []
-        return TaskGraph(task_id, nodes, edges, len(ids) > limit)
+            edges = await connection.fetch(sql.edges_to, ids[:limit]) if len(ids) > 1 else []
+        among = {row["task_id"] for row in nodes}
+        return TaskGraph(task_id, nodes, [edge for edge in edges if edge["parent_id"] in among], len(ids) > limit)
 
     async def cancel_subtree(self, task_id: UUID) -> int:
         """Cancel a task and all that waits for it, however far down and whatever else it waits for; return how many.
@@ -154,14 +155,14 @@ class DependencyService:
             IllegalTransitionError: nothing has failed there.
         """
         ids = [row[0] for row in await self._database.hot.fetch(sql.failed_around, task_id)]
-        restarted = await restart(self._database, ids)
-        if not restarted.count:
+        restarted = await restart(self._database, ids, judge=True)
+        if not restarted.tasks:
             await self._refuse(task_id, "Neither the task nor anything above or below it has failed.")
         try:
             await restarted.announce(self._broker)
         except (RedisError, OSError) as error:
-            log.warning("push_left_to_the_relay", tasks=restarted.count, error=str(error))
-        return restarted.count
+            log.warning("push_left_to_the_relay", tasks=restarted.tasks, error=str(error))
+        return restarted.tasks
 
     async def _announce(self, freed: list[Freed]) -> None:
         try:

@@ -8,10 +8,10 @@ import asyncpg
 
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
-from taskflow.db.pool import Connection, Database
+from taskflow.db.pool import Database
 from taskflow.engine.dependencies.release import Freed, announce, release
 from taskflow.engine.dependencies.release import sql as dependencies_sql
-from taskflow.engine.states import TERMINAL, TaskStatus
+from taskflow.engine.states import RETRIABLE, TERMINAL
 from taskflow.engine.store import sql
 
 
@@ -32,47 +32,43 @@ class Cancelled(NamedTuple):
 
 
 class Restarted(NamedTuple):
-    """Tasks that start over: how many, which of them wait in line, and what their end means (groups end at once)."""
+    """Tasks that start over: how many `tasks`, those that need not wait, and children that heard of groups among them."""
 
-    count: int
+    tasks: int
     waiting: list[Entry]
     freed: list[Freed]
 
     async def announce(self, broker: RedisBroker) -> None:
-        """After the commit: put them in line."""
+        """After the commit: put in line what need not wait."""
         await broker.dispatch.push(self.waiting)
         await announce(broker.dispatch, self.freed)
 
 
 async def cancel(database: Database, task_ids: Iterable[UUID]) -> Cancelled:
-    """Cancel those of `task_ids` that wait, ask the holders of those that run, and tell the children of the cancelled."""
+    """Cancel those of `task_ids` that wait, with what that means for children, and ask the holders of those that run."""
     async with database.hot.acquire() as connection, connection.transaction():
         rows = await connection.fetch(sql.request_cancel, sorted(task_ids))
         ended = [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
         return Cancelled(rows, await release(connection, ended))
 
 
-async def restart(database: Database, task_ids: Sequence[UUID]) -> Restarted:
-    """Start over those of `task_ids` that ended badly.
+async def restart(database: Database, task_ids: Sequence[UUID], *, judge: bool = False) -> Restarted:
+    """Start over those of `task_ids` that ended badly. They wait for their parents that have not ended.
 
-    They wait for their parents that have not ended, which may be among them, and for no others.
+    `judge`: their parents that have ended are asked again too, so that a task fails once more whose parent has failed
+    and stays so. Otherwise a task runs whatever has failed above it: that is what somebody wants who names it.
     """
     async with database.hot.acquire() as connection, connection.transaction():
         parents = [row[0] for row in await connection.fetch(dependencies_sql.parents_of, sorted(task_ids))]
         if parents:  # none of them may end between the look at it and the commit
             await connection.execute(dependencies_sql.hold, sorted({*parents, *task_ids}))
         rows = await connection.fetch(sql.retry_by_hand, sorted(task_ids))
-        blocked, freed = await _wait_again(connection, [row["task_id"] for row in rows]) if parents else (set(), [])
+        freed: list[Freed] = []
+        if parents and rows:
+            rows = await connection.fetch(dependencies_sql.reopen, sorted(row["task_id"] for row in rows), judge)
+            freed = await release(connection, parents)
+    failed = {child.task_id for child in freed if child.status in RETRIABLE}
     waiting = [
-        Entry(row["dispatch_key"], row["priority"], str(row["task_id"])) for row in rows if row[0] not in blocked
+        Entry(row["dispatch_key"], row["priority"], str(row["task_id"])) for row in rows if row["status"] == "PENDING"
     ]
-    return Restarted(len(rows), waiting, freed)
-
-
-async def _wait_again(connection: Connection, task_ids: Sequence[UUID]) -> tuple[set[UUID], list[Freed]]:
-    """Block those of restarted tasks that have to wait; return these and the groups that have ended, and what follows."""
-    blocked = {row[0] for row in await connection.fetch(dependencies_sql.reopen, sorted(task_ids))}
-    judged = await connection.fetch(dependencies_sql.judge_groups, sorted(set(task_ids) - blocked))
-    groups = [Freed(row["task_id"], TaskStatus(row["status"]), row["dispatch_key"], row["priority"]) for row in judged]
-    ended = [group.task_id for group in groups]
-    return blocked | set(ended), groups + await release(connection, ended)
+    return Restarted(sum(row["task_id"] not in failed for row in rows), waiting, freed)
