@@ -75,18 +75,18 @@ class Engine:
         """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
         return await self._insert(connection, prepare(_request(task, args, kwargs), task))
 
-    async def submit_graph(self, graph: Graph, *, created_by: UUID | None = None) -> list[TaskHandle[Any]]:
-        """Submit tasks that wait for each other, all or none; return their handles, parents before children.
+    async def submit_graph(self, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
+        """Submit tasks that wait for each other, all or none; return their handles by the ids of their nodes.
 
         Raises:
             CyclicDependencyError: some wait for each other in a circle.
             ParentNotFoundError: one waits for a task that does not exist.
         """
-        return await self.submit_rows([row._replace(created_by=created_by) for row in graph.rows()])
+        return _by_id(await self.submit_rows(graph.rows()))
 
-    async def submit_graph_in(self, connection: Connection, graph: Graph) -> list[TaskHandle[Any]]:
+    async def submit_graph_in(self, connection: Connection, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit a graph in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        return (await insert(connection, graph.rows())).handles
+        return _by_id((await insert(connection, graph.rows())).handles)
 
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""
@@ -243,6 +243,10 @@ class Engine:
             await announce(self._broker.dispatch, freed)
         except (RedisError, OSError) as error:
             log.warning("push_left_to_the_relay", tasks=len(freed), error=str(error))
+
+
+def _by_id(handles: Iterable[TaskHandle[Any]]) -> dict[UUID, TaskHandle[Any]]:
+    return {handle.task_id: handle for handle in handles}
 
 
 def _request(task: Task[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Request:

@@ -51,7 +51,7 @@ async def test_a_diamond_runs_from_top_to_bottom(engine: Engine, worker: FakeWor
     sides = [graph.add(noop.options(after=[top])) for _ in range(2)]
     bottom = graph.add(noop.options(after=sides))
     handles = await engine.submit_graph(graph)
-    assert [handle.status for handle in handles] == ["PENDING", "BLOCKED", "BLOCKED", "BLOCKED"]
+    assert [handle.status for handle in handles.values()] == ["PENDING", "BLOCKED", "BLOCKED", "BLOCKED"]
     assert await worker.run_all() == [[top.task_id], sorted(side.task_id for side in sides), [bottom.task_id]]
     await assert_settled(database)
     assert (await row(database, bottom.task_id))["parent_task_id"] == sides[0].task_id

@@ -1,8 +1,8 @@
 """Submitting tasks that wait: tasks and edges are copied in, in the caller's transaction.
 
 Parents from outside are locked and marked first, so that an end of theirs comes either before (it is seen here) or
-after (it will see the edges). Every edge goes in unsatisfied; those of parents that have ended already are settled at once by
-the same statements as all others, so that there is one place where policies are decided.
+after (it will see the edges). Every edge goes in unsatisfied; those of parents that have ended already are settled at
+once by the same statements as all others, so that there is one place where policies are decided.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Releasing: whatever ends a task that has children tells them, in the same transaction.
 
 Every way to an end comes through here: a worker's `finish`, the rescuer, cancelling, a submission onto parents that
-have ended already. The work goes by levels in whole sets, never task by task: `settle_edges` tells the children, `doom` ends
-at once all that a policy ends further down, and only a group that ends makes another round.
+have ended already. The work goes by levels in whole sets, never task by task: `settle_edges` tells the children, `doom`
+ends at once all that a policy ends further down, and only a group that ends makes another round.
 
 An edge is satisfied once, under the lock of its parent's row, so doing it twice changes nothing. Children are locked in
 the order of their ids; those of one submission are younger than their parents, which keeps rounds in order too. Where

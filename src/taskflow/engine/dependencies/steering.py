@@ -32,7 +32,7 @@ class Cancelled(NamedTuple):
 
 
 class Restarted(NamedTuple):
-    """Tasks that start over: how many `tasks`, those that need not wait, and children that heard of groups among them."""
+    """Tasks that start over: how many, those that need not wait, and children that heard of groups among them."""
 
     tasks: int
     waiting: list[Entry]
@@ -45,7 +45,7 @@ class Restarted(NamedTuple):
 
 
 async def cancel(database: Database, task_ids: Iterable[UUID]) -> Cancelled:
-    """Cancel those of `task_ids` that wait, with what that means for children, and ask the holders of those that run."""
+    """Cancel those of `task_ids` that wait, which their children hear of, and ask the holders of those that run."""
     async with database.hot.acquire() as connection, connection.transaction():
         rows = await connection.fetch(sql.request_cancel, sorted(task_ids))
         ended = [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
