@@ -125,6 +125,14 @@ async def exits_the_process() -> None:
 
 
 @task
+async def needs(path: str) -> str:
+    """Fail for good unless a file is there."""
+    if not Path(path).exists():  # noqa: ASYNC240
+        raise NoRetry(f"{path} is missing")
+    return path
+
+
+@task
 async def returns_rubbish() -> object:
     """Return what is no JSON."""
     return object()

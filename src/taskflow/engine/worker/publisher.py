@@ -17,6 +17,7 @@ from uuid import UUID
 import asyncpg
 from redis.exceptions import RedisError
 
+from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
 from taskflow.db.outages import DATABASE_AWAY
@@ -108,6 +109,7 @@ class Publisher:
                 self._is_flushing = False
                 if self._refused:  # they stay ours, and their claims in the journal, until this process ends
                     outcomes = [o for o in outcomes if o.lease.task_id not in self._refused]
+                failpoint("ended_before_announcement")
                 if outcomes:
                     self._count(outcomes, finished.stale)
                     self._on_settled(outcomes)
