@@ -765,7 +765,7 @@ export interface paths {
         };
         /**
          * Get Task
-         * @description Get a task with its attempts, its result and its log.
+         * @description Get a task with what it waits for, its attempts, its result and its log.
          */
         get: operations["get_task"];
         put?: never;
@@ -775,6 +775,66 @@ export interface paths {
          * @description Cancel a task; one that runs is asked to stop and ends a little later.
          */
         delete: operations["cancel_task"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Graph
+         * @description Get all tasks that hang together with one, and what they wait for.
+         */
+        get: operations["get_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/graph/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Subtree
+         * @description Cancel a task and everything below it; what runs is asked to stop and ends a little later.
+         */
+        post: operations["cancel_subtree"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/graph/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry From Failed
+         * @description Start over what failed above a task or below it, and all that failed or was skipped because of that.
+         */
+        post: operations["retry_from_failed"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -854,6 +914,26 @@ export interface paths {
          * @description Cancel all tasks that match; those that run are asked to stop and end a little later.
          */
         post: operations["cancel_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Graph
+         * @description Submit up to 10,000 tasks that wait for each other, all or none.
+         */
+        post: operations["create_graph"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1285,6 +1365,58 @@ export interface components {
             total_attempts: number;
         };
         /**
+         * DependencyOut
+         * @description A task that another waits for, or has waited for.
+         */
+        DependencyOut: {
+            on_failure: components["schemas"]["OnFailure"];
+            on_success: components["schemas"]["OnSuccess"];
+            /**
+             * Parent Id
+             * Format: uuid
+             */
+            parent_id: string;
+            /**
+             * Satisfied At
+             * @description When the parent's end was dealt with.
+             */
+            satisfied_at: string | null;
+            status: components["schemas"]["TaskStatus"] | null;
+            /** Task Name */
+            task_name: string | null;
+        };
+        /**
+         * EdgeOut
+         * @description One task that waits, or has waited, for another.
+         */
+        EdgeOut: {
+            /**
+             * Arguments
+             * @description Where the parent's result goes: keyword arguments of the child, with a place if that is a list.
+             */
+            arguments: [
+                string,
+                number | null
+            ][] | null;
+            /**
+             * Child Id
+             * Format: uuid
+             */
+            child_id: string;
+            on_failure: components["schemas"]["OnFailure"];
+            on_success: components["schemas"]["OnSuccess"];
+            /**
+             * Parent Id
+             * Format: uuid
+             */
+            parent_id: string;
+            /**
+             * Satisfied At
+             * @description When the parent's end was dealt with.
+             */
+            satisfied_at: string | null;
+        };
+        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -1378,6 +1510,139 @@ export interface components {
          * @enum {string}
          */
         FireStatus: "FIRED" | "WAITING" | "SKIPPED";
+        /**
+         * GraphCreated
+         * @description A graph that was accepted: task ids by the names of its tasks and groups, parents before children.
+         */
+        GraphCreated: {
+            /** Task Ids */
+            task_ids: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * GraphGroup
+         * @description Tasks that are waited for together: it ends with the last of them, FAILED unless all have completed.
+         */
+        GraphGroup: {
+            /** Members */
+            members: string[];
+            /** Name */
+            name: string;
+        };
+        /**
+         * GraphOut
+         * @description The tasks that hang together with one, and the edges between them.
+         */
+        GraphOut: {
+            /** Edges */
+            edges: components["schemas"]["EdgeOut"][];
+            /**
+             * Nodes
+             * @description By age.
+             */
+            nodes: components["schemas"]["NodeOut"][];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /**
+             * Truncated
+             * @description There are more tasks than `limit`; these are the nearest.
+             */
+            truncated: boolean;
+        };
+        /**
+         * GraphParent
+         * @description What a task of a graph waits for, with a policy.
+         */
+        GraphParent: {
+            /**
+             * @description When the parent does not complete.
+             * @default fail
+             */
+            on_failure: components["schemas"]["OnFailure"];
+            /**
+             * @description `skip` makes this a task for failures only.
+             * @default run
+             */
+            on_success: components["schemas"]["OnSuccess"];
+            /**
+             * Parent
+             * @description The name of a task or group of this graph, or the id of an earlier task.
+             */
+            parent: string;
+        };
+        /**
+         * GraphTask
+         * @description A task of a graph.
+         */
+        GraphTask: {
+            /**
+             * After
+             * @description What it waits for: names, or names with policies.
+             */
+            after?: (string | components["schemas"]["GraphParent"])[];
+            /**
+             * Args
+             * @description An object is keyword arguments, a list is positional ones.
+             */
+            args?: {
+                [key: string]: unknown;
+            } | unknown[];
+            /**
+             * Kwargs
+             * @description Keyword arguments beside a list of positional ones.
+             */
+            kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Max Retries
+             * @description By default the task's own.
+             */
+            max_retries?: number | null;
+            /**
+             * Name
+             * @description What it is called within this graph.
+             * @example report
+             */
+            name: string;
+            /**
+             * Priority
+             * @description CRITICAL 10, HIGH 8, MEDIUM 5, LOW 2, or a number; by default the task's own.
+             * @example HIGH
+             */
+            priority?: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | number | null;
+            /**
+             * Queue
+             * @description By default the task's own.
+             */
+            queue?: string | null;
+            /**
+             * Results
+             * @description Keyword arguments that take what parents return: of one, or a list of what several do.
+             */
+            results?: {
+                [key: string]: string | string[];
+            };
+            /**
+             * Scheduled At
+             * @description Not before this instant.
+             */
+            scheduled_at?: string | null;
+            /**
+             * Task Name
+             * @example resize
+             */
+            task_name: string;
+            /**
+             * Timeout Seconds
+             * @description By default the task's own.
+             */
+            timeout_seconds?: number | null;
+        };
         /**
          * Health
          * @description The process lives.
@@ -1655,6 +1920,16 @@ export interface components {
          */
         MisfirePolicy: "skip" | "once" | "all";
         /**
+         * NewGraph
+         * @description Tasks that wait for each other, all or none.
+         */
+        NewGraph: {
+            /** Groups */
+            groups?: components["schemas"]["GraphGroup"][];
+            /** Tasks */
+            tasks: components["schemas"]["GraphTask"][];
+        };
+        /**
          * NewKey
          * @description An API key to make for yourself.
          */
@@ -1788,6 +2063,11 @@ export interface components {
          */
         NewTask: {
             /**
+             * After
+             * @description Tasks that must end first: ids, or ids with policies.
+             */
+            after?: (string | components["schemas"]["ParentTask"])[];
+            /**
              * Args
              * @description An object is keyword arguments, a list is positional ones.
              */
@@ -1817,6 +2097,13 @@ export interface components {
              * @description By default the task's own.
              */
             queue?: string | null;
+            /**
+             * Results
+             * @description Keyword arguments that take what parents return: of one, or a list of what several do.
+             */
+            results?: {
+                [key: string]: string | string[];
+            };
             /**
              * Scheduled At
              * @description Not before this instant.
@@ -1860,6 +2147,49 @@ export interface components {
             /** @default viewer */
             role: components["schemas"]["Role"];
         };
+        /**
+         * NodeOut
+         * @description A task of a graph.
+         */
+        NodeOut: {
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Is Group */
+            is_group: boolean;
+            /** Pending Parents */
+            pending_parents: number;
+            /** Priority */
+            priority: number;
+            /** Queue */
+            queue: string;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["TaskStatus"];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Task Name */
+            task_name: string;
+        };
+        /**
+         * OnFailure
+         * @description What a parent that did not complete means for its child.
+         * @enum {string}
+         */
+        OnFailure: "fail" | "skip" | "run";
+        /**
+         * OnSuccess
+         * @description What a parent that completed means for its child.
+         * @enum {string}
+         */
+        OnSuccess: "run" | "skip";
         /**
          * OverlapPolicy
          * @description What becomes of an instant while the schedule's last task is under way.
@@ -1985,6 +2315,27 @@ export interface components {
              * @description Pass it as `cursor` for the next page; null at the end.
              */
             next_cursor?: string | null;
+        };
+        /**
+         * ParentTask
+         * @description A task to wait for, with a policy.
+         */
+        ParentTask: {
+            /**
+             * @description When the parent does not complete.
+             * @default fail
+             */
+            on_failure: components["schemas"]["OnFailure"];
+            /**
+             * @description `skip` makes this a task for failures only.
+             * @default run
+             */
+            on_success: components["schemas"]["OnSuccess"];
+            /**
+             * Parent
+             * Format: uuid
+             */
+            parent: string;
         };
         /**
          * PreviewIn
@@ -2588,7 +2939,7 @@ export interface components {
         };
         /**
          * TaskDetail
-         * @description A task with its attempts, its result and its first 1,000 log lines.
+         * @description A task with its attempts, its result, its first 1,000 log lines, and the first 1,000 tasks that it waits for.
          */
         TaskDetail: {
             /** Campaign Id */
@@ -2606,6 +2957,8 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
+            /** Dependencies */
+            dependencies: components["schemas"]["DependencyOut"][];
             /**
              * Due At
              * @description When it becomes PENDING; also of a retry.
@@ -2621,6 +2974,11 @@ export interface components {
             max_retries: number;
             /** Parent Task Id */
             parent_task_id: string | null;
+            /**
+             * Pending Parents
+             * @description How many tasks it waits for.
+             */
+            pending_parents: number;
             /** Priority */
             priority: number;
             /** Priority Name */
@@ -2691,6 +3049,11 @@ export interface components {
             max_retries: number;
             /** Parent Task Id */
             parent_task_id: string | null;
+            /**
+             * Pending Parents
+             * @description How many tasks it waits for.
+             */
+            pending_parents: number;
             /** Priority */
             priority: number;
             /** Priority Name */
@@ -4478,6 +4841,102 @@ export interface operations {
             };
         };
     };
+    get_graph: {
+        parameters: {
+            query?: {
+                /** @description The nearest so many tasks. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_subtree: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cancelled"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_from_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_task_logs: {
         parameters: {
             query?: {
@@ -4601,6 +5060,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Cancelled"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_graph: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGraph"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphCreated"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
