@@ -146,7 +146,11 @@ class Task(Generic[P, R]):
         Raises:
             InvalidTaskArgumentsError: there are too many of them, or one is given twice.
         """
-        return dict(kwargs or {}) if self._arguments is None else self._arguments.named(args, kwargs)
+        if self._arguments is not None:
+            return self._arguments.named(args, kwargs)
+        if args:
+            raise InvalidTaskArgumentsError(f"{self.name}: a batch task takes results of others by name only.")
+        return dict(kwargs or {})
 
     def validate_some(self, given: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
         """Return arguments by name, as `validate` does, but for those that are not known before the task runs.

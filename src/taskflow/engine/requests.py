@@ -8,7 +8,7 @@ from uuid import UUID
 
 from taskflow.base.ids import uuid7
 from taskflow.engine.definition import Task, check_json, check_queue_name, registry
-from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, split_results
+from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, is_result, split_results
 from taskflow.engine.states import Priority, TaskStatus
 
 R = TypeVar("R")
@@ -146,7 +146,7 @@ def _arguments(
     args, (kwargs, results) = list(request.args), split_results(request.kwargs or {})
     if definition is None:
         return args, kwargs, results
-    if any(isinstance(value, ResultOf | list | tuple) for value in args):  # results may come by position
+    if any(map(is_result, args)):  # results may come by position
         args, (kwargs, results) = [], split_results(definition.named(args, request.kwargs))
     if results:
         checked = definition.validate_some(definition.named(args, kwargs), results.keys())

@@ -6,7 +6,7 @@ from uuid import UUID
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.engine.dependencies.graph import group_row
-from taskflow.engine.dependencies.models import After, Edge, InvalidDependencyError, OnFailure, ResultOf
+from taskflow.engine.dependencies.models import MAX_EDGES, After, Edge, InvalidDependencyError, OnFailure, ResultOf
 from taskflow.engine.dependencies.order import topological
 from taskflow.engine.dependencies.schemas import GraphGroup, GraphParent, GraphTask, NewGraph
 from taskflow.engine.dependencies.service import MAX_GRAPH
@@ -29,6 +29,9 @@ def rows_of(graph: NewGraph, created_by: UUID, first_id: UUID | None) -> dict[st
     ]
     if len(parts) > MAX_GRAPH:
         raise InvalidDependencyError(f"A graph over HTTP has at most {MAX_GRAPH:,} tasks and groups.")
+    edges = sum(len(_names(part)) for _, part in parts)
+    if edges > MAX_EDGES:  # before anything is made of them
+        raise InvalidDependencyError(f"{edges:,} edges are more than {MAX_EDGES:,}.")
     named: dict[str, tuple[str, GraphTask | GraphGroup]] = {}
     for place, part in parts:
         if named.setdefault(part.name, (place, part))[0] != place:

@@ -110,13 +110,18 @@ def split_results(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     values: dict[str, Any] = {}
     results: dict[str, list[ResultOf] | ResultOf] = {}
     for name, value in arguments.items():
-        if isinstance(value, ResultOf):
-            results[name] = value
-        elif isinstance(value, list | tuple) and value and all(isinstance(item, ResultOf) for item in value):
-            results[name] = list(value)
+        if is_result(value):
+            results[name] = value if isinstance(value, ResultOf) else list(value)
         else:
             values[name] = value
     return values, results
+
+
+def is_result(value: Any) -> bool:
+    """Tell whether an argument is the result of a parent, or a list of nothing but results."""
+    return isinstance(value, ResultOf) or (
+        isinstance(value, list | tuple) and bool(value) and all(isinstance(item, ResultOf) for item in value)
+    )
 
 
 def edges_of(after: Iterable[Parent], results: Mapping[str, list[ResultOf] | ResultOf]) -> tuple[Edge, ...]:
