@@ -1,8 +1,8 @@
 """(f) Graph: ten thousand tasks that wait for each other, submitted at once and run to the last one.
 
 A tenth of them is one chain; the others are fans: one task, then a hundred that wait for it, then one that waits for
-the hundred. The bodies do nothing. One node with two worker processes runs them, a coordinator stands by, and the time is
-that between the first start and the last end in PostgreSQL.
+the hundred. The bodies do nothing. One node with two worker processes runs them, a coordinator stands by, and the time
+is that between the first start and the last end in PostgreSQL.
 """
 
 import time

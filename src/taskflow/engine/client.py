@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
+from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.definition import InvalidTaskArgumentsError, Task
 from taskflow.engine.dependencies.graph import Graph
@@ -139,23 +140,30 @@ class Engine:
 
     async def submit_rows(self, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
         """Enqueue what was prepared, all or none, and put in line what need not wait."""
-        async with self._database.pool.acquire() as connection:
-            try:
-                if any(row.parents for row in rows):
-                    async with connection.transaction():
-                        inserted = await insert(connection, rows)
-                else:
-                    now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
-                    records = [row.record(now) for row in rows]
-                    await connection.copy_records_to_table("tasks", records=records, columns=COPY_COLUMNS)
-                    inserted = Inserted([row.handle() for row in rows], [])
-            except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
-                return [replace(row.handle(), is_new=False) for row in rows]
+        are_children = any(row.parents for row in rows)
+        try:
+            inserted = await (self._insert_graph(rows) if are_children else self._copy(rows))
+        except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
+            return [replace(row.handle(), is_new=False) for row in rows]
         await self.dispatch(inserted.handles)
-        if any(row.parents for row in rows):
+        if are_children:
             await self._announce(inserted.freed)
             await self._note_children(rows)
         return inserted.handles
+
+    async def _insert_graph(self, rows: Sequence[TaskRow]) -> Inserted:
+        async def work() -> Inserted:
+            async with self._database.hot.acquire() as connection, connection.transaction():
+                return await insert(connection, rows)
+
+        return await repeat_when_deadlocked(work)
+
+    async def _copy(self, rows: Sequence[TaskRow]) -> Inserted:
+        async with self._database.pool.acquire() as connection:
+            now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
+            records = [row.record(now) for row in rows]
+            await connection.copy_records_to_table("tasks", records=records, columns=COPY_COLUMNS)
+        return Inserted([row.handle() for row in rows], [])
 
     async def cancel(self, task_id: UUID) -> TaskStatus:
         """Cancel a task that waits, or ask its worker to cancel it while it runs; return its status now.

@@ -1,6 +1,11 @@
 -- The statements of dependencies. They run on `database.hot`. Order of tables in every transaction: tasks that are (or
 -- may become) parents, edges, children; the rows of one statement by id. Whoever looks for open edges of a parent holds
 -- its row, and looks in a statement of its own: only that one sees the edges that others committed a moment before.
+--
+-- Plans are made while the tables are empty, or after a graph of another shape. What is looked up row by row is therefore
+-- written so that nothing else can be planned: LATERAL with OFFSET 0 is done once a row, and what comes out of an array
+-- counts as ten rows, however many it is. Edges are updated by the place (ctid) where they were found a moment before:
+-- by their key, the planner may take the index on child_id, and read ten thousand edges of one child for each of them.
 
 -- ───────────────────────────────────────────── releasing ────────────────────────────────────────────
 
@@ -8,21 +13,30 @@
 -- The open edges of parents that have ended are satisfied, and their children hear of it, each of them once: it waits
 -- for fewer, is released, or ends as the policy says. A group that has waited for its last member ends. A parent that
 -- is gone altogether counts as cancelled.
-WITH edges AS (
-  UPDATE task_dependencies AS d SET satisfied_at = now()
+WITH open AS MATERIALIZED (
+  SELECT d.place, d.parent_id, d.child_id, coalesce(p.status, 'CANCELLED') AS parent_status,
+         dependency_verdict(coalesce(p.status, 'CANCELLED'), d.on_success, d.on_failure) AS verdict
   FROM unnest($1::uuid[]) AS o (task_id) LEFT JOIN tasks p ON p.task_id = o.task_id
-  WHERE d.parent_id = o.task_id AND d.satisfied_at IS NULL AND (p.completed_at IS NOT NULL OR p.task_id IS NULL)
-  RETURNING d.child_id, d.parent_id, coalesce(p.status, 'CANCELLED') AS parent_status,
-            dependency_verdict(coalesce(p.status, 'CANCELLED'), d.on_success, d.on_failure) AS verdict
+  CROSS JOIN LATERAL (
+    SELECT d.ctid AS place, d.* FROM task_dependencies d
+    WHERE d.parent_id = o.task_id AND d.satisfied_at IS NULL OFFSET 0
+  ) AS d
+  WHERE p.completed_at IS NOT NULL OR p.task_id IS NULL
+), edges AS (
+  UPDATE task_dependencies AS d SET satisfied_at = now()
+  FROM (SELECT array_agg(place), array_agg(parent_status), array_agg(verdict) FROM open)
+    AS a (places, statuses, verdicts),
+    unnest(a.places, a.statuses, a.verdicts) AS e (place, parent_status, verdict)
+  WHERE d.ctid = e.place
+  RETURNING d.child_id, d.parent_id, e.parent_status, e.verdict
 ), news AS (
   SELECT child_id, count(*) AS satisfied, count(*) FILTER (WHERE parent_status <> 'COMPLETED') AS failed,
          max(verdict) AS verdict, -- FAILED before CANCELLED
          (array_agg(format('parent %s ended %s', parent_id, parent_status) ORDER BY verdict DESC NULLS LAST))[1] AS why
   FROM edges GROUP BY child_id
 ), held AS MATERIALIZED (
-  SELECT t.task_id, n.satisfied, n.failed, n.verdict, n.why
-  FROM news n JOIN tasks t ON t.task_id = n.child_id AND t.status = 'BLOCKED'
-  ORDER BY t.task_id FOR UPDATE OF t
+  SELECT n.* FROM (SELECT * FROM news ORDER BY child_id) AS n
+  CROSS JOIN LATERAL (SELECT FROM tasks t WHERE t.task_id = n.child_id AND t.status = 'BLOCKED' FOR UPDATE) AS t
 ), told AS (
   UPDATE tasks AS t
   SET pending_parents = t.pending_parents - h.satisfied, failed_parents = t.failed_parents + h.failed,
@@ -39,7 +53,10 @@ WITH edges AS (
       failed_at = CASE WHEN h.verdict = 'FAILED'
                          OR (h.verdict IS NULL AND t.pending_parents <= h.satisfied
                              AND t.task_name = 'taskflow.group' AND t.failed_parents + h.failed > 0) THEN now() END
-  FROM held h WHERE t.task_id = h.task_id AND t.status = 'BLOCKED'
+  FROM (SELECT array_agg(child_id), array_agg(satisfied::int), array_agg(failed::int), array_agg(verdict), array_agg(why)
+        FROM held) AS a (children, satisfied, failed, verdicts, whys),
+       unnest(a.children, a.satisfied, a.failed, a.verdicts, a.whys) AS h (task_id, satisfied, failed, verdict, why)
+  WHERE t.task_id = h.task_id
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.has_children, t.failed_parents, h.verdict, h.why
 ), reasons AS (
   INSERT INTO task_results (task_id, error_message)
@@ -55,25 +72,37 @@ SELECT task_id, status, dispatch_key, priority, has_children FROM told WHERE sta
 -- name: doom
 -- All that must fail or be skipped because these have, however far down, in one statement. Groups stop it: they wait for
 -- their last member. Satisfying the edges on the way is `settle_edges`'s.
-WITH RECURSIVE doomed (task_id, verdict, why) AS (
-  SELECT t.task_id, t.status::text, NULL::text FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t USING (task_id)
+WITH RECURSIVE doomed (task_id, verdict) AS ( -- ids and verdicts alone: each pair is followed once, by however many ways
+  SELECT t.task_id, t.status::text FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t USING (task_id)
   UNION
-  SELECT d.child_id, dependency_verdict(p.verdict, d.on_success, d.on_failure),
-         format('parent %s ended %s', p.task_id, p.verdict)
+  SELECT d.child_id, d.verdict
   FROM doomed p
-  JOIN task_dependencies d ON d.parent_id = p.task_id AND d.satisfied_at IS NULL
-  JOIN tasks c ON c.task_id = d.child_id AND c.status = 'BLOCKED'
-  WHERE dependency_verdict(p.verdict, d.on_success, d.on_failure) IS NOT NULL
+  CROSS JOIN LATERAL (
+    SELECT d.child_id, dependency_verdict(p.verdict, d.on_success, d.on_failure) AS verdict
+    FROM task_dependencies d WHERE d.parent_id = p.task_id AND d.satisfied_at IS NULL OFFSET 0
+  ) AS d
+  CROSS JOIN LATERAL (
+    SELECT FROM tasks c WHERE d.verdict IS NOT NULL AND c.task_id = d.child_id AND c.status = 'BLOCKED' OFFSET 0
+  ) AS c
+), reached AS (
+  SELECT d.child_id AS task_id, dependency_verdict(p.verdict, d.on_success, d.on_failure) AS verdict,
+         format('parent %s ended %s', p.task_id, p.verdict) AS why
+  FROM doomed p
+  CROSS JOIN LATERAL (
+    SELECT * FROM task_dependencies d WHERE d.parent_id = p.task_id AND d.satisfied_at IS NULL OFFSET 0
+  ) AS d
 ), verdicts AS (
   SELECT task_id, max(verdict) AS verdict, (array_agg(why ORDER BY verdict DESC))[1] AS why
-  FROM doomed WHERE why IS NOT NULL GROUP BY task_id
+  FROM reached WHERE verdict IS NOT NULL GROUP BY task_id
 ), held AS MATERIALIZED (
-  SELECT t.task_id, v.verdict, v.why FROM verdicts v JOIN tasks t ON t.task_id = v.task_id AND t.status = 'BLOCKED'
-  ORDER BY t.task_id FOR UPDATE OF t
+  SELECT v.* FROM (SELECT * FROM verdicts ORDER BY task_id) AS v
+  CROSS JOIN LATERAL (SELECT FROM tasks t WHERE t.task_id = v.task_id AND t.status = 'BLOCKED' FOR UPDATE) AS t
 ), ended AS (
   UPDATE tasks AS t
   SET status = h.verdict, completed_at = now(), failed_at = CASE WHEN h.verdict = 'FAILED' THEN now() END
-  FROM held h WHERE t.task_id = h.task_id AND t.status = 'BLOCKED'
+  FROM (SELECT array_agg(task_id), array_agg(verdict), array_agg(why) FROM held) AS a (ids, verdicts, whys),
+       unnest(a.ids, a.verdicts, a.whys) AS h (task_id, verdict, why)
+  WHERE t.task_id = h.task_id
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.has_children, h.why
 ), reasons AS (
   INSERT INTO task_results (task_id, error_message)
@@ -127,7 +156,8 @@ WITH RECURSIVE below (task_id) AS (
   UNION
   SELECT d.child_id FROM below b JOIN task_dependencies d ON d.parent_id = b.task_id
 )
-SELECT t.task_id FROM below b JOIN tasks t ON t.task_id = b.task_id WHERE t.completed_at IS NULL;
+SELECT b.task_id FROM below b
+CROSS JOIN LATERAL (SELECT FROM tasks t WHERE t.task_id = b.task_id AND t.completed_at IS NULL OFFSET 0) AS t;
 
 -- name: failed_around
 -- What has to start over when a task's graph goes on from where it failed: whatever ended badly by itself above the task
@@ -141,27 +171,38 @@ WITH RECURSIVE above (task_id) AS (
   UNION
   SELECT d.child_id FROM below b JOIN task_dependencies d ON d.parent_id = b.task_id
 ), causes AS (
-  SELECT t.task_id FROM (SELECT task_id FROM above UNION SELECT task_id FROM below) AS o
-  JOIN tasks t ON t.task_id = o.task_id AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
+  SELECT o.task_id FROM (SELECT task_id FROM above UNION SELECT task_id FROM below) AS o
+  CROSS JOIN LATERAL (
+    SELECT t.task_name FROM tasks t
+    WHERE t.task_id = o.task_id AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED') OFFSET 0
+  ) AS t
   WHERE NOT EXISTS (
-    SELECT FROM task_dependencies d JOIN tasks p ON p.task_id = d.parent_id AND p.completed_at IS NOT NULL
-    WHERE d.child_id = t.task_id
+    SELECT FROM task_dependencies d CROSS JOIN LATERAL (
+      SELECT p.status FROM tasks p WHERE p.task_id = d.parent_id AND p.completed_at IS NOT NULL OFFSET 0
+    ) AS p
+    WHERE d.child_id = o.task_id
       AND (dependency_verdict(p.status, d.on_success, d.on_failure) IS NOT NULL
-           OR (t.task_name = 'taskflow.group' AND p.status <> 'COMPLETED')))
+           OR (t.task_name = 'taskflow.group' AND p.status <> 'COMPLETED'))
+    OFFSET 0)
 ), again (task_id) AS (
   SELECT task_id FROM causes
   UNION
   SELECT c.task_id FROM again a
-  JOIN tasks p ON p.task_id = a.task_id
-  JOIN task_dependencies d ON d.parent_id = p.task_id
-  JOIN tasks c ON c.task_id = d.child_id AND c.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
-  WHERE dependency_verdict(p.status, d.on_success, d.on_failure) IS NOT NULL
-     OR (c.task_name = 'taskflow.group' AND p.status <> 'COMPLETED')
+  CROSS JOIN LATERAL (SELECT p.status FROM tasks p WHERE p.task_id = a.task_id OFFSET 0) AS p
+  CROSS JOIN LATERAL (SELECT * FROM task_dependencies d WHERE d.parent_id = a.task_id OFFSET 0) AS d
+  CROSS JOIN LATERAL (
+    SELECT c.task_id FROM tasks c
+    WHERE c.task_id = d.child_id AND c.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
+      AND (dependency_verdict(p.status, d.on_success, d.on_failure) IS NOT NULL
+           OR (c.task_name = 'taskflow.group' AND p.status <> 'COMPLETED'))
+    OFFSET 0
+  ) AS c
 )
 SELECT task_id FROM again;
 
 -- name: parents_of
-SELECT DISTINCT d.parent_id FROM unnest($1::uuid[]) AS o (task_id) JOIN task_dependencies d ON d.child_id = o.task_id;
+SELECT DISTINCT d.parent_id FROM unnest($1::uuid[]) AS o (task_id)
+CROSS JOIN LATERAL (SELECT d.parent_id FROM task_dependencies d WHERE d.child_id = o.task_id OFFSET 0) AS d;
 
 -- name: hold
 -- Lock tasks in order.
@@ -171,12 +212,18 @@ SELECT task_id FROM tasks WHERE task_id = ANY($1::uuid[]) ORDER BY task_id FOR U
 -- Tasks that start over ($1) wait once more: for all their parents ($2), which are then judged again, or only for those
 -- that have not ended, because somebody wants them to run whatever has failed. Groups always wait for all. Answers what
 -- each of them is then.
-WITH opened AS (
+WITH wanted AS MATERIALIZED (
+  SELECT d.place FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks c ON c.task_id = o.task_id
+  CROSS JOIN LATERAL (
+    SELECT d.ctid AS place, d.parent_id FROM task_dependencies d WHERE d.child_id = o.task_id OFFSET 0
+  ) AS d
+  LEFT JOIN LATERAL (SELECT p.completed_at IS NULL AS is_live FROM tasks p WHERE p.task_id = d.parent_id OFFSET 0) AS p
+    ON true
+  WHERE $2 OR c.task_name = 'taskflow.group' OR p.is_live
+), opened AS (
   UPDATE task_dependencies AS d SET satisfied_at = NULL
-  FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks c ON c.task_id = o.task_id
-  WHERE d.child_id = o.task_id
-    AND ($2 OR c.task_name = 'taskflow.group'
-         OR EXISTS (SELECT FROM tasks p WHERE p.task_id = d.parent_id AND p.completed_at IS NULL))
+  FROM (SELECT array_agg(place) FROM wanted) AS a (places), unnest(a.places) AS e (place)
+  WHERE d.ctid = e.place
   RETURNING d.child_id
 ), waits AS ( -- a sum, because a join of two such sets would compare each with each here
   SELECT task_id, sum(parents)::int AS parents
@@ -186,7 +233,8 @@ WITH opened AS (
 )
 UPDATE tasks AS t
 SET status = CASE WHEN w.parents > 0 THEN 'BLOCKED' ELSE 'PENDING' END, pending_parents = w.parents, failed_parents = 0
-FROM waits w WHERE t.task_id = w.task_id AND t.status IN ('PENDING', 'BLOCKED')
+FROM (SELECT array_agg(task_id), array_agg(parents) FROM waits) AS a (ids, counts), unnest(a.ids, a.counts) AS w (task_id, parents)
+WHERE t.task_id = w.task_id AND t.status IN ('PENDING', 'BLOCKED')
 RETURNING t.task_id, t.status, t.dispatch_key, t.priority;
 
 -- ────────────────────────────────────────────── reading ─────────────────────────────────────────────
@@ -212,7 +260,8 @@ ORDER BY t.task_id;
 
 -- name: edges_to
 SELECT d.parent_id, d.child_id, d.on_success, d.on_failure, d.arguments, d.satisfied_at
-FROM unnest($1::uuid[]) AS o (task_id) JOIN task_dependencies d ON d.child_id = o.task_id
+FROM unnest($1::uuid[]) AS o (task_id)
+CROSS JOIN LATERAL (SELECT * FROM task_dependencies d WHERE d.child_id = o.task_id OFFSET 0) AS d
 ORDER BY d.child_id, d.parent_id;
 
 -- name: parents
@@ -234,12 +283,12 @@ SELECT pg_advisory_xact_lock(hashtext('taskflow.dependencies'));
 
 -- name: edges_below
 -- Every edge further down from a task.
-WITH RECURSIVE below (task_id, parent_id) AS (
-  SELECT $1::uuid, NULL::uuid
+WITH RECURSIVE below (task_id) AS (
+  SELECT $1::uuid
   UNION
-  SELECT d.child_id, d.parent_id FROM below b JOIN task_dependencies d ON d.parent_id = b.task_id
+  SELECT d.child_id FROM below b JOIN task_dependencies d ON d.parent_id = b.task_id
 )
-SELECT task_id, parent_id FROM below WHERE parent_id IS NOT NULL;
+SELECT d.child_id, d.parent_id FROM below b JOIN task_dependencies d ON d.parent_id = b.task_id;
 
 -- name: block
 -- A task that has not started waits for one more; nothing when it has started or ended.

@@ -8,6 +8,7 @@ import asyncpg
 
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
+from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Database
 from taskflow.engine.dependencies.release import Freed, announce, release
 from taskflow.engine.dependencies.release import sql as dependencies_sql
@@ -46,8 +47,12 @@ class Restarted(NamedTuple):
 
 async def cancel(database: Database, task_ids: Iterable[UUID]) -> Cancelled:
     """Cancel those of `task_ids` that wait, which their children hear of, and ask the holders of those that run."""
+    return await repeat_when_deadlocked(lambda: _cancel(database, sorted(task_ids)))
+
+
+async def _cancel(database: Database, task_ids: Sequence[UUID]) -> Cancelled:
     async with database.hot.acquire() as connection, connection.transaction():
-        rows = await connection.fetch(sql.request_cancel, sorted(task_ids))
+        rows = await connection.fetch(sql.request_cancel, task_ids)
         ended = [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
         return Cancelled(rows, await release(connection, ended))
 
@@ -58,11 +63,15 @@ async def restart(database: Database, task_ids: Sequence[UUID], *, judge: bool =
     `judge`: their parents that have ended are asked again too, so that a task fails once more whose parent has failed
     and stays so. Otherwise a task runs whatever has failed above it: that is what somebody wants who names it.
     """
+    return await repeat_when_deadlocked(lambda: _restart(database, sorted(task_ids), judge))
+
+
+async def _restart(database: Database, task_ids: Sequence[UUID], judge: bool) -> Restarted:
     async with database.hot.acquire() as connection, connection.transaction():
-        parents = [row[0] for row in await connection.fetch(dependencies_sql.parents_of, sorted(task_ids))]
+        parents = [row[0] for row in await connection.fetch(dependencies_sql.parents_of, task_ids)]
         if parents:  # none of them may end between the look at it and the commit
             await connection.execute(dependencies_sql.hold, sorted({*parents, *task_ids}))
-        rows = await connection.fetch(sql.retry_by_hand, sorted(task_ids))
+        rows = await connection.fetch(sql.retry_by_hand, task_ids)
         freed: list[Freed] = []
         if parents and rows:
             rows = await connection.fetch(dependencies_sql.reopen, sorted(row["task_id"] for row in rows), judge)
