@@ -25,6 +25,7 @@ _AIMS = {
 _HEADLINES = {
     "engine": "Engine: enqueue, drain and latency",
     "schedule": "Schedule",
+    "graph": "Graph",
     "campaign": "Campaign",
     "import": "Import",
 }

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,3 +210,25 @@ async def test_watching_a_task_ends_with_it_and_tells_how_it_ended(
     out, _ = await asyncio.wait_for(watching.communicate(), 30)
     assert sorted(out.decode().splitlines()) == sorted([f"{done}  COMPLETED", f"{failed}  FAILED"])
     assert watching.returncode == 1
+
+
+async def test_a_graph_is_submitted_shown_cancelled_and_retried(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "graph.json"
+    file.write_text(
+        json.dumps({"tasks": [{"name": "a", "task_name": "x"}, {"name": "b", "task_name": "y", "after": ["a"]}]})
+    )
+    created: Any = await shell.json("task", "submit-graph", str(file))
+    a, b = created["task_ids"]["a"], created["task_ids"]["b"]
+    after: Any = await shell.json("task", "submit", "z", "--after", b)
+    assert after["status"] == "BLOCKED"
+    code, out, _ = await shell.run("task", "graph", b)
+    assert code == 0
+    assert [line.split()[0::2] for line in out.splitlines()[1:]] == [["1", "x", "-"], ["2", "y", "1"], ["3", "z", "2"]]
+    _, out, _ = await shell.run("task", "get", b)
+    assert f"after {a}  x  PENDING" in out
+    assert await shell.json("task", "cancel", "--subtree", a) == [{"task_id": a, "cancelled": 3}]
+    assert await shell.json("task", "retry", "--from-failed", b) == [{"task_id": b, "retried": 3}]
+    file.write_text('{"tasks": [{"name": "a", "task_name": "x", "after": ["a"]}]}')
+    code, _, err = await shell.run("task", "submit-graph", str(file))
+    assert code == 5
+    assert "in a circle: a → a." in err

@@ -6,10 +6,12 @@ from uuid import UUID
 import pytest
 
 from support.duties import add_tasks, add_worker, age_claims, lead
+from support.sample_tasks import noop
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.db.pool import Database
+from taskflow.engine import After, Engine
 from taskflow.engine.coordinator.duty import DutyContext
 from taskflow.engine.coordinator.relay import Relay
 from taskflow.engine.coordinator.rescuer import Rescuer
@@ -93,7 +95,7 @@ async def test_a_woken_worker_cannot_end_what_was_taken_from_it(context: DutyCon
     await age_claims(database, LONG_AGO)
     rescuer = await patient(context)
     assert await rescuer.run_once(context) == 1
-    stale = await store.finish([Outcome(lease, TaskStatus.COMPLETED)])
+    stale = (await store.finish([Outcome(lease, TaskStatus.COMPLETED)])).stale
     assert stale == {lease.task_id}
     assert await rows(database, "status") == [("PENDING",)]
 
@@ -234,3 +236,18 @@ async def test_a_spent_claim_is_forgotten_and_a_busy_one_kept(context: DutyConte
     rescuer = await patient(context)
     await rescuer.run_once(context)
     assert await database.pool.fetchval("SELECT array_agg(process_id) FROM task_claims") == [processes[0]]
+
+
+async def test_the_children_of_a_task_that_a_rescue_ends_hear_of_it(
+    context: DutyContext, broker: RedisBroker, database: Database
+) -> None:
+    engine = Engine(database, broker)
+    parent = await engine.enqueue(noop)
+    runs = await engine.enqueue(noop.options(after=[After(parent, on_failure="run")], queue="released"))
+    skipped = await engine.enqueue(noop.options(after=[parent]))
+    await hold(database, broker, await add_worker(database, beat_age=LONG_AGO), [str(parent.task_id)])
+    await engine.cancel(parent.task_id)
+    assert await (await patient(context)).run_once(context) == 1
+    found = dict(await database.pool.fetch("SELECT task_id, status FROM tasks"))
+    assert found == {parent.task_id: "CANCELLED", runs.task_id: "PENDING", skipped.task_id: "CANCELLED"}
+    assert await broker.upkeep.head("released", 9) == [str(runs.task_id)]

@@ -128,5 +128,5 @@ async def test_drift_is_nothing_at_rest_and_counted_by_kind(context: DutyContext
         uuid7(),
     )
     found = await meter.measure(context)
-    assert found.counts() == {"missing": 2, "ghosts": 1, "running_lost": 1, "orphans": 1}
+    assert found.counts() == {"missing": 2, "ghosts": 1, "running_lost": 1, "blocked_lost": 0, "orphans": 1}
     await meter.run_once(context)

@@ -17,7 +17,7 @@ from support.waiting import eventually
 from taskflow.base.errors import NotFoundError
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.engine import At, Cron, Engine, Every, Schedule
+from taskflow.engine import After, At, Cron, Engine, Every, Schedule
 from taskflow.engine.coordinator import schedules as duty_module
 from taskflow.engine.coordinator.duty import DutyContext
 from taskflow.engine.coordinator.election import Election, LeadershipLostError
@@ -238,6 +238,19 @@ async def test_overlap_cancel_previous_cancels_what_waits_and_asks_what_runs(
     assert row["status"] == "RUNNING"
     assert row["cancel_requested_at"] is not None
     assert len(await task_ids(context.database)) == 3
+
+
+async def test_what_waits_for_a_task_that_an_overlap_cancels_hears_of_it(
+    context: DutyContext, engine: Engine, broker: RedisBroker
+) -> None:
+    await minutely(engine, overlap="cancel_previous")
+    await elapse(context.database, 60)
+    await Schedules().run_once(context)
+    [first] = await task_ids(context.database)
+    child = await engine.enqueue(noop.options(after=[After(first, on_failure="run")], queue="released"))
+    await elapse(context.database, 60)
+    await Schedules().run_once(context)
+    assert await broker.upkeep.head("released", 9) == [str(child.task_id)]
 
 
 async def test_a_policy_that_begins_to_matter_counts_what_is_under_way(context: DutyContext, engine: Engine) -> None:

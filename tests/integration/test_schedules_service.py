@@ -121,3 +121,9 @@ async def test_a_name_is_taken_once(engine: Engine) -> None:
     with pytest.raises(ScheduleNameTakenError, match="'x'"):
         await engine.schedules.update(other, {"name": "x"})
     assert (await engine.schedules.update(schedule_id, {"name": "z"}))["name"] == "z"
+
+
+async def test_a_task_that_waits_for_others_cannot_be_scheduled(engine: Engine) -> None:
+    parent = await engine.enqueue(noop)
+    with pytest.raises(InvalidScheduleError, match="cannot wait for others"):
+        await engine.schedule(Schedule("x", Every(60)), noop.options(after=[parent]))

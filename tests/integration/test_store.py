@@ -40,11 +40,11 @@ async def test_an_attempt_that_would_go_on_later_ends_cancelled_when_that_was_as
     await Engine(database, broker).cancel(lease.task_id)
     outcome: Outcome = end(lease)
     again: Outcome = end(lease)  # the same attempt, for a repetition after a lost reply
-    assert await TaskStore(database).finish([outcome]) == set()
+    assert (await TaskStore(database).finish([outcome])).stale == set()
     assert outcome.status == "CANCELLED"
     task = await row(database, lease.task_id)
     assert (task["status"], task["due_at"], task["failed_at"]) == ("CANCELLED", None, None)
-    assert await TaskStore(database).finish([again]) == set()
+    assert (await TaskStore(database).finish([again])).stale == set()
     assert again.status == "CANCELLED"
     assert await row(database, lease.task_id) == task
 
@@ -54,12 +54,12 @@ async def test_an_attempt_that_ended_anyway_keeps_its_end(database: Database, br
         lease = await claim(database)
         await Engine(database, broker).cancel(lease.task_id)
         outcome = end(lease)
-        assert await TaskStore(database).finish([outcome]) == set()
+        assert (await TaskStore(database).finish([outcome])).stale == set()
         assert (await row(database, lease.task_id))["status"] == outcome.status != "CANCELLED"
 
 
 async def test_a_stale_end_stays_what_it_was(database: Database) -> None:
     lease = await claim(database)
     stale = outcomes.failed(lease._replace(lease_epoch=7), 0.1, "no", retry=False)
-    assert await TaskStore(database).finish([stale]) == {lease.task_id}
+    assert (await TaskStore(database).finish([stale])).stale == {lease.task_id}
     assert stale.status == "FAILED"

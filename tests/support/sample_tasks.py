@@ -23,6 +23,12 @@ async def add(left: int, right: int) -> int:
 
 
 @task
+async def collect(numbers: list[int]) -> int:
+    """Add many."""
+    return sum(numbers)
+
+
+@task
 def add_in_a_slot(left: int, right: int) -> int:
     """Add in a process of its own."""
     current_task().log("adding", left=left)
@@ -116,6 +122,14 @@ def segfaults() -> None:
 async def exits_the_process() -> None:
     """Take the whole child down."""
     os._exit(3)
+
+
+@task
+async def needs(path: str) -> str:
+    """Fail for good unless a file is there."""
+    if not Path(path).exists():  # noqa: ASYNC240
+        raise NoRetry(f"{path} is missing")
+    return path
 
 
 @task

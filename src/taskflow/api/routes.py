@@ -14,6 +14,7 @@ from taskflow.api.websocket import endpoint as websocket
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
+from taskflow.engine.dependencies import endpoints as dependencies
 from taskflow.engine.schedules import endpoints as schedules
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
@@ -27,6 +28,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     identity.users,
     identity.api_keys,
     identity.audit_log,
+    dependencies.router,
     engine.tasks,
     engine.workers,
     engine.dead_letters,
@@ -53,6 +55,7 @@ IDEMPOTENT_PATHS = frozenset(
     {
         f"{API_PREFIX}/tasks",
         f"{API_PREFIX}/tasks/bulk",
+        f"{API_PREFIX}/tasks/graph",
         f"{API_PREFIX}/campaigns",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",

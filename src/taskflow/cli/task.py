@@ -7,6 +7,7 @@ import click
 
 from taskflow.base.terminal import printable
 from taskflow.cli.client import Client, Output, cell, json_of, speaks_http
+from taskflow.cli.task_graph import graph, steer, submit_graph
 
 _COLUMNS = ("task_id", "task_name", "status", "priority", "queue", "retry_count", "created_at")
 _STATUSES = ("PENDING", "SCHEDULED", "BLOCKED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
@@ -18,6 +19,10 @@ def task() -> None:
     """Submit, list, watch, cancel and retry tasks."""
 
 
+task.add_command(submit_graph)
+task.add_command(graph)
+
+
 @task.command()
 @click.argument("name")
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
@@ -27,6 +32,7 @@ def task() -> None:
 @click.option("--at", "scheduled_at", help="Not before this instant: 2026-01-31T09:00:00+01:00.")
 @click.option("--max-retries", type=click.IntRange(0), help="Attempts after the first.")
 @click.option("--timeout", "timeout_seconds", type=click.IntRange(1), help="Seconds an attempt may take.")
+@click.option("--after", multiple=True, metavar="TASK_ID", help="A task that must end first; may be repeated.")
 @click.option("--idempotency-key", help="A repetition under the same key returns the first task.")
 @click.option("--wait", is_flag=True, help="Wait for its end; the exit code is 1 unless it completes.")
 @speaks_http
@@ -37,6 +43,7 @@ def submit(
     arguments: tuple[str, ...],
     whole: str | None,
     priority: str | None,
+    after: tuple[str, ...],
     idempotency_key: str | None,
     wait: bool,
     **options: Any,
@@ -46,6 +53,7 @@ def submit(
         "task_name": name,
         "args": json_of(whole, "--args") if whole else dict(pair(text) for text in arguments),
         "priority": int(priority) if priority and priority.isdecimal() else priority and priority.upper(),
+        "after": list(after) or None,
         **options,
     }
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -78,8 +86,10 @@ def get(client: Client, output: Output, task_id: str) -> None:
     if output.as_json:
         output.thing(found)
         return
-    parts = {key: found.pop(key) for key in ("executions", "result", "logs")}
+    parts = {key: found.pop(key) for key in ("dependencies", "executions", "result", "logs")}
     output.thing(found)
+    for parent in parts["dependencies"]:
+        click.echo(f"after {parent['parent_id']}  {cell(parent['task_name'])}  {cell(parent['status'])}")
     for execution in parts["executions"]:
         click.echo(_attempt(execution))
     if parts["result"]:
@@ -103,18 +113,26 @@ def logs(client: Client, output: Output, task_id: str) -> None:
 
 @task.command()
 @click.argument("task_ids", nargs=-1, required=True)
+@click.option("--subtree", is_flag=True, help="And everything that waits for them, however far down.")
 @speaks_http
-def cancel(client: Client, output: Output, task_ids: tuple[str, ...]) -> None:
+def cancel(client: Client, output: Output, task_ids: tuple[str, ...], subtree: bool) -> None:
     """Cancel tasks; those that run are asked to stop."""
+    if subtree:
+        steer(client, output, task_ids, "cancel")
+        return
     rows = [client.delete(f"/tasks/{task_id}") for task_id in task_ids]
     output.things(rows, _COLUMNS, empty="")
 
 
 @task.command()
 @click.argument("task_ids", nargs=-1, required=True)
+@click.option("--from-failed", is_flag=True, help="What failed above or below them, and all that follows from it.")
 @speaks_http
-def retry(client: Client, output: Output, task_ids: tuple[str, ...]) -> None:
+def retry(client: Client, output: Output, task_ids: tuple[str, ...], from_failed: bool) -> None:
     """Start tasks over that failed, timed out or were cancelled."""
+    if from_failed:
+        steer(client, output, task_ids, "retry")
+        return
     rows = [client.post(f"/tasks/{task_id}/retry") for task_id in task_ids]
     output.things(rows, _COLUMNS, empty="")
 

@@ -10,7 +10,7 @@ was made, and when it runs, so that a row written by something else cannot reach
 import inspect
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -19,6 +19,7 @@ from pydantic import ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from taskflow.base.errors import ConfigurationError, InvalidInputError, NotFoundError
+from taskflow.engine.dependencies.models import Parent
 from taskflow.engine.states import Priority
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class Task(Generic[P, R]):
     batch: int | None = None
     delay: float | None = None
     idempotency_key: str | None = None
+    after: tuple[Parent, ...] = ()
     is_async: bool = True
     _arguments: "_Arguments | None" = field(default=None, repr=False, compare=False)
 
@@ -104,6 +106,7 @@ class Task(Generic[P, R]):
         timeout: int | None = None,
         delay: float | None = None,
         idempotency_key: str | None = None,
+        after: Sequence[Parent] = (),
     ) -> "Task[P, R]":
         """Return the task with other options for one enqueueing.
 
@@ -114,8 +117,9 @@ class Task(Generic[P, R]):
             timeout: seconds an attempt may take.
             delay: seconds until it may start.
             idempotency_key: a second enqueueing under the same key within a day returns the first task.
+            after: tasks that must end first: handles, ids, or `After` with a policy.
         """
-        changes: dict[str, Any] = {"delay": delay, "idempotency_key": idempotency_key}
+        changes: dict[str, Any] = {"delay": delay, "idempotency_key": idempotency_key, "after": tuple(after)}
         if queue is not None:
             changes["queue"] = check_queue_name(queue)
         if priority is not None:
@@ -136,38 +140,65 @@ class Task(Generic[P, R]):
             return dict(kwargs or {})
         return self._arguments.validate(args, kwargs)
 
+    def named(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        """Return arguments by name, unchecked.
+
+        Raises:
+            InvalidTaskArgumentsError: there are too many of them, or one is given twice.
+        """
+        if self._arguments is not None:
+            return self._arguments.named(args, kwargs)
+        if args:
+            raise InvalidTaskArgumentsError(f"{self.name}: a batch task takes results of others by name only.")
+        return dict(kwargs or {})
+
+    def validate_some(self, given: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
+        """Return arguments by name, as `validate` does, but for those that are not known before the task runs.
+
+        Raises:
+            InvalidTaskArgumentsError: they do not fit, or a missing one is none of the task's.
+        """
+        if self._arguments is None:
+            return dict(given)
+        return self._arguments.without(frozenset(missing)).validate((), given)
+
 
 class _Arguments:
     """The signature of a function as a Pydantic model."""
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    def __init__(self, name: str, fields: Mapping[str, Any]) -> None:
         self._name = name
-        self._signature = inspect.signature(function, eval_str=True)
+        self._fields = fields
+        self._names = tuple(fields)
+        self._parts: dict[frozenset[str], _Arguments] = {}
+        self.model = create_model(
+            f"{name}.arguments", __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields
+        )
+
+    @classmethod
+    def of(cls, name: str, function: Callable[..., Any]) -> "_Arguments":
         fields: dict[str, Any] = {}
-        for parameter in self._signature.parameters.values():
+        for parameter in inspect.signature(function, eval_str=True).parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise ConfigurationError(f"Task {name!r}: *args and **kwargs cannot be checked; name the parameters.")
             annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[parameter.name] = (annotation, default)
-        self._names = tuple(fields)
-        self.model = create_model(
-            f"{name}.arguments", __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields
-        )
+        return cls(name, fields)
+
+    def without(self, names: frozenset[str]) -> "_Arguments":
+        part = self._parts.get(names)
+        if part is None:
+            for name in sorted(names - self._fields.keys()):
+                raise InvalidTaskArgumentsError(f"{self._name} has no argument {name!r} to take a result.")
+            fields = {name: spec for name, spec in self._fields.items() if name not in names}
+            part = self._parts[names] = _Arguments(self._name, fields)
+        return part
 
     def validate(self, args: Any, kwargs: Any) -> dict[str, Any]:
         if not args and not kwargs and not self._names:
             return {}
-        given = dict(kwargs or {})
-        if args:
-            if len(args) > len(self._names):
-                raise InvalidTaskArgumentsError(
-                    f"{self._name} takes {len(self._names)} arguments, {len(args)} were given."
-                )
-            for name, value in zip(self._names, args, strict=False):
-                if name in given:
-                    raise InvalidTaskArgumentsError(f"{self._name}: {name} is given twice.")
-                given[name] = value
+        given = self.named(args, kwargs)
         try:
             checked = self.model.model_validate(given)
         except ValidationError as error:
@@ -178,6 +209,19 @@ class _Arguments:
             sentence = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems)
             raise InvalidTaskArgumentsError(f"{self._name}: {sentence}", problems=problems) from error
         return {name: getattr(checked, name) for name in self._names}
+
+    def named(self, args: Any, kwargs: Any) -> dict[str, Any]:
+        given = dict(kwargs or {})
+        if args:
+            if len(args) > len(self._names):
+                raise InvalidTaskArgumentsError(
+                    f"{self._name} takes {len(self._names)} arguments, {len(args)} were given."
+                )
+            for name, value in zip(self._names, args, strict=False):
+                if name in given:
+                    raise InvalidTaskArgumentsError(f"{self._name}: {name} is given twice.")
+                given[name] = value
+        return given
 
 
 class Registry:
@@ -293,7 +337,7 @@ def task(
             timeout=timeout,
             batch=batch,
             is_async=inspect.iscoroutinefunction(inner),
-            _arguments=None if batch else _Arguments(chosen, inner),
+            _arguments=None if batch else _Arguments.of(chosen, inner),
         )
         registry.add(definition, *aliases)
         return definition

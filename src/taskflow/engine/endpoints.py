@@ -17,13 +17,11 @@ from taskflow.engine.repository import EngineReader, TaskFilter
 from taskflow.engine.schemas import (
     Cancelled,
     DeadLetterOut,
-    ExecutionOut,
     LogOut,
     NewTask,
     NewTasks,
     Requeued,
     RequeueFilter,
-    ResultOut,
     Retried,
     TaskCreated,
     TaskDetail,
@@ -143,14 +141,8 @@ async def list_tasks(
 
 @tasks.get("/{task_id}")
 async def get_task(task_id: UUID, reader: Reader) -> TaskDetail:
-    """Get a task with its attempts, its result and its log."""
-    found = await reader.history(task_id, _FIRST_LOGS)
-    return task_detail(
-        found.task,
-        [ExecutionOut.of(row) for row in found.executions],
-        ResultOut(**dict(found.result)) if found.result else None,
-        [LogOut(**dict(row)) for row in found.logs],
-    )
+    """Get a task with what it waits for, its attempts, its result and its log."""
+    return task_detail(await reader.history(task_id, _FIRST_LOGS))
 
 
 @tasks.get("/{task_id}/logs")

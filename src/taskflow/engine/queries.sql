@@ -14,7 +14,7 @@ SET status = 'RUNNING', lease_epoch = t.lease_epoch + (t.status = 'PENDING')::in
 FROM unnest($1::uuid[]) AS wanted (task_id)
 WHERE t.task_id = wanted.task_id AND (t.status = 'PENDING' OR (t.status = 'RUNNING' AND t.claim_id = $2))
 RETURNING t.task_id, t.lease_epoch, t.task_name, t.dispatch_key, t.priority, t.retry_count, t.max_retries,
-          t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs;
+          t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs, t.has_children, t.takes_results;
 
 -- name: begin_alone
 -- A suspect is about to run: it has started after its claim, which `rescue` looks for. Nothing when its lease is gone.
@@ -46,7 +46,7 @@ WITH outcome AS (
   FROM outcome AS o
   WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.due_at, t.lease_epoch, t.worker_id, t.started_at,
-            t.task_name, o.execution, o.seconds, o.result, o.error, o.stack, o.dlq_id,
+            t.task_name, t.has_children, o.execution, o.seconds, o.result, o.error, o.stack, o.dlq_id,
             t.retry_count - o.retries + t.crash_count - o.crashes + 1 AS attempt,
             CASE WHEN o.dlq_id IS NOT NULL THEN to_jsonb(t.*) END AS task_data
 ), history AS (
@@ -67,16 +67,16 @@ WITH outcome AS (
   FROM ended WHERE dlq_id IS NOT NULL
   ON CONFLICT DO NOTHING
 )
-SELECT task_id, status, dispatch_key, priority, due_at FROM ended;
+SELECT task_id, status, has_children FROM ended;
 
 -- name: complete
--- `finish` for the commonest end: COMPLETED, nothing to keep but the attempt. Answers how many it ended; which ones
--- they were is asked (`ended_as`) only when it was not all of them.
+-- `finish` for the commonest end: COMPLETED, nothing to keep but the attempt, nobody waits for it. Answers how many it
+-- ended; which ones they were is asked (`ended_as`) only when it was not all of them.
 WITH ended AS (
   UPDATE tasks AS t
   SET status = 'COMPLETED', completed_at = now(), started_at = now() - o.seconds * interval '1 second'
   FROM unnest($1::uuid[], $2::int[], $3::float8[]) AS o (task_id, epoch, seconds)
-  WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
+  WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING' AND NOT t.has_children
   RETURNING t.task_id, t.worker_id, t.lease_epoch, t.started_at, t.retry_count + t.crash_count + 1 AS attempt,
             o.seconds, t.campaign_id
 ), history AS (
@@ -89,7 +89,8 @@ WITH ended AS (
 SELECT count(*) FROM ended;
 
 -- name: ended_as
--- What became of tasks that a `finish` did not touch: was its reply lost, or is the lease gone?
+-- What became of tasks that a `finish` did not touch: was its reply lost, is the lease gone, or (still RUNNING) have
+-- they got children since they were claimed, so that `complete` left them to `finish`?
 SELECT t.task_id, t.status, t.lease_epoch FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t USING (task_id);
 
 -- name: append_logs
@@ -140,7 +141,7 @@ SET status = CASE WHEN t.status = 'RUNNING' THEN t.status ELSE 'CANCELLED' END,
     cancel_requested_at = now()
 FROM these
 WHERE t.task_id = these.task_id AND t.status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
-RETURNING t.task_id, t.status, t.worker_id, t.dispatch_key;
+RETURNING t.task_id, t.status, t.worker_id, t.dispatch_key, t.has_children;
 
 -- name: retry_by_hand
 -- A task that ended badly starts over, with a full set of attempts; its dead letter is marked as requeued.
@@ -150,15 +151,15 @@ WITH these AS MATERIALIZED (
 ), again AS (
   UPDATE tasks AS t
   SET status = 'PENDING', completed_at = NULL, failed_at = NULL, cancel_requested_at = NULL, retry_count = 0,
-      crash_count = 0, worker_id = NULL, claim_id = NULL
+      crash_count = 0, worker_id = NULL, claim_id = NULL, pending_parents = 0
   FROM these
   WHERE t.task_id = these.task_id AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
-  RETURNING t.task_id, t.dispatch_key, t.priority
+  RETURNING t.task_id, t.status, t.dispatch_key, t.priority
 ), letters AS (
   UPDATE dead_letter_queue SET requeued_at = now()
   WHERE task_id IN (SELECT task_id FROM again) AND requeued_at IS NULL
 )
-SELECT task_id, dispatch_key, priority FROM again;
+SELECT task_id, status, dispatch_key, priority FROM again;
 
 -- name: status_of
 SELECT status FROM tasks WHERE task_id = $1;

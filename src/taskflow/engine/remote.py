@@ -9,7 +9,7 @@ here, so that repeating a call whose answer was lost never makes a second task.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, Self, TypeVar
 from uuid import UUID
@@ -20,8 +20,10 @@ from pydantic_core import to_jsonable_python
 from taskflow.base.errors import UnavailableError
 from taskflow.base.ids import uuid7
 from taskflow.base.remote_errors import error_of
-from taskflow.engine.definition import Task, check_json
-from taskflow.engine.requests import TaskHandle
+from taskflow.engine.definition import Task
+from taskflow.engine.dependencies.graph import Graph
+from taskflow.engine.dependencies.models import GROUP, Edge
+from taskflow.engine.requests import Request, TaskHandle, TaskRow, prepare
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.states import TaskStatus
 
@@ -56,15 +58,53 @@ def _enqueue_many(task: Task[..., Any], calls: Iterable[Mapping[str, Any]]) -> _
 
 
 def _new_task(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "task_name": task.name,
-        "args": check_json(task.validate(args, kwargs), "The set of arguments"),
-        "queue": task.queue,
-        "priority": task.priority,
-        "max_retries": task.max_retries,
-        "timeout_seconds": task.timeout,
-        "scheduled_at": None if task.delay is None else (datetime.now(UTC) + timedelta(seconds=task.delay)).isoformat(),
+    return _task_body(prepare(Request(task.name, args, dict(kwargs), after=task.after), task))
+
+
+def _task_body(row: TaskRow) -> dict[str, Any]:
+    at = None if row.delay is None else (datetime.now(UTC) + timedelta(seconds=row.delay)).isoformat()
+    body = {
+        "task_name": row.task_name,
+        "args": row.kwargs or {},
+        "queue": row.queue,
+        "priority": row.priority,
+        "max_retries": row.max_retries,
+        "timeout_seconds": row.timeout,
+        "scheduled_at": at,
     }
+    if row.parents:
+        body |= {"after": [_parent(edge) for edge in row.parents], "results": _results(row.parents)}
+    return body
+
+
+def _parent(edge: Edge) -> dict[str, str]:
+    return {"parent": str(edge.parent_id), "on_failure": edge.on_failure, "on_success": edge.on_success}
+
+
+def _results(edges: Iterable[Edge]) -> dict[str, str | list[str]]:
+    """Return the arguments that take results, and whose: of one, or of several in their order."""
+    found: dict[str, str | list[str]] = {}
+    places = [(name, place, str(edge.parent_id)) for edge in edges for name, place in edge.arguments]
+    for name, _, parent in sorted(places, key=lambda one: (one[0], one[1] or 0)):
+        found[name] = [*found.get(name, ()), parent]
+    single = {name for name, place, _ in places if place is None}
+    return {name: parents[0] if name in single else parents for name, parents in found.items()}
+
+
+def _graph(graph: Graph) -> _Call:
+    rows = graph.rows()
+    tasks = [_task_body(row) | {"name": str(row.task_id)} for row in rows if row.task_name != GROUP]
+    groups = [
+        {"name": str(row.task_id), "members": [str(edge.parent_id) for edge in row.parents]}
+        for row in rows
+        if row.task_name == GROUP
+    ]
+    return _Call("POST", "/tasks/graph", {"tasks": tasks, "groups": groups}, {"Idempotency-Key": str(uuid7())})
+
+
+def _graph_handles(graph: Graph, answer: Mapping[str, Any]) -> dict[UUID, TaskHandle[Any]]:
+    handles = {row.task_id: row.handle() for row in graph.rows()}
+    return {key: replace(handle, task_id=UUID(answer["task_ids"][str(key)])) for key, handle in handles.items()}
 
 
 def _schedule(schedule: Schedule, task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> _Call:
@@ -125,6 +165,16 @@ class TaskFlow:
         """Enqueue one task many times, each with the keyword arguments of a mapping; all or none."""
         return _handles(task, await self._send(_enqueue_many(task, calls)))
 
+    async def submit_graph(self, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
+        """Submit tasks that wait for each other, all or none; return their handles by the ids of their nodes.
+
+        The API gives them ids of its own: `handles[node.task_id].task_id`.
+
+        Raises:
+            CyclicDependencyError: some wait for each other in a circle; nothing was sent.
+        """
+        return _graph_handles(graph, await self._send(_graph(graph)))
+
     async def get(self, task_id: UUID) -> dict[str, Any]:
         """Return a task with its executions, result and logs."""
         return dict(await self._send(_Call("GET", f"/tasks/{task_id}")))
@@ -171,6 +221,16 @@ class SyncTaskFlow:
     def enqueue_many(self, task: Task[P, R], calls: Iterable[Mapping[str, Any]]) -> list[TaskHandle[R]]:
         """Enqueue one task many times, each with the keyword arguments of a mapping; all or none."""
         return _handles(task, self._send(_enqueue_many(task, calls)))
+
+    def submit_graph(self, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
+        """Submit tasks that wait for each other, all or none; return their handles by the ids of their nodes.
+
+        The API gives them ids of its own: `handles[node.task_id].task_id`.
+
+        Raises:
+            CyclicDependencyError: some wait for each other in a circle; nothing was sent.
+        """
+        return _graph_handles(graph, self._send(_graph(graph)))
 
     def get(self, task_id: UUID) -> dict[str, Any]:
         """Return a task with its executions, result and logs."""

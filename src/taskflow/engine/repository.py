@@ -12,7 +12,8 @@ from taskflow.base.errors import NotFoundError
 from taskflow.base.pagination import InvalidCursorError, decode_cursor, encode_cursor
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.engine.client import TaskNotFoundError
+from taskflow.engine.dependencies.release import sql as dependencies_sql
+from taskflow.engine.dependencies.service import TaskNotFoundError
 from taskflow.engine.states import TERMINAL, TaskStatus
 
 sql = load(__file__, "reading.sql")
@@ -20,6 +21,7 @@ sql = load(__file__, "reading.sql")
 _FAILURES = frozenset({TaskStatus.FAILED, TaskStatus.TIMEOUT})
 _LIVE = frozenset(TaskStatus) - TERMINAL
 _SLICE = 500
+_MOST_PARENTS = 1_000
 _REQUEUE_SLICE = 1_000
 
 Rows = list[asyncpg.Record]
@@ -57,6 +59,7 @@ class TaskHistory:
     executions: Rows
     result: asyncpg.Record | None
     logs: Rows
+    parents: Rows
 
 
 class EngineReader:
@@ -115,6 +118,7 @@ class EngineReader:
                 await connection.fetch(sql.executions, task_id),
                 await connection.fetchrow(sql.result, task_id),
                 await connection.fetch(sql.logs, task_id, None, log_limit),
+                await connection.fetch(dependencies_sql.parents, task_id, _MOST_PARENTS),
             )
 
     async def logs(self, task_id: UUID, cursor: str | None, limit: int) -> tuple[Rows, str | None]:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from taskflow.base.ids import uuid7
 from taskflow.engine.definition import Task, check_json, check_queue_name, registry
+from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, is_result, split_results
 from taskflow.engine.states import Priority, TaskStatus
 
 R = TypeVar("R")
@@ -28,6 +29,11 @@ class TaskHandle(Generic[R]):
     priority: int
     is_new: bool = True
 
+    @property
+    def result(self) -> R:
+        """Stand for what the task will return, as an argument of another task, which then waits for this one."""
+        return cast("R", ResultOf(self.task_id))
+
 
 class Request(NamedTuple):
     """A task by name, as it comes over HTTP.
@@ -47,6 +53,7 @@ class Request(NamedTuple):
     created_by: UUID | None = None
     idempotency_key: str | None = None
     task_id: UUID | None = None  # given by a caller that may repeat itself: a task that is there already is its answer
+    after: Sequence[Parent] = ()  # arguments may be results of further parents: `ResultOf`, or a list of them
 
 
 class TaskRow(NamedTuple):
@@ -65,6 +72,12 @@ class TaskRow(NamedTuple):
     args: Any
     kwargs: Any
     idempotency_key: str | None
+    parents: tuple[Edge, ...] = ()
+
+    @property
+    def takes_results(self) -> bool:
+        """Tell whether arguments are results of parents."""
+        return self.task_name != GROUP and any(edge.arguments for edge in self.parents)
 
     @property
     def waits(self) -> bool:
@@ -74,18 +87,21 @@ class TaskRow(NamedTuple):
     def handle(self) -> TaskHandle[Any]:
         """Return what the caller gets."""
         status = TaskStatus.SCHEDULED if self.waits else TaskStatus.PENDING
-        return TaskHandle(self.task_id, status, self.queue, self.priority)
+        return TaskHandle(self.task_id, TaskStatus.BLOCKED if self.parents else status, self.queue, self.priority)
 
     def record(self, now: datetime | None) -> tuple[Any, ...]:
         """Return the row for a COPY of `COPY_COLUMNS`; `now` is the database's, for those that wait."""
         at = self.scheduled_at
         if now is not None and self.delay is not None and at is None:
             at = now + timedelta(seconds=self.delay)
-        due = at if at is None or now is None else max(at, now)
+        status, due = "PENDING", None
+        if self.parents:
+            status = "BLOCKED"
+        elif at is not None:
+            status, due = "SCHEDULED", at if now is None else max(at, now)
         return (
-            self.task_id, self.task_name, self.queue, self.queue, self.priority,
-            "PENDING" if at is None else "SCHEDULED", self.max_retries, self.timeout, at, due, self.parent_task_id,
-            self.created_by, self.args, self.kwargs,
+            self.task_id, self.task_name, self.queue, self.queue, self.priority, status, self.max_retries,
+            self.timeout, at, due, self.parent_task_id, self.created_by, self.args, self.kwargs,
         )  # fmt: skip
 
 
@@ -99,12 +115,11 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
     Raises:
         InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         InvalidInputError: the queue cannot be called so.
+        InvalidDependencyError: the policies of its parents make no sense.
     """
-    args, kwargs = list(request.args), request.kwargs or {}
-    if task is not None:
-        args, kwargs = [], task.validate(args, kwargs)
-    elif (task := registry.find(request.task_name)) is not None:
-        task.validate(args, kwargs)
+    args, kwargs, results = _arguments(request, task)
+    task = task or registry.find(request.task_name)
+    parents = edges_of(request.after, results) if request.after or results else ()
     return TaskRow(
         task_id=request.task_id or uuid7(),
         task_name=request.task_name,
@@ -114,12 +129,30 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         timeout=_first(request.timeout_seconds, task.timeout if task else 300),
         scheduled_at=request.scheduled_at,
         delay=task.delay if task else None,
-        parent_task_id=request.parent_task_id,
+        parent_task_id=request.parent_task_id or (parents[0].parent_id if parents else None),
         created_by=request.created_by,
         args=check_json(args, "The list of arguments", exactly=True) if args else None,
         kwargs=check_json(kwargs, "The set of arguments", exactly=True) if kwargs else None,
         idempotency_key=request.idempotency_key,
+        parents=parents,
     )
+
+
+def _arguments(
+    request: Request, task: Task[..., Any] | None
+) -> tuple[list[Any], dict[str, Any], dict[str, list[ResultOf] | ResultOf]]:
+    """Return checked arguments, by position and by name, and those that results of parents will be."""
+    definition = task or registry.find(request.task_name)
+    args, (kwargs, results) = list(request.args), split_results(request.kwargs or {})
+    if definition is None:
+        return args, kwargs, results
+    if any(map(is_result, args)):  # results may come by position
+        args, (kwargs, results) = [], split_results(definition.named(args, request.kwargs))
+    if results:
+        checked = definition.validate_some(definition.named(args, kwargs), results.keys())
+    else:
+        checked = definition.validate(args, kwargs)
+    return ([], checked, results) if task is not None else (args, kwargs, results)
 
 
 def _first(value: int | None, default: int) -> int:

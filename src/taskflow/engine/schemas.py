@@ -1,5 +1,6 @@
 """What crosses HTTP about tasks, workers and dead letters."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -9,7 +10,8 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints, model_vali
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
-from taskflow.engine.repository import TaskFilter
+from taskflow.engine.dependencies.models import After, OnFailure, OnSuccess, ResultOf
+from taskflow.engine.repository import TaskFilter, TaskHistory
 from taskflow.engine.requests import Request
 from taskflow.engine.states import Priority, TaskStatus
 
@@ -21,13 +23,8 @@ PriorityName = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
 
 
-class NewTask(Body):
-    """A task to run.
-
-    Where the API has imported the task (TASKFLOW_WORKER_IMPORTS), its arguments are checked, and what is left out or
-    null is the definition's. A name that it does not know is taken as it is, with priority 5, the queue `default`,
-    5 retries and 300 seconds.
-    """
+class TaskFields(Body):
+    """What a task is, wherever one is asked for."""
 
     task_name: TaskName = Field(examples=["resize"])
     args: dict[str, Any] | list[Any] = Field(
@@ -44,19 +41,28 @@ class NewTask(Body):
     max_retries: int | None = Field(None, ge=0, le=1_000, description="By default the task's own.")
     timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400, description="By default the task's own.")
 
-    def to_request(self, created_by: UUID, task_id: UUID | None) -> Request:
+    def request(
+        self,
+        created_by: UUID,
+        task_id: UUID | None,
+        after: Sequence[After] = (),
+        results: Mapping[str, ResultOf | list[ResultOf]] | None = None,
+    ) -> Request:
         """Return what the engine is asked for.
 
         Raises:
-            InvalidInputError: both `args` and `kwargs` are objects with members.
+            InvalidInputError: both `args` and `kwargs` are objects with members, or an argument is given and taken.
         """
-        named = isinstance(self.args, dict)
-        if named and self.args and self.kwargs:
+        positional = () if isinstance(self.args, dict) else self.args
+        named = (self.args or self.kwargs) if isinstance(self.args, dict) else self.kwargs
+        if isinstance(self.args, dict) and self.args and self.kwargs:
             raise InvalidInputError("Keyword arguments come in `args` or in `kwargs`, not in both.")
+        for name in (named or {}).keys() & (results or {}).keys():
+            raise InvalidInputError(f"The argument {name!r} is given, and taken from a parent too.")
         return Request(
             task_name=self.task_name,
-            args=() if isinstance(self.args, dict) else self.args,
-            kwargs=(self.args or self.kwargs) if isinstance(self.args, dict) else self.kwargs,
+            args=positional,
+            kwargs={**named, **results} if named and results else named or dict(results or {}) or None,
             queue=self.queue,
             priority=None if self.priority is None else Priority.parse(self.priority),
             max_retries=self.max_retries,
@@ -64,7 +70,45 @@ class NewTask(Body):
             scheduled_at=self.scheduled_at,
             created_by=created_by,
             task_id=task_id,
+            after=after,
         )
+
+
+class ParentTask(Body):
+    """A task to wait for, with a policy."""
+
+    parent: UUID
+    on_failure: OnFailure = Field(OnFailure.FAIL, description="When the parent does not complete.")
+    on_success: OnSuccess = Field(OnSuccess.RUN, description="`skip` makes this a task for failures only.")
+
+
+class NewTask(TaskFields):
+    """A task to run.
+
+    Where the API has imported the task (TASKFLOW_WORKER_IMPORTS), its arguments are checked, and what is left out or
+    null is the definition's. A name that it does not know is taken as it is, with priority 5, the queue `default`,
+    5 retries and 300 seconds.
+    """
+
+    after: list[UUID | ParentTask] = Field(
+        default_factory=list, max_length=1_000, description="Tasks that must end first: ids, or ids with policies."
+    )
+    results: dict[Text, UUID | Annotated[list[UUID], Field(max_length=1_000)]] = Field(
+        default_factory=dict,
+        description="Keyword arguments that take what parents return: of one, or a list of what several do.",
+    )
+
+    def to_request(self, created_by: UUID, task_id: UUID | None) -> Request:
+        """Return what the engine is asked for; raises as `request` does."""
+        after = [
+            After(one.parent, one.on_failure, one.on_success) if isinstance(one, ParentTask) else After(one)
+            for one in self.after
+        ]
+        results = {
+            name: [ResultOf(one) for one in wanted] if isinstance(wanted, list) else ResultOf(wanted)
+            for name, wanted in self.results.items()
+        }
+        return self.request(created_by, task_id, after, results)
 
 
 class TaskCreated(BaseModel):
@@ -101,6 +145,7 @@ class TaskOut(BaseModel):
     max_retries: int
     timeout_seconds: int
     parent_task_id: UUID | None
+    pending_parents: int = Field(description="How many tasks it waits for.")
     campaign_id: UUID | None
     created_at: datetime
     scheduled_at: datetime | None = Field(description="When the caller wanted it.")
@@ -157,9 +202,26 @@ class LogOut(BaseModel):
     created_at: datetime
 
 
-class TaskDetail(TaskOut):
-    """A task with its attempts, its result and its first 1,000 log lines."""
+class DependencyOut(BaseModel):
+    """A task that another waits for, or has waited for."""
 
+    parent_id: UUID
+    task_name: str | None
+    status: TaskStatus | None
+    on_success: OnSuccess
+    on_failure: OnFailure
+    satisfied_at: datetime | None = Field(description="When the parent's end was dealt with.")
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "DependencyOut":
+        """Read an edge and its parent."""
+        return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class TaskDetail(TaskOut):
+    """A task with its attempts, its result, its first 1,000 log lines, and the first 1,000 tasks that it waits for."""
+
+    dependencies: list[DependencyOut]
     executions: list[ExecutionOut]
     result: ResultOut | None
     logs: list[LogOut]
@@ -268,8 +330,12 @@ def _task_fields(row: asyncpg.Record) -> dict[str, Any]:
     return fields
 
 
-def task_detail(
-    task: asyncpg.Record, executions: list[ExecutionOut], result: ResultOut | None, logs: list[LogOut]
-) -> TaskDetail:
+def task_detail(found: TaskHistory) -> TaskDetail:
     """Put a task and its parts together."""
-    return TaskDetail(**_task_fields(task), executions=executions, result=result, logs=logs)
+    return TaskDetail(
+        **_task_fields(found.task),
+        dependencies=[DependencyOut.of(row) for row in found.parents],
+        executions=[ExecutionOut.of(row) for row in found.executions],
+        result=ResultOut(**dict(found.result)) if found.result else None,
+        logs=[LogOut(**dict(row)) for row in found.logs],
+    )

@@ -8,6 +8,10 @@ SCHEDULED ───────▶ PENDING ────────────�
     └─────────────────┴────────────────────────┘          FAILED | TIMEOUT | CANCELLED ──▶ PENDING (by hand)
 ```
 
+BLOCKED tasks wait for parents (see `engine/dependencies`): they become PENDING, or SCHEDULED when their time has not
+come, or end without having run: FAILED or CANCELLED by the policy of an edge, COMPLETED when they are a group. A task
+that has not started may still get a parent, and one that starts over waits for its parents again.
+
 Only the worker that holds the lease (its `lease_epoch` is the row's), or the rescuer once that worker is gone, ends
 a RUNNING task. Everybody else may only ask for it (`cancel_requested_at`).
 """
@@ -33,14 +37,16 @@ class TaskStatus(StrEnum):
 TERMINAL = frozenset({TaskStatus.COMPLETED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.TIMEOUT})
 
 TRANSITIONS: dict[TaskStatus, frozenset[TaskStatus]] = {
-    TaskStatus.BLOCKED: frozenset({TaskStatus.PENDING, TaskStatus.CANCELLED, TaskStatus.FAILED}),
-    TaskStatus.SCHEDULED: frozenset({TaskStatus.PENDING, TaskStatus.CANCELLED}),
-    TaskStatus.PENDING: frozenset({TaskStatus.RUNNING, TaskStatus.CANCELLED}),
+    TaskStatus.BLOCKED: frozenset(
+        {TaskStatus.PENDING, TaskStatus.SCHEDULED, TaskStatus.CANCELLED, TaskStatus.FAILED, TaskStatus.COMPLETED}
+    ),
+    TaskStatus.SCHEDULED: frozenset({TaskStatus.PENDING, TaskStatus.BLOCKED, TaskStatus.CANCELLED}),
+    TaskStatus.PENDING: frozenset({TaskStatus.RUNNING, TaskStatus.BLOCKED, TaskStatus.CANCELLED}),
     TaskStatus.RUNNING: TERMINAL | {TaskStatus.PENDING, TaskStatus.SCHEDULED},
     TaskStatus.COMPLETED: frozenset(),
-    TaskStatus.FAILED: frozenset({TaskStatus.PENDING}),
-    TaskStatus.TIMEOUT: frozenset({TaskStatus.PENDING}),
-    TaskStatus.CANCELLED: frozenset({TaskStatus.PENDING}),
+    TaskStatus.FAILED: frozenset({TaskStatus.PENDING, TaskStatus.BLOCKED}),
+    TaskStatus.TIMEOUT: frozenset({TaskStatus.PENDING, TaskStatus.BLOCKED}),
+    TaskStatus.CANCELLED: frozenset({TaskStatus.PENDING, TaskStatus.BLOCKED}),
 }
 
 CANCELLABLE = frozenset(status for status, following in TRANSITIONS.items() if TaskStatus.CANCELLED in following)

@@ -11,15 +11,22 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from taskflow.base.ids import uuid7
-from taskflow.db.pool import Database
+from taskflow.db.pool import Connection, Database
 from taskflow.db.queries import load
-from taskflow.engine.states import TaskStatus
+from taskflow.engine.definition import MAX_PAYLOAD_BYTES
+from taskflow.engine.dependencies.models import fill
+from taskflow.engine.dependencies.release import Freed, release
+from taskflow.engine.dependencies.release import sql as dependencies_sql
+from taskflow.engine.states import TERMINAL, TaskStatus
 
 sql = load(__file__)
 
 
 class Lease(NamedTuple):
-    """One claimed attempt, as its row was at that moment."""
+    """One claimed attempt, as its row was at that moment.
+
+    `refusal` says why it cannot run at all: what its parents returned is too large to be its arguments.
+    """
 
     task_id: UUID
     lease_epoch: int
@@ -33,6 +40,16 @@ class Lease(NamedTuple):
     campaign_id: UUID | None
     args: Any
     kwargs: Any
+    has_children: bool = False
+    takes_results: bool = False
+    refusal: str | None = None
+
+
+class Finished(NamedTuple):
+    """What came of ending attempts: those whose lease was gone, and children that wait no longer."""
+
+    stale: set[UUID]
+    freed: list[Freed]
 
 
 @dataclass(slots=True)
@@ -62,8 +79,13 @@ class Outcome:
 
     @property
     def is_plain(self) -> bool:
-        """Tell whether the `complete` statement says it all."""
-        return self.status is TaskStatus.COMPLETED and self.result is None and self.error is None
+        """Tell whether the `complete` statement says it all, as far as is known here."""
+        return (
+            self.status is TaskStatus.COMPLETED
+            and self.result is None
+            and self.error is None
+            and not self.lease.has_children
+        )
 
 
 class LogLine(NamedTuple):
@@ -88,16 +110,36 @@ class TaskStore:
     async def claim(self, claim_id: UUID, worker_id: UUID, process_id: UUID, task_ids: Sequence[str]) -> list[Lease]:
         """Claim those of `task_ids` that are PENDING. Safe to repeat with the same `claim_id`."""
         rows = await self._pool.fetch(sql.claim, sorted(task_ids), claim_id, worker_id, process_id)
-        return [Lease(*row) for row in rows]
+        leases = [Lease(*row) for row in rows]
+        if any(lease.takes_results for lease in leases):
+            return await self._with_results(leases)
+        return leases
+
+    async def _with_results(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Put what parents returned among the arguments of those that take it."""
+        found: dict[UUID, list[tuple[Any, Any]]] = {}
+        sizes: dict[UUID, int] = {}
+        takers = sorted(lease.task_id for lease in leases if lease.takes_results)
+        rows = await self._pool.fetch(dependencies_sql.results_of_parents, takers, MAX_PAYLOAD_BYTES)
+        for task_id, arguments, result, size in rows:
+            found.setdefault(task_id, []).append((arguments, result))
+            sizes[task_id] = int(size)
+        return [
+            lease._replace(kwargs=fill(lease.kwargs, found[lease.task_id]), refusal=_refusal(sizes[lease.task_id]))
+            if lease.task_id in found
+            else lease
+            for lease in leases
+        ]
 
     async def begin_alone(self, lease: Lease) -> bool:
         """Mark that a suspect starts now, and tell whether its lease still holds."""
         return await self._pool.fetchval(sql.begin_alone, lease.task_id, lease.lease_epoch) is not None
 
-    async def finish(self, outcomes: Sequence[Outcome], logs: Sequence[LogLine] = ()) -> set[UUID]:
-        """Write how attempts ended, all in one transaction; return the ids whose lease was gone (stale).
+    async def finish(self, outcomes: Sequence[Outcome], logs: Sequence[LogLine] = ()) -> Finished:
+        """Write how attempts ended, all in one transaction, and release their children in it.
 
         One that would go on later, although somebody has asked to cancel it, ends CANCELLED; its outcome says so then.
+        Those that got their first child while they ran end in a second transaction, which sees it.
         Safe to repeat: what an earlier call has written counts as written.
         """
         plain: list[Outcome] = []
@@ -105,29 +147,28 @@ class TaskStore:
         for outcome in sorted(outcomes, key=_task_id):
             (plain if outcome.is_plain else rest).append(outcome)
         now: dict[UUID, str] = {}  # what they are, as far as that is known
+        freed: list[Freed] = []
         completed = 0
         async with self._pool.acquire() as connection:
             if rest or logs:
                 async with connection.transaction():
                     if logs:
                         await connection.execute(sql.append_logs, *zip(*logs, strict=True))
-                    if rest:
-                        now |= {row[0]: row[1] for row in await connection.fetch(sql.finish, *_columns(rest))}
                     if plain:
                         completed = await connection.fetchval(sql.complete, *_plain_columns(plain))
+                    if rest:
+                        freed += await _end(connection, rest, now)
             elif plain:
                 completed = await connection.fetchval(sql.complete, *_plain_columns(plain))
             unsure = rest if completed == len(plain) else outcomes
             missing = {o.lease.task_id: o for o in unsure if o.lease.task_id not in now}
-            rows = await connection.fetch(sql.ended_as, sorted(missing)) if missing else []
-        for task_id, status, epoch in rows:
-            outcome = missing[task_id]
-            if epoch == outcome.lease.lease_epoch and (status == outcome.status or _is_cancelled(outcome, status)):
-                now[task_id] = status
+            if missing and (late := await _look(connection, missing, now)):
+                async with connection.transaction():
+                    freed += await _end(connection, late, now)
         for outcome in rest:
             if _is_cancelled(outcome, now.get(outcome.lease.task_id)):
                 outcome.status = TaskStatus.CANCELLED
-        return {task_id for task_id in missing if task_id not in now}
+        return Finished({task_id for task_id in missing if task_id not in now}, freed)
 
     async def append_logs(self, logs: Sequence[LogLine]) -> None:
         """Write log lines of running attempts; those of lost leases are dropped."""
@@ -140,6 +181,34 @@ class TaskStore:
     async def cancel_requested(self, task_ids: Sequence[UUID]) -> set[UUID]:
         """Return those running tasks that somebody wants cancelled."""
         return {row[0] for row in await self._pool.fetch(sql.cancel_requested, sorted(task_ids))}
+
+
+async def _end(connection: Connection, outcomes: Sequence[Outcome], now: dict[UUID, str]) -> list[Freed]:
+    """End attempts in the transaction of `connection`, note what became of them, and release their children."""
+    rows = await connection.fetch(sql.finish, *_columns(outcomes))
+    now |= {task_id: status for task_id, status, _ in rows}
+    return await release(
+        connection, [task_id for task_id, status, has_children in rows if has_children and status in TERMINAL]
+    )
+
+
+async def _look(connection: Connection, missing: dict[UUID, Outcome], now: dict[UUID, str]) -> list[Outcome]:
+    """Note which outcomes had been written before; return those that `complete` left alone because of new children."""
+    late = []
+    for task_id, status, epoch in await connection.fetch(sql.ended_as, sorted(missing)):
+        outcome = missing[task_id]
+        if epoch == outcome.lease.lease_epoch:
+            if status == outcome.status or _is_cancelled(outcome, status):
+                now[task_id] = status
+            elif status == TaskStatus.RUNNING and outcome.is_plain:
+                late.append(outcome)
+    return sorted(late, key=_task_id)
+
+
+def _refusal(size: int) -> str | None:
+    if size <= MAX_PAYLOAD_BYTES:
+        return None
+    return f"What its parents returned takes {size:,} bytes; arguments may take {MAX_PAYLOAD_BYTES:,}."
 
 
 def _is_cancelled(outcome: Outcome, status: str | None) -> bool:

@@ -17,6 +17,9 @@ class CoordinatorSettings(BaseModel):
         description="A schedule's instant seen later than this was missed: its misfire policy decides.",
     )
     schedule_fire_days: int = Field(30, ge=1, description="How long it is kept what schedules fired.")
+    dependencies_seconds: float = Field(
+        5.0, gt=0, description="How often forgotten children of ended tasks are looked for."
+    )
     relay_seconds: float = Field(0.5, gt=0, description="How often the dispatch windows are compared and refilled.")
     rescuer_seconds: float = Field(2.0, gt=0, description="How often dead workers and lost claims are looked for.")
     campaigns_seconds: float = Field(0.5, gt=0, description="How often campaigns are fed and counted.")

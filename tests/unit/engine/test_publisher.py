@@ -9,7 +9,7 @@ import asyncpg
 
 from support.waiting import eventually
 from taskflow.engine import outcomes
-from taskflow.engine.store import Lease, Outcome
+from taskflow.engine.store import Finished, Lease, Outcome
 from taskflow.engine.worker.board import Board, make_board
 from taskflow.engine.worker.publisher import Publisher
 
@@ -21,14 +21,14 @@ class Store:
         self.commits: asyncio.Queue[asyncio.Future[None]] = asyncio.Queue()
         self.refuses: set[UUID] = set()
 
-    async def finish(self, ends: Sequence[Outcome], _logs: Sequence[Any]) -> set[UUID]:
+    async def finish(self, ends: Sequence[Outcome], _logs: Sequence[Any]) -> Finished:
         """Wait until the test lets this commit through."""
         if any(end.lease.task_id in self.refuses for end in ends):
             raise asyncpg.InsufficientPrivilegeError("permission denied")
         word = asyncio.get_running_loop().create_future()
         self.commits.put_nowait(word)
         await word
-        return set()
+        return Finished(set(), [])
 
 
 class Dispatch:
@@ -103,7 +103,7 @@ async def test_a_database_that_is_read_only_for_a_while_is_waited_for() -> None:
     class Standby(Store):
         tries = 0
 
-        async def finish(self, ends: Sequence[Outcome], logs: Sequence[Any]) -> set[UUID]:
+        async def finish(self, ends: Sequence[Outcome], logs: Sequence[Any]) -> Finished:
             self.tries += 1
             if self.tries == 1:
                 raise asyncpg.ReadOnlySQLTransactionError("cannot execute UPDATE in a read-only transaction")

@@ -231,13 +231,19 @@ class Dispatch:
                 pipe.zrem(self._keys.scheduled, *gone)
             await pipe.execute()
 
-    async def add_dependency(self, parent_id: UUID, child_id: UUID) -> None:
-        """Write a child id into its parent's `task:dependencies` set."""
-        key = self._keys.task_dependencies(parent_id)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.sadd(key, str(child_id))
-            pipe.expire(key, 86400)
-            await pipe.execute()
+    async def add_dependencies(self, pairs: Iterable[tuple[UUID, UUID]]) -> None:
+        """Write children into the `task:dependencies` sets of their parents; `pairs` are (parent, child)."""
+        children: defaultdict[UUID, list[str]] = defaultdict(list)
+        for parent_id, child_id in pairs:
+            children[parent_id].append(str(child_id))
+        parents = iter(children.items())
+        while some := list(islice(parents, _PUSHED_AT_ONCE)):
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for parent_id, ids in some:
+                    key = self._keys.task_dependencies(parent_id)
+                    pipe.sadd(key, *ids)
+                    pipe.expire(key, 86400)
+                await pipe.execute()
 
     async def forget_consumer(self, consumer: str) -> None:
         """Take a stopped consumer out of the idle list, so that no wake-up is spent on it."""

@@ -15,6 +15,7 @@ from taskflow.settings import CoordinatorSettings
 
 log = get_logger(__name__)
 sql = load(__file__)
+dependencies_sql = load(__file__, "dependencies.sql")
 
 _SAMPLE = 2000  # ids looked at per dispatch key and side
 
@@ -26,6 +27,7 @@ class Drift:
     missing: int = 0
     ghosts: int = 0
     running_lost: int = 0
+    blocked_lost: int = 0
     orphans: int = 0
 
     def counts(self) -> dict[str, int]:
@@ -34,6 +36,7 @@ class Drift:
             "missing": self.missing,
             "ghosts": self.ghosts,
             "running_lost": self.running_lost,
+            "blocked_lost": self.blocked_lost,
             "orphans": self.orphans,
         }
 
@@ -65,11 +68,15 @@ class DriftMeter:
         keys = await backlog.live_keys(context.database)
         for key in keys:
             found.missing += await self._missing(context, key)
+            found.blocked_lost += len(
+                await context.database.hot.fetch(dependencies_sql.waiting_for_nobody, key, _SAMPLE)
+            )
             found.running_lost += await context.database.hot.fetchval(sql.running_without_worker, key, _SAMPLE)
         queue_keys = await context.broker.upkeep.queue_keys()
         for key in queue_keys:
             found.ghosts += await self._ghosts(context, key)
-        found.orphans = await context.database.hot.fetchval(sql.orphaned_executions, _SAMPLE)
+        for statement in (sql.orphaned_executions, dependencies_sql.orphaned_edges):
+            found.orphans += await context.database.hot.fetchval(statement, _SAMPLE)
         await self._measure_queues(context, sorted({*keys, *queue_keys}))
         return found
 

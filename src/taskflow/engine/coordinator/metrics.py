@@ -16,7 +16,8 @@ SECONDS = Histogram(
 DRIFT = Gauge(
     "taskflow_drift_tasks",
     "Where Redis and PostgreSQL disagree: missing (PENDING, not in Redis), ghosts (in Redis, not PENDING), "
-    "running_lost (RUNNING, but no living worker or claim), orphans (executions without a task).",
+    "running_lost (RUNNING, but no living worker or claim), blocked_lost (BLOCKED, but waiting for nobody), "
+    "orphans (executions, or edges that wait, without a task).",
     ["kind"],
 )
 BACKLOG = Gauge("taskflow_dispatch_waiting", "Ids in the window of a queue.", ["queue"])

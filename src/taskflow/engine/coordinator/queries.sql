@@ -140,7 +140,7 @@ WITH lost AS MATERIALIZED (
       failed_at = CASE WHEN l.verdict = 'FAILED' THEN now() END,
       due_at = CASE WHEN l.verdict = 'SCHEDULED' THEN now() + power(2, least(l.crashes, 6)) * interval '1 second' END
   FROM lost l WHERE t.task_id = l.task_id
-  RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.lease_epoch, t.task_name, t.crash_count,
+  RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.has_children, t.lease_epoch, t.task_name, t.crash_count,
             t.retry_count + t.crash_count AS attempt, l.untouched, l.dlq_id, l.worker_id AS lost_worker, l.started_at AS lost_start,
             format('The worker %s died with this attempt.', coalesce(l.hostname, 'node')) AS reason,
             CASE WHEN t.status = 'FAILED' THEN to_jsonb(t.*) END AS task_data
@@ -162,7 +162,7 @@ WITH lost AS MATERIALIZED (
   FROM rescued WHERE status = 'FAILED'
   ON CONFLICT DO NOTHING
 )
-SELECT task_id::text, status, dispatch_key, priority FROM rescued;
+SELECT task_id, status, dispatch_key, priority, has_children FROM rescued;
 
 -- name: forget_claims
 DELETE FROM task_claims WHERE claim_id = ANY($1::uuid[]);

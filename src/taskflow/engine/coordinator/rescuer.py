@@ -26,6 +26,8 @@ from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.broker.redis.events import Event
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
+from taskflow.engine.dependencies.release import announce, release
+from taskflow.engine.states import TERMINAL
 from taskflow.settings import CoordinatorSettings
 
 log = get_logger(__name__)
@@ -107,14 +109,20 @@ class Rescuer:
                 context.settings.worker.crash_limit,
             )
             await connection.execute(sql.forget_claims, [claim["claim_id"] for claim in claims])
+            freed = await release(
+                connection, [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
+            )
         log.warning("claims_rescued", claims=len(claims), tasks=len(rows))
         context.check()
         # Settling announces what became of each and ends its lease; what waits is pushed behind that.
         dispatch = context.broker.dispatch
-        await dispatch.settle(Settled(row["dispatch_key"], row["task_id"], row["status"]) for row in rows)
+        await dispatch.settle(Settled(row["dispatch_key"], str(row["task_id"]), row["status"]) for row in rows)
         await dispatch.push(
-            Entry(row["dispatch_key"], row["priority"], row["task_id"]) for row in rows if row["status"] == "PENDING"
+            Entry(row["dispatch_key"], row["priority"], str(row["task_id"]))
+            for row in rows
+            if row["status"] == "PENDING"
         )
+        await announce(dispatch, freed)
         return max(1, len(rows))
 
     async def _forget_spent(self, context: DutyContext) -> None:

@@ -21,6 +21,7 @@ from taskflow.broker.redis.dispatch import Settled
 from taskflow.db.pool import Connection
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
+from taskflow.engine.dependencies import release as dependencies
 from taskflow.engine.schedules.firing import Fire, entries, fire, release
 from taskflow.engine.schedules.firing import sql as fires_sql
 from taskflow.engine.schedules.policies import (
@@ -68,11 +69,15 @@ class Schedules:
             fires, overtaken = await self._judge(connection, plan)
             made += await fire(connection, fires, FireCause.TIMER)
             cancelled = await connection.fetch(engine_sql.request_cancel, overtaken) if overtaken else []
+            freed = await dependencies.release(
+                connection, [row["task_id"] for row in cancelled if row["has_children"] and _has_ended(row)]
+            )
             await self._move_on(connection, plan)
         failpoint("fired_before_push")
         context.check()
         await context.broker.dispatch.push(entries(made))
         await _announce(context, cancelled)
+        await dependencies.announce(context.broker.dispatch, freed)
         return len(made) + len(rows)
 
     @staticmethod

@@ -245,6 +245,10 @@ def _timetable(schedule: Schedule, created_at: datetime) -> Timetable:
 
 
 def _task_columns(row: TaskRow) -> dict[str, Any]:
+    if row.parents:
+        raise InvalidScheduleError(
+            "A task that a schedule starts cannot wait for others: leave `after` and results out."
+        )
     return {
         "task_name": row.task_name,
         "task_args": row.args,

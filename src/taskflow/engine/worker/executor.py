@@ -198,7 +198,10 @@ class Executor:
         return False
 
     def _find(self, lease: Lease) -> Task[..., Any] | None:
-        """Return the definition of a task; without one its attempt fails."""
+        """Return the definition of a task; without one, or with arguments that are too large, its attempt fails."""
+        if lease.refusal is not None:
+            self._publisher.report(outcomes.failed(lease, 0.0, lease.refusal, retry=False))
+            return None
         definition = registry.find(lease.task_name)
         if definition is None:
             error = UnknownTaskError.title() + f" ({lease.task_name}; import its module in this worker)"

@@ -30,6 +30,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.pool import Database
 from taskflow.engine import outcomes
+from taskflow.engine.dependencies.release import Freed, announce
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Lease, Outcome, TaskStore
 from taskflow.engine.worker.board import GAUGES, Board, Counter, make_board
@@ -236,7 +237,7 @@ class Node:
                         error = f"The worker process ended with status {code} while it ran the task."
                         limit, alone = self._settings.worker.crash_limit, len(started) == 1
                         ends.append(outcomes.crashed(lease, None, error, limit, alone=alone))
-                stale = await self._store.finish(ends) if ends else set()
+                finished = await self._store.finish(ends)
                 await self._database.hot.execute(sql.forget_process, worker_id, child.process_id)
                 break
             except CONNECTION_LOST as error:
@@ -244,11 +245,11 @@ class Node:
                     return  # the rescuer does it
                 log.warning("estate_not_settled_yet", error=repr(error))
                 await asyncio.sleep(0.5)
-        await self._announce([end for end in ends if end.lease.task_id not in stale])
+        await self._announce([end for end in ends if end.lease.task_id not in finished.stale], finished.freed)
         if ends:
             log.info("estate_settled", tasks=len(ends), started=len(started))
 
-    async def _announce(self, ends: list[Outcome]) -> None:
+    async def _announce(self, ends: list[Outcome], freed: list[Freed]) -> None:
         back = [
             Entry(end.lease.dispatch_key, end.lease.priority, str(end.lease.task_id))
             for end in ends
@@ -262,6 +263,7 @@ class Node:
         try:
             await self._broker.dispatch.settle(gone)
             await self._broker.dispatch.release(back)
+            await announce(self._broker.dispatch, freed)
         except (RedisError, OSError) as error:
             log.warning("estate_not_announced", error=repr(error))  # the relay finds it
 

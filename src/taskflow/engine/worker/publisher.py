@@ -17,15 +17,18 @@ from uuid import UUID
 import asyncpg
 from redis.exceptions import RedisError
 
+from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
 from taskflow.db.outages import DATABASE_AWAY
+from taskflow.engine.dependencies.release import Freed, announce
 from taskflow.engine.states import TaskStatus
-from taskflow.engine.store import LogLine, Outcome, TaskStore
+from taskflow.engine.store import Finished, LogLine, Outcome, TaskStore
 from taskflow.engine.worker.board import Board, Counter
 
 log = get_logger(__name__)
 
+NOTHING = Finished(set(), [])
 CONNECTION_LOST = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 _COUNTERS = {
     TaskStatus.COMPLETED: Counter.COMPLETED,
@@ -60,7 +63,7 @@ class Publisher:
         self._on_settled = on_settled
         self._outcomes: deque[Outcome] = deque()
         self._logs: deque[LogLine] = deque()
-        self._announcements: deque[tuple[list[Outcome], set[UUID]]] = deque()
+        self._announcements: deque[tuple[list[Outcome], Finished]] = deque()
         self._work = asyncio.Event()
         self._full = asyncio.Event()
         self._to_announce = asyncio.Event()
@@ -102,14 +105,15 @@ class Publisher:
                 outcomes = [self._outcomes.popleft() for _ in range(min(self._max_batch, len(self._outcomes)))]
                 logs = [self._logs.popleft() for _ in range(min(1000, len(self._logs)))]
                 self._is_flushing = True
-                stale = await self._flush(outcomes, logs)
+                finished = await self._flush(outcomes, logs)
                 self._is_flushing = False
                 if self._refused:  # they stay ours, and their claims in the journal, until this process ends
                     outcomes = [o for o in outcomes if o.lease.task_id not in self._refused]
+                failpoint("ended_before_announcement")
                 if outcomes:
-                    self._count(outcomes, stale)
+                    self._count(outcomes, finished.stale)
                     self._on_settled(outcomes)
-                    self._announcements.append((outcomes, stale))
+                    self._announcements.append((outcomes, finished))
                     self._to_announce.set()
             self._check_idle()
 
@@ -127,7 +131,7 @@ class Publisher:
         if not (self._outcomes or self._logs or self._announcements or self._is_flushing):
             self._idle.set()
 
-    async def _flush(self, outcomes: list[Outcome], logs: list[LogLine]) -> set[UUID]:
+    async def _flush(self, outcomes: list[Outcome], logs: list[LogLine]) -> Finished:
         pause = 0.05
         while True:
             try:
@@ -139,26 +143,27 @@ class Publisher:
             except (asyncpg.PostgresError, ValueError, TypeError) as error:
                 return await self._bisect(outcomes, logs, error)
 
-    async def _bisect(self, outcomes: list[Outcome], logs: list[LogLine], error: Exception) -> set[UUID]:
+    async def _bisect(self, outcomes: list[Outcome], logs: list[LogLine], error: Exception) -> Finished:
         if logs and not outcomes:
             if len(logs) == 1:
                 log.error("log_line_refused", task_id=str(logs[0].task_id), error=str(error))
-                return set()
+                return NOTHING
             half = len(logs) // 2
             await self._flush([], logs[:half])
             await self._flush([], logs[half:])
-            return set()
+            return NOTHING
         if logs:
             await self._flush([], logs)
             return await self._flush(outcomes, [])
         if len(outcomes) > 1:
             half = len(outcomes) // 2
-            return await self._flush(outcomes[:half], []) | await self._flush(outcomes[half:], [])
+            first, second = await self._flush(outcomes[:half], []), await self._flush(outcomes[half:], [])
+            return Finished(first.stale | second.stale, first.freed + second.freed)
         outcome = outcomes[0]
         if outcome.execution == "FAILED" and outcome.stack is None and outcome.dead:
             log.error("outcome_refused", task_id=str(outcome.lease.task_id), error=str(error))
             self._refused.add(outcome.lease.task_id)
-            return set()
+            return NOTHING
         log.warning("result_refused", task_id=str(outcome.lease.task_id), error=str(error))
         outcome.status, outcome.execution, outcome.dead = TaskStatus.FAILED, "FAILED", True
         outcome.retries, outcome.delay, outcome.result, outcome.stack = 0, None, None, None
@@ -184,9 +189,9 @@ class Publisher:
             await self._to_announce.wait()
             self._to_announce.clear()
             while self._announcements:
-                outcomes, stale = self._announcements[0]
+                outcomes, (stale, freed) = self._announcements[0]
                 try:
-                    await self._tell(outcomes, stale)
+                    await self._tell(outcomes, stale, freed)
                 except (RedisError, OSError) as error:
                     log.warning("announcement_repeated", tasks=len(outcomes), error=repr(error))
                     await asyncio.sleep(pause)
@@ -196,7 +201,7 @@ class Publisher:
                 self._announcements.popleft()
             self._check_idle()
 
-    async def _tell(self, outcomes: Sequence[Outcome], stale: set[UUID]) -> None:
+    async def _tell(self, outcomes: Sequence[Outcome], stale: set[UUID], freed: Sequence[Freed]) -> None:
         ended: list[Settled] = []
         back: list[Entry] = []
         for outcome in outcomes:
@@ -210,3 +215,4 @@ class Publisher:
                 ended.append(Settled(lease.dispatch_key, task_id, outcome.status.value))
         await self._dispatch.settle(ended)
         await self._dispatch.release(back)
+        await announce(self._dispatch, freed)

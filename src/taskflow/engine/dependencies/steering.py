@@ -1,0 +1,83 @@
+"""Cancelling and starting over, with what that means for children."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.dispatch import Entry, Settled
+from taskflow.db.deadlocks import repeat_when_deadlocked
+from taskflow.db.pool import Database
+from taskflow.engine.dependencies.release import Freed, announce, release
+from taskflow.engine.dependencies.release import sql as dependencies_sql
+from taskflow.engine.states import RETRIABLE, TERMINAL
+from taskflow.engine.store import sql
+
+
+class Cancelled(NamedTuple):
+    """Tasks that were cancelled or are asked to stop, as rows, and children that heard of it."""
+
+    rows: list[asyncpg.Record]
+    freed: list[Freed]
+
+    async def announce(self, broker: RedisBroker) -> None:
+        """After the commit: tell the world of those that have ended, and the workers of those that run."""
+        ended = [row for row in self.rows if row["status"] in TERMINAL]
+        await broker.dispatch.settle(Settled(row["dispatch_key"], str(row["task_id"]), "CANCELLED") for row in ended)
+        for row in self.rows:
+            if row["status"] not in TERMINAL:
+                await broker.workers.command(row["worker_id"], f"cancel:{row['task_id']}")
+        await announce(broker.dispatch, self.freed)
+
+
+class Restarted(NamedTuple):
+    """Tasks that start over: how many, those that need not wait, and children that heard of groups among them."""
+
+    tasks: int
+    waiting: list[Entry]
+    freed: list[Freed]
+
+    async def announce(self, broker: RedisBroker) -> None:
+        """After the commit: put in line what need not wait."""
+        await broker.dispatch.push(self.waiting)
+        await announce(broker.dispatch, self.freed)
+
+
+async def cancel(database: Database, task_ids: Iterable[UUID]) -> Cancelled:
+    """Cancel those of `task_ids` that wait, which their children hear of, and ask the holders of those that run."""
+    return await repeat_when_deadlocked(lambda: _cancel(database, sorted(task_ids)))
+
+
+async def _cancel(database: Database, task_ids: Sequence[UUID]) -> Cancelled:
+    async with database.hot.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(sql.request_cancel, task_ids)
+        ended = [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
+        return Cancelled(rows, await release(connection, ended))
+
+
+async def restart(database: Database, task_ids: Sequence[UUID], *, judge: bool = False) -> Restarted:
+    """Start over those of `task_ids` that ended badly. They wait for their parents that have not ended.
+
+    `judge`: their parents that have ended are asked again too, so that a task fails once more whose parent has failed
+    and stays so. Otherwise a task runs whatever has failed above it: that is what somebody wants who names it.
+    """
+    return await repeat_when_deadlocked(lambda: _restart(database, sorted(task_ids), judge))
+
+
+async def _restart(database: Database, task_ids: Sequence[UUID], judge: bool) -> Restarted:
+    async with database.hot.acquire() as connection, connection.transaction():
+        parents = [row[0] for row in await connection.fetch(dependencies_sql.parents_of, task_ids)]
+        if parents:  # none of them may end between the look at it and the commit
+            await connection.execute(dependencies_sql.hold, sorted({*parents, *task_ids}))
+        rows = await connection.fetch(sql.retry_by_hand, task_ids)
+        freed: list[Freed] = []
+        if parents and rows:
+            rows = await connection.fetch(dependencies_sql.reopen, sorted(row["task_id"] for row in rows), judge)
+            freed = await release(connection, parents)
+    failed = {child.task_id for child in freed if child.status in RETRIABLE}
+    waiting = [
+        Entry(row["dispatch_key"], row["priority"], str(row["task_id"])) for row in rows if row["status"] == "PENDING"
+    ]
+    return Restarted(sum(row["task_id"] not in failed for row in rows), waiting, freed)
