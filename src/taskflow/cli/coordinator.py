@@ -25,8 +25,8 @@ _RETRY_SECONDS = 1.0
 @click.option("--duties", help="Run only these duties, separated by commas; all of them by default.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /health there; 0: a free port.")
 def coordinator(duties: str | None, metrics_port: int | None) -> None:
-    """Run the coordinator's duties: relay, scheduler, schedules, rescuer, campaigns, dead_letters, pruner,
-    drift.
+    """Run the coordinator's duties: relay, scheduler, schedules, expiry, rescuer, campaigns, dead_letters,
+    pruner, drift.
 
     Any number of coordinators may run: one leads, the others take over within seconds when it is gone. One that runs
     other duties than the rest elects a leader of its own.
@@ -48,13 +48,16 @@ def all_duties() -> "list[Duty]":
     from taskflow.campaigns.duty import CampaignsDuty
     from taskflow.engine.coordinator.dead_letters import DeadLetters
     from taskflow.engine.coordinator.drift import DriftMeter
+    from taskflow.engine.coordinator.expiry import Expiry
     from taskflow.engine.coordinator.pruner import Pruner
     from taskflow.engine.coordinator.relay import Relay
     from taskflow.engine.coordinator.rescuer import Rescuer
     from taskflow.engine.coordinator.scheduler import Scheduler
     from taskflow.engine.coordinator.schedules import Schedules
 
-    return [Relay(), Scheduler(), Schedules(), Rescuer(), CampaignsDuty(), DeadLetters(), Pruner(), DriftMeter()]
+    return [
+        Relay(), Scheduler(), Schedules(), Expiry(), Rescuer(), CampaignsDuty(), DeadLetters(), Pruner(), DriftMeter(),
+    ]  # fmt: skip
 
 
 def rule_sources() -> "list[RuleSource]":

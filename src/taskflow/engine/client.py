@@ -18,8 +18,12 @@ from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.pool import Connection, Database
-from taskflow.engine.definition import InvalidTaskArgumentsError, Task
-from taskflow.engine.requests import COPY_COLUMNS, Request, TaskHandle, TaskRow, prepare
+from taskflow.engine.definition import Task
+from taskflow.engine.insertion import insert, insert_many
+from taskflow.engine.middleware.stack import MiddlewareStack
+from taskflow.engine.middleware.stack import stack as used_middleware
+from taskflow.engine.payload import InvalidTaskArgumentsError
+from taskflow.engine.requests import Request, TaskHandle, TaskRow, prepare
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
 from taskflow.engine.states import IllegalTransitionError, TaskStatus
@@ -29,8 +33,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 log = get_logger(__name__)
-
-_KEY_SECONDS = 86_400.0
 
 
 class TaskNotFoundError(NotFoundError):
@@ -42,10 +44,13 @@ class TaskNotFoundError(NotFoundError):
 class Engine:
     """The engine as an application sees it."""
 
-    def __init__(self, database: Database, broker: RedisBroker) -> None:
-        """Use the pools and the broker of this process."""
+    def __init__(
+        self, database: Database, broker: RedisBroker, *, middleware: MiddlewareStack = used_middleware
+    ) -> None:
+        """Use the pools, the broker and the middleware of this process."""
         self._database = database
         self._broker = broker
+        self._middleware = middleware
         self.schedules = ScheduleService(database, broker)
 
     async def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:
@@ -67,14 +72,25 @@ class Engine:
 
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit the function.
+            DuplicateTaskError: another task holds its unique key, and `on_conflict` is "raise".
+            TaskKeyReusedError: its idempotency key was used with other arguments.
         """
         return await self.submit(_request(task, args, kwargs), _definition=task)
 
     async def enqueue_in(
         self, connection: Connection, task: Task[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> TaskHandle[R]:
-        """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        return await self._insert(connection, prepare(_request(task, args, kwargs), task))
+        """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits.
+
+        Raises as `enqueue` does.
+        """
+        row = await self._middleware.before_enqueue(prepare(_request(task, args, kwargs), task))
+        handle, replaced = await insert(connection, row)
+        if replaced is not None:
+            await connection.execute(sql.request_cancel, [replaced])
+        if handle.is_new:
+            await self._middleware.after_enqueue([row])
+        return handle
 
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""
@@ -90,19 +106,20 @@ class Engine:
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         """
-        row = prepare(request, _definition)
-        async with self._database.pool.acquire() as connection:
-            if request.task_id is not None:
-                handle = await self._insert_once(connection, row)
-            elif request.idempotency_key is None:
-                handle = await self._insert(connection, row)
-            else:
-                async with connection.transaction():
-                    handle = await self._insert(connection, row)
+        row = await self._middleware.before_enqueue(prepare(request, _definition))
+        try:
+            handle, cancelled = await self._insert(row)
+        except asyncpg.UniqueViolationError:
+            if request.task_id is None:
+                raise
+            status = await self._database.pool.fetchval(sql.status_of, row.task_id)
+            return TaskHandle(row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False)
+        await self._announce_cancelled(cancelled)
         if handle.is_new:
             await self.dispatch([handle])
             if request.parent_task_id is not None:
                 await self._note_child(request.parent_task_id, handle.task_id)
+            await self._middleware.after_enqueue([row])
         return handle
 
     async def submit_many(self, requests: Iterable[Request]) -> list[TaskHandle[Any]]:
@@ -117,11 +134,11 @@ class Engine:
                 rows.append(prepare(request))
             except InvalidTaskArgumentsError as error:
                 raise InvalidTaskArgumentsError(f"tasks[{index}]: {error}", **error.context, index=index) from error
-        return await self._copy(rows)
+        return await self._insert_many(rows)
 
     async def enqueue_many(self, task: Task[P, R], calls: Iterable[dict[str, Any]]) -> list[TaskHandle[R]]:
         """Enqueue one task many times, each with the keyword arguments of a dict of `calls`: one COPY, all or none."""
-        return await self._copy([prepare(_request(task, (), call), task) for call in calls])
+        return await self._insert_many([prepare(_request(task, (), call), task) for call in calls])
 
     async def cancel(self, task_id: UUID) -> TaskStatus:
         """Cancel a task that waits, or ask its worker to cancel it while it runs; return its status now.
@@ -159,6 +176,12 @@ class Engine:
 
     async def _request_cancel(self, task_ids: Sequence[UUID]) -> list[asyncpg.Record]:
         rows = await self._database.pool.fetch(sql.request_cancel, sorted(task_ids))
+        await self._announce_cancelled(rows)
+        return rows
+
+    async def _announce_cancelled(self, rows: Sequence[asyncpg.Record]) -> None:
+        if not rows:
+            return
         waited = [row for row in rows if row["status"] == TaskStatus.CANCELLED]
         try:
             await self._broker.dispatch.settle(
@@ -169,7 +192,6 @@ class Engine:
                     await self._broker.workers.command(row["worker_id"], f"cancel:{row['task_id']}")
         except (RedisError, OSError) as error:
             log.warning("cancel_not_announced", tasks=len(rows), error=str(error))
-        return rows
 
     async def _refuse(self, task_id: UUID, verb: str) -> NoReturn:
         status = await self._database.pool.fetchval(sql.status_of, task_id)
@@ -177,37 +199,32 @@ class Engine:
             raise TaskNotFoundError(f"There is no task {task_id}.", task_id=str(task_id))
         raise IllegalTransitionError(f"A task that is {status} cannot be {verb}.", status=status)
 
-    async def _insert(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
-        if row.idempotency_key is not None:
-            holder = await connection.fetchval(
-                sql.reserve_key, row.task_name, row.idempotency_key, row.task_id, _KEY_SECONDS
-            )
-            if holder != row.task_id:
-                status = await connection.fetchval(sql.status_of, holder)
-                return TaskHandle(holder, TaskStatus(status or "PENDING"), row.queue, row.priority, is_new=False)
-        await connection.execute(
-            sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
-            row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay,
-        )  # fmt: skip
-        return row.handle()
-
-    async def _insert_once(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
-        try:
-            return await self._insert(connection, row)
-        except asyncpg.UniqueViolationError:
-            status = await connection.fetchval(sql.status_of, row.task_id)
-            return TaskHandle(row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False)
-
-    async def _copy(self, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
+    async def _insert(self, row: TaskRow) -> tuple[TaskHandle[Any], Sequence[asyncpg.Record]]:
+        """Insert a task; return its handle, and what was cancelled for it."""
         async with self._database.pool.acquire() as connection:
-            now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
+            if row.idempotency_key is None and row.unique is None:
+                return (await insert(connection, row)).handle, ()
+            async with connection.transaction():
+                handle, replaced = await insert(connection, row)
+                cancelled = await connection.fetch(sql.request_cancel, [replaced]) if replaced is not None else ()
+        return handle, cancelled
+
+    async def _insert_many(self, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
+        rows = await self._middleware.before_enqueue_many(rows)
+        cancelled: Sequence[asyncpg.Record] = ()
+        async with self._database.pool.acquire() as connection:
             try:
-                records = [row.record(now) for row in rows]
-                await connection.copy_records_to_table("tasks", records=records, columns=COPY_COLUMNS)
+                if all(row.unique is None for row in rows):
+                    handles, _ = await insert_many(connection, rows)
+                else:
+                    async with connection.transaction():
+                        handles, replaced = await insert_many(connection, rows)
+                        cancelled = await connection.fetch(sql.request_cancel, replaced) if replaced else ()
             except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
                 return [replace(row.handle(), is_new=False) for row in rows]
-        handles = [row.handle() for row in rows]
-        await self.dispatch(handles)
+        await self._announce_cancelled(cancelled)
+        await self.dispatch(handle for handle in handles if handle.is_new)
+        await self._middleware.after_enqueue(rows)
         return handles
 
     async def _note_child(self, parent_id: UUID, child_id: UUID) -> None:

@@ -20,7 +20,8 @@ from pydantic_core import to_jsonable_python
 from taskflow.base.errors import UnavailableError
 from taskflow.base.ids import uuid7
 from taskflow.base.remote_errors import error_of
-from taskflow.engine.definition import Task, check_json
+from taskflow.engine.definition import Task
+from taskflow.engine.payload import check_json
 from taskflow.engine.requests import TaskHandle
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.states import TaskStatus
@@ -29,6 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _ATTEMPTS = 3
+_NOT_SCHEDULED = ("scheduled_at", "version", "unique_key", "unique_for_seconds", "on_conflict")
 _TIMING_COLUMNS = frozenset({"kind", "cron", "time_zone", "interval_seconds", "run_at"})
 
 
@@ -56,14 +58,21 @@ def _enqueue_many(task: Task[..., Any], calls: Iterable[Mapping[str, Any]]) -> _
 
 
 def _new_task(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    checked = task.validate(args, kwargs)
     return {
         "task_name": task.name,
-        "args": check_json(task.validate(args, kwargs), "The set of arguments"),
+        "args": check_json(checked, "The set of arguments"),
         "queue": task.queue,
         "priority": task.priority,
         "max_retries": task.max_retries,
         "timeout_seconds": task.timeout,
         "scheduled_at": None if task.delay is None else (datetime.now(UTC) + timedelta(seconds=task.delay)).isoformat(),
+        "version": task.version,
+        "tags": list(task.tags),
+        "expires_in_seconds": task.expires_in,
+        "unique_key": task.unique_key_of(checked),
+        "unique_for_seconds": task.unique_for,
+        "on_conflict": task.on_conflict,
     }
 
 
@@ -73,7 +82,8 @@ def _schedule(schedule: Schedule, task: Task[..., Any], args: tuple[Any, ...], k
     given = {name: value for name, value in columns.items() if name not in _TIMING_COLUMNS}
     given |= {timing: columns[timing]} | ({"time_zone": columns["time_zone"]} if timing == "cron" else {})
     body = _new_task(task, args, kwargs) | to_jsonable_python(given)
-    del body["scheduled_at"]
+    for name in _NOT_SCHEDULED:
+        del body[name]
     return _Call("POST", "/schedules", body, {"Idempotency-Key": str(uuid7())})
 
 

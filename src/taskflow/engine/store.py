@@ -33,6 +33,7 @@ class Lease(NamedTuple):
     campaign_id: UUID | None
     args: Any
     kwargs: Any
+    payload_version: int | None = None  # of the arguments; None: whatever version is here
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Outcome:
         seconds: how long it ran; None when it never started.
         delay: seconds until a SCHEDULED task is due.
         retries, crashes: added to the task's counts.
+        result_ttl: seconds for which the result is kept; None: as long as the task.
         dead: the task goes to the dead letters.
     """
 
@@ -56,6 +58,7 @@ class Outcome:
     retries: int = 0
     crashes: int = 0
     result: Any = None
+    result_ttl: float | None = None
     error: str | None = None
     stack: str | None = None
     dead: bool = False
@@ -76,6 +79,17 @@ class LogLine(NamedTuple):
     message: str
     metadata: Any
     age: float
+
+
+class ProgressLine(NamedTuple):
+    """How far an attempt says it is."""
+
+    task_id: UUID
+    lease_epoch: int
+    percent: float | None
+    done: int | None
+    total: int | None
+    message: str | None
 
 
 class TaskStore:
@@ -133,6 +147,11 @@ class TaskStore:
         """Write log lines of running attempts; those of lost leases are dropped."""
         await self._pool.execute(sql.append_logs, *zip(*logs, strict=True))
 
+    async def write_progress(self, lines: Sequence[ProgressLine]) -> set[UUID]:
+        """Write how far attempts are; return the tasks whose attempt still holds its lease."""
+        columns = zip(*sorted(lines, key=_task_id_of_line), strict=True)
+        return {row[0] for row in await self._pool.fetch(sql.write_progress, *columns)}
+
     async def forget_claims(self, claim_ids: Sequence[UUID]) -> None:
         """Delete the journal rows of claims whose tasks have all been settled."""
         await self._pool.execute(sql.forget_claims, sorted(claim_ids))
@@ -149,6 +168,10 @@ def _is_cancelled(outcome: Outcome, status: str | None) -> bool:
 
 def _task_id(outcome: Outcome) -> UUID:
     return outcome.lease.task_id
+
+
+def _task_id_of_line(line: ProgressLine) -> UUID:
+    return line.task_id
 
 
 def _plain_columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
@@ -173,4 +196,5 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
         [o.error for o in outcomes],
         [o.stack for o in outcomes],
         [uuid7() if o.dead else None for o in outcomes],
+        [o.result_ttl for o in outcomes],
     )

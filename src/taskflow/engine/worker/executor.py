@@ -1,13 +1,12 @@
-"""The task executor: runs leases, at most `capacity` calls at a time, and says how each ended.
+"""The task executor: keeps leases in line and runs them, at most `capacity` calls at a time.
 
-Async tasks run on this loop, sync ones in slots. Whatever stops a task (its time is up, a cancel, a drain) marks the
-run with the reason first; the reason, not the exception that surfaces, decides the outcome. An async task that
-swallows its cancellation is left behind after a second: its outcome is written, and the child asks to be replaced.
-A task that was lost with a process before runs alone: see `suspects.py`.
+How functions are called is told in `calls.py`, what their ends mean in `verdicts.py`. Whatever stops a task (its time
+is up, a cancel, a drain) marks the run with the reason first; the reason, not the exception that surfaces, decides the
+outcome. An async task that swallows its cancellation is left behind after a second: its outcome is written, and the
+child asks to be replaced. A task that was lost with a process before runs alone: see `suspects.py`.
 """
 
 import asyncio
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
@@ -16,25 +15,25 @@ from uuid import UUID
 
 import asyncpg
 
-from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.engine import outcomes
-from taskflow.engine.batch import Batch, BatchItem
-from taskflow.engine.context import TaskContext, current
-from taskflow.engine.definition import Task, UnknownTaskError, check_json, registry
-from taskflow.engine.retry import NoRetry, Retry
-from taskflow.engine.store import Lease, LogLine, Outcome
+from taskflow.engine.definition import Task, UnknownTaskError, registry
+from taskflow.engine.middleware.stack import MiddlewareStack
+from taskflow.engine.store import Lease, Outcome
+from taskflow.engine.worker import verdicts
 from taskflow.engine.worker.board import Board
+from taskflow.engine.worker.calls import Caller
 from taskflow.engine.worker.poller import Stock
 from taskflow.engine.worker.publisher import CONNECTION_LOST, Publisher
-from taskflow.engine.worker.run import Reason, Run, TimeLimitReached
-from taskflow.engine.worker.slots import SlotCrashedError, SlotPool
+from taskflow.engine.worker.run import Reason, Run
+from taskflow.engine.worker.slots import SlotPool
 from taskflow.engine.worker.suspects import Suspects
 from taskflow.settings import WorkerSettings
 
 log = get_logger(__name__)
 
 _SWALLOWED_AFTER = 1.0
+_NEWER_VERSION_SECONDS = 10.0  # until another worker may be asked that knows newer arguments
 _BETWEEN_TASKS = 0.005
 _INSIDE_BATCH = 0.05
 
@@ -49,6 +48,7 @@ class Executor:
         board: Board,
         publisher: Publisher,
         slots: SlotPool,
+        middleware: MiddlewareStack,
         *,
         begin_alone: Callable[[Lease], Awaitable[bool]],
         on_room: Callable[[], None],
@@ -62,7 +62,7 @@ class Executor:
         self._stock = stock
         self._board = board
         self._publisher = publisher
-        self._slots = slots
+        self._caller = Caller(settings, board, publisher, slots, middleware, self._report)
         self._begin_alone = begin_alone
         self._on_room = on_room
         self._on_tainted = on_tainted
@@ -107,8 +107,11 @@ class Executor:
                 self._on_room()
                 return
         for run in list(self.runs.values()):
-            if task_id in run.open and len(run.leases) == 1:
-                self._stop(run, reason)
+            if task_id in run.open:
+                if len(run.leases) == 1:
+                    self._stop(run, reason)
+                elif reason == "cancel":
+                    run.unwanted.add(task_id)  # the batch function may look: `BatchItem.context.cancelled`
 
     def stop_overdue(self) -> None:
         """Stop what has used up its time. Looking ten times a second is cheaper than a timer for every task."""
@@ -198,11 +201,18 @@ class Executor:
         return False
 
     def _find(self, lease: Lease) -> Task[..., Any] | None:
-        """Return the definition of a task; without one its attempt fails."""
+        """Return the definition of a task; without one its attempt fails.
+
+        One whose arguments are of a version that is not known here yet goes back, for a worker that is newer.
+        """
         definition = registry.find(lease.task_name)
         if definition is None:
             error = UnknownTaskError.title() + f" ({lease.task_name}; import its module in this worker)"
             self._publisher.report(outcomes.failed(lease, 0.0, error))
+        elif lease.payload_version is not None and lease.payload_version > definition.version:
+            log.warning("newer_arguments", task_name=lease.task_name, version=lease.payload_version)
+            self._hand_back(lease, _NEWER_VERSION_SECONDS)
+            return None
         return definition
 
     def _hand_back(self, lease: Lease, after: float | None = None) -> None:
@@ -225,18 +235,11 @@ class Executor:
 
     def _start(self, definition: Task[..., Any], claimed: list[tuple[Lease, float]]) -> Run:
         leases = [lease for lease, _ in claimed]
-        run = Run(leases, float(leases[0].timeout_seconds))
+        run = Run(leases, float(leases[0].timeout_seconds), definition.heartbeat)
         for lease in leases:
             run.open[lease.task_id] = self._board.start(lease.task_id, lease.lease_epoch, run.deadline)
         self._stock.running += 1
-        if definition.batch:
-            work = self._run_batch(definition, run, claimed)
-        elif definition.is_async:
-            work = self._run_async(definition, run)
-        else:
-            run.stop = asyncio.Event()
-            work = self._run_sync(run)
-        run.task = asyncio.get_running_loop().create_task(work)
+        run.task = asyncio.get_running_loop().create_task(self._caller.call(definition, run, claimed))
         self.runs[run.task] = run
         run.task.add_done_callback(self._ended)
         return run
@@ -256,7 +259,7 @@ class Executor:
             return
         log.warning("task_swallowed_its_cancellation", task_name=run.leases[0].task_name)
         for lease in run.leases:
-            self._report(run, self._stopped(run, lease))
+            self._report(run, verdicts.stopped(run, lease))
         run.task.cancel()
         self._forget(run)
         self._on_tainted()
@@ -268,9 +271,7 @@ class Executor:
             return  # left behind earlier
         for lease in run.leases:
             if lease.task_id in run.open:
-                reason = f"{type(error).__name__}: {error}" if error else "The task was cancelled from within."
-                stopped = self._stopped(run, lease) if run.reason else None
-                self._report(run, stopped or outcomes.failed(lease, monotonic() - run.started, reason))
+                self._report(run, verdicts.ended(run, lease, error))
         self._forget(run)
 
     def _forget(self, run: Run) -> None:
@@ -290,88 +291,3 @@ class Executor:
         if entry is not None:
             self._board.end(entry)
             self._publisher.report(outcome)
-
-    def _stopped(self, run: Run, lease: Lease) -> Outcome:
-        seconds = monotonic() - run.started
-        if run.reason == "cancel":
-            return outcomes.cancelled(lease, seconds)
-        if run.reason == "drain":
-            return outcomes.released(lease, seconds=seconds)
-        error = f"It took longer than its time limit of {lease.timeout_seconds} s."
-        return outcomes.failed(lease, seconds, error, timed_out=True)
-
-    def _failure(self, run: Run, lease: Lease, error: BaseException) -> Outcome:
-        seconds = monotonic() - run.started
-        if run.reason is not None:
-            return self._stopped(run, lease)
-        if isinstance(error, TimeLimitReached):
-            run.reason = "timeout"
-            return self._stopped(run, lease)
-        if isinstance(error, Retry):
-            return outcomes.failed(lease, seconds, str(error), after=error.after)
-        stack = "".join(traceback.format_exception(error))
-        sentence = f"{type(error).__name__}: {error}"
-        return outcomes.failed(lease, seconds, sentence, stack=stack, retry=not isinstance(error, NoRetry))
-
-    def _emitter(self, lease: Lease) -> Callable[[str, str, Any], None]:
-        def emit(level: str, message: str, metadata: Any) -> None:
-            text = str(message).replace("\x00", "\ufffd")[:10_000]
-            data = None if metadata is None else check_json(metadata, "The log line's metadata")
-            self._publisher.log(LogLine(uuid7(), lease.task_id, lease.lease_epoch, level, text, data, 0.0))
-
-        return emit
-
-    async def _run_async(self, definition: Task[..., Any], run: Run) -> None:
-        lease = run.leases[0]
-        attempt = lease.retry_count + lease.crash_count + 1
-        current.set(TaskContext(lease.task_id, lease.task_name, lease.lease_epoch, attempt, self._emitter(lease)))
-        try:
-            result = await definition.function(**definition.validate(lease.args, lease.kwargs))
-            if run.reason is not None:
-                self._report(run, self._stopped(run, lease))
-                return
-            if result is not None:
-                result = check_json(result, "The result")
-            self._report(run, outcomes.completed(lease, monotonic() - run.started, result))
-        except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
-            self._report(run, self._failure(run, lease, error))
-        except asyncio.CancelledError:
-            return  # _ended knows why
-        except (Exception, TimeLimitReached) as error:  # noqa: BLE001 - whatever a task raises is its outcome
-            self._report(run, self._failure(run, lease, error))
-
-    async def _run_sync(self, run: Run) -> None:
-        lease = run.leases[0]
-        assert run.stop is not None  # noqa: S101 - set by _start
-        try:
-            reply = await self._slots.run(lease, self._emitter(lease), run.stop)
-        except SlotCrashedError as error:
-            seconds = monotonic() - run.started
-            self._report(run, outcomes.crashed(lease, seconds, str(error), self._settings.crash_limit))
-            return
-        seconds = monotonic() - run.started
-        if run.reason is not None:
-            outcome = self._stopped(run, lease)
-        elif "ok" in reply:
-            outcome = outcomes.completed(lease, seconds, reply["ok"])
-        elif reply.get("interrupted"):
-            outcome = outcomes.failed(lease, seconds, "The process of the task was sent SIGTERM.")
-        else:
-            outcome = outcomes.failed(
-                lease, seconds, reply["error"], stack=reply.get("stack"), retry=reply["retry"], after=reply.get("after")
-            )
-        self._report(run, outcome)
-
-    async def _run_batch(self, definition: Task[..., Any], run: Run, claimed: Sequence[tuple[Lease, float]]) -> None:
-        items = [BatchItem(lease, claimed_at) for lease, claimed_at in claimed]
-        batch = Batch(items, lambda outcome: self._report(run, outcome), self._settings.lease_seconds)
-        try:
-            await definition.function(batch)
-        except asyncio.CancelledError:
-            return
-        except (Exception, TimeLimitReached) as error:  # noqa: BLE001 - whatever a task raises is its outcome
-            for item in items:
-                self._report(run, self._failure(run, item.lease, error))
-        else:
-            for item in items:
-                batch.complete(item)
