@@ -93,13 +93,17 @@ def dependencies_of(function: Callable[..., Any]) -> dict[str, Depends]:
 class _Node:
     """An opener in a scope, and what it takes itself."""
 
-    def __init__(self, depends: Depends, *, above: tuple[Depends, ...]) -> None:
+    def __init__(self, depends: Depends) -> None:
         self.opener, self.scope = depends.opener, depends.scope
         self.name = getattr(self.opener, "__qualname__", repr(self.opener))
-        if depends in above:
+        if depends in _being_read:
             raise ConfigurationError(f"The dependency {self.name} depends on itself.")
         marked = dependencies_of(self.opener)
-        self.takes: dict[str, _Node | type] = {p: _Node(inner, above=(*above, depends)) for p, inner in marked.items()}
+        _being_read.append(depends)
+        try:
+            self.takes: dict[str, _Node | type] = {name: _node(inner) for name, inner in marked.items()}
+        finally:
+            _being_read.pop()
         for name, parameter in inspect.signature(self.opener, eval_str=True).parameters.items():
             if parameter.annotation in (TaskContext, WorkerContext):
                 self.takes[name] = parameter.annotation
@@ -108,12 +112,6 @@ class _Node:
                     f"The dependency {self.name} has a parameter {name!r} that nothing provides: annotate it with"
                     " Depends, TaskContext or WorkerContext, or give it a default."
                 )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Node) and (self.opener, self.scope) == (other.opener, other.scope)
-
-    def __hash__(self) -> int:
-        return hash((self.opener, self.scope))
 
     def check(self, task_name: str, *, is_async: bool) -> None:
         if not is_async and (
@@ -146,9 +144,13 @@ class _Node:
             yield await _enter(stack, self.opener, values)
 
 
+_being_read: list[Depends] = []
+
+
 @cache
 def _node(depends: Depends) -> _Node:
-    return _Node(depends, above=())
+    """Return the one node of an opener in a scope: who shares a process shares what it opens."""
+    return _Node(depends)
 
 
 async def _value(node: _Node, stack: AsyncExitStack, known: dict[_Node, Any]) -> Any:

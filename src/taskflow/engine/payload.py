@@ -71,6 +71,14 @@ def check_result(value: Any, limit: int) -> Any:
     return plain
 
 
+def json_text(value: Any) -> str:
+    """Return JSON-safe data as text."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # integers beyond 64 bits
+        return json.dumps(value)
+
+
 def without_nul(text: str) -> str:
     """Return text without the one character that PostgreSQL cannot keep."""
     return text.replace("\x00", "\ufffd")

@@ -28,10 +28,11 @@ RETURNING t.task_id;
 -- End or hand back attempts, in one statement: the task, its execution row, its result, its dead letter.
 -- Only the holder of the lease gets through: the row must be RUNNING under the epoch it was claimed with.
 -- execution '' writes no execution row. crashes and retries are added to the row's counts. result_ttl: seconds.
+-- result is JSON as text: a jsonb[] of lists would be an array of more dimensions, which unnest takes apart.
 -- An attempt that would go on later ends CANCELLED when somebody has asked for that meanwhile.
 WITH outcome AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::int[], $8::int[],
-                       $9::jsonb[], $10::text[], $11::text[], $12::uuid[], $13::float8[])
+                       $9::text[], $10::text[], $11::text[], $12::uuid[], $13::float8[])
     AS o (task_id, epoch, status, execution, seconds, delay, retries, crashes, result, error, stack, dlq_id, result_ttl)
 ), ended AS (
   UPDATE tasks AS t
@@ -59,7 +60,7 @@ WITH outcome AS (
   ON CONFLICT DO NOTHING
 ), results AS (
   INSERT INTO task_results (task_id, result_data, error_message, stack_trace, expires_at)
-  SELECT task_id, result, error, stack, now() + result_ttl * interval '1 second'
+  SELECT task_id, result::jsonb, error, stack, now() + result_ttl * interval '1 second'
   FROM ended WHERE result IS NOT NULL OR error IS NOT NULL
   ON CONFLICT (task_id) DO UPDATE SET result_data = excluded.result_data, error_message = excluded.error_message,
                                       stack_trace = excluded.stack_trace, created_at = now(),

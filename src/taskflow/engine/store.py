@@ -13,6 +13,7 @@ from uuid import UUID
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
+from taskflow.engine.payload import json_text
 from taskflow.engine.states import TaskStatus
 
 sql = load(__file__)
@@ -192,7 +193,7 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
         [o.delay for o in outcomes],
         [o.retries for o in outcomes],
         [o.crashes for o in outcomes],
-        [o.result for o in outcomes],
+        [None if o.result is None else json_text(o.result) for o in outcomes],
         [o.error for o in outcomes],
         [o.stack for o in outcomes],
         [uuid7() if o.dead else None for o in outcomes],

@@ -7,7 +7,6 @@ child asks to be replaced. A task that was lost with a process before runs alone
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any
@@ -23,6 +22,7 @@ from taskflow.engine.store import Lease, Outcome
 from taskflow.engine.worker import verdicts
 from taskflow.engine.worker.board import Board
 from taskflow.engine.worker.calls import Caller
+from taskflow.engine.worker.line import Line
 from taskflow.engine.worker.poller import Stock
 from taskflow.engine.worker.publisher import CONNECTION_LOST, Publisher
 from taskflow.engine.worker.run import Reason, Run
@@ -66,7 +66,7 @@ class Executor:
         self._begin_alone = begin_alone
         self._on_room = on_room
         self._on_tainted = on_tainted
-        self._buffer: deque[tuple[Lease, float]] = deque()
+        self._line = Line(stock)
         self._low = 0  # ask for more when no more than so many wait
         self._suspects = Suspects(stock, settings.lease_seconds, self._hand_back)
         self._beginning: asyncio.Task[None] | None = None
@@ -79,27 +79,21 @@ class Executor:
             if lease.crash_count:
                 self._suspects.take(lease, now)
                 continue
-            self._buffer.append((lease, now))
-            self._stock.waiting[lease.dispatch_key] += 1
-        self._low = len(self._buffer) // 2
+            self._line.append(lease, now)
+        self._low = len(self._line) // 2
         self._pump()
 
     def release_waiting(self) -> None:
         """Hand back what has not started."""
-        while self._buffer:
-            lease, _ = self._buffer.popleft()
-            self._leave(lease)
-            self._hand_back(lease)
+        while self._line:
+            self._hand_back(self._line.pop()[0])
         self._suspects.release()
 
     def stop_task(self, task_id: UUID, reason: Reason) -> None:
         """Stop a task that waits here or runs."""
-        for lease, claimed_at in self._buffer:
-            if lease.task_id == task_id:
-                self._buffer.remove((lease, claimed_at))
-                self._leave(lease)
-                self._publisher.report(outcomes.cancelled(lease, None))
-                return
+        if (waiting := self._line.remove(task_id)) is not None:
+            self._publisher.report(outcomes.cancelled(waiting, None))
+            return
         for lease in self._suspects.waiting():
             if lease.task_id == task_id:
                 self._suspects.remove(lease)
@@ -137,7 +131,7 @@ class Executor:
 
         Tasks that wait here will be run at once. A batch reports in bursts, and is in no hurry before its last one.
         """
-        if self._buffer or self._suspects.wait:
+        if self._line or self._suspects.wait:
             return _BETWEEN_TASKS
         return _INSIDE_BATCH if any(len(run.open) > 1 for run in self.runs.values()) else 0.0
 
@@ -146,25 +140,17 @@ class Executor:
         before = monotonic() - seconds
         return [run for run in self.runs.values() if run.started < before]
 
-    def _leave(self, lease: Lease) -> None:
-        left = self._stock.waiting[lease.dispatch_key] - 1
-        if left:
-            self._stock.waiting[lease.dispatch_key] = left
-        else:
-            del self._stock.waiting[lease.dispatch_key]
-
     def _pump(self) -> None:
-        while self._buffer and self._stock.running < self._settings.capacity:
-            lease, claimed_at = self._buffer.popleft()
-            self._leave(lease)
+        while self._line and self._stock.running < self._settings.capacity:
+            lease, claimed_at = self._line.pop()
             definition = self._find(lease)
             if definition is None:
                 continue
             leases = [(lease, claimed_at)]
             if definition.batch:
-                leases += self._companions(lease, definition.batch - 1)
+                leases += self._line.companions(lease, definition.batch - 1)
             self._start(definition, leases)
-        if self._stock.reserved and self._suspects.may_start and not self._buffer and not self._stock.running:
+        if self._stock.reserved and self._suspects.may_start and not self._line and not self._stock.running:
             lease, claimed_at = self._suspects.begin(monotonic())
             self._beginning = asyncio.get_running_loop().create_task(self._isolate(lease, claimed_at))
 
@@ -218,24 +204,11 @@ class Executor:
     def _hand_back(self, lease: Lease, after: float | None = None) -> None:
         self._publisher.report(outcomes.released(lease, after))
 
-    def _companions(self, first: Lease, most: int) -> list[tuple[Lease, float]]:
-        """Take further tasks of the same name and dispatch key out of the buffer."""
-        taken: list[tuple[Lease, float]] = []
-        kept: deque[tuple[Lease, float]] = deque()
-        while self._buffer:
-            lease, claimed_at = self._buffer.popleft()
-            same = lease.task_name == first.task_name and lease.dispatch_key == first.dispatch_key
-            if same and len(taken) < most:
-                self._leave(lease)
-                taken.append((lease, claimed_at))
-            else:
-                kept.append((lease, claimed_at))
-        self._buffer = kept
-        return taken
-
     def _start(self, definition: Task[..., Any], claimed: list[tuple[Lease, float]]) -> Run:
         leases = [lease for lease, _ in claimed]
         run = Run(leases, float(leases[0].timeout_seconds), definition.heartbeat)
+        if definition.is_async:
+            run.beat()
         for lease in leases:
             run.open[lease.task_id] = self._board.start(lease.task_id, lease.lease_epoch, run.deadline)
         self._stock.running += 1
@@ -282,7 +255,7 @@ class Executor:
             if run is self._suspects.run:
                 self._suspects.ended()
             self._pump()
-            if self._stock.running < self._settings.capacity or len(self._buffer) <= self._low:
+            if self._stock.running < self._settings.capacity or len(self._line) <= self._low:
                 self._on_room()
 
     def _report(self, run: Run, outcome: Outcome) -> None:

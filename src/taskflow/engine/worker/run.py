@@ -27,7 +27,6 @@ class Run:
         self.limit = self.started + seconds
         self.heartbeat = heartbeat
         self.deadline = self.limit
-        self.beat()
         self.open: dict[UUID, int] = {}  # what has not been reported, and its entry on the board
         self.unwanted: set[UUID] = set()  # tasks of a batch that somebody wants cancelled
         self.reason: Reason | None = None
@@ -35,6 +34,6 @@ class Run:
         self.task: asyncio.Task[None] | None = None
 
     def beat(self) -> None:
-        """Take a sign of life."""
+        """Take a sign of life; the function's start is the first."""
         if self.heartbeat is not None:
             self.deadline = min(self.limit, monotonic() + self.heartbeat)

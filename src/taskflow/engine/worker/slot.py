@@ -62,7 +62,7 @@ class PipeReporter:
     def flush(self) -> None:
         """Send what is kept."""
         if self._progress is not None:
-            self._send({"progress": self._progress})
+            self._send({"progress": list(self._progress)})
             self._progress, self._progress_at = None, time.monotonic()
 
     def heartbeat(self) -> None:

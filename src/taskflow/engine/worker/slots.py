@@ -167,6 +167,7 @@ class SlotPool:
             "attempt": lease.retry_count + lease.crash_count + 1, "args": args, "kwargs": kwargs,
             "version": lease.payload_version, "limit": max_result_bytes,
         }  # fmt: skip
+        reporter.heartbeat()
         running = asyncio.ensure_future(slot.run(request, reporter))
         stopping = asyncio.ensure_future(stop.wait())
         try:

@@ -40,10 +40,11 @@ def failed(run: Run, lease: Lease, error: BaseException) -> Outcome:
 
 def ended(run: Run, lease: Lease, error: BaseException | None) -> Outcome:
     """Return the outcome of a lease that its call has left open."""
+    if error is not None:
+        return failed(run, lease, error)
     if run.reason is not None:
         return stopped(run, lease)
-    reason = sentence(error) if error else "The task was cancelled from within."
-    return outcomes.failed(lease, monotonic() - run.started, reason)
+    return outcomes.failed(lease, monotonic() - run.started, "The task was cancelled from within.")
 
 
 def sentence(error: BaseException) -> str:
