@@ -765,7 +765,7 @@ export interface paths {
         };
         /**
          * Get Task
-         * @description Get a task with its attempts, its result and its log.
+         * @description Get a task with its progress, its attempts, its result and its log.
          */
         get: operations["get_task"];
         put?: never;
@@ -1197,7 +1197,7 @@ export interface components {
             name: string;
             /** Outcome */
             outcome: ("clean" | "partial") | null;
-            progress: components["schemas"]["ProgressOut"];
+            progress: components["schemas"]["taskflow__campaigns__schemas__ProgressOut"];
             /** Rate Limit Per Minute */
             rate_limit_per_minute: number | null;
             /** Reply To */
@@ -1700,6 +1700,11 @@ export interface components {
              */
             ends_at?: string | null;
             /**
+             * Expires In Seconds
+             * @description From when a task is due: one that has not begun by then ends CANCELLED.
+             */
+            expires_in_seconds?: number | null;
+            /**
              * Interval Seconds
              * @description Counted from `starts_at`, or else from its making.
              */
@@ -1765,6 +1770,11 @@ export interface components {
              */
             starts_at?: string | null;
             /**
+             * Tags
+             * @description Of each task that it starts.
+             */
+            tags?: string[] | null;
+            /**
              * Task Name
              * @example report
              */
@@ -1795,6 +1805,16 @@ export interface components {
                 [key: string]: unknown;
             } | unknown[];
             /**
+             * Expires At
+             * @description If it has not begun by then, it ends CANCELLED.
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In Seconds
+             * @description The same, counted from now.
+             */
+            expires_in_seconds?: number | null;
+            /**
              * Kwargs
              * @description Keyword arguments beside a list of positional ones.
              */
@@ -1806,6 +1826,11 @@ export interface components {
              * @description By default the task's own.
              */
             max_retries?: number | null;
+            /**
+             * On Conflict
+             * @description While another task holds the key: `return` that one, `raise` an error (409), or `replace` it: cancel it and take its key.
+             */
+            on_conflict?: ("return" | "raise" | "replace") | null;
             /**
              * Priority
              * @description CRITICAL 10, HIGH 8, MEDIUM 5, LOW 2, or a number; by default the task's own.
@@ -1823,6 +1848,11 @@ export interface components {
              */
             scheduled_at?: string | null;
             /**
+             * Tags
+             * @description Short words to find it by; by default the task's own.
+             */
+            tags?: string[] | null;
+            /**
              * Task Name
              * @example resize
              */
@@ -1832,6 +1862,21 @@ export interface components {
              * @description By default the task's own.
              */
             timeout_seconds?: number | null;
+            /**
+             * Unique For Seconds
+             * @description How long it holds the key; as long as it has not ended, when left out.
+             */
+            unique_for_seconds?: number | null;
+            /**
+             * Unique Key
+             * @description No other task of this name may hold it; else `on_conflict` says what becomes of this one.
+             */
+            unique_key?: string | null;
+            /**
+             * Version
+             * @description Of the arguments; by default the newest that is known.
+             */
+            version?: number | null;
         };
         /**
          * NewTasks
@@ -2092,30 +2137,6 @@ export interface components {
             [key: string]: unknown;
         };
         /**
-         * ProgressOut
-         * @description How far a campaign is, in recipients.
-         */
-        ProgressOut: {
-            /** Cancelled */
-            cancelled: number;
-            /** Deferred */
-            deferred: number;
-            /** Failed */
-            failed: number;
-            /** Pending */
-            pending: number;
-            /** Rate Per Second */
-            rate_per_second: number;
-            /** Sent */
-            sent: number;
-            /** Suppressed */
-            suppressed: number;
-            /** Total */
-            total: number;
-            /** Uncertain */
-            uncertain: number;
-        };
-        /**
          * QueueStats
          * @description One queue.
          */
@@ -2276,6 +2297,11 @@ export interface components {
             created_at: string;
             /** Error Message */
             error_message: string | null;
+            /**
+             * Expires At
+             * @description When it is forgotten; null: with its task.
+             */
+            expires_at: string | null;
             /** Result Data */
             result_data: unknown;
             /** Stack Trace */
@@ -2314,6 +2340,8 @@ export interface components {
              * @description null takes the bound away.
              */
             ends_at?: string | null;
+            /** Expires In Seconds */
+            expires_in_seconds?: number | null;
             /** Interval Seconds */
             interval_seconds?: number | null;
             /** Jitter Seconds */
@@ -2344,6 +2372,8 @@ export interface components {
              * @description null takes the bound away.
              */
             starts_at?: string | null;
+            /** Tags */
+            tags?: string[] | null;
             /** Task Name */
             task_name?: string | null;
             /** Time Zone */
@@ -2367,6 +2397,8 @@ export interface components {
             cron: string | null;
             /** Ends At */
             ends_at: string | null;
+            /** Expires In Seconds */
+            expires_in_seconds: number | null;
             /** Interval Seconds */
             interval_seconds: number | null;
             /** Jitter Seconds */
@@ -2416,6 +2448,8 @@ export interface components {
             schedule_id: string;
             /** Starts At */
             starts_at: string | null;
+            /** Tags */
+            tags: string[];
             /**
              * Task Args
              * @description Positional arguments, or null.
@@ -2454,6 +2488,8 @@ export interface components {
             cron: string | null;
             /** Ends At */
             ends_at: string | null;
+            /** Expires In Seconds */
+            expires_in_seconds: number | null;
             /** Interval Seconds */
             interval_seconds: number | null;
             /** Jitter Seconds */
@@ -2498,6 +2534,8 @@ export interface components {
             schedule_id: string;
             /** Starts At */
             starts_at: string | null;
+            /** Tags */
+            tags: string[];
             /**
              * Task Args
              * @description Positional arguments, or null.
@@ -2588,7 +2626,7 @@ export interface components {
         };
         /**
          * TaskDetail
-         * @description A task with its attempts, its result and its first 1,000 log lines.
+         * @description A task with its progress, its attempts, its result and its first 1,000 log lines.
          */
         TaskDetail: {
             /** Campaign Id */
@@ -2613,6 +2651,11 @@ export interface components {
             due_at: string | null;
             /** Executions */
             executions: components["schemas"]["ExecutionOut"][];
+            /**
+             * Expires At
+             * @description If it has not begun by then, it ends CANCELLED.
+             */
+            expires_at: string | null;
             /** Lease Epoch */
             lease_epoch: number;
             /** Logs */
@@ -2621,10 +2664,16 @@ export interface components {
             max_retries: number;
             /** Parent Task Id */
             parent_task_id: string | null;
+            /**
+             * Payload Version
+             * @description Of the arguments; null: whatever its worker has.
+             */
+            payload_version: number | null;
             /** Priority */
             priority: number;
             /** Priority Name */
             priority_name: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | null;
+            progress: components["schemas"]["taskflow__engine__schemas__ProgressOut"] | null;
             /** Queue */
             queue: string;
             result: components["schemas"]["ResultOut"] | null;
@@ -2638,6 +2687,8 @@ export interface components {
             /** Started At */
             started_at: string | null;
             status: components["schemas"]["TaskStatus"];
+            /** Tags */
+            tags: string[];
             /**
              * Task Args
              * @description Positional arguments, or null.
@@ -2650,7 +2701,7 @@ export interface components {
             task_id: string;
             /**
              * Task Kwargs
-             * @description Keyword arguments, or null.
+             * @description Keyword arguments, or null; `encrypted` and the key's id when they are.
              */
             task_kwargs: unknown;
             /** Task Name */
@@ -2659,6 +2710,54 @@ export interface components {
             timeout_seconds: number;
             /** Worker Id */
             worker_id: string | null;
+        };
+        /**
+         * ProgressOut
+         * @description How far a campaign is, in recipients.
+         */
+        taskflow__campaigns__schemas__ProgressOut: {
+            /** Cancelled */
+            cancelled: number;
+            /** Deferred */
+            deferred: number;
+            /** Failed */
+            failed: number;
+            /** Pending */
+            pending: number;
+            /** Rate Per Second */
+            rate_per_second: number;
+            /** Sent */
+            sent: number;
+            /** Suppressed */
+            suppressed: number;
+            /** Total */
+            total: number;
+            /** Uncertain */
+            uncertain: number;
+        };
+        /**
+         * ProgressOut
+         * @description How far a task says it is.
+         */
+        taskflow__engine__schemas__ProgressOut: {
+            /** Done */
+            done: number | null;
+            /**
+             * Lease Epoch
+             * @description Of the attempt that said so.
+             */
+            lease_epoch: number;
+            /** Message */
+            message: string | null;
+            /** Percent */
+            percent: number | null;
+            /** Total */
+            total: number | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * TaskOut
@@ -2685,12 +2784,22 @@ export interface components {
              * @description When it becomes PENDING; also of a retry.
              */
             due_at: string | null;
+            /**
+             * Expires At
+             * @description If it has not begun by then, it ends CANCELLED.
+             */
+            expires_at: string | null;
             /** Lease Epoch */
             lease_epoch: number;
             /** Max Retries */
             max_retries: number;
             /** Parent Task Id */
             parent_task_id: string | null;
+            /**
+             * Payload Version
+             * @description Of the arguments; null: whatever its worker has.
+             */
+            payload_version: number | null;
             /** Priority */
             priority: number;
             /** Priority Name */
@@ -2707,6 +2816,8 @@ export interface components {
             /** Started At */
             started_at: string | null;
             status: components["schemas"]["TaskStatus"];
+            /** Tags */
+            tags: string[];
             /**
              * Task Args
              * @description Positional arguments, or null.
@@ -2719,7 +2830,7 @@ export interface components {
             task_id: string;
             /**
              * Task Kwargs
-             * @description Keyword arguments, or null.
+             * @description Keyword arguments, or null; `encrypted` and the key's id when they are.
              */
             task_kwargs: unknown;
             /** Task Name */
@@ -2758,6 +2869,11 @@ export interface components {
             queue?: string | null;
             /** Status */
             status?: components["schemas"]["TaskStatus"][] | null;
+            /**
+             * Tags
+             * @description Tasks that have all of them.
+             */
+            tags?: string[] | null;
             /** Task Name */
             task_name?: string | null;
         };
@@ -4352,6 +4468,8 @@ export interface operations {
                 queue?: string | null;
                 /** @description Repeat it for several. */
                 status?: components["schemas"]["TaskStatus"][] | null;
+                /** @description Repeat it for tasks that have all of them. */
+                tag?: string[] | null;
                 task_name?: string | null;
             };
             header?: never;
