@@ -44,22 +44,22 @@ async def test_hooks_run_in_order_change_what_they_may_and_fail_what_they_must(
     async with node(environment, SURROUNDED_TASKS="journal", SURROUNDED_TASKS_JOURNAL=str(journal)):
         greeted = await engine.submit(Request("surrounded.greet", kwargs={"name": "Ada"}, max_retries=0))
         assert (await ended(database, greeted.task_id))["status"] == "COMPLETED"
-        assert (await result(database, greeted.task_id))["result_data"] == "Hello AdaAB!!"
+        assert (await result(database, greeted.task_id))["result_data"] == "Hello AdaBA!!"
 
         def told() -> list[str]:
             lines = journal.read_text().splitlines()
             return lines if lines[-1].startswith("A after_complete") else []
 
         assert await eventually(told) == [
-            "B after_claim 1", "A after_claim 1", "A before_run", "B before_run", "B after_run None",
-            "A after_run None", "B after_complete COMPLETED", "A after_complete COMPLETED",
+            "B after_claim 1", "A after_claim 1", "B before_run", "A before_run", "A after_run None",
+            "B after_run None", "B after_complete COMPLETED", "A after_complete COMPLETED",
         ]  # fmt: skip
 
         in_a_slot = await engine.submit(Request("surrounded.greet_in_a_slot", kwargs={"name": "Ada"}, max_retries=0))
         refused = await engine.submit(Request("surrounded.greet", kwargs={"name": "refused"}, max_retries=0))
         lost = await engine.submit(Request("surrounded.greet", kwargs={"name": "uncommittable"}, max_retries=0))
         await ended(database, in_a_slot.task_id)
-        assert (await result(database, in_a_slot.task_id))["result_data"] == "Hello AdaAB!!"
+        assert (await result(database, in_a_slot.task_id))["result_data"] == "Hello AdaBA!!"
         assert (await ended(database, refused.task_id))["status"] == "FAILED"
         assert (await result(database, refused.task_id))["error_message"] == "PermissionError: not this one"
         assert (await ended(database, lost.task_id))["status"] == "FAILED"

@@ -56,7 +56,7 @@ class Journal(Middleware):
 
     async def before_complete(self, outcome: Outcome) -> None:
         """Fail on one of the results."""
-        if outcome.result == "Hello uncommittableAB!!":
+        if outcome.result == "Hello uncommittableBA!!":
             raise RuntimeError("Hello uncommittable")
 
     async def after_complete(self, outcome: Outcome) -> None:

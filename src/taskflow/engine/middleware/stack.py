@@ -14,6 +14,9 @@ log = get_logger(__name__)
 Hook = Callable[[Any], Awaitable[Any]]
 
 
+_TOWARDS_THE_DATABASE = frozenset({"before_enqueue", "before_claim", "after_run", "before_complete"})
+
+
 class MiddlewareStack:
     """Middleware in order. A hook that nobody has is an empty tuple, and what asks for it skips it."""
 
@@ -36,7 +39,7 @@ class MiddlewareStack:
         def having(name: str) -> tuple[Hook, ...]:
             own = [getattr(one, name) for one in self._middleware if hasattr(type(one), name)]
             found = [hook for hook in own if getattr(hook, "__func__", None) is not getattr(Middleware, name)]
-            return tuple(found if name.startswith("before_") else reversed(found))
+            return tuple(found if name in _TOWARDS_THE_DATABASE else reversed(found))
 
         self._before_enqueue, self._after_enqueue = having("before_enqueue"), having("after_enqueue")
         self._before_claim, self._after_claim = having("before_claim"), having("after_claim")
