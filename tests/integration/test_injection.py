@@ -7,7 +7,7 @@ import pytest
 from support import option_tasks as tasks
 from support.duties import lead
 from support.following import ended, result
-from support.processes import start, stop
+from support.processes import running, start, stop
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
@@ -63,3 +63,18 @@ async def test_what_a_task_depends_on_is_opened_once_for_it_or_for_its_process_a
         lines.index("slot begins") < lines.index("file opened") < lines.index("file closed") < lines.index("slot ends")
     )
     assert lines.index("pool closed") < lines.index("child ends")
+
+
+async def test_a_process_whose_hook_raises_does_not_start_and_says_why(
+    engine: Engine, environment: dict[str, str], database: Database, tmp_path: Path
+) -> None:
+    spoiled = tmp_path / "spoiled"
+    spoiled.touch()
+    environment |= {"OPTION_TASKS_SLOT_FAILS": "1", "OPTION_TASKS_CHILD_FAILS_ONCE": str(spoiled)}
+    async with running(environment | {"TASKFLOW_WORKER_PROCESSES": "1"}, "worker", "--import", "support.option_tasks"):
+        on_the_loop = await engine.enqueue(tasks.uses_a_session, fails=False)
+        assert (await ended(database, on_the_loop.task_id))["status"] == "COMPLETED", "by the child's successor"
+        in_a_slot = await engine.enqueue(tasks.uses_a_file.options(max_retries=0))
+        assert (await ended(database, in_a_slot.task_id))["status"] == "FAILED"
+    error = (await result(database, in_a_slot.task_id))["error_message"]
+    assert error == "SlotUnavailableError: A lifespan hook failed: OSError: no scratch space"

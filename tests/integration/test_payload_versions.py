@@ -27,7 +27,8 @@ async def test_older_arguments_are_upgraded_and_newer_ones_wait_for_a_newer_work
 ) -> None:
     present = await engine.enqueue(tasks.renamed, "Ada")
     old = await engine.submit(Request("renamed", kwargs={"first": "Ada", "last": "Lovelace"}, payload_version=1))
-    stuck = await engine.submit(Request("never_upgraded", kwargs={"word": "x"}, payload_version=1))
+    stuck = await engine.enqueue(tasks.never_upgraded, "x")
+    await database.pool.execute("UPDATE tasks SET payload_version = 1 WHERE task_id = $1", stuck.task_id)
     newer = await engine.submit(Request("renamed", kwargs={"names": ["Ada"]}, payload_version=4))
     async with running({**environment, "TASKFLOW_WORKER_PROCESSES": "1"}, "worker", "--import", "support.option_tasks"):
         for handle, greeting in ((present, "Hello Ada"), (old, "Hello Ada Lovelace")):

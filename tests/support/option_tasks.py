@@ -212,7 +212,11 @@ async def batch_with_a_pool(
 
 @worker_lifespan
 async def around_a_child(context: WorkerContext) -> AsyncIterator[None]:
-    """See a child come and go."""
+    """See a child come and go, or refuse to begin the first time."""
+    spoiled = os.environ.get("OPTION_TASKS_CHILD_FAILS_ONCE")
+    if spoiled and Path(spoiled).exists():  # noqa: ASYNC240
+        Path(spoiled).unlink()  # noqa: ASYNC240
+        raise OSError("no model yet")
     note(_JOURNAL, f"child begins {os.getpid()}")
     yield
     note(_JOURNAL, f"child ends {os.getpid()}")
@@ -220,7 +224,9 @@ async def around_a_child(context: WorkerContext) -> AsyncIterator[None]:
 
 @worker_lifespan
 def around_a_slot() -> Iterator[None]:
-    """See a slot come and go."""
+    """See a slot come and go, or refuse to begin."""
+    if os.environ.get("OPTION_TASKS_SLOT_FAILS"):
+        raise OSError("no scratch space")
     note(_JOURNAL, f"slot begins {os.getpid()}")
     yield
     note(_JOURNAL, f"slot ends {os.getpid()}")

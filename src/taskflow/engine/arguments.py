@@ -6,16 +6,16 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError, create_model
 
-from taskflow.base.errors import ConfigurationError, TaskFlowError
+from taskflow.base.errors import ConfigurationError, InvalidInputError
 from taskflow.engine.payload import InvalidTaskArgumentsError
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class MissingUpgradeError(TaskFlowError):
-    """These arguments are of an older version, and nothing turns them into the present one."""
+class UpgradeError(InvalidInputError):
+    """These arguments are of an older version, and cannot be turned into the present one."""
 
-    code = "missing_upgrade"
+    code = "upgrade_failed"
 
 
 class Arguments:
@@ -101,19 +101,24 @@ class Upgrades:
         """Return arguments of `version` as keyword arguments of the present one.
 
         Raises:
-            MissingUpgradeError: a step is missing, or they are positional, whose names no longer are known.
+            UpgradeError: a step is missing or raises, or they are positional, whose names no longer are known.
         """
         if args:
-            raise MissingUpgradeError(
+            raise UpgradeError(
                 f"{self._name}: arguments of version {version} came as a list, and their names are not known any more."
             )
         given = dict(kwargs or {})
         for number in range(version, self._version):
             step = self._steps.get(number)
             if step is None:
-                raise MissingUpgradeError(
+                raise UpgradeError(
                     f"{self._name}: these are arguments of version {version}, this is version {self._version}, and"
                     f" there is no upgrade from {number}. Add a function under @{self._name}.upgrade({number})."
                 )
-            given = step(given)
+            try:
+                given = step(given)
+            except Exception as error:
+                raise UpgradeError(
+                    f"{self._name}: the upgrade from version {number} failed: {type(error).__name__}: {error}"
+                ) from error
         return given

@@ -101,7 +101,7 @@ class Task(Generic[P, R]):
         """Return the arguments of a row as the function takes them; `version` is theirs, None the present one.
 
         Raises:
-            MissingUpgradeError: they are older, and nothing turns them into the present ones.
+            UpgradeError: they are older, and cannot be turned into the present ones.
             InvalidTaskArgumentsError: they do not fit.
         """
         if version is not None and version < self.version and self._upgrades is not None:

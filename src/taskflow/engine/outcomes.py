@@ -3,7 +3,7 @@
 from typing import Any
 
 from taskflow.engine import retry as retries
-from taskflow.engine.arguments import MissingUpgradeError
+from taskflow.engine.arguments import UpgradeError
 from taskflow.engine.payload import ResultRefusedError, without_nul
 from taskflow.engine.retry import NoRetry
 from taskflow.engine.states import TaskStatus
@@ -12,7 +12,7 @@ from taskflow.engine.store import Lease, Outcome
 _MAX_ERROR = 2_000
 _MAX_STACK = 20_000
 
-FINAL_ERRORS = (NoRetry, ResultRefusedError, MissingUpgradeError)
+FINAL_ERRORS = (NoRetry, ResultRefusedError, UpgradeError)
 """Another attempt would end in the same way."""
 
 

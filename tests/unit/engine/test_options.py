@@ -8,7 +8,7 @@ from support import option_tasks as tasks
 from taskflow.base.errors import ConfigurationError, InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.engine import Request, task
-from taskflow.engine.arguments import MissingUpgradeError
+from taskflow.engine.arguments import UpgradeError
 from taskflow.engine.context import InvalidProgressError, Progress, TaskContext
 from taskflow.engine.options import check_tags
 from taskflow.engine.requests import prepare
@@ -55,10 +55,12 @@ def test_arguments_go_up_step_by_step_to_the_present_version() -> None:
     assert tasks.renamed.read(None, {"first": "Ada", "last": "Lovelace"}, 1)["full_name"] == "Ada Lovelace"
     assert tasks.renamed.read(None, {"name": "Ada"}, 2)["full_name"] == "Ada"
     assert tasks.renamed.read(None, {"full_name": "Ada"}, 3)["full_name"] == "Ada"
-    with pytest.raises(MissingUpgradeError, match=r"no upgrade from 1.*@never_upgraded.upgrade\(1\)"):
+    with pytest.raises(UpgradeError, match=r"no upgrade from 1.*@never_upgraded.upgrade\(1\)"):
         tasks.never_upgraded.read(None, {"word": "x"}, 1)
-    with pytest.raises(MissingUpgradeError, match="came as a list"):
+    with pytest.raises(UpgradeError, match="came as a list"):
         tasks.renamed.read(["Ada", "Lovelace"], None, 1)
+    with pytest.raises(UpgradeError, match="upgrade from version 1 failed: KeyError: 'last'"):
+        tasks.renamed.read(None, {"first": "Ada"}, 1)
 
 
 def test_an_upgrade_needs_a_version_to_come_from() -> None:

@@ -12,8 +12,8 @@
 | `after_complete` | there, after the commit | is logged: the end is written |
 
 Think of layers around the database, the last one registered next to it. Hooks on the way in (`before_enqueue`,
-`before_claim`, `after_run`, `before_complete`) run in the order of registration, hooks on the way out in the reverse one:
-what encrypts comes last, and the others see plain arguments.
+`before_claim`, `after_run`, `before_complete`) run in the order of registration, hooks on the way out in the reverse
+one: what encrypts comes last, and the others see plain arguments.
 
 A task that was lost with its process is ended by its node or by the coordinator, without these hooks.
 """
