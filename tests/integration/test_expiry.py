@@ -7,7 +7,8 @@ import pytest
 
 from support import option_tasks as tasks
 from support.duties import lead
-from support.following import result, row
+from support.following import ended, result, row
+from support.processes import running
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
@@ -103,3 +104,12 @@ async def test_two_coordinators_expire_a_task_once(
     await let_expire(database)
     context = await lead(database, broker, settings)
     assert sum(await asyncio.gather(Expiry().run_once(context), Expiry().run_once(context))) == 50
+
+
+async def test_a_coordinator_ends_what_no_worker_has_begun(
+    engine: Engine, environment: dict[str, str], database: Database
+) -> None:
+    async with running(environment, "coordinator"):
+        handle = await engine.enqueue(tasks.tagged.options(expires_in=0.2))
+        assert (await ended(database, handle.task_id, seconds=30))["status"] == "CANCELLED"
+    assert "before it had begun" in (await result(database, handle.task_id))["error_message"]

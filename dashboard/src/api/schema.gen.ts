@@ -1197,7 +1197,7 @@ export interface components {
             name: string;
             /** Outcome */
             outcome: ("clean" | "partial") | null;
-            progress: components["schemas"]["taskflow__campaigns__schemas__ProgressOut"];
+            progress: components["schemas"]["ProgressOut"];
             /** Rate Limit Per Minute */
             rate_limit_per_minute: number | null;
             /** Reply To */
@@ -2137,6 +2137,30 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * ProgressOut
+         * @description How far a campaign is, in recipients.
+         */
+        ProgressOut: {
+            /** Cancelled */
+            cancelled: number;
+            /** Deferred */
+            deferred: number;
+            /** Failed */
+            failed: number;
+            /** Pending */
+            pending: number;
+            /** Rate Per Second */
+            rate_per_second: number;
+            /** Sent */
+            sent: number;
+            /** Suppressed */
+            suppressed: number;
+            /** Total */
+            total: number;
+            /** Uncertain */
+            uncertain: number;
+        };
+        /**
          * QueueStats
          * @description One queue.
          */
@@ -2673,7 +2697,7 @@ export interface components {
             priority: number;
             /** Priority Name */
             priority_name: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | null;
-            progress: components["schemas"]["taskflow__engine__schemas__ProgressOut"] | null;
+            progress: components["schemas"]["TaskProgressOut"] | null;
             /** Queue */
             queue: string;
             result: components["schemas"]["ResultOut"] | null;
@@ -2710,54 +2734,6 @@ export interface components {
             timeout_seconds: number;
             /** Worker Id */
             worker_id: string | null;
-        };
-        /**
-         * ProgressOut
-         * @description How far a campaign is, in recipients.
-         */
-        taskflow__campaigns__schemas__ProgressOut: {
-            /** Cancelled */
-            cancelled: number;
-            /** Deferred */
-            deferred: number;
-            /** Failed */
-            failed: number;
-            /** Pending */
-            pending: number;
-            /** Rate Per Second */
-            rate_per_second: number;
-            /** Sent */
-            sent: number;
-            /** Suppressed */
-            suppressed: number;
-            /** Total */
-            total: number;
-            /** Uncertain */
-            uncertain: number;
-        };
-        /**
-         * ProgressOut
-         * @description How far a task says it is.
-         */
-        taskflow__engine__schemas__ProgressOut: {
-            /** Done */
-            done: number | null;
-            /**
-             * Lease Epoch
-             * @description Of the attempt that said so.
-             */
-            lease_epoch: number;
-            /** Message */
-            message: string | null;
-            /** Percent */
-            percent: number | null;
-            /** Total */
-            total: number | null;
-            /**
-             * Updated At
-             * Format: date-time
-             */
-            updated_at: string;
         };
         /**
          * TaskOut
@@ -2839,6 +2815,30 @@ export interface components {
             timeout_seconds: number;
             /** Worker Id */
             worker_id: string | null;
+        };
+        /**
+         * TaskProgressOut
+         * @description How far a task says it is.
+         */
+        TaskProgressOut: {
+            /** Done */
+            done: number | null;
+            /**
+             * Lease Epoch
+             * @description Of the attempt that said so.
+             */
+            lease_epoch: number;
+            /** Message */
+            message: string | null;
+            /** Percent */
+            percent: number | null;
+            /** Total */
+            total: number | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * TasksCreated

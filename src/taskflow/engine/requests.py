@@ -190,6 +190,8 @@ def _fingerprint(row: TaskRow) -> bytes:
 
 def _unique(request: Request, task: Task[..., Any] | None, arguments: dict[str, Any]) -> UniqueClaim | None:
     key = request.unique_key
+    if key is None and (task is None or task.unique_key is None):
+        return None
     if key is not None:
         check_key(key, "Unique key")
     elif task is not None and task.unique_key is not None:

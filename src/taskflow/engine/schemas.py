@@ -193,7 +193,7 @@ class ResultOut(BaseModel):
         return cls(**{name: sealed.shown(row[name]) for name in cls.model_fields})
 
 
-class ProgressOut(BaseModel):
+class TaskProgressOut(BaseModel):
     """How far a task says it is."""
 
     percent: float | None
@@ -204,7 +204,7 @@ class ProgressOut(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: asyncpg.Record) -> "ProgressOut":
+    def of(cls, row: asyncpg.Record) -> "TaskProgressOut":
         """Read a row of `task_progress`."""
         return cls(**{name: row[name] for name in cls.model_fields})
 
@@ -222,7 +222,7 @@ class LogOut(BaseModel):
 class TaskDetail(TaskOut):
     """A task with its progress, its attempts, its result and its first 1,000 log lines."""
 
-    progress: ProgressOut | None
+    progress: TaskProgressOut | None
     executions: list[ExecutionOut]
     result: ResultOut | None
     logs: list[LogOut]
@@ -232,7 +232,7 @@ class TaskDetail(TaskOut):
         """Put a task and its parts together."""
         return cls(
             **_task_fields(found.task),
-            progress=ProgressOut.of(found.progress) if found.progress else None,
+            progress=TaskProgressOut.of(found.progress) if found.progress else None,
             executions=[ExecutionOut.of(row) for row in found.executions],
             result=ResultOut.of(found.result) if found.result else None,
             logs=[LogOut(**dict(row)) for row in found.logs],
