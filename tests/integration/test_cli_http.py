@@ -217,7 +217,7 @@ async def test_watching_a_task_ends_with_it_and_tells_how_it_ended(
 
 async def test_options_of_a_task_and_its_progress(shell: Shell, database: Database, broker: RedisBroker) -> None:
     await broker.dispatch.publish_generation("first")
-    arguments = ("--tag", "red", "--tag", "blue", "--expires-in", "3600", "--unique-key", "k")
+    arguments = ("--tag", "red", "--tag", "blue", "--expires-in", "1h", "--unique-key", "k")
     created = await shell.json("task", "submit", "render", *arguments)
     task_id = created["task_id"]  # type: ignore[index]
     assert await shell.json("task", "submit", "render", *arguments) == created

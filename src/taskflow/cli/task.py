@@ -7,6 +7,7 @@ import click
 
 from taskflow.base.terminal import printable
 from taskflow.cli.client import Client, Output, cell, json_of, speaks_http
+from taskflow.cli.durations import Duration
 
 _COLUMNS = ("task_id", "task_name", "status", "priority", "queue", "retry_count", "created_at")
 _STATUSES = ("PENDING", "SCHEDULED", "BLOCKED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
@@ -28,9 +29,9 @@ def task() -> None:
 @click.option("--max-retries", type=click.IntRange(0), help="Attempts after the first.")
 @click.option("--timeout", "timeout_seconds", type=click.IntRange(1), help="Seconds an attempt may take.")
 @click.option("--tag", "tags", multiple=True, help="A word to find it by; may be repeated.")
-@click.option("--expires-in", "expires_in_seconds", type=float, help="Seconds in which it must begin, or be cancelled.")
+@click.option("--expires-in", "expires_in_seconds", type=Duration(), help="It must begin within: 30s, 5m, 2h, 1d.")
 @click.option("--unique-key", help="While another task of this name holds the key, --on-conflict decides.")
-@click.option("--unique-for", "unique_for_seconds", type=float, help="Seconds to hold it; by default until its end.")
+@click.option("--unique-for", "unique_for_seconds", type=Duration(), help="How long to hold it; else until its end.")
 @click.option("--on-conflict", type=click.Choice(["return", "raise", "replace"]), help="[default: the task's own]")
 @click.option("--idempotency-key", help="A repetition under the same key returns the first task.")
 @click.option("--wait", is_flag=True, help="Wait for its end; the exit code is 1 unless it completes.")

@@ -31,6 +31,7 @@ class ProgressBuffer:
             return []
         due = [task_id for task_id in self._lines if task_id in ending or now >= self._next.get(task_id, now)]
         lines = [self._lines.pop(task_id) for task_id in due]
+        self._next = {task_id: at for task_id, at in self._next.items() if at > now}
         self._next.update(dict.fromkeys(due, now + self._every))
         for task_id in ending:
             self._next.pop(task_id, None)

@@ -50,12 +50,16 @@ class LeaseReporter:
     def heartbeat(self) -> None:
         """Let the time without a sign of life start anew, for the child's watchdog and for its parent's."""
         self._run.beat()
-        for entry in list(self._run.open.values()):
-            self._board.extend(entry, self._run.deadline)
+        if self._run.heartbeat is not None:
+            self._on_loop(self._extend, self._run.deadline)
 
     def is_cancelled(self) -> bool:
         """Tell whether the call was stopped, or this task of a batch was asked to."""
         return self._run.reason is not None or self._lease.task_id in self._run.unwanted
+
+    def _extend(self, deadline: float) -> None:
+        for entry in self._run.open.values():
+            self._board.extend(entry, deadline)
 
     def _on_loop(self, take: Callable[[Any], None], thing: Any) -> None:
         if threading.get_ident() == self._thread:

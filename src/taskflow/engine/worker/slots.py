@@ -187,7 +187,7 @@ class SlotPool:
             if stop.is_set():
                 return {"interrupted": True}
             raise
-        except asyncio.CancelledError:
+        except BaseException:
             running.cancel()
             slot.close()
             raise
