@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from support.api import serving
+from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Settled
+from taskflow.broker.redis.events import Event
 from taskflow.db.pool import Database
+from taskflow.engine.outcomes import completed
+from taskflow.engine.store import ProgressLine, TaskStore
 from taskflow.identity.first_start import ensure_cli_key, ensure_first_admin
 from taskflow.settings import Settings
 
@@ -232,3 +236,38 @@ async def test_a_graph_is_submitted_shown_cancelled_and_retried(shell: Shell, tm
     code, _, err = await shell.run("task", "submit-graph", str(file))
     assert code == 5
     assert "in a circle: a → a." in err
+
+
+async def test_options_of_a_task_and_its_progress(shell: Shell, database: Database, broker: RedisBroker) -> None:
+    await broker.dispatch.publish_generation("first")
+    arguments = ("--tag", "red", "--tag", "blue", "--expires-in", "1h", "--unique-key", "k")
+    created = await shell.json("task", "submit", "render", *arguments)
+    task_id = created["task_id"]  # type: ignore[index]
+    assert await shell.json("task", "submit", "render", *arguments) == created
+    code, _, err = await shell.run("task", "submit", "render", "--unique-key", "k", "--on-conflict", "raise")
+    assert (code != 0, task_id in err) == (True, True), err
+    [found] = await shell.json("task", "list", "--tag", "red", "--tag", "blue")  # type: ignore[misc]
+    assert (found["task_id"], found["tags"]) == (task_id, ["blue", "red"])
+    assert await shell.json("task", "list", "--tag", "green") == []
+
+    store = TaskStore(database)
+    [lease] = await store.claim(uuid7(), uuid7(), uuid7(), [task_id])
+    await store.write_progress([ProgressLine(lease.task_id, 1, 37.5, 3, 8, "rendering")])
+    assert "progress: 38 %  (3 of 8)  rendering" in (await shell.run("task", "get", task_id))[1]
+
+    watching = await shell.start("task", "watch", task_id)
+    assert watching.stdout is not None
+    data = {"task_id": task_id, "percent": 50.0, "done": None, "total": None, "message": "half"}
+    reading = asyncio.create_task(watching.stdout.readline())
+
+    async def told() -> bool:
+        """Say it again: the socket may not have listened yet."""
+        await broker.events.publish([Event(f"task:{task_id}", "task.progress", data)])
+        return reading.done()
+
+    await eventually(told, seconds=30, every=0.2)
+    assert (await reading).decode() == f"{task_id}  50 %  half\n"
+    await store.finish([completed(lease, 0.1)])
+    await broker.dispatch.settle([Settled("default", task_id, "COMPLETED")])
+    out, _ = await asyncio.wait_for(watching.communicate(), 30)
+    assert out.decode().splitlines()[-1] == f"{task_id}  COMPLETED"

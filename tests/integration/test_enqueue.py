@@ -11,7 +11,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine, Request
 from taskflow.engine.client import TaskNotFoundError
-from taskflow.engine.definition import InvalidTaskArgumentsError
+from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.states import IllegalTransitionError, TaskStatus
 
 

@@ -9,6 +9,7 @@ from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.db.pool import Database
+from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.store import Lease, TaskStore
 from taskflow.engine.worker.poller import Poller, Stock
 from taskflow.settings import Settings
@@ -42,6 +43,7 @@ async def test_a_claim_that_is_under_way_is_fed_before_the_poller_stops(
         broker,
         settings.worker,
         Stock(settings.worker),
+        MiddlewareStack(),
         worker_id=uuid7(),
         process_id=uuid7(),
         feed=fed.extend,

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from support import sample_tasks as tasks
+from support.following import ended, result, row
 from support.processes import running, start, stop
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
@@ -32,21 +33,6 @@ async def node(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.
         yield process
 
 
-async def row(database: Database, task_id: UUID) -> dict[str, Any]:
-    """Return a task's row."""
-    return dict(await database.pool.fetchrow("SELECT * FROM tasks WHERE task_id = $1", task_id) or {})
-
-
-async def ended(database: Database, task_id: UUID, seconds: float = 15) -> dict[str, Any]:
-    """Wait for a task's end; a task that waits for its retry is promoted here, in the scheduler's stead."""
-
-    async def look() -> dict[str, Any] | None:
-        found = await row(database, task_id)
-        return found if found["completed_at"] else None
-
-    return await eventually(look, seconds=seconds, what=f"the end of {task_id}")
-
-
 async def test_an_async_task_runs_and_leaves_result_and_history(
     engine: Engine, node: asyncio.subprocess.Process, database: Database
 ) -> None:
@@ -59,6 +45,15 @@ async def test_an_async_task_runs_and_leaves_result_and_history(
     assert result["result_data"] == 5
     [attempt] = await database.pool.fetch("SELECT * FROM task_executions WHERE task_id = $1", handle.task_id)
     assert (attempt["status"], attempt["attempt_number"]) == ("COMPLETED", 1)
+
+
+async def test_lists_come_back_whole_whatever_is_written_with_them(
+    engine: Engine, node: asyncio.subprocess.Process, database: Database
+) -> None:
+    handles = await engine.enqueue_many(tasks.returns_a_list, [{"count": n % 4} for n in range(20)])
+    for number, handle in enumerate(handles):
+        assert (await ended(database, handle.task_id))["status"] == "COMPLETED"
+        assert (await result(database, handle.task_id))["result_data"] == list(range(number % 4))
 
 
 async def test_a_sync_task_runs_in_a_slot_and_logs(

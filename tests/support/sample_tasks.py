@@ -139,6 +139,12 @@ async def returns_rubbish() -> object:
 
 
 @task
+async def returns_a_list(count: int) -> list[int]:
+    """Return a list."""
+    return list(range(count))
+
+
+@task
 async def writes_line(path: str, line: str) -> None:
     """Append a line to a file."""
     with Path(path).open("a", encoding="utf-8") as file:  # noqa: ASYNC230

@@ -785,7 +785,7 @@ export interface paths {
         };
         /**
          * Get Task
-         * @description Get a task with its attempts, its result and its log.
+         * @description Get a task with its progress, what it waits for, its attempts, its result and its log.
          */
         get: operations["get_task"];
         put?: never;
@@ -795,6 +795,66 @@ export interface paths {
          * @description Cancel a task; one that runs is asked to stop and ends a little later.
          */
         delete: operations["cancel_task"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Graph
+         * @description Get all tasks that hang together with one, and what they wait for.
+         */
+        get: operations["get_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/graph/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Subtree
+         * @description Cancel a task and everything below it; what runs is asked to stop and ends a little later.
+         */
+        post: operations["cancel_subtree"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/graph/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry From Failed
+         * @description Start over what failed above a task or below it, and all that failed or was skipped because of that.
+         */
+        post: operations["retry_from_failed"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -874,6 +934,26 @@ export interface paths {
          * @description Cancel all tasks that match; those that run are asked to stop and end a little later.
          */
         post: operations["cancel_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create Graph
+         * @description Submit up to 10,000 tasks that wait for each other, all or none.
+         */
+        post: operations["create_graph"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1305,6 +1385,58 @@ export interface components {
             total_attempts: number;
         };
         /**
+         * DependencyOut
+         * @description A task that another waits for, or has waited for.
+         */
+        DependencyOut: {
+            on_failure: components["schemas"]["OnFailure"];
+            on_success: components["schemas"]["OnSuccess"];
+            /**
+             * Parent Id
+             * Format: uuid
+             */
+            parent_id: string;
+            /**
+             * Satisfied At
+             * @description When the parent's end was dealt with.
+             */
+            satisfied_at: string | null;
+            status: components["schemas"]["TaskStatus"] | null;
+            /** Task Name */
+            task_name: string | null;
+        };
+        /**
+         * EdgeOut
+         * @description One task that waits, or has waited, for another.
+         */
+        EdgeOut: {
+            /**
+             * Arguments
+             * @description Where the parent's result goes: keyword arguments of the child, with a place if that is a list.
+             */
+            arguments: [
+                string,
+                number | null
+            ][] | null;
+            /**
+             * Child Id
+             * Format: uuid
+             */
+            child_id: string;
+            on_failure: components["schemas"]["OnFailure"];
+            on_success: components["schemas"]["OnSuccess"];
+            /**
+             * Parent Id
+             * Format: uuid
+             */
+            parent_id: string;
+            /**
+             * Satisfied At
+             * @description When the parent's end was dealt with.
+             */
+            satisfied_at: string | null;
+        };
+        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -1398,6 +1530,174 @@ export interface components {
          * @enum {string}
          */
         FireStatus: "FIRED" | "WAITING" | "SKIPPED";
+        /**
+         * GraphCreated
+         * @description A graph that was accepted: task ids by the names of its tasks and groups, parents before children.
+         */
+        GraphCreated: {
+            /** Task Ids */
+            task_ids: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * GraphGroup
+         * @description Tasks that are waited for together: it ends with the last of them, FAILED unless all have completed.
+         */
+        GraphGroup: {
+            /** Members */
+            members: string[];
+            /** Name */
+            name: string;
+        };
+        /**
+         * GraphOut
+         * @description The tasks that hang together with one, and the edges between them.
+         */
+        GraphOut: {
+            /** Edges */
+            edges: components["schemas"]["EdgeOut"][];
+            /**
+             * Nodes
+             * @description By age.
+             */
+            nodes: components["schemas"]["NodeOut"][];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /**
+             * Truncated
+             * @description There are more tasks than `limit`; these are the nearest.
+             */
+            truncated: boolean;
+        };
+        /**
+         * GraphParent
+         * @description What a task of a graph waits for, with a policy.
+         */
+        GraphParent: {
+            /**
+             * @description When the parent does not complete.
+             * @default fail
+             */
+            on_failure: components["schemas"]["OnFailure"];
+            /**
+             * @description `skip` makes this a task for failures only.
+             * @default run
+             */
+            on_success: components["schemas"]["OnSuccess"];
+            /**
+             * Parent
+             * @description The name of a task or group of this graph, or the id of an earlier task.
+             */
+            parent: string;
+        };
+        /**
+         * GraphTask
+         * @description A task of a graph.
+         */
+        GraphTask: {
+            /**
+             * After
+             * @description What it waits for: names, or names with policies.
+             */
+            after?: (string | components["schemas"]["GraphParent"])[];
+            /**
+             * Args
+             * @description An object is keyword arguments, a list is positional ones.
+             */
+            args?: {
+                [key: string]: unknown;
+            } | unknown[];
+            /**
+             * Expires At
+             * @description If it has not begun by then, it ends CANCELLED.
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In Seconds
+             * @description The same, counted from now.
+             */
+            expires_in_seconds?: number | null;
+            /**
+             * Kwargs
+             * @description Keyword arguments beside a list of positional ones.
+             */
+            kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Max Retries
+             * @description By default the task's own.
+             */
+            max_retries?: number | null;
+            /**
+             * Name
+             * @description What it is called within this graph.
+             * @example report
+             */
+            name: string;
+            /**
+             * On Conflict
+             * @description While another task holds the key: `return` that one, `raise` an error (409), or `replace` it: cancel it and take its key.
+             */
+            on_conflict?: ("return" | "raise" | "replace") | null;
+            /**
+             * Priority
+             * @description CRITICAL 10, HIGH 8, MEDIUM 5, LOW 2, or a number; by default the task's own.
+             * @example HIGH
+             */
+            priority?: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | number | null;
+            /**
+             * Queue
+             * @description By default the task's own.
+             */
+            queue?: string | null;
+            /**
+             * Results
+             * @description Keyword arguments that take what parents return: of one, or a list of what several do.
+             */
+            results?: {
+                [key: string]: string | string[];
+            };
+            /**
+             * Scheduled At
+             * @description Not before this instant.
+             */
+            scheduled_at?: string | null;
+            /**
+             * Tags
+             * @description Short words to find it by; by default the task's own.
+             */
+            tags?: string[] | null;
+            /**
+             * Task Name
+             * @example resize
+             */
+            task_name: string;
+            /**
+             * Timeout Seconds
+             * @description By default the task's own.
+             */
+            timeout_seconds?: number | null;
+            /**
+             * Unique For Seconds
+             * @description How long it holds the key; as long as it has not ended, when left out.
+             */
+            unique_for_seconds?: number | null;
+            /**
+             * Unique Key
+             * @description No other task of this name may hold it; else `on_conflict` says what becomes of this one.
+             */
+            unique_key?: string | null;
+            /**
+             * Version
+             * @description Of the arguments; by default the newest that is known.
+             */
+            version?: number | null;
+        };
         /**
          * Health
          * @description The process lives.
@@ -1675,6 +1975,16 @@ export interface components {
          */
         MisfirePolicy: "skip" | "once" | "all";
         /**
+         * NewGraph
+         * @description Tasks that wait for each other, all or none.
+         */
+        NewGraph: {
+            /** Groups */
+            groups?: components["schemas"]["GraphGroup"][];
+            /** Tasks */
+            tasks: components["schemas"]["GraphTask"][];
+        };
+        /**
          * NewKey
          * @description An API key to make for yourself.
          */
@@ -1719,6 +2029,11 @@ export interface components {
              * @description None after this one.
              */
             ends_at?: string | null;
+            /**
+             * Expires In Seconds
+             * @description From when a task is due: one that has not begun by then ends CANCELLED.
+             */
+            expires_in_seconds?: number | null;
             /**
              * Interval Seconds
              * @description Counted from `starts_at`, or else from its making.
@@ -1785,6 +2100,11 @@ export interface components {
              */
             starts_at?: string | null;
             /**
+             * Tags
+             * @description Of each task that it starts.
+             */
+            tags?: string[] | null;
+            /**
              * Task Name
              * @example report
              */
@@ -1808,12 +2128,27 @@ export interface components {
          */
         NewTask: {
             /**
+             * After
+             * @description Tasks that must end first: ids, or ids with policies.
+             */
+            after?: (string | components["schemas"]["ParentTask"])[];
+            /**
              * Args
              * @description An object is keyword arguments, a list is positional ones.
              */
             args?: {
                 [key: string]: unknown;
             } | unknown[];
+            /**
+             * Expires At
+             * @description If it has not begun by then, it ends CANCELLED.
+             */
+            expires_at?: string | null;
+            /**
+             * Expires In Seconds
+             * @description The same, counted from now.
+             */
+            expires_in_seconds?: number | null;
             /**
              * Kwargs
              * @description Keyword arguments beside a list of positional ones.
@@ -1827,6 +2162,11 @@ export interface components {
              */
             max_retries?: number | null;
             /**
+             * On Conflict
+             * @description While another task holds the key: `return` that one, `raise` an error (409), or `replace` it: cancel it and take its key.
+             */
+            on_conflict?: ("return" | "raise" | "replace") | null;
+            /**
              * Priority
              * @description CRITICAL 10, HIGH 8, MEDIUM 5, LOW 2, or a number; by default the task's own.
              * @example HIGH
@@ -1838,10 +2178,22 @@ export interface components {
              */
             queue?: string | null;
             /**
+             * Results
+             * @description Keyword arguments that take what parents return: of one, or a list of what several do.
+             */
+            results?: {
+                [key: string]: string | string[];
+            };
+            /**
              * Scheduled At
              * @description Not before this instant.
              */
             scheduled_at?: string | null;
+            /**
+             * Tags
+             * @description Short words to find it by; by default the task's own.
+             */
+            tags?: string[] | null;
             /**
              * Task Name
              * @example resize
@@ -1852,6 +2204,21 @@ export interface components {
              * @description By default the task's own.
              */
             timeout_seconds?: number | null;
+            /**
+             * Unique For Seconds
+             * @description How long it holds the key; as long as it has not ended, when left out.
+             */
+            unique_for_seconds?: number | null;
+            /**
+             * Unique Key
+             * @description No other task of this name may hold it; else `on_conflict` says what becomes of this one.
+             */
+            unique_key?: string | null;
+            /**
+             * Version
+             * @description Of the arguments; by default the newest that is known.
+             */
+            version?: number | null;
         };
         /**
          * NewTasks
@@ -1880,6 +2247,49 @@ export interface components {
             /** @default viewer */
             role: components["schemas"]["Role"];
         };
+        /**
+         * NodeOut
+         * @description A task of a graph.
+         */
+        NodeOut: {
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Is Group */
+            is_group: boolean;
+            /** Pending Parents */
+            pending_parents: number;
+            /** Priority */
+            priority: number;
+            /** Queue */
+            queue: string;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["TaskStatus"];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Task Name */
+            task_name: string;
+        };
+        /**
+         * OnFailure
+         * @description What a parent that did not complete means for its child.
+         * @enum {string}
+         */
+        OnFailure: "fail" | "skip" | "run";
+        /**
+         * OnSuccess
+         * @description What a parent that completed means for its child.
+         * @enum {string}
+         */
+        OnSuccess: "run" | "skip";
         /**
          * OverlapPolicy
          * @description What becomes of an instant while the schedule's last task is under way.
@@ -2005,6 +2415,27 @@ export interface components {
              * @description Pass it as `cursor` for the next page; null at the end.
              */
             next_cursor?: string | null;
+        };
+        /**
+         * ParentTask
+         * @description A task to wait for, with a policy.
+         */
+        ParentTask: {
+            /**
+             * @description When the parent does not complete.
+             * @default fail
+             */
+            on_failure: components["schemas"]["OnFailure"];
+            /**
+             * @description `skip` makes this a task for failures only.
+             * @default run
+             */
+            on_success: components["schemas"]["OnSuccess"];
+            /**
+             * Parent
+             * Format: uuid
+             */
+            parent: string;
         };
         /**
          * PasswordChange
@@ -2312,6 +2743,11 @@ export interface components {
             created_at: string;
             /** Error Message */
             error_message: string | null;
+            /**
+             * Expires At
+             * @description When it is forgotten; null: with its task.
+             */
+            expires_at: string | null;
             /** Result Data */
             result_data: unknown;
             /** Stack Trace */
@@ -2350,6 +2786,8 @@ export interface components {
              * @description null takes the bound away.
              */
             ends_at?: string | null;
+            /** Expires In Seconds */
+            expires_in_seconds?: number | null;
             /** Interval Seconds */
             interval_seconds?: number | null;
             /** Jitter Seconds */
@@ -2380,6 +2818,8 @@ export interface components {
              * @description null takes the bound away.
              */
             starts_at?: string | null;
+            /** Tags */
+            tags?: string[] | null;
             /** Task Name */
             task_name?: string | null;
             /** Time Zone */
@@ -2403,6 +2843,8 @@ export interface components {
             cron: string | null;
             /** Ends At */
             ends_at: string | null;
+            /** Expires In Seconds */
+            expires_in_seconds: number | null;
             /** Interval Seconds */
             interval_seconds: number | null;
             /** Jitter Seconds */
@@ -2452,6 +2894,8 @@ export interface components {
             schedule_id: string;
             /** Starts At */
             starts_at: string | null;
+            /** Tags */
+            tags: string[];
             /**
              * Task Args
              * @description Positional arguments, or null.
@@ -2490,6 +2934,8 @@ export interface components {
             cron: string | null;
             /** Ends At */
             ends_at: string | null;
+            /** Expires In Seconds */
+            expires_in_seconds: number | null;
             /** Interval Seconds */
             interval_seconds: number | null;
             /** Jitter Seconds */
@@ -2534,6 +2980,8 @@ export interface components {
             schedule_id: string;
             /** Starts At */
             starts_at: string | null;
+            /** Tags */
+            tags: string[];
             /**
              * Task Args
              * @description Positional arguments, or null.
@@ -2624,7 +3072,7 @@ export interface components {
         };
         /**
          * TaskDetail
-         * @description A task with its attempts, its result and its first 1,000 log lines.
+         * @description A task with its progress, attempts, result, first 1,000 log lines, and first 1,000 tasks that it waits for.
          */
         TaskDetail: {
             /** Campaign Id */
@@ -2642,6 +3090,8 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
+            /** Dependencies */
+            dependencies: components["schemas"]["DependencyOut"][];
             /**
              * Due At
              * @description When it becomes PENDING; also of a retry.
@@ -2649,6 +3099,11 @@ export interface components {
             due_at: string | null;
             /** Executions */
             executions: components["schemas"]["ExecutionOut"][];
+            /**
+             * Expires At
+             * @description If it has not begun by then, it ends CANCELLED.
+             */
+            expires_at: string | null;
             /** Lease Epoch */
             lease_epoch: number;
             /** Logs */
@@ -2657,10 +3112,21 @@ export interface components {
             max_retries: number;
             /** Parent Task Id */
             parent_task_id: string | null;
+            /**
+             * Payload Version
+             * @description Of the arguments; null: whatever its worker has.
+             */
+            payload_version: number | null;
+            /**
+             * Pending Parents
+             * @description How many tasks it waits for.
+             */
+            pending_parents: number;
             /** Priority */
             priority: number;
             /** Priority Name */
             priority_name: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | null;
+            progress: components["schemas"]["TaskProgressOut"] | null;
             /** Queue */
             queue: string;
             result: components["schemas"]["ResultOut"] | null;
@@ -2674,6 +3140,8 @@ export interface components {
             /** Started At */
             started_at: string | null;
             status: components["schemas"]["TaskStatus"];
+            /** Tags */
+            tags: string[];
             /**
              * Task Args
              * @description Positional arguments, or null.
@@ -2686,7 +3154,7 @@ export interface components {
             task_id: string;
             /**
              * Task Kwargs
-             * @description Keyword arguments, or null.
+             * @description Keyword arguments, or null; `encrypted` and the key's id when they are.
              */
             task_kwargs: unknown;
             /** Task Name */
@@ -2721,12 +3189,27 @@ export interface components {
              * @description When it becomes PENDING; also of a retry.
              */
             due_at: string | null;
+            /**
+             * Expires At
+             * @description If it has not begun by then, it ends CANCELLED.
+             */
+            expires_at: string | null;
             /** Lease Epoch */
             lease_epoch: number;
             /** Max Retries */
             max_retries: number;
             /** Parent Task Id */
             parent_task_id: string | null;
+            /**
+             * Payload Version
+             * @description Of the arguments; null: whatever its worker has.
+             */
+            payload_version: number | null;
+            /**
+             * Pending Parents
+             * @description How many tasks it waits for.
+             */
+            pending_parents: number;
             /** Priority */
             priority: number;
             /** Priority Name */
@@ -2743,6 +3226,8 @@ export interface components {
             /** Started At */
             started_at: string | null;
             status: components["schemas"]["TaskStatus"];
+            /** Tags */
+            tags: string[];
             /**
              * Task Args
              * @description Positional arguments, or null.
@@ -2755,7 +3240,7 @@ export interface components {
             task_id: string;
             /**
              * Task Kwargs
-             * @description Keyword arguments, or null.
+             * @description Keyword arguments, or null; `encrypted` and the key's id when they are.
              */
             task_kwargs: unknown;
             /** Task Name */
@@ -2764,6 +3249,30 @@ export interface components {
             timeout_seconds: number;
             /** Worker Id */
             worker_id: string | null;
+        };
+        /**
+         * TaskProgressOut
+         * @description How far a task says it is.
+         */
+        TaskProgressOut: {
+            /** Done */
+            done: number | null;
+            /**
+             * Lease Epoch
+             * @description Of the attempt that said so.
+             */
+            lease_epoch: number;
+            /** Message */
+            message: string | null;
+            /** Percent */
+            percent: number | null;
+            /** Total */
+            total: number | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * TasksCreated
@@ -2794,6 +3303,11 @@ export interface components {
             queue?: string | null;
             /** Status */
             status?: components["schemas"]["TaskStatus"][] | null;
+            /**
+             * Tags
+             * @description Tasks that have all of them.
+             */
+            tags?: string[] | null;
             /** Task Name */
             task_name?: string | null;
         };
@@ -4421,6 +4935,8 @@ export interface operations {
                 queue?: string | null;
                 /** @description Repeat it for several. */
                 status?: components["schemas"]["TaskStatus"][] | null;
+                /** @description Repeat it for tasks that have all of them. */
+                tag?: string[] | null;
                 task_name?: string | null;
             };
             header?: never;
@@ -4534,6 +5050,102 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_graph: {
+        parameters: {
+            query?: {
+                /** @description The nearest so many tasks. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_subtree: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cancelled"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_from_failed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retried"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -4670,6 +5282,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Cancelled"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_graph: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewGraph"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphCreated"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

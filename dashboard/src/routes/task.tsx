@@ -11,6 +11,7 @@ import { Attempts } from "@/features/tasks/attempts";
 import { TaskArguments, TaskFacts } from "@/features/tasks/facts";
 import { Logs } from "@/features/tasks/logs";
 import { Outcome } from "@/features/tasks/outcome";
+import { TaskProgress } from "@/features/tasks/progress";
 import { TaskActions } from "@/features/tasks/task-actions";
 import { shortId } from "@/lib/format";
 import { taskStatus } from "@/lib/states";
@@ -37,6 +38,7 @@ export default function TaskPage() {
         {(data) => (
           <div className="grid items-start gap-4 lg:grid-cols-[minmax(0,1fr)_20rem]">
             <div className="flex min-w-0 flex-col gap-4">
+              <TaskProgress task={data} />
               <Outcome task={data} />
               <Attempts task={data} executions={data.executions} />
               <Logs logs={data.logs} level={get("level")} onLevel={(level) => set({ level })} />

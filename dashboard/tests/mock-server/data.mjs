@@ -175,6 +175,9 @@ function makeTask(index) {
     lease_epoch: retries + (started ? 1 : 0),
     crash_count: 0,
     cancel_requested_at: null,
+    tags: [],
+    payload_version: 1,
+    expires_at: null,
   };
 }
 export const tasks = Array.from({ length: 10000 }, (_, index) => makeTask(index));
@@ -241,7 +244,7 @@ export function taskDetail(task) {
           created_at: task.completed_at,
         }
       : null;
-  return { ...task, executions, logs, result };
+  return { ...task, progress: null, executions, logs, result };
 }
 
 export const deadLetters = tasks

@@ -25,7 +25,7 @@ _RETRY_SECONDS = 1.0
 @click.option("--duties", help="Run only these duties, separated by commas; all of them by default.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /health there; 0: a free port.")
 def coordinator(duties: str | None, metrics_port: int | None) -> None:
-    """Run the coordinator's duties: relay, scheduler, schedules, dependencies, rescuer, campaigns,
+    """Run the coordinator's duties: relay, scheduler, schedules, dependencies, expiry, rescuer, campaigns,
     dead_letters, pruner, drift.
 
     Any number of coordinators may run: one leads, the others take over within seconds when it is gone. One that runs
@@ -49,6 +49,7 @@ def all_duties() -> "list[Duty]":
     from taskflow.engine.coordinator.dead_letters import DeadLetters
     from taskflow.engine.coordinator.dependencies import Dependencies
     from taskflow.engine.coordinator.drift import DriftMeter
+    from taskflow.engine.coordinator.expiry import Expiry
     from taskflow.engine.coordinator.pruner import Pruner
     from taskflow.engine.coordinator.relay import Relay
     from taskflow.engine.coordinator.rescuer import Rescuer
@@ -60,6 +61,7 @@ def all_duties() -> "list[Duty]":
         Scheduler(),
         Schedules(),
         Dependencies(),
+        Expiry(),
         Rescuer(),
         CampaignsDuty(),
         DeadLetters(),

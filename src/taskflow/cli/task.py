@@ -7,6 +7,7 @@ import click
 
 from taskflow.base.terminal import printable
 from taskflow.cli.client import Client, Output, cell, json_of, speaks_http
+from taskflow.cli.durations import Duration
 from taskflow.cli.task_graph import graph, steer, submit_graph
 
 _COLUMNS = ("task_id", "task_name", "status", "priority", "queue", "retry_count", "created_at")
@@ -33,6 +34,11 @@ task.add_command(graph)
 @click.option("--max-retries", type=click.IntRange(0), help="Attempts after the first.")
 @click.option("--timeout", "timeout_seconds", type=click.IntRange(1), help="Seconds an attempt may take.")
 @click.option("--after", multiple=True, metavar="TASK_ID", help="A task that must end first; may be repeated.")
+@click.option("--tag", "tags", multiple=True, help="A word to find it by; may be repeated.")
+@click.option("--expires-in", "expires_in_seconds", type=Duration(), help="It must begin within: 30s, 5m, 2h, 1d.")
+@click.option("--unique-key", help="While another task of this name holds the key, --on-conflict decides.")
+@click.option("--unique-for", "unique_for_seconds", type=Duration(), help="How long to hold it; else until its end.")
+@click.option("--on-conflict", type=click.Choice(["return", "raise", "replace"]), help="[default: the task's own]")
 @click.option("--idempotency-key", help="A repetition under the same key returns the first task.")
 @click.option("--wait", is_flag=True, help="Wait for its end; the exit code is 1 unless it completes.")
 @speaks_http
@@ -45,6 +51,7 @@ def submit(
     priority: str | None,
     after: tuple[str, ...],
     idempotency_key: str | None,
+    tags: tuple[str, ...],
     wait: bool,
     **options: Any,
 ) -> int:
@@ -54,6 +61,7 @@ def submit(
         "args": json_of(whole, "--args") if whole else dict(pair(text) for text in arguments),
         "priority": int(priority) if priority and priority.isdecimal() else priority and priority.upper(),
         "after": list(after) or None,
+        "tags": list(tags) or None,
         **options,
     }
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -68,12 +76,15 @@ def submit(
 @click.option("--status", multiple=True, type=click.Choice(_STATUSES, case_sensitive=False), help="May be repeated.")
 @click.option("--name", "task_name", help="Only this task.")
 @click.option("--queue", help="Only this queue.")
+@click.option("--tag", multiple=True, help="Only tasks with this tag; repeated, with all of them.")
 @click.option("--campaign", "campaign_id", help="Only this campaign's.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
 @speaks_http
-def list_tasks(client: Client, output: Output, status: tuple[str, ...], limit: int, **query: str | None) -> None:
+def list_tasks(
+    client: Client, output: Output, status: tuple[str, ...], tag: tuple[str, ...], limit: int, **query: str | None
+) -> None:
     """List tasks, newest first."""
-    rows = list(client.pages("/tasks", limit, status=list(status) or None, **query))
+    rows = list(client.pages("/tasks", limit, status=list(status) or None, tag=list(tag) or None, **query))
     output.things(rows, _COLUMNS, empty="No tasks.")
 
 
@@ -81,13 +92,15 @@ def list_tasks(client: Client, output: Output, status: tuple[str, ...], limit: i
 @click.argument("task_id")
 @speaks_http
 def get(client: Client, output: Output, task_id: str) -> None:
-    """Show a task with its attempts, its result and its log."""
+    """Show a task with its progress, its attempts, its result and its log."""
     found = client.get(f"/tasks/{task_id}")
     if output.as_json:
         output.thing(found)
         return
-    parts = {key: found.pop(key) for key in ("dependencies", "executions", "result", "logs")}
+    parts = {key: found.pop(key) for key in ("progress", "dependencies", "executions", "result", "logs")}
     output.thing(found)
+    if parts["progress"]:
+        click.echo(f"progress: {_how_far(parts['progress'])}")
     for parent in parts["dependencies"]:
         click.echo(f"after {parent['parent_id']}  {cell(parent['task_name'])}  {cell(parent['status'])}")
     for execution in parts["executions"]:
@@ -141,7 +154,9 @@ def retry(client: Client, output: Output, task_ids: tuple[str, ...], from_failed
 @click.argument("task_ids", nargs=-1)
 @speaks_http
 def watch(client: Client, output: Output, task_ids: tuple[str, ...]) -> int:
-    """Wait for tasks to end (exit code 1 unless all complete); without ids, print events until Ctrl-C."""
+    """Wait for tasks to end (exit code 1 unless all complete) and print how far they are; without ids, print the ends
+    of all tasks until Ctrl-C.
+    """
     if task_ids:
         for task_id in task_ids:
             client.get(f"/tasks/{task_id}")  # a wrong id is refused before anything is waited for
@@ -160,6 +175,10 @@ def follow(client: Client, output: Output, task_ids: list[str]) -> int:
 
     ended: dict[str, str] = {}
     for event in events(client, [f"task:{task_id}" for task_id in task_ids]):
+        if event is not None and event["type"] == "task.progress":
+            data = event["data"]
+            output.thing(data, text=f"{data['task_id']}  {_how_far(data)}")
+            continue
         for task_id in [item for item in task_ids if item not in ended]:
             if event is None or event["data"]["task_id"] == task_id:
                 status = client.get(f"/tasks/{task_id}")["status"]
@@ -169,6 +188,12 @@ def follow(client: Client, output: Output, task_ids: list[str]) -> int:
         if len(ended) == len(set(task_ids)):
             break
     return int(any(status != "COMPLETED" for status in ended.values()))
+
+
+def _how_far(progress: dict[str, Any]) -> str:
+    percent = "" if progress["percent"] is None else f"{progress['percent']:.0f} %"
+    count = "" if progress["total"] is None else f"({progress['done']} of {progress['total']})"
+    return "  ".join(filter(None, (percent, count, printable(progress["message"] or ""))))
 
 
 def _attempt(execution: dict[str, Any]) -> str:

@@ -17,7 +17,8 @@ from taskflow.db.pool import Pool
 
 log = get_logger(__name__)
 
-HISTORY_TABLES = ("task_executions", "task_results", "task_logs")
+HISTORY_TABLES = ("task_executions", "task_results", "task_logs", "task_progress")
+_STORAGE = {"task_progress": "WITH (fillfactor = 50)"}  # rewritten in place
 LEDGER_STORAGE = "WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)"
 _WEEKS_AHEAD = 8
 _MONTHS_AHEAD = 3
@@ -50,7 +51,8 @@ def coming_spans(now: datetime) -> list[Span]:
         start = monday + timedelta(weeks=week)
         year, number, _ = start.isocalendar()
         spans += [
-            Span(table, f"{table}_{year}w{number:02d}", start, start + timedelta(weeks=1)) for table in HISTORY_TABLES
+            Span(table, f"{table}_{year}w{number:02d}", start, start + timedelta(weeks=1), _STORAGE.get(table, ""))
+            for table in HISTORY_TABLES
         ]
     for offset in range(_MONTHS_AHEAD + 1):
         months = now.year * 12 + now.month - 1 + offset

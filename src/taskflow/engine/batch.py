@@ -9,19 +9,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
+from taskflow.engine.context import OutsideWorkerError, TaskContext
 from taskflow.engine.outcomes import cancelled, completed, failed, released
+from taskflow.engine.payload import ResultRefusedError
 from taskflow.engine.store import Lease, Outcome
 
 
 class BatchItem:
-    """One task of a batch."""
+    """One task of a batch.
 
-    __slots__ = ("claimed_at", "lease", "open", "started_at")
+    Attributes:
+        args, kwargs: its arguments as stored: opened by middleware and brought up to the present version, unchecked.
+    """
 
-    def __init__(self, lease: Lease, claimed_at: float) -> None:
+    __slots__ = ("_context", "args", "claimed_at", "kwargs", "lease", "open", "started_at")
+
+    def __init__(self, lease: Lease, claimed_at: float, context: TaskContext | None = None) -> None:
         """Wrap a lease; `claimed_at` is on the monotonic clock."""
         self.lease = lease
         self.claimed_at = claimed_at
+        self._context = context
+        self.args: Any = lease.args
+        self.kwargs: Any = lease.kwargs
         self.started_at = time.monotonic()
         self.open = True
 
@@ -61,32 +70,52 @@ class BatchItem:
         return self.lease.crash_count
 
     @property
-    def args(self) -> Any:
-        """Positional arguments, as stored."""
-        return self.lease.args
+    def context(self) -> TaskContext:
+        """Its attempt, for its own log, progress and cancel flag.
 
-    @property
-    def kwargs(self) -> Any:
-        """Keyword arguments, as stored."""
-        return self.lease.kwargs
+        Raises:
+            OutsideWorkerError: the batch was made outside of a worker.
+        """
+        if self._context is None:
+            raise OutsideWorkerError("BatchItem.context was used outside a worker.")
+        return self._context
 
 
 class Batch:
     """The tasks of one call, and how each of them ended."""
 
-    def __init__(self, items: Sequence[BatchItem], report: Callable[[Outcome], None], lease_seconds: float) -> None:
-        """`report` takes each outcome as it is known; `lease_seconds` is how long a lease outlives its last renewal."""
+    def __init__(
+        self,
+        items: Sequence[BatchItem],
+        report: Callable[[Outcome], None],
+        lease_seconds: float,
+        *,
+        keep: Callable[[Any], Any] | None = None,
+        result_ttl: float | None = None,
+    ) -> None:
+        """Make the batch of `items`.
+
+        `report` takes each outcome as it is known; `lease_seconds` is how long a lease outlives its last renewal.
+        `keep` returns what is to be kept of a result, and `result_ttl` is for how long (seconds).
+        """
         self.items = items
         self._report = report
         self._lease_seconds = lease_seconds
+        self._keep = keep
+        self._result_ttl = result_ttl
 
     def deadline(self, item: BatchItem) -> float:
         """Return when (monotonic seconds) this attempt must not begin anything that cannot be taken back."""
         return item.claimed_at + self._lease_seconds
 
     def complete(self, item: BatchItem, result: Any = None) -> None:
-        """End a task well."""
-        self._end(item, completed(item.lease, self._seconds(item), result))
+        """End a task well; or badly and for good, when its result cannot be kept."""
+        try:
+            kept = self._keep(result) if self._keep is not None and result is not None else result
+        except ResultRefusedError as error:
+            self.fail(item, f"{type(error).__name__}: {error}", retry=False)
+        else:
+            self._end(item, completed(item.lease, self._seconds(item), kept, self._result_ttl))
 
     def fail(self, item: BatchItem, error: str, *, retry: bool = True, after: float | None = None) -> None:
         """End an attempt badly: again after `after` seconds (or the usual delay), or for good without `retry`."""

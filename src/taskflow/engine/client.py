@@ -18,13 +18,16 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Connection, Database
-from taskflow.engine.definition import InvalidTaskArgumentsError, Task
+from taskflow.engine.definition import Task
 from taskflow.engine.dependencies.graph import Graph
-from taskflow.engine.dependencies.insertion import Inserted, insert
-from taskflow.engine.dependencies.release import Freed, announce
+from taskflow.engine.dependencies.release import announce
 from taskflow.engine.dependencies.service import DependencyService, TaskNotFoundError
 from taskflow.engine.dependencies.steering import Cancelled, cancel, restart
-from taskflow.engine.requests import COPY_COLUMNS, Request, TaskHandle, TaskRow, prepare
+from taskflow.engine.insertion import Inserted, insert, insert_many, needs_transaction
+from taskflow.engine.middleware.stack import MiddlewareStack
+from taskflow.engine.middleware.stack import stack as used_middleware
+from taskflow.engine.payload import InvalidTaskArgumentsError
+from taskflow.engine.requests import Request, TaskHandle, TaskRow, prepare, request_of
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
 from taskflow.engine.states import IllegalTransitionError, TaskStatus
@@ -35,16 +38,17 @@ R = TypeVar("R")
 
 log = get_logger(__name__)
 
-_KEY_SECONDS = 86_400.0
-
 
 class Engine:
     """The engine as an application sees it."""
 
-    def __init__(self, database: Database, broker: RedisBroker) -> None:
-        """Use the pools and the broker of this process."""
+    def __init__(
+        self, database: Database, broker: RedisBroker, *, middleware: MiddlewareStack = used_middleware
+    ) -> None:
+        """Use the pools, the broker and the middleware of this process."""
         self._database = database
         self._broker = broker
+        self._middleware = middleware
         self.schedules = ScheduleService(database, broker)
         self.dependencies = DependencyService(database, broker)
 
@@ -58,7 +62,7 @@ class Engine:
             InvalidTaskArgumentsError: the arguments do not fit the function.
             InvalidScheduleError: it would never fire.
         """
-        row = await self.schedules.declare(schedule, _request(task, args, kwargs), definition=task)
+        row = await self.schedules.declare(schedule, request_of(task, args, kwargs), definition=task)
         schedule_id: UUID = row["schedule_id"]
         return schedule_id
 
@@ -67,14 +71,27 @@ class Engine:
 
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit the function.
+            DuplicateTaskError: another task holds its unique key, and `on_conflict` is "raise".
+            TaskKeyReusedError: its idempotency key was used with other arguments.
+            ParentNotFoundError: it waits for a task that does not exist.
         """
-        return await self.submit(_request(task, args, kwargs), _definition=task)
+        return await self.submit(request_of(task, args, kwargs), _definition=task)
 
     async def enqueue_in(
         self, connection: Connection, task: Task[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> TaskHandle[R]:
-        """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        return await self._insert(connection, prepare(_request(task, args, kwargs), task))
+        """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits.
+
+        Raises as `enqueue` does.
+        """
+        row = await self._middleware.before_enqueue(prepare(request_of(task, args, kwargs), task))
+        if needs_transaction([row]):
+            async with connection.transaction():
+                inserted = await insert(connection, row)
+        else:
+            inserted = await insert(connection, row)
+        await self._middleware.after_enqueue([row] if inserted.handles[0].is_new else [])
+        return inserted.handles[0]
 
     async def submit_graph(self, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit tasks that wait for each other, all or none; return their handles by the ids of their nodes.
@@ -87,7 +104,10 @@ class Engine:
 
     async def submit_graph_in(self, connection: Connection, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit a graph in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        return _by_id((await insert(connection, graph.rows())).handles)
+        rows = await self._middleware.before_enqueue_many(graph.rows())
+        inserted = await insert_many(connection, rows)
+        await self._middleware.after_enqueue(rows)
+        return _by_id(inserted.handles)
 
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""
@@ -103,22 +123,16 @@ class Engine:
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         """
-        row = prepare(request, _definition)
-        if row.parents and request.idempotency_key is None:
-            return (await self.submit_rows([row]))[0]
-        async with self._database.pool.acquire() as connection:
-            if request.task_id is not None:
-                handle = await self._insert_once(connection, row)
-            elif request.idempotency_key is None:
-                handle = await self._insert(connection, row)
-            else:
-                async with connection.transaction():
-                    handle = await self._insert(connection, row)
-        if handle.is_new:
-            await self.dispatch([handle])
-            if row.parent_task_id is not None:
-                await self._note_children([row])
-        return handle
+        row = await self._middleware.before_enqueue(prepare(request, _definition))
+        try:
+            inserted = await self._insert([row])
+        except asyncpg.UniqueViolationError:
+            if request.task_id is None:
+                raise
+            status = await self._database.pool.fetchval(sql.status_of, row.task_id)
+            return TaskHandle(row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False)
+        await self._announce([row], inserted)
+        return inserted.handles[0]
 
     async def submit_many(self, requests: Iterable[Request]) -> list[TaskHandle[Any]]:
         """Enqueue many tasks by name, all or none. Idempotency keys are for single tasks.
@@ -136,34 +150,28 @@ class Engine:
 
     async def enqueue_many(self, task: Task[P, R], calls: Iterable[dict[str, Any]]) -> list[TaskHandle[R]]:
         """Enqueue one task many times, each with the keyword arguments of a dict of `calls`: one COPY, all or none."""
-        return await self.submit_rows([prepare(_request(task, (), call), task) for call in calls])
+        return await self.submit_rows([prepare(request_of(task, (), call), task) for call in calls])
 
     async def submit_rows(self, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
         """Enqueue what was prepared, all or none, and put in line what need not wait."""
-        are_children = any(row.parents for row in rows)
+        rows = await self._middleware.before_enqueue_many(rows)
         try:
-            inserted = await (self._insert_graph(rows) if are_children else self._copy(rows))
+            inserted = await self._insert(rows)
         except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
             return [replace(row.handle(), is_new=False) for row in rows]
-        await self.dispatch(inserted.handles)
-        if are_children:
-            await self._announce(inserted.freed)
-            await self._note_children(rows)
+        await self._announce(rows, inserted)
         return inserted.handles
 
-    async def _insert_graph(self, rows: Sequence[TaskRow]) -> Inserted:
+    async def _insert(self, rows: Sequence[TaskRow]) -> Inserted:
+        if not needs_transaction(rows):
+            async with self._database.pool.acquire() as connection:
+                return await (insert(connection, rows[0]) if len(rows) == 1 else insert_many(connection, rows))
+
         async def work() -> Inserted:
             async with self._database.hot.acquire() as connection, connection.transaction():
-                return await insert(connection, rows)
+                return await (insert(connection, rows[0]) if len(rows) == 1 else insert_many(connection, rows))
 
         return await repeat_when_deadlocked(work)
-
-    async def _copy(self, rows: Sequence[TaskRow]) -> Inserted:
-        async with self._database.pool.acquire() as connection:
-            now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
-            records = [row.record(now) for row in rows]
-            await connection.copy_records_to_table("tasks", records=records, columns=COPY_COLUMNS)
-        return Inserted([row.handle() for row in rows], [])
 
     async def cancel(self, task_id: UUID) -> TaskStatus:
         """Cancel a task that waits, or ask its worker to cancel it while it runs; return its status now.
@@ -214,48 +222,31 @@ class Engine:
             raise TaskNotFoundError(f"There is no task {task_id}.", task_id=str(task_id))
         raise IllegalTransitionError(f"A task that is {status} cannot be {verb}.", status=status)
 
-    async def _insert(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
-        if row.idempotency_key is not None:
-            holder = await connection.fetchval(
-                sql.reserve_key, row.task_name, row.idempotency_key, row.task_id, _KEY_SECONDS
-            )
-            if holder != row.task_id:
-                status = await connection.fetchval(sql.status_of, holder)
-                return TaskHandle(holder, TaskStatus(status or "PENDING"), row.queue, row.priority, is_new=False)
-        if row.parents:
-            async with connection.transaction():
-                return (await insert(connection, [row])).handles[0]
-        await connection.execute(
-            sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
-            row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay,
-        )  # fmt: skip
-        return row.handle()
-
-    async def _insert_once(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
+    async def _announce(self, rows: Sequence[TaskRow], inserted: Inserted) -> None:
+        """After the commit: put in line what need not wait, and tell who was affected."""
+        new = [handle for handle in inserted.handles if handle.is_new]
+        await self.dispatch(new)
         try:
-            return await self._insert(connection, row)
-        except asyncpg.UniqueViolationError:
-            status = await connection.fetchval(sql.status_of, row.task_id)
-            return TaskHandle(row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False)
+            if inserted.freed:
+                await announce(self._broker.dispatch, inserted.freed)
+            if inserted.cancelled is not None:
+                await inserted.cancelled.announce(self._broker)
+            if new and any(row.parent_task_id is not None for row in rows):
+                await self._note_children(rows)
+        except (RedisError, OSError) as error:
+            log.warning("announcement_left_to_the_relay", tasks=len(rows), error=str(error))
+        await self._middleware.after_enqueue(rows if len(new) == len(rows) else _those_of(new, rows))
 
     async def _note_children(self, rows: Iterable[TaskRow]) -> None:
         pairs = [(edge.parent_id, row.task_id) for row in rows for edge in row.parents]
         pairs += [(row.parent_task_id, row.task_id) for row in rows if row.parent_task_id and not row.parents]
-        try:
-            await self._broker.dispatch.add_dependencies(pairs)
-        except (RedisError, OSError) as error:
-            log.warning("children_not_noted", children=len(pairs), error=str(error))
+        await self._broker.dispatch.add_dependencies(pairs)
 
-    async def _announce(self, freed: Sequence[Freed]) -> None:
-        try:
-            await announce(self._broker.dispatch, freed)
-        except (RedisError, OSError) as error:
-            log.warning("push_left_to_the_relay", tasks=len(freed), error=str(error))
+
+def _those_of(handles: Iterable[TaskHandle[Any]], rows: Iterable[TaskRow]) -> list[TaskRow]:
+    ids = {handle.task_id for handle in handles}
+    return [row for row in rows if row.task_id in ids]
 
 
 def _by_id(handles: Iterable[TaskHandle[Any]]) -> dict[UUID, TaskHandle[Any]]:
     return {handle.task_id: handle for handle in handles}
-
-
-def _request(task: Task[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Request:
-    return Request(task.name, args, kwargs, idempotency_key=task.idempotency_key, after=task.after)

@@ -8,18 +8,16 @@ was made, and when it runs, so that a row written by something else cannot reach
 """
 
 import inspect
-import json
-import re
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
-
-import orjson
-from pydantic import ConfigDict, ValidationError, create_model
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
 from taskflow.base.errors import ConfigurationError, InvalidInputError, NotFoundError
+from taskflow.engine.arguments import Arguments, Upgrade, Upgrades
 from taskflow.engine.dependencies.models import Parent
+from taskflow.engine.injection import Injection, dependencies_of
+from taskflow.engine.options import CallOptions, OnConflict, TaskOptions, UniqueKey, check_key, checked
+from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.states import Priority
 
 if TYPE_CHECKING:
@@ -27,10 +25,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-MAX_PAYLOAD_BYTES = 1024 * 1024
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
-_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+U = TypeVar("U", bound=Upgrade)
 
 
 class UnknownTaskError(NotFoundError):
@@ -39,46 +34,9 @@ class UnknownTaskError(NotFoundError):
     code = "unknown_task"
 
 
-class InvalidTaskArgumentsError(InvalidInputError):
-    """The arguments do not fit the task."""
-
-    code = "invalid_task_arguments"
-
-
-def check_queue_name(name: str) -> str:
-    """Return `name` if it can name a queue.
-
-    Raises:
-        InvalidInputError: it has other characters, or too many.
-    """
-    if not _QUEUE_NAME.fullmatch(name):
-        raise InvalidInputError(f"Queue name {name!r}: use 1 to 100 letters, digits, '_', '.', ':' or '-'.")
-    return name
-
-
-def check_json(value: Any, what: str, *, exactly: bool = False) -> Any:
-    """Return `value` as JSON-safe data that PostgreSQL can keep. NaN and infinity become null, unless `exactly`.
-
-    Raises:
-        InvalidTaskArgumentsError: it is no JSON, holds a NUL character, or is larger than a megabyte.
-    """
-    try:
-        plain = to_jsonable_python(value)
-        encoded = orjson.dumps(plain)
-        if exactly and b"null" in encoded:  # of a None, or of a NaN
-            json.dumps(plain, allow_nan=False)
-    except (PydanticSerializationError, TypeError, ValueError) as error:
-        raise InvalidTaskArgumentsError(f"{what} cannot be written as JSON: {error}") from error
-    if len(encoded) > MAX_PAYLOAD_BYTES:
-        raise InvalidTaskArgumentsError(f"{what} takes {len(encoded):,} bytes; the limit is {MAX_PAYLOAD_BYTES:,}.")
-    if b"\\u0000" in encoded and _ESCAPED_NUL.search(encoded):
-        raise InvalidTaskArgumentsError(f"{what} holds a NUL character, which PostgreSQL cannot keep.")
-    return plain
-
-
 @dataclass(frozen=True, slots=True)
 class Task(Generic[P, R]):
-    """A registered function and its options. Calling it runs the function here and now."""
+    """A registered function and its options (see `TaskOptions`). Calling it runs the function here and now."""
 
     name: str
     function: Callable[P, Awaitable[R] | R]
@@ -87,48 +45,50 @@ class Task(Generic[P, R]):
     max_retries: int = 5
     timeout: int = 300
     batch: int | None = None
+    version: int = 1
+    tags: tuple[str, ...] = ()
+    expires_in: float | None = None
+    heartbeat: float | None = None
+    keep_result: bool = True
+    result_ttl: float | None = None
+    max_result_bytes: int | None = None
+    unique_key: UniqueKey | None = None
+    unique_for: float | None = None
+    on_conflict: OnConflict = "return"
     delay: float | None = None
     idempotency_key: str | None = None
     after: tuple[Parent, ...] = ()
     is_async: bool = True
-    _arguments: "_Arguments | None" = field(default=None, repr=False, compare=False)
+    injection: Injection | None = field(default=None, repr=False, compare=False)
+    """What the worker provides; None: nothing."""
+    _arguments: Arguments | None = field(default=None, repr=False, compare=False)
+    _upgrades: Upgrades | None = field(default=None, repr=False, compare=False)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R] | R:
         """Run the function itself."""
         return self.function(*args, **kwargs)
 
-    def options(
-        self,
-        *,
-        queue: str | None = None,
-        priority: int | str | None = None,
-        max_retries: int | None = None,
-        timeout: int | None = None,
-        delay: float | None = None,
-        idempotency_key: str | None = None,
-        after: Sequence[Parent] = (),
-    ) -> "Task[P, R]":
-        """Return the task with other options for one enqueueing.
+    def options(self, **options: Unpack[CallOptions]) -> "Task[P, R]":
+        """Return the task with other options for one enqueueing: see `CallOptions`.
 
-        Args:
-            queue: another queue.
-            priority: 1 to 10, or CRITICAL, HIGH, MEDIUM, LOW.
-            max_retries: attempts after the first.
-            timeout: seconds an attempt may take.
-            delay: seconds until it may start.
-            idempotency_key: a second enqueueing under the same key within a day returns the first task.
-            after: tasks that must end first: handles, ids, or `After` with a policy.
+        Raises:
+            InvalidInputError: one of them cannot be so.
         """
-        changes: dict[str, Any] = {"delay": delay, "idempotency_key": idempotency_key, "after": tuple(after)}
-        if queue is not None:
-            changes["queue"] = check_queue_name(queue)
-        if priority is not None:
-            changes["priority"] = Priority.parse(priority)
-        if max_retries is not None:
-            changes["max_retries"] = max_retries
-        if timeout is not None:
-            changes["timeout"] = timeout
-        return replace(self, **changes)
+        return replace(self, **checked(options))
+
+    def upgrade(self, version: int) -> Callable[[U], U]:
+        """Let a function turn the arguments of an older `version` (by name) into those of the next.
+
+        Raises:
+            ConfigurationError: there is no such older version, or another function does it already.
+        """
+
+        def decorate(step: U) -> U:
+            assert self._upgrades is not None  # noqa: S101 - `task` made it
+            self._upgrades.add(version, step)
+            return step
+
+        return decorate
 
     def validate(self, args: Any, kwargs: Any) -> dict[str, Any]:
         """Return every argument by name, converted to its annotated type.
@@ -162,66 +122,31 @@ class Task(Generic[P, R]):
             return dict(given)
         return self._arguments.without(frozenset(missing)).validate((), given)
 
+    def read(self, args: Any, kwargs: Any, version: int | None) -> dict[str, Any]:
+        """Return the arguments of a row as the function takes them; `version` is theirs, None the present one.
 
-class _Arguments:
-    """The signature of a function as a Pydantic model."""
+        Raises:
+            UpgradeError: they are older, and cannot be turned into the present ones.
+            InvalidTaskArgumentsError: they do not fit.
+        """
+        if version is not None and version < self.version and self._upgrades is not None:
+            args, kwargs = None, self._upgrades.apply(version, args, kwargs)
+        return self.validate(args, kwargs)
 
-    def __init__(self, name: str, fields: Mapping[str, Any]) -> None:
-        self._name = name
-        self._fields = fields
-        self._names = tuple(fields)
-        self._parts: dict[frozenset[str], _Arguments] = {}
-        self.model = create_model(
-            f"{name}.arguments", __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True), **fields
-        )
+    def unique_key_of(self, arguments: dict[str, Any]) -> str | None:
+        """Return the unique key of a task with these arguments.
 
-    @classmethod
-    def of(cls, name: str, function: Callable[..., Any]) -> "_Arguments":
-        fields: dict[str, Any] = {}
-        for parameter in inspect.signature(function, eval_str=True).parameters.values():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise ConfigurationError(f"Task {name!r}: *args and **kwargs cannot be checked; name the parameters.")
-            annotation = Any if parameter.annotation is parameter.empty else parameter.annotation
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[parameter.name] = (annotation, default)
-        return cls(name, fields)
-
-    def without(self, names: frozenset[str]) -> "_Arguments":
-        part = self._parts.get(names)
-        if part is None:
-            for name in sorted(names - self._fields.keys()):
-                raise InvalidTaskArgumentsError(f"{self._name} has no argument {name!r} to take a result.")
-            fields = {name: spec for name, spec in self._fields.items() if name not in names}
-            part = self._parts[names] = _Arguments(self._name, fields)
-        return part
-
-    def validate(self, args: Any, kwargs: Any) -> dict[str, Any]:
-        if not args and not kwargs and not self._names:
-            return {}
-        given = self.named(args, kwargs)
-        try:
-            checked = self.model.model_validate(given)
-        except ValidationError as error:
-            problems = [
-                {"field": ".".join(map(str, item["loc"])), "message": item["msg"]}
-                for item in error.errors(include_url=False, include_input=False)
-            ]
-            sentence = "; ".join(f"{problem['field']}: {problem['message']}" for problem in problems)
-            raise InvalidTaskArgumentsError(f"{self._name}: {sentence}", problems=problems) from error
-        return {name: getattr(checked, name) for name in self._names}
-
-    def named(self, args: Any, kwargs: Any) -> dict[str, Any]:
-        given = dict(kwargs or {})
-        if args:
-            if len(args) > len(self._names):
-                raise InvalidTaskArgumentsError(
-                    f"{self._name} takes {len(self._names)} arguments, {len(args)} were given."
-                )
-            for name, value in zip(self._names, args, strict=False):
-                if name in given:
-                    raise InvalidTaskArgumentsError(f"{self._name}: {name} is given twice.")
-                given[name] = value
-        return given
+        Raises:
+            InvalidInputError: its function answers something else than a short string, or asks for the result of
+                another task, which nobody knows yet.
+        """
+        if self.unique_key is None or isinstance(self.unique_key, str):
+            return self.unique_key
+        names = inspect.signature(self.unique_key).parameters
+        for name in names:
+            if name not in arguments:
+                raise InvalidInputError(f"{self.name}: its unique key needs {name}, the result of another task.")
+        return check_key(self.unique_key(**{name: arguments[name] for name in names}), f"{self.name}: unique key")
 
 
 class Registry:
@@ -278,71 +203,56 @@ def task(function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
 @overload
 def task(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
-def task(
-    *,
-    name: str | None = ...,
-    queue: str = ...,
-    priority: int | str = ...,
-    max_retries: int = ...,
-    timeout: int = ...,
-    aliases: tuple[str, ...] = ...,
-) -> "_Decorator": ...
+def task(**options: Unpack[TaskOptions]) -> "_Decorator": ...
 @overload
 def task(
-    *,
-    name: str | None = ...,
-    queue: str = ...,
-    priority: int | str = ...,
-    max_retries: int = ...,
-    timeout: int = ...,
-    aliases: tuple[str, ...] = ...,
-    batch: int,
+    *, batch: int, **options: Unpack[TaskOptions]
 ) -> "Callable[[Callable[[Batch], Awaitable[None]]], Task[..., None]]": ...
-def task(
-    function: Any = None,
-    /,
-    *,
-    name: str | None = None,
-    queue: str = "default",
-    priority: int | str = Priority.MEDIUM,
-    max_retries: int = 5,
-    timeout: int = 300,
-    aliases: tuple[str, ...] = (),
-    batch: int | None = None,
-) -> Any:
+def task(function: Any = None, /, *, batch: int | None = None, **options: Unpack[TaskOptions]) -> Any:
     """Make a function a task.
 
     Args:
         function: the function, when the decorator is used bare.
-        name: what rows call it; the function's own name by default.
-        queue: where it waits.
-        priority: 1 to 10, or CRITICAL, HIGH, MEDIUM, LOW.
-        max_retries: attempts after the first.
-        timeout: seconds an attempt may take; then it is stopped and the attempt counts as TIMEOUT.
-        aliases: further names that rows may use.
         batch: hand the function up to so many tasks at once, as a `Batch`.
+        options: see `TaskOptions`.
 
     Raises:
         ConfigurationError: the name is taken, or the signature cannot be checked.
+        InvalidInputError: one of the options cannot be so.
     """
+    chosen = checked(options)
+    given, aliases = chosen.pop("name", None), chosen.pop("aliases", ())
 
     def decorate(inner: Callable[..., Any]) -> Task[..., Any]:
-        chosen: str = name or inner.__name__
+        name: str = given or inner.__name__
+        is_async = inspect.iscoroutinefunction(inner)
+        provided = dependencies_of(inner)
+        arguments = None if batch else Arguments.of(name, inner, provided)
         definition: Task[..., Any] = Task(
-            name=chosen,
+            name=name,
             function=inner,
-            queue=check_queue_name(queue),
-            priority=Priority.parse(priority),
-            max_retries=max_retries,
-            timeout=timeout,
             batch=batch,
-            is_async=inspect.iscoroutinefunction(inner),
-            _arguments=None if batch else _Arguments.of(chosen, inner),
+            is_async=is_async,
+            injection=Injection(name, inner, is_async=is_async) if provided else None,
+            _arguments=arguments,
+            _upgrades=Upgrades(name, chosen.get("version", 1)),
+            **chosen,
         )
+        _check_key_function(definition, arguments)
         registry.add(definition, *aliases)
         return definition
 
     return decorate(function) if function is not None else decorate
+
+
+def _check_key_function(definition: Task[..., Any], arguments: Arguments | None) -> None:
+    if not callable(definition.unique_key):
+        return
+    unknown = set(inspect.signature(definition.unique_key).parameters) - set(arguments.names if arguments else ())
+    if unknown:
+        raise ConfigurationError(
+            f"Task {definition.name!r}: unique_key takes {', '.join(sorted(unknown))}, which the task does not."
+        )
 
 
 class _Decorator:

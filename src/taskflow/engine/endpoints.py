@@ -23,6 +23,7 @@ from taskflow.engine.schemas import (
     Requeued,
     RequeueFilter,
     Retried,
+    Tag,
     TaskCreated,
     TaskDetail,
     TaskOut,
@@ -30,7 +31,6 @@ from taskflow.engine.schemas import (
     TaskSelection,
     Text,
     WorkerOut,
-    task_detail,
 )
 from taskflow.engine.states import CANCELLABLE, RETRIABLE, TaskStatus
 from taskflow.identity.access import (
@@ -125,6 +125,7 @@ async def list_tasks(
     status: Annotated[list[TaskStatus] | None, Query(description="Repeat it for several.")] = None,
     task_name: Text | None = None,
     queue: Text | None = None,
+    tag: Annotated[list[Tag] | None, Query(description="Repeat it for tasks that have all of them.")] = None,
     campaign_id: UUID | None = None,
     created_after: Instant | None = None,
     created_before: Instant | None = None,
@@ -133,7 +134,13 @@ async def list_tasks(
 ) -> Page[TaskOut]:
     """List tasks, newest first; failed ones by when they failed."""
     wanted = TaskFilter(
-        frozenset(status) if status else None, task_name, queue, campaign_id, created_after, created_before
+        frozenset(status) if status else None,
+        task_name,
+        queue,
+        campaign_id,
+        created_after,
+        created_before,
+        frozenset(tag) if tag else None,
     )
     rows, following = await reader.list_tasks(wanted, cursor, limit)
     return Page(items=[TaskOut.of(row) for row in rows], next_cursor=following)
@@ -141,8 +148,8 @@ async def list_tasks(
 
 @tasks.get("/{task_id}")
 async def get_task(task_id: UUID, reader: Reader) -> TaskDetail:
-    """Get a task with what it waits for, its attempts, its result and its log."""
-    return task_detail(await reader.history(task_id, _FIRST_LOGS))
+    """Get a task with its progress, what it waits for, its attempts, its result and its log."""
+    return TaskDetail.of_history(await reader.history(task_id, _FIRST_LOGS))
 
 
 @tasks.get("/{task_id}/logs")

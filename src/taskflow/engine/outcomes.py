@@ -3,16 +3,22 @@
 from typing import Any
 
 from taskflow.engine import retry as retries
+from taskflow.engine.arguments import UpgradeError
+from taskflow.engine.payload import ResultRefusedError, without_nul
+from taskflow.engine.retry import NoRetry
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Lease, Outcome
 
 _MAX_ERROR = 2_000
 _MAX_STACK = 20_000
 
+FINAL_ERRORS = (NoRetry, ResultRefusedError, UpgradeError)
+"""Another attempt would end in the same way."""
 
-def completed(lease: Lease, seconds: float, result: Any = None) -> Outcome:
-    """The function returned."""
-    return Outcome(lease, TaskStatus.COMPLETED, "COMPLETED", seconds, result=result)
+
+def completed(lease: Lease, seconds: float, result: Any = None, ttl: float | None = None) -> Outcome:
+    """The function returned; `ttl`: seconds for which its result is kept."""
+    return Outcome(lease, TaskStatus.COMPLETED, "COMPLETED", seconds, result=result, result_ttl=ttl)
 
 
 def failed(
@@ -67,5 +73,5 @@ def _clip(text: str | None, most: int) -> str | None:
     """Cut text to a length that PostgreSQL keeps, without the NUL it cannot."""
     if text is None:
         return None
-    text = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8", "replace")
+    text = without_nul(text).encode("utf-8", "replace").decode("utf-8", "replace")
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"

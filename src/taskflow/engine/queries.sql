@@ -4,6 +4,7 @@
 -- name: claim
 -- Take PENDING tasks: RUNNING, epoch + 1. Repeating a claim whose reply was lost, under the same claim_id, answers the
 -- same rows with the same epochs. The journal row comes first and may name ids that this claim did not get.
+-- One that has expired before its first attempt is left alone: the expiry duty ends it.
 WITH journal AS (
   INSERT INTO task_claims (claim_id, worker_id, process_id, task_ids) VALUES ($2, $3, $4, $1)
   ON CONFLICT DO NOTHING
@@ -13,8 +14,10 @@ SET status = 'RUNNING', lease_epoch = t.lease_epoch + (t.status = 'PENDING')::in
     claim_id = $2, worker_id = $3, started_at = now()
 FROM unnest($1::uuid[]) AS wanted (task_id)
 WHERE t.task_id = wanted.task_id AND (t.status = 'PENDING' OR (t.status = 'RUNNING' AND t.claim_id = $2))
+  AND (t.expires_at IS NULL OR t.expires_at > now() OR t.status = 'RUNNING' OR t.retry_count + t.crash_count > 0)
 RETURNING t.task_id, t.lease_epoch, t.task_name, t.dispatch_key, t.priority, t.retry_count, t.max_retries,
-          t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs, t.has_children, t.takes_results;
+          t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs, t.payload_version,
+          t.has_children, t.takes_results;
 
 -- name: begin_alone
 -- A suspect is about to run: it has started after its claim, which `rescue` looks for. Nothing when its lease is gone.
@@ -25,12 +28,13 @@ RETURNING t.task_id;
 -- name: finish
 -- End or hand back attempts, in one statement: the task, its execution row, its result, its dead letter.
 -- Only the holder of the lease gets through: the row must be RUNNING under the epoch it was claimed with.
--- execution '' writes no execution row. crashes and retries are added to the row's counts.
+-- execution '' writes no execution row. crashes and retries are added to the row's counts. result_ttl: seconds.
+-- result is JSON as text: a jsonb[] of lists would be an array of more dimensions, which unnest takes apart.
 -- An attempt that would go on later ends CANCELLED when somebody has asked for that meanwhile.
 WITH outcome AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::int[], $8::int[],
-                       $9::jsonb[], $10::text[], $11::text[], $12::uuid[])
-    AS o (task_id, epoch, status, execution, seconds, delay, retries, crashes, result, error, stack, dlq_id)
+                       $9::text[], $10::text[], $11::text[], $12::uuid[], $13::float8[])
+    AS o (task_id, epoch, status, execution, seconds, delay, retries, crashes, result, error, stack, dlq_id, result_ttl)
 ), ended AS (
   UPDATE tasks AS t
   SET status = CASE WHEN t.cancel_requested_at IS NULL OR o.status NOT IN ('PENDING', 'SCHEDULED') THEN o.status
@@ -46,7 +50,7 @@ WITH outcome AS (
   FROM outcome AS o
   WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.due_at, t.lease_epoch, t.worker_id, t.started_at,
-            t.task_name, t.has_children, o.execution, o.seconds, o.result, o.error, o.stack, o.dlq_id,
+            t.task_name, t.has_children, o.execution, o.seconds, o.result, o.error, o.stack, o.dlq_id, o.result_ttl,
             t.retry_count - o.retries + t.crash_count - o.crashes + 1 AS attempt,
             CASE WHEN o.dlq_id IS NOT NULL THEN to_jsonb(t.*) END AS task_data
 ), history AS (
@@ -56,10 +60,12 @@ WITH outcome AS (
   FROM ended WHERE execution <> ''
   ON CONFLICT DO NOTHING
 ), results AS (
-  INSERT INTO task_results (task_id, result_data, error_message, stack_trace)
-  SELECT task_id, result, error, stack FROM ended WHERE result IS NOT NULL OR error IS NOT NULL
+  INSERT INTO task_results (task_id, result_data, error_message, stack_trace, expires_at)
+  SELECT task_id, result::jsonb, error, stack, now() + result_ttl * interval '1 second'
+  FROM ended WHERE result IS NOT NULL OR error IS NOT NULL
   ON CONFLICT (task_id) DO UPDATE SET result_data = excluded.result_data, error_message = excluded.error_message,
-                                      stack_trace = excluded.stack_trace, created_at = now()
+                                      stack_trace = excluded.stack_trace, created_at = now(),
+                                      expires_at = excluded.expires_at
 ), dead AS (
   INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, stack_trace,
                                  total_attempts)
@@ -102,6 +108,19 @@ FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb
 JOIN tasks t ON t.task_id = l.task_id AND t.lease_epoch = l.epoch AND t.status = 'RUNNING'
 ON CONFLICT DO NOTHING;
 
+-- name: write_progress
+-- How far attempts say they are, if they still hold their lease; answers whose word was taken.
+INSERT INTO task_progress AS p (task_id, lease_epoch, percent, done, total, message)
+SELECT o.task_id, o.epoch, o.percent, o.done, o.total, o.message
+FROM unnest($1::uuid[], $2::int[], $3::real[], $4::bigint[], $5::bigint[], $6::text[])
+  AS o (task_id, epoch, percent, done, total, message)
+JOIN tasks t ON t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
+ON CONFLICT (task_id) DO UPDATE
+  SET lease_epoch = excluded.lease_epoch, percent = excluded.percent, done = excluded.done, total = excluded.total,
+      message = excluded.message, updated_at = now()
+  WHERE p.lease_epoch <= excluded.lease_epoch
+RETURNING task_id;
+
 -- name: forget_claims
 DELETE FROM task_claims WHERE claim_id = ANY($1::uuid[]);
 
@@ -110,21 +129,15 @@ DELETE FROM task_claims WHERE claim_id = ANY($1::uuid[]);
 SELECT t.task_id FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t USING (task_id)
 WHERE t.cancel_requested_at IS NOT NULL AND t.status = 'RUNNING';
 
--- name: reserve_key
--- Claim an idempotency key for a new task; answers the task that holds it, which is another one when it was taken.
-INSERT INTO task_keys AS k (scope, key, task_id, expires_at) VALUES ($1, $2, $3, now() + $4 * interval '1 second')
-ON CONFLICT (scope, key) DO UPDATE
-  SET task_id = CASE WHEN k.expires_at < now() THEN excluded.task_id ELSE k.task_id END,
-      expires_at = CASE WHEN k.expires_at < now() THEN excluded.expires_at ELSE k.expires_at END
-RETURNING task_id;
-
 -- name: insert_task
 -- $7: the instant it is wanted at; $12: or in how many seconds from now, on the database's clock. One in the past is
--- due now: the scheduler does not look for what should have been due long before.
+-- due now: the scheduler does not look for what should have been due long before. $15 and $16: the same for its expiry.
 INSERT INTO tasks (task_id, task_name, queue, dispatch_key, priority, status, max_retries, timeout_seconds,
-                   scheduled_at, due_at, parent_task_id, created_by, task_args, task_kwargs)
+                   scheduled_at, due_at, parent_task_id, created_by, task_args, task_kwargs, payload_version, tags,
+                   expires_at)
 SELECT $1, $2, $3, $3, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END, $5, $6, at,
-       CASE WHEN at IS NOT NULL THEN greatest(at, now()) END, $8, $9, $10, $11
+       CASE WHEN at IS NOT NULL THEN greatest(at, now()) END, $8, $9, $10, $11, $13, $14,
+       coalesce($15::timestamptz, now() + $16::float8 * interval '1 second')
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
 
 -- name: request_cancel
@@ -144,14 +157,15 @@ WHERE t.task_id = these.task_id AND t.status IN ('PENDING', 'SCHEDULED', 'BLOCKE
 RETURNING t.task_id, t.status, t.worker_id, t.dispatch_key, t.has_children;
 
 -- name: retry_by_hand
--- A task that ended badly starts over, with a full set of attempts; its dead letter is marked as requeued.
+-- A task that ended badly starts over, with a full set of attempts, and no longer expires; its dead letter is marked as
+-- requeued.
 WITH these AS MATERIALIZED (
   SELECT task_id FROM tasks
   WHERE task_id = ANY($1::uuid[]) AND status IN ('FAILED', 'TIMEOUT', 'CANCELLED') ORDER BY task_id FOR UPDATE
 ), again AS (
   UPDATE tasks AS t
   SET status = 'PENDING', completed_at = NULL, failed_at = NULL, cancel_requested_at = NULL, retry_count = 0,
-      crash_count = 0, worker_id = NULL, claim_id = NULL, pending_parents = 0
+      crash_count = 0, worker_id = NULL, claim_id = NULL, pending_parents = 0, expires_at = NULL
   FROM these
   WHERE t.task_id = these.task_id AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority

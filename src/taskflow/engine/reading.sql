@@ -38,6 +38,19 @@ WHERE failed_at IS NOT NULL
   AND ($7::timestamptz IS NULL OR (failed_at, task_id) < ($7, $8::uuid))
 ORDER BY failed_at DESC, task_id DESC LIMIT $9;
 
+-- name: list_tagged_tasks
+-- The same for tasks that have all of these tags: an index of their own, too.
+SELECT * FROM tasks
+WHERE tags @> $9::text[]
+  AND ($1::text[] IS NULL OR status = ANY ($1))
+  AND ($2::text IS NULL OR task_name = $2)
+  AND ($3::text IS NULL OR queue = $3)
+  AND ($4::uuid IS NULL OR (campaign_id = $4 AND task_id > $4))
+  AND ($5::timestamptz IS NULL OR created_at >= $5)
+  AND ($6::timestamptz IS NULL OR created_at < $6)
+  AND ($7::uuid IS NULL OR task_id < $7)
+ORDER BY task_id DESC LIMIT $8;
+
 -- name: get_task
 SELECT * FROM tasks WHERE task_id = $1;
 
@@ -45,7 +58,12 @@ SELECT * FROM tasks WHERE task_id = $1;
 SELECT * FROM task_executions WHERE task_id = $1 ORDER BY lease_epoch;
 
 -- name: result
-SELECT result_data, error_message, stack_trace, created_at FROM task_results WHERE task_id = $1;
+-- One that has expired is not there any more, whether or not it was pruned.
+SELECT result_data, error_message, stack_trace, created_at, expires_at FROM task_results
+WHERE task_id = $1 AND (expires_at IS NULL OR expires_at > now());
+
+-- name: progress
+SELECT percent, done, total, message, lease_epoch, updated_at FROM task_progress WHERE task_id = $1;
 
 -- name: logs
 SELECT log_id, level, message, metadata, created_at FROM task_logs

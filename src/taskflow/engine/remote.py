@@ -23,7 +23,7 @@ from taskflow.base.remote_errors import error_of
 from taskflow.engine.definition import Task
 from taskflow.engine.dependencies.graph import Graph
 from taskflow.engine.dependencies.models import GROUP, Edge
-from taskflow.engine.requests import Request, TaskHandle, TaskRow, prepare
+from taskflow.engine.requests import TaskHandle, TaskRow, prepare, request_of
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.states import TaskStatus
 
@@ -31,6 +31,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _ATTEMPTS = 3
+_NOT_SCHEDULED = ("scheduled_at", "version", "unique_key", "unique_for_seconds", "on_conflict")
 _TIMING_COLUMNS = frozenset({"kind", "cron", "time_zone", "interval_seconds", "run_at"})
 
 
@@ -58,7 +59,7 @@ def _enqueue_many(task: Task[..., Any], calls: Iterable[Mapping[str, Any]]) -> _
 
 
 def _new_task(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return _task_body(prepare(Request(task.name, args, dict(kwargs), after=task.after), task))
+    return _task_body(prepare(request_of(task, args, dict(kwargs)), task))
 
 
 def _task_body(row: TaskRow) -> dict[str, Any]:
@@ -71,6 +72,12 @@ def _task_body(row: TaskRow) -> dict[str, Any]:
         "max_retries": row.max_retries,
         "timeout_seconds": row.timeout,
         "scheduled_at": at,
+        "version": row.payload_version,
+        "tags": list(row.tags),
+        "expires_in_seconds": row.expires_in,
+        "unique_key": row.unique and row.unique.key,
+        "unique_for_seconds": row.unique and row.unique.seconds,
+        "on_conflict": row.unique and row.unique.on_conflict,
     }
     if row.parents:
         body |= {"after": [_parent(edge) for edge in row.parents], "results": _results(row.parents)}
@@ -113,7 +120,8 @@ def _schedule(schedule: Schedule, task: Task[..., Any], args: tuple[Any, ...], k
     given = {name: value for name, value in columns.items() if name not in _TIMING_COLUMNS}
     given |= {timing: columns[timing]} | ({"time_zone": columns["time_zone"]} if timing == "cron" else {})
     body = _new_task(task, args, kwargs) | to_jsonable_python(given)
-    del body["scheduled_at"]
+    for name in _NOT_SCHEDULED:
+        del body[name]
     return _Call("POST", "/schedules", body, {"Idempotency-Key": str(uuid7())})
 
 

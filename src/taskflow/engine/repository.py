@@ -49,6 +49,7 @@ class TaskFilter:
     campaign_id: UUID | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    tags: frozenset[str] | None = None  # all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class TaskHistory:
     """A task and everything that happened to it."""
 
     task: asyncpg.Record
+    progress: asyncpg.Record | None
     executions: Rows
     result: asyncpg.Record | None
     logs: Rows
@@ -70,7 +72,7 @@ class EngineReader:
         self._pool = pool
 
     async def list_tasks(self, wanted: TaskFilter, cursor: str | None, limit: int) -> tuple[Rows, str | None]:
-        """Return a page of tasks and the next cursor: newest first, failures by when they failed."""
+        """Return a page of tasks and the next cursor: newest first; failures without a tag by when they failed."""
         statuses = sorted(wanted.statuses) if wanted.statuses else None
         values = (
             statuses,
@@ -80,6 +82,11 @@ class EngineReader:
             wanted.created_after,
             wanted.created_before,
         )
+        if wanted.tags:
+            rows = await self._pool.fetch(
+                sql.list_tagged_tasks, *values, before(cursor), limit + 1, sorted(wanted.tags)
+            )
+            return page(rows, limit, "task_id")
         if wanted.statuses and wanted.statuses <= _FAILURES:
             failed_at, task_id = decode_cursor(cursor, _moment, UUID) if cursor else (None, None)
             rows = await self._pool.fetch(sql.list_failed_tasks, *values, failed_at, task_id, limit + 1)
@@ -115,6 +122,7 @@ class EngineReader:
                 raise TaskNotFoundError(f"There is no task {task_id}.", task_id=str(task_id))
             return TaskHistory(
                 task,
+                await connection.fetchrow(sql.progress, task_id),
                 await connection.fetch(sql.executions, task_id),
                 await connection.fetchrow(sql.result, task_id),
                 await connection.fetch(sql.logs, task_id, None, log_limit),

@@ -1,14 +1,21 @@
 """A task on its way in: what is asked for, what is inserted, what the caller gets."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
+import orjson
+
+from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
-from taskflow.engine.definition import Task, check_json, check_queue_name, registry
+from taskflow.engine.definition import Task, registry
 from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, is_result, split_results
+from taskflow.engine.options import OnConflict, check_key, check_queue_name, check_tags
+from taskflow.engine.payload import check_json
+from taskflow.engine.sealed import parts_of
 from taskflow.engine.states import Priority, TaskStatus
 
 R = TypeVar("R")
@@ -17,11 +24,13 @@ COPY_COLUMNS = (
     "task_id", "task_name", "queue", "dispatch_key", "priority", "status", "max_retries", "timeout_seconds",
     "scheduled_at", "due_at", "parent_task_id", "created_by", "task_args", "task_kwargs",
 )  # fmt: skip
+OPTION_COLUMNS = ("payload_version", "tags", "expires_at")
+"""Copied too when one of the tasks has something there."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskHandle(Generic[R]):
-    """A task that was enqueued. `is_new` is false when its idempotency key was taken already."""
+    """A task that was enqueued. `is_new` is false when its idempotency or unique key was taken already."""
 
     task_id: UUID
     status: TaskStatus
@@ -53,11 +62,31 @@ class Request(NamedTuple):
     created_by: UUID | None = None
     idempotency_key: str | None = None
     task_id: UUID | None = None  # given by a caller that may repeat itself: a task that is there already is its answer
+    tags: Sequence[str] | None = None
+    expires_at: datetime | None = None
+    expires_in: float | None = None  # seconds from the enqueueing
+    payload_version: int | None = None
+    unique_key: str | None = None
+    unique_for: float | None = None
+    on_conflict: OnConflict | None = None
     after: Sequence[Parent] = ()  # arguments may be results of further parents: `ResultOf`, or a list of them
 
 
+def request_of(task: Task[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Request:
+    """Return what the call of a task asks for."""
+    return Request(task.name, args, kwargs, idempotency_key=task.idempotency_key, after=task.after)
+
+
+class UniqueClaim(NamedTuple):
+    """The key that a task is the only one to hold: for `seconds`, or as long as it lives when None."""
+
+    key: str
+    seconds: float | None
+    on_conflict: OnConflict
+
+
 class TaskRow(NamedTuple):
-    """A task about to be inserted."""
+    """A task about to be inserted. `payload_version` None: whatever its worker has."""
 
     task_id: UUID
     task_name: str
@@ -72,6 +101,12 @@ class TaskRow(NamedTuple):
     args: Any
     kwargs: Any
     idempotency_key: str | None
+    payload_version: int | None = 1
+    tags: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    expires_in: float | None = None
+    unique: UniqueClaim | None = None
+    fingerprint: bytes | None = None  # of the call, under an idempotency key: another call under it is an error
     parents: tuple[Edge, ...] = ()
 
     @property
@@ -83,6 +118,16 @@ class TaskRow(NamedTuple):
     def waits(self) -> bool:
         """Tell whether it is wanted at some time instead of at once."""
         return self.scheduled_at is not None or self.delay is not None
+
+    @property
+    def has_options(self) -> bool:
+        """Tell whether one of the `OPTION_COLUMNS` is not what it is by default."""
+        return bool(self.tags) or self.payload_version != 1 or self.expires
+
+    @property
+    def expires(self) -> bool:
+        """Tell whether it has to begin by some time."""
+        return self.expires_at is not None or self.expires_in is not None
 
     def handle(self) -> TaskHandle[Any]:
         """Return what the caller gets."""
@@ -104,6 +149,13 @@ class TaskRow(NamedTuple):
             self.timeout, at, due, self.parent_task_id, self.created_by, self.args, self.kwargs,
         )  # fmt: skip
 
+    def option_record(self, now: datetime | None) -> tuple[Any, ...]:
+        """Return the values of `OPTION_COLUMNS`; `now` is the database's."""
+        expires_at = self.expires_at
+        if now is not None and self.expires_in is not None:
+            expires_at = now + timedelta(seconds=self.expires_in)
+        return self.payload_version, self.tags or None, expires_at
+
 
 def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
     """Check a request against its definition and fill in what it leaves open.
@@ -114,13 +166,13 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
 
     Raises:
         InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
-        InvalidInputError: the queue cannot be called so.
+        InvalidInputError: an option cannot be so, or the task would expire before it is due.
         InvalidDependencyError: the policies of its parents make no sense.
     """
-    args, kwargs, results = _arguments(request, task)
+    args, kwargs, results, checked, version = _arguments(request, task)
     task = task or registry.find(request.task_name)
     parents = edges_of(request.after, results) if request.after or results else ()
-    return TaskRow(
+    row = TaskRow(
         task_id=request.task_id or uuid7(),
         task_name=request.task_name,
         queue=check_queue_name(request.queue or (task.queue if task else "default")),
@@ -134,25 +186,76 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         args=check_json(args, "The list of arguments", exactly=True) if args else None,
         kwargs=check_json(kwargs, "The set of arguments", exactly=True) if kwargs else None,
         idempotency_key=request.idempotency_key,
+        payload_version=version,
+        tags=check_tags(request.tags) if request.tags is not None else task.tags if task else (),
+        expires_at=request.expires_at,
+        expires_in=None if request.expires_at else request.expires_in or (task.expires_in if task else None),
+        unique=_unique(request, task, checked),
         parents=parents,
+    )
+    if row.expires:
+        _check_expiry(row)
+    return row if row.idempotency_key is None else row._replace(fingerprint=_fingerprint(row))
+
+
+class _Arguments(NamedTuple):
+    """Arguments by position and by name, those that results of parents will be, all by name, and their version."""
+
+    args: list[Any]
+    kwargs: dict[str, Any]
+    results: dict[str, list[ResultOf] | ResultOf]
+    checked: dict[str, Any]
+    version: int | None
+
+
+def _arguments(request: Request, task: Task[..., Any] | None) -> _Arguments:
+    args, (kwargs, results) = list(request.args), split_results(request.kwargs or {})
+    definition = task or registry.find(request.task_name)
+    if definition is None:
+        return _Arguments(args, kwargs, results, kwargs, request.payload_version)
+    version = definition.version if task is not None else request.payload_version or definition.version
+    if version > definition.version or parts_of(kwargs) is not None:  # a worker can tell
+        return _Arguments(args, kwargs, results, kwargs, version)
+    if any(map(is_result, args)):  # results may come by position
+        args, (kwargs, results) = [], split_results(definition.named(args, request.kwargs))
+    if not results:
+        checked = definition.read(args, kwargs, version)
+    elif version == definition.version:
+        checked = definition.validate_some(definition.named(args, kwargs), results.keys())
+    else:
+        checked = kwargs  # nothing can be upgraded that is not complete
+    return _Arguments([] if task else args, checked if task else kwargs, results, checked, version)
+
+
+def _fingerprint(row: TaskRow) -> bytes:
+    call = orjson.dumps([row.task_name, row.args, row.kwargs], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(call).digest()
+
+
+def _unique(request: Request, task: Task[..., Any] | None, arguments: dict[str, Any]) -> UniqueClaim | None:
+    key = request.unique_key
+    if key is None and (task is None or task.unique_key is None):
+        return None
+    if key is not None:
+        check_key(key, "Unique key")
+    elif task is not None and task.unique_key is not None:
+        key = task.unique_key_of(arguments)
+    if key is None:
+        return None
+    return UniqueClaim(
+        key,
+        request.unique_for or (task.unique_for if task else None),
+        request.on_conflict or (task.on_conflict if task else "return"),
     )
 
 
-def _arguments(
-    request: Request, task: Task[..., Any] | None
-) -> tuple[list[Any], dict[str, Any], dict[str, list[ResultOf] | ResultOf]]:
-    """Return checked arguments, by position and by name, and those that results of parents will be."""
-    definition = task or registry.find(request.task_name)
-    args, (kwargs, results) = list(request.args), split_results(request.kwargs or {})
-    if definition is None:
-        return args, kwargs, results
-    if any(map(is_result, args)):  # results may come by position
-        args, (kwargs, results) = [], split_results(definition.named(args, request.kwargs))
-    if results:
-        checked = definition.validate_some(definition.named(args, kwargs), results.keys())
-    else:
-        checked = definition.validate(args, kwargs)
-    return ([], checked, results) if task is not None else (args, kwargs, results)
+def _check_expiry(row: TaskRow) -> None:
+    late = (
+        (row.expires_at is not None and row.scheduled_at is not None and row.expires_at <= row.scheduled_at)
+        or (row.expires_in is not None and row.delay is not None and row.expires_in <= row.delay)
+    )  # fmt: skip
+    if late:
+        raise InvalidInputError("It would expire before it is due: let it expire later, or run earlier.")
 
 
 def _first(value: int | None, default: int) -> int:

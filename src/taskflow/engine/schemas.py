@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints, model_vali
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
+from taskflow.engine import sealed
 from taskflow.engine.dependencies.models import After, OnFailure, OnSuccess, ResultOf
+from taskflow.engine.options import MAX_KEY_CHARS, MAX_TAG_CHARS, MAX_TAGS, MAX_VERSION, OnConflict
 from taskflow.engine.repository import TaskFilter, TaskHistory
 from taskflow.engine.requests import Request
 from taskflow.engine.states import Priority, TaskStatus
@@ -21,6 +23,10 @@ TaskName = Annotated[str, StringConstraints(min_length=1, max_length=255, patter
 QueueName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,100}$")]
 PriorityName = Literal["CRITICAL", "HIGH", "MEDIUM", "LOW"]
 Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS, fail_fast=True)]
+KeyText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
+ExpirySeconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 
 
 class TaskFields(Body):
@@ -40,6 +46,30 @@ class TaskFields(Body):
     scheduled_at: Instant | None = Field(None, description="Not before this instant.")
     max_retries: int | None = Field(None, ge=0, le=1_000, description="By default the task's own.")
     timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400, description="By default the task's own.")
+    tags: Tags | None = Field(None, description="Short words to find it by; by default the task's own.")
+    expires_at: Instant | None = Field(None, description="If it has not begun by then, it ends CANCELLED.")
+    expires_in_seconds: ExpirySeconds | None = Field(None, description="The same, counted from now.")
+    version: int | None = Field(
+        None, ge=1, le=MAX_VERSION, description="Of the arguments; by default the newest that is known."
+    )
+    unique_key: KeyText | None = Field(
+        None, description="No other task of this name may hold it; else `on_conflict` says what becomes of this one."
+    )
+    unique_for_seconds: ExpirySeconds | None = Field(
+        None, description="How long it holds the key; as long as it has not ended, when left out."
+    )
+    on_conflict: OnConflict | None = Field(
+        None,
+        description="While another task holds the key: `return` that one, `raise` an error (409), or `replace` it:"
+        " cancel it and take its key.",
+    )
+
+    @model_validator(mode="after")
+    def check_expiry(self) -> Self:
+        """Demand one way to say when it expires."""
+        if self.expires_at is not None and self.expires_in_seconds is not None:
+            raise ValueError("give expires_at or expires_in_seconds, not both")
+        return self
 
     def request(
         self,
@@ -70,6 +100,13 @@ class TaskFields(Body):
             scheduled_at=self.scheduled_at,
             created_by=created_by,
             task_id=task_id,
+            tags=self.tags,
+            expires_at=self.expires_at,
+            expires_in=self.expires_in_seconds,
+            payload_version=self.version,
+            unique_key=self.unique_key,
+            unique_for=self.unique_for_seconds,
+            on_conflict=self.on_conflict,
             after=after,
         )
 
@@ -136,7 +173,7 @@ class TaskOut(BaseModel):
     task_id: UUID
     task_name: str
     task_args: Any = Field(description="Positional arguments, or null.")
-    task_kwargs: Any = Field(description="Keyword arguments, or null.")
+    task_kwargs: Any = Field(description="Keyword arguments, or null; `encrypted` and the key's id when they are.")
     queue: str
     priority: int
     priority_name: PriorityName | None
@@ -157,6 +194,9 @@ class TaskOut(BaseModel):
     lease_epoch: int
     crash_count: int
     cancel_requested_at: datetime | None
+    tags: list[str]
+    payload_version: int | None = Field(description="Of the arguments; null: whatever its worker has.")
+    expires_at: datetime | None = Field(description="If it has not begun by then, it ends CANCELLED.")
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "TaskOut":
@@ -180,7 +220,7 @@ class ExecutionOut(BaseModel):
     @classmethod
     def of(cls, row: asyncpg.Record) -> "ExecutionOut":
         """Read a row of `task_executions`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
+        return cls(**{name: sealed.shown(row[name]) for name in cls.model_fields})
 
 
 class ResultOut(BaseModel):
@@ -190,6 +230,28 @@ class ResultOut(BaseModel):
     error_message: str | None
     stack_trace: str | None
     created_at: datetime
+    expires_at: datetime | None = Field(description="When it is forgotten; null: with its task.")
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "ResultOut":
+        """Read a row of `task_results`."""
+        return cls(**{name: sealed.shown(row[name]) for name in cls.model_fields})
+
+
+class TaskProgressOut(BaseModel):
+    """How far a task says it is."""
+
+    percent: float | None
+    done: int | None
+    total: int | None
+    message: str | None
+    lease_epoch: int = Field(description="Of the attempt that said so.")
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, row: asyncpg.Record) -> "TaskProgressOut":
+        """Read a row of `task_progress`."""
+        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class LogOut(BaseModel):
@@ -219,12 +281,25 @@ class DependencyOut(BaseModel):
 
 
 class TaskDetail(TaskOut):
-    """A task with its attempts, its result, its first 1,000 log lines, and the first 1,000 tasks that it waits for."""
+    """A task with its progress, attempts, result, first 1,000 log lines, and first 1,000 tasks that it waits for."""
 
     dependencies: list[DependencyOut]
+    progress: TaskProgressOut | None
     executions: list[ExecutionOut]
     result: ResultOut | None
     logs: list[LogOut]
+
+    @classmethod
+    def of_history(cls, found: TaskHistory) -> "TaskDetail":
+        """Put a task and its parts together."""
+        return cls(
+            **_task_fields(found.task),
+            progress=TaskProgressOut.of(found.progress) if found.progress else None,
+            dependencies=[DependencyOut.of(row) for row in found.parents],
+            executions=[ExecutionOut.of(row) for row in found.executions],
+            result=ResultOut.of(found.result) if found.result else None,
+            logs=[LogOut(**dict(row)) for row in found.logs],
+        )
 
 
 class WorkerOut(BaseModel):
@@ -265,7 +340,8 @@ class DeadLetterOut(BaseModel):
     @classmethod
     def of(cls, row: asyncpg.Record) -> "DeadLetterOut":
         """Read a row of `dead_letter_queue`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
+        fields = {name: sealed.shown(row[name]) for name in cls.model_fields}
+        return cls(**fields | {"task_data": {name: sealed.shown(value) for name, value in row["task_data"].items()}})
 
 
 class TaskSelection(Body):
@@ -274,6 +350,7 @@ class TaskSelection(Body):
     status: list[TaskStatus] | None = None
     task_name: Text | None = None
     queue: Text | None = None
+    tags: Tags | None = Field(None, description="Tasks that have all of them.")
     campaign_id: UUID | None = None
     created_after: Instant | None = None
     created_before: Instant | None = None
@@ -295,6 +372,7 @@ class TaskSelection(Body):
             self.campaign_id,
             self.created_after,
             self.created_before,
+            frozenset(self.tags) if self.tags else None,
         )
 
 
@@ -324,18 +402,8 @@ class Requeued(BaseModel):
 
 
 def _task_fields(row: asyncpg.Record) -> dict[str, Any]:
-    fields = {name: row[name] for name in TaskOut.model_fields if name != "priority_name"}
+    fields = {name: sealed.shown(row[name]) for name in TaskOut.model_fields if name != "priority_name"}
     fields["priority_name"] = Priority.name_of(row["priority"])
     fields["status"] = TaskStatus(row["status"])
+    fields["tags"] = row["tags"] or []
     return fields
-
-
-def task_detail(found: TaskHistory) -> TaskDetail:
-    """Put a task and its parts together."""
-    return TaskDetail(
-        **_task_fields(found.task),
-        dependencies=[DependencyOut.of(row) for row in found.parents],
-        executions=[ExecutionOut.of(row) for row in found.executions],
-        result=ResultOut(**dict(found.result)) if found.result else None,
-        logs=[LogOut(**dict(row)) for row in found.logs],
-    )

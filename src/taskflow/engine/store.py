@@ -13,10 +13,11 @@ from uuid import UUID
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Connection, Database
 from taskflow.db.queries import load
-from taskflow.engine.definition import MAX_PAYLOAD_BYTES
 from taskflow.engine.dependencies.models import fill
 from taskflow.engine.dependencies.release import Freed, release
 from taskflow.engine.dependencies.release import sql as dependencies_sql
+from taskflow.engine.payload import MAX_PAYLOAD_BYTES, json_text
+from taskflow.engine.sealed import holds_sealed, parts_of
 from taskflow.engine.states import TERMINAL, TaskStatus
 
 sql = load(__file__)
@@ -40,6 +41,7 @@ class Lease(NamedTuple):
     campaign_id: UUID | None
     args: Any
     kwargs: Any
+    payload_version: int | None = None  # of the arguments; None: whatever version is here
     has_children: bool = False
     takes_results: bool = False
     refusal: str | None = None
@@ -62,6 +64,7 @@ class Outcome:
         seconds: how long it ran; None when it never started.
         delay: seconds until a SCHEDULED task is due.
         retries, crashes: added to the task's counts.
+        result_ttl: seconds for which the result is kept; None: as long as the task.
         dead: the task goes to the dead letters.
     """
 
@@ -73,6 +76,7 @@ class Outcome:
     retries: int = 0
     crashes: int = 0
     result: Any = None
+    result_ttl: float | None = None
     error: str | None = None
     stack: str | None = None
     dead: bool = False
@@ -100,6 +104,17 @@ class LogLine(NamedTuple):
     age: float
 
 
+class ProgressLine(NamedTuple):
+    """How far an attempt says it is."""
+
+    task_id: UUID
+    lease_epoch: int
+    percent: float | None
+    done: int | None
+    total: int | None
+    message: str | None
+
+
 class TaskStore:
     """Claims, finishes and logs attempts."""
 
@@ -125,9 +140,7 @@ class TaskStore:
             found.setdefault(task_id, []).append((arguments, result))
             sizes[task_id] = int(size)
         return [
-            lease._replace(kwargs=fill(lease.kwargs, found[lease.task_id]), refusal=_refusal(sizes[lease.task_id]))
-            if lease.task_id in found
-            else lease
+            _filled(lease, found[lease.task_id], sizes[lease.task_id]) if lease.task_id in found else lease
             for lease in leases
         ]
 
@@ -174,6 +187,11 @@ class TaskStore:
         """Write log lines of running attempts; those of lost leases are dropped."""
         await self._pool.execute(sql.append_logs, *zip(*logs, strict=True))
 
+    async def write_progress(self, lines: Sequence[ProgressLine]) -> set[UUID]:
+        """Write how far attempts are; return the tasks whose attempt still holds its lease."""
+        columns = zip(*sorted(lines, key=_task_id_of_line), strict=True)
+        return {row[0] for row in await self._pool.fetch(sql.write_progress, *columns)}
+
     async def forget_claims(self, claim_ids: Sequence[UUID]) -> None:
         """Delete the journal rows of claims whose tasks have all been settled."""
         await self._pool.execute(sql.forget_claims, sorted(claim_ids))
@@ -205,10 +223,15 @@ async def _look(connection: Connection, missing: dict[UUID, Outcome], now: dict[
     return sorted(late, key=_task_id)
 
 
-def _refusal(size: int) -> str | None:
-    if size <= MAX_PAYLOAD_BYTES:
-        return None
-    return f"What its parents returned takes {size:,} bytes; arguments may take {MAX_PAYLOAD_BYTES:,}."
+def _filled(lease: Lease, results: Sequence[tuple[Any, Any]], size: int) -> Lease:
+    """Put results of parents, `size` bytes of them, among the arguments of a lease, or say why that cannot be."""
+    if size > MAX_PAYLOAD_BYTES:
+        return lease._replace(
+            refusal=f"What its parents returned takes {size:,} bytes; arguments may take {MAX_PAYLOAD_BYTES:,}."
+        )
+    if parts_of(lease.kwargs) is not None or any(holds_sealed(result) for _, result in results):
+        return lease._replace(refusal="What is encrypted cannot be handed from task to task: pass on where it is kept.")
+    return lease._replace(kwargs=fill(lease.kwargs, results))
 
 
 def _is_cancelled(outcome: Outcome, status: str | None) -> bool:
@@ -218,6 +241,10 @@ def _is_cancelled(outcome: Outcome, status: str | None) -> bool:
 
 def _task_id(outcome: Outcome) -> UUID:
     return outcome.lease.task_id
+
+
+def _task_id_of_line(line: ProgressLine) -> UUID:
+    return line.task_id
 
 
 def _plain_columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
@@ -238,8 +265,9 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
         [o.delay for o in outcomes],
         [o.retries for o in outcomes],
         [o.crashes for o in outcomes],
-        [o.result for o in outcomes],
+        [None if o.result is None else json_text(o.result) for o in outcomes],
         [o.error for o in outcomes],
         [o.stack for o in outcomes],
         [uuid7() if o.dead else None for o in outcomes],
+        [o.result_ttl for o in outcomes],
     )

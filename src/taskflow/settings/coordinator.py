@@ -10,6 +10,7 @@ class CoordinatorSettings(BaseModel):
     term_seconds: float = Field(6.0, gt=0, description="A leader that has not renewed for so long loses the lease.")
     dead_after_seconds: float = Field(30.0, gt=0, description="A worker without a beat for so long is dead.")
     scheduler_seconds: float = Field(0.05, gt=0, description="How often due tasks are looked for.")
+    expiry_seconds: float = Field(1.0, gt=0, description="How often tasks are looked for that have expired.")
     schedules_seconds: float = Field(0.05, gt=0, description="How often schedules are looked at for what has to fire.")
     misfire_grace_seconds: float = Field(
         15.0,

@@ -17,5 +17,11 @@ class WorkerSettings(BaseModel):
     drain_seconds: float = Field(30.0, ge=0, description="How long SIGTERM waits for running tasks.")
     prefetch_seconds: float = Field(0.1, gt=0, description="Work that a child claims ahead, measured in time.")
     max_batch: int = Field(200, ge=1, le=1_000, description="Most tasks of one claim or completion statement.")
+    cancel_grace_seconds: float = Field(
+        5.0, ge=0, description="How long a sync task that watches its cancel flag has to return before SIGTERM."
+    )
+    result_max_bytes: int = Field(
+        1_048_576, ge=1, description="What a task returns may take so many bytes as JSON; a task may set its own limit."
+    )
     crash_limit: int = Field(3, ge=1, description="Crashes of its process after which a task is quarantined.")
     metrics_port: int | None = Field(None, description="Serves /metrics and /health there; 0 takes a free port.")

@@ -7,7 +7,7 @@ from support import sample_tasks as tasks
 from support.api import Api
 from taskflow.base.errors import NotFoundError, UnavailableError
 from taskflow.base.ids import uuid7
-from taskflow.engine.definition import InvalidTaskArgumentsError
+from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.remote import TaskFlow
 from taskflow.engine.states import TaskStatus
 

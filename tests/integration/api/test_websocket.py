@@ -346,3 +346,14 @@ async def test_cut_fifty_times_a_client_still_learns_of_each_of_five_thousand_co
     await asyncio.wait_for(asyncio.gather(follower, worker), 60)
     assert cuts == 50
     assert sorted(learned) == sorted(everything)
+
+
+async def test_progress_of_a_task_reaches_who_looks_at_it_and_nobody_else(server: Server) -> None:
+    task_id = str(uuid7())
+    data = {"task_id": task_id, "percent": 40.0, "done": None, "total": None, "message": "rendering"}
+    async with subscribed(server, f"task:{task_id}") as (one, _), subscribed(server, "tasks") as (everything, _):
+        await server.broker.events.publish([Event(f"task:{task_id}", "task.progress", data)])
+        await server.publish(1, task_id)
+        message = await receive(one)
+        assert message["events"][0] == {"topic": f"task:{task_id}", "type": "task.progress", "data": data}
+        assert [event["type"] for event in (await receive(everything))["events"]] == ["task.status"]

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskflow.base.errors import ConfigurationError, InvalidInputError
-from taskflow.engine.definition import InvalidTaskArgumentsError, Registry, UnknownTaskError, check_json, task
+from taskflow.engine.definition import Registry, UnknownTaskError, task
+from taskflow.engine.payload import InvalidTaskArgumentsError, check_json
 
 
 @task(name="unit.resize", queue="images", priority="HIGH")

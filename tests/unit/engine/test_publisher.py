@@ -1,14 +1,16 @@
 """The publisher between its store and its dispatch, both played here."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from support.waiting import eventually
+from taskflow.broker.redis.events import Event
 from taskflow.engine import outcomes
+from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.store import Finished, Lease, Outcome
 from taskflow.engine.worker.board import Board, make_board
 from taskflow.engine.worker.publisher import Publisher
@@ -29,6 +31,17 @@ class Store:
         self.commits.put_nowait(word)
         await word
         return Finished(set(), [])
+
+
+class Events:
+    """A stream that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.published: list[Event] = []
+
+    async def publish(self, events: Iterable[Event]) -> None:
+        """Keep them."""
+        self.published += events
 
 
 class Dispatch:
@@ -54,7 +67,9 @@ def make(store: Store, dispatch: Dispatch) -> tuple[Publisher, list[Outcome]]:
     publisher = Publisher(
         cast("Any", store),
         cast("Any", dispatch),
+        cast("Any", Events()),
         Board(make_board()),
+        MiddlewareStack(),
         max_batch=10,
         patience=lambda: 0.0,
         on_settled=settled.extend,

@@ -52,6 +52,8 @@ export function TaskFacts({ task }: { task: TaskDetail }) {
       <Ref key="p" to={`/tasks/${task.parent_task_id}`} id={task.parent_task_id} />,
     ]);
   }
+  if (task.tags.length > 0) items.push(["Tags", task.tags.join(", ")]);
+  if (task.expires_at) items.push(["Expires", <Time key="x" iso={task.expires_at} className="" />]);
   if (task.crash_count > 0) items.push(["Crashes", task.crash_count]);
   items.push(["Lease epoch", task.lease_epoch]);
   return (

@@ -46,6 +46,8 @@ def topics_of(event: Event) -> tuple[str, ...]:
     kind, _, identifier = event.topic.partition(":")
     if kind in ("task", "tasks"):
         task_id = identifier or event.data.get("task_id")
+        if event.type == "task.progress":  # for those who look at this one
+            return (f"task:{task_id}",)
         return (f"task:{task_id}", "tasks")
     if kind in ("campaign", "campaigns"):
         campaign_id = identifier or event.data.get("campaign_id")

@@ -24,11 +24,11 @@ class Pruner:
         return _INTERVAL
 
     async def run_once(self, context: DutyContext) -> int:
-        """Make partitions, delete a batch of expired keys and old fires; return how many rows went."""
+        """Make partitions, delete a batch of expired keys, results and old fires; return how many rows went."""
         context.check()  # making a partition twice is harmless
         await partitions.ensure(context.database.pool)
         deleted = 0
-        for statement in (sql.expire_idempotency_keys, sql.expire_task_keys):
+        for statement in (sql.expire_idempotency_keys, sql.expire_task_keys, sql.expire_results):
             async with context.leading() as connection:
                 deleted += _count(await connection.execute(statement, BATCH))
         async with context.leading() as connection:

@@ -86,6 +86,33 @@ RETURNING t.task_id::text, t.dispatch_key, t.priority, due.due_at;
 SELECT task_id::text, extract(epoch FROM due_at)::float8 AS due FROM tasks
 WHERE due_at < now() + interval '1 minute' ORDER BY due_at LIMIT $1;
 
+-- ────────────────────────────────────────────── expiry ──────────────────────────────────────────────
+
+-- name: something_has_expired
+SELECT EXISTS (SELECT FROM tasks
+               WHERE expires_at <= now() AND completed_at IS NULL AND status IN ('PENDING', 'SCHEDULED', 'BLOCKED')
+                 AND retry_count + crash_count = 0);
+
+-- name: expire_tasks
+-- Tasks that have not begun by their time, oldest first. What another holds is left for the next round.
+WITH late AS MATERIALIZED (
+  SELECT task_id FROM tasks
+  WHERE expires_at <= now() AND completed_at IS NULL AND status IN ('PENDING', 'SCHEDULED', 'BLOCKED')
+    AND retry_count + crash_count = 0
+  ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+), ended AS (
+  UPDATE tasks AS t SET status = 'CANCELLED', completed_at = now(), due_at = NULL
+  FROM late WHERE t.task_id = late.task_id
+  RETURNING t.task_id, t.dispatch_key, t.expires_at, t.has_children
+), reasons AS (
+  INSERT INTO task_results (task_id, error_message)
+  SELECT task_id, format('It expired at %s, before it had begun.',
+                         to_char(expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  FROM ended
+  ON CONFLICT (task_id) DO UPDATE SET error_message = excluded.error_message, created_at = now()
+)
+SELECT task_id, dispatch_key, has_children FROM ended;
+
 -- ────────────────────────────────────────────── rescuer ─────────────────────────────────────────────
 
 -- name: server_age
@@ -190,8 +217,16 @@ DELETE FROM idempotency_keys WHERE (scope, key) IN (
   ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
 
 -- name: expire_task_keys
+-- A key that holds while its task lives outlasts its expiry until then.
 DELETE FROM task_keys WHERE (scope, key) IN (
-  SELECT scope, key FROM task_keys WHERE expires_at < now()
+  SELECT k.scope, k.key FROM task_keys k
+  WHERE k.expires_at < now()
+    AND NOT (k.while_live AND EXISTS (SELECT FROM tasks t WHERE t.task_id = k.task_id AND t.completed_at IS NULL))
+  ORDER BY k.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
+
+-- name: expire_results
+DELETE FROM task_results WHERE task_id IN (
+  SELECT task_id FROM task_results WHERE expires_at < now()
   ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
 
 -- name: running_without_worker

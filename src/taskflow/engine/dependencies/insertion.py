@@ -14,9 +14,9 @@ from taskflow.base.errors import NotFoundError
 from taskflow.db.pool import Connection
 from taskflow.engine.dependencies.models import MAX_EDGES, InvalidDependencyError
 from taskflow.engine.dependencies.release import Freed, release, sql
-from taskflow.engine.requests import COPY_COLUMNS, TaskHandle, TaskRow
+from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskHandle, TaskRow
 
-_TASK_COLUMNS = (*COPY_COLUMNS, "pending_parents", "has_children", "takes_results")
+_TASK_COLUMNS = (*COPY_COLUMNS, *OPTION_COLUMNS, "pending_parents", "has_children", "takes_results")
 _EDGE_COLUMNS = ("parent_id", "child_id", "on_success", "on_failure", "arguments")
 
 
@@ -26,14 +26,14 @@ class ParentNotFoundError(NotFoundError):
     code = "parent_not_found"
 
 
-class Inserted(NamedTuple):
+class InsertedGraph(NamedTuple):
     """What was inserted: a handle for each row, and what did not have to wait, or ended at once."""
 
     handles: list[TaskHandle[Any]]
     freed: list[Freed]
 
 
-async def insert(connection: Connection, rows: Sequence[TaskRow]) -> Inserted:
+async def insert_graph(connection: Connection, rows: Sequence[TaskRow]) -> InsertedGraph:
     """Insert tasks with their edges in the transaction of `connection`; edges may lead from one to another.
 
     Raises:
@@ -51,14 +51,17 @@ async def insert(connection: Connection, rows: Sequence[TaskRow]) -> Inserted:
             f"{len(edges):,} edges are more than {MAX_EDGES:,}; with a group between, two sets need n + m, not n · m."
         )
     ended = await hold(connection, parents - {row.task_id for row in rows})
-    now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
-    records = [(*row.record(now), len(row.parents), row.task_id in parents, row.takes_results) for row in rows]
+    now = await connection.fetchval("SELECT now()")
+    records = [
+        (*row.record(now), *row.option_record(now), len(row.parents), row.task_id in parents, row.takes_results)
+        for row in rows
+    ]
     await connection.copy_records_to_table("tasks", records=records, columns=_TASK_COLUMNS)
     await connection.copy_records_to_table("task_dependencies", records=edges, columns=_EDGE_COLUMNS)
     freed = await release(connection, ended)
     statuses = {child.task_id: child.status for child in freed}
     handles = (row.handle() for row in rows)
-    return Inserted([replace(one, status=statuses.get(one.task_id, one.status)) for one in handles], freed)
+    return InsertedGraph([replace(one, status=statuses.get(one.task_id, one.status)) for one in handles], freed)
 
 
 async def hold(connection: Connection, task_ids: set[UUID]) -> list[UUID]:

@@ -9,7 +9,7 @@ import asyncpg
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.deadlocks import repeat_when_deadlocked
-from taskflow.db.pool import Database
+from taskflow.db.pool import Connection, Database
 from taskflow.engine.dependencies.release import Freed, announce, release
 from taskflow.engine.dependencies.release import sql as dependencies_sql
 from taskflow.engine.states import RETRIABLE, TERMINAL
@@ -47,14 +47,19 @@ class Restarted(NamedTuple):
 
 async def cancel(database: Database, task_ids: Iterable[UUID]) -> Cancelled:
     """Cancel those of `task_ids` that wait, which their children hear of, and ask the holders of those that run."""
-    return await repeat_when_deadlocked(lambda: _cancel(database, sorted(task_ids)))
+
+    async def work() -> Cancelled:
+        async with database.hot.acquire() as connection, connection.transaction():
+            return await cancel_in(connection, task_ids)
+
+    return await repeat_when_deadlocked(work)
 
 
-async def _cancel(database: Database, task_ids: Sequence[UUID]) -> Cancelled:
-    async with database.hot.acquire() as connection, connection.transaction():
-        rows = await connection.fetch(sql.request_cancel, task_ids)
-        ended = [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
-        return Cancelled(rows, await release(connection, ended))
+async def cancel_in(connection: Connection, task_ids: Iterable[UUID]) -> Cancelled:
+    """Do the same in the transaction of `connection`."""
+    rows = await connection.fetch(sql.request_cancel, sorted(task_ids))
+    ended = [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
+    return Cancelled(rows, await release(connection, ended))
 
 
 async def restart(database: Database, task_ids: Sequence[UUID], *, judge: bool = False) -> Restarted:

@@ -8,12 +8,13 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from taskflow.base.bodies import Body, Instant
+from taskflow.engine import sealed
 from taskflow.engine.requests import Request
 from taskflow.engine.schedules.cron import MAX_CHARS
 from taskflow.engine.schedules.models import DAY_SECONDS, MAX_JITTER_SECONDS, MAX_WINDOW_SECONDS, Schedule
 from taskflow.engine.schedules.policies import FireCause, FireStatus, MisfirePolicy, OverlapPolicy
 from taskflow.engine.schedules.timetable import MAX_INTERVAL_SECONDS, At, Cron, Every, Timing
-from taskflow.engine.schemas import NewTask, PriorityName, QueueName, TaskName
+from taskflow.engine.schemas import ExpirySeconds, NewTask, PriorityName, QueueName, Tags, TaskName
 from taskflow.engine.states import Priority, TaskStatus
 
 MAX_PREVIEW = 20
@@ -37,6 +38,10 @@ class NewSchedule(Body):
     priority: _PriorityIn | None = Field(None, description="By default the task's own.", examples=["HIGH"])
     max_retries: int | None = Field(None, ge=0, le=1_000)
     timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400)
+    tags: Tags | None = Field(None, description="Of each task that it starts.")
+    expires_in_seconds: ExpirySeconds | None = Field(
+        None, description="From when a task is due: one that has not begun by then ends CANCELLED."
+    )
     cron: CronText | None = Field(
         None, description="Five fields (minute, hour, day of month, month, day of week) or @daily and its like.",
         examples=["0 3 * * MON-FRI"],
@@ -114,6 +119,8 @@ class ScheduleChange(Body):
     priority: _PriorityIn | None = None
     max_retries: int | None = Field(None, ge=0, le=1_000)
     timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400)
+    tags: Tags | None = None
+    expires_in_seconds: ExpirySeconds | None = None
     cron: CronText | None = None
     time_zone: ZoneName | None = None
     interval_seconds: int | None = Field(None, ge=1, le=MAX_INTERVAL_SECONDS)
@@ -163,6 +170,8 @@ class ScheduleOut(BaseModel):
     priority_name: PriorityName | None
     max_retries: int
     timeout_seconds: int
+    tags: list[str]
+    expires_in_seconds: float | None
     kind: Literal["cron", "interval", "at"]
     cron: str | None
     time_zone: str
@@ -184,7 +193,9 @@ class ScheduleOut(BaseModel):
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """Read a row of `schedules`."""
-        return cls(**row, priority_name=Priority.name_of(row["priority"]))
+        shown = {"tags": row["tags"] or [], "priority_name": Priority.name_of(row["priority"])}
+        shown |= {name: sealed.shown(row[name]) for name in ("task_args", "task_kwargs")}
+        return cls(**{**row, **shown})
 
 
 class ScheduleDetail(ScheduleOut):

@@ -15,6 +15,8 @@ from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.definition import Task
+from taskflow.engine.middleware.stack import MiddlewareStack
+from taskflow.engine.middleware.stack import stack as used_middleware
 from taskflow.engine.requests import Request, TaskRow, prepare
 from taskflow.engine.schedules.firing import Fire, Made, entries, fire, sql
 from taskflow.engine.schedules.models import Schedule
@@ -27,6 +29,8 @@ MAX_BACKFILL = 1000
 _TIMINGS = ("cron", "interval_seconds", "run_at")
 _TIMES = frozenset({*_TIMINGS, "time_zone", "starts_at", "ends_at"})
 _TASK = ("task_name", "task_args", "task_kwargs", "queue", "priority", "max_retries", "timeout_seconds")
+_OPTIONS = ("payload_version", "tags", "expires_in_seconds")
+_PAYLOAD = frozenset({"task_name", "task_args", "task_kwargs"})
 
 
 class ScheduleNotFoundError(NotFoundError):
@@ -57,10 +61,13 @@ class Backfilled(NamedTuple):
 class ScheduleService:
     """Schedules for code that shares the database."""
 
-    def __init__(self, database: Database, broker: RedisBroker) -> None:
-        """Use the pools and the broker of this process."""
+    def __init__(
+        self, database: Database, broker: RedisBroker, *, middleware: MiddlewareStack = used_middleware
+    ) -> None:
+        """Use the pools, the broker and the middleware of this process."""
         self._pool = database.pool
         self._broker = broker
+        self._middleware = middleware
 
     async def create(
         self,
@@ -81,7 +88,7 @@ class ScheduleService:
             InvalidTaskArgumentsError: the arguments do not fit the task.
         """
         schedule_id = schedule_id or uuid7()
-        columns = schedule.columns() | _task_columns(prepare(request, definition))
+        columns = schedule.columns() | await self._task(request, definition)
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 now = await connection.fetchval(sql.now)
@@ -110,8 +117,7 @@ class ScheduleService:
                 return await self.create(schedule, request, definition=definition)
             except ScheduleNameTakenError:  # another process declares it at this moment
                 row = found(await self._pool.fetchrow(sql.find_schedule, schedule.name), schedule.name)
-        task = _task_columns(prepare(request, definition))
-        wanted = schedule.columns() | task
+        wanted = schedule.columns() | await self._task(request, definition)
         del wanted["paused"], wanted["kind"]
         if wanted["cron"] is None:
             del wanted["time_zone"]
@@ -142,9 +148,11 @@ class ScheduleService:
         if changes.get("time_zone") is not None and merged["cron"] is None:
             raise InvalidScheduleError("Only cron expressions have a time zone.", field="time_zone")
         schedule = Schedule.of(merged)
-        columns = schedule.columns() | {name: merged[name] for name in _TASK}
-        if changes.keys() & set(_TASK):
-            columns |= _task_columns(prepare(_request(merged)))
+        columns = schedule.columns() | {name: merged[name] for name in (*_TASK, *_OPTIONS)}
+        if changes.keys() & _PAYLOAD:
+            merged["payload_version"] = None  # new arguments are of the present version
+        if changes.keys() & {*_TASK, *_OPTIONS}:
+            columns |= await self._task(_request(merged))
         next_fire_at = row["next_fire_at"]
         if schedule.paused:
             next_fire_at = None
@@ -158,6 +166,10 @@ class ScheduleService:
         columns["next_fire_at"] = next_fire_at
         values = (columns[name] for name in _COLUMNS)
         return found(await connection.fetchrow(sql.update_schedule, row["schedule_id"], *values), row["schedule_id"])
+
+    async def _task(self, request: Request, definition: Task[..., Any] | None = None) -> dict[str, Any]:
+        """Return the columns of the task that it starts, as middleware wants it written."""
+        return _task_columns(await self._middleware.before_enqueue(prepare(request, definition)))
 
     async def pause(self, schedule_id: UUID) -> asyncpg.Record:
         """Let it fire nothing until it is resumed; what passes meanwhile is not made up for."""
@@ -236,6 +248,7 @@ class ScheduleService:
 _COLUMNS = (
     "name", *_TASK, "kind", "cron", "time_zone", "interval_seconds", "run_at", "starts_at", "ends_at",
     "jitter_seconds", "misfire_policy", "misfire_window_seconds", "overlap_policy", "paused", "next_fire_at",
+    *_OPTIONS,
 )  # fmt: skip
 """The order in which `insert_schedule` and `update_schedule` take them."""
 
@@ -257,6 +270,9 @@ def _task_columns(row: TaskRow) -> dict[str, Any]:
         "priority": row.priority,
         "max_retries": row.max_retries,
         "timeout_seconds": row.timeout,
+        "payload_version": row.payload_version,
+        "tags": list(row.tags) or None,
+        "expires_in_seconds": row.expires_in,
     }
 
 
@@ -269,6 +285,9 @@ def _request(columns: Mapping[str, Any]) -> Request:
         columns["priority"],
         columns["max_retries"],
         columns["timeout_seconds"],
+        payload_version=columns["payload_version"],
+        tags=columns["tags"] or (),
+        expires_in=columns["expires_in_seconds"],
     )
 
 

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,8 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.context import WorkerContext, worker
 from taskflow.engine.definition import registry
+from taskflow.engine.lifespan import open_child
+from taskflow.engine.middleware.stack import stack as middleware
 from taskflow.engine.modules import TaskModuleError, import_tasks
 from taskflow.engine.store import Outcome, TaskStore
 from taskflow.engine.worker.board import Board, Counter
@@ -95,11 +98,13 @@ class Child:
         self._board = board
         self._store = TaskStore(context.database)
         self._stock = Stock(settings)
-        self._slots = SlotPool(settings.imports)
+        self._slots = SlotPool(settings.imports, grace=settings.cancel_grace_seconds)
         self._publisher = Publisher(
             self._store,
             context.broker.dispatch,
+            context.broker.events,
             board,
+            middleware,
             max_batch=settings.max_batch,
             patience=lambda: self._executor.patience(),  # noqa: PLW0108 - it is made below
             on_settled=self._settled,
@@ -109,6 +114,7 @@ class Child:
             context.broker,
             settings,
             self._stock,
+            middleware,
             worker_id=config.worker_id,
             process_id=config.process_id,
             feed=self._feed,
@@ -119,6 +125,7 @@ class Child:
             board,
             self._publisher,
             self._slots,
+            middleware,
             begin_alone=self._store.begin_alone,
             on_room=self._poller.wake,
             on_tainted=self._replace,
@@ -247,15 +254,21 @@ async def _main(config: ChildConfig, settings: Settings) -> int:
     ):
         context = WorkerContext(database, broker, settings, config.worker_id, config.process_id)
         worker.set(context)
-        child = Child(config, context, board)
-        try:
-            code = await child.run(socket.socket(fileno=config.control))
-        finally:
-            if child.is_tainted:
-                # A task was left behind that swallows its cancellation: whatever waits for it waits for ever.
-                logging.shutdown()
-                os._exit(EXIT_REPLACE)
-            await context.aclose()
+        async with AsyncExitStack() as lifespan:
+            try:
+                await open_child(lifespan, context)
+            except Exception:
+                log.exception("lifespan_hook_failed")
+                return 1
+            child = Child(config, context, board)
+            try:
+                code = await child.run(socket.socket(fileno=config.control))
+            finally:
+                if child.is_tainted:
+                    # A task was left behind that swallows its cancellation: whatever waits for it waits for ever.
+                    logging.shutdown()
+                    os._exit(EXIT_REPLACE)
+                await context.aclose()
     return code
 
 

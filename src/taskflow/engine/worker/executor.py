@@ -1,14 +1,12 @@
-"""The task executor: runs leases, at most `capacity` calls at a time, and says how each ended.
+"""The task executor: keeps leases in line and runs them, at most `capacity` calls at a time.
 
-Async tasks run on this loop, sync ones in slots. Whatever stops a task (its time is up, a cancel, a drain) marks the
-run with the reason first; the reason, not the exception that surfaces, decides the outcome. An async task that
-swallows its cancellation is left behind after a second: its outcome is written, and the child asks to be replaced.
-A task that was lost with a process before runs alone: see `suspects.py`.
+How functions are called is told in `calls.py`, what their ends mean in `verdicts.py`. Whatever stops a task (its time
+is up, a cancel, a drain) marks the run with the reason first; the reason, not the exception that surfaces, decides the
+outcome. An async task that swallows its cancellation is left behind after a second: its outcome is written, and the
+child asks to be replaced. A task that was lost with a process before runs alone: see `suspects.py`.
 """
 
 import asyncio
-import traceback
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any
@@ -16,25 +14,26 @@ from uuid import UUID
 
 import asyncpg
 
-from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.engine import outcomes
-from taskflow.engine.batch import Batch, BatchItem
-from taskflow.engine.context import TaskContext, current
-from taskflow.engine.definition import Task, UnknownTaskError, check_json, registry
-from taskflow.engine.retry import NoRetry, Retry
-from taskflow.engine.store import Lease, LogLine, Outcome
+from taskflow.engine.definition import Task, UnknownTaskError, registry
+from taskflow.engine.middleware.stack import MiddlewareStack
+from taskflow.engine.store import Lease, Outcome
+from taskflow.engine.worker import verdicts
 from taskflow.engine.worker.board import Board
+from taskflow.engine.worker.calls import Caller
+from taskflow.engine.worker.line import Line
 from taskflow.engine.worker.poller import Stock
 from taskflow.engine.worker.publisher import CONNECTION_LOST, Publisher
-from taskflow.engine.worker.run import Reason, Run, TimeLimitReached
-from taskflow.engine.worker.slots import SlotCrashedError, SlotPool
+from taskflow.engine.worker.run import Reason, Run
+from taskflow.engine.worker.slots import SlotPool
 from taskflow.engine.worker.suspects import Suspects
 from taskflow.settings import WorkerSettings
 
 log = get_logger(__name__)
 
 _SWALLOWED_AFTER = 1.0
+_NEWER_VERSION_SECONDS = 10.0  # until another worker may be asked that knows newer arguments
 _BETWEEN_TASKS = 0.005
 _INSIDE_BATCH = 0.05
 
@@ -49,6 +48,7 @@ class Executor:
         board: Board,
         publisher: Publisher,
         slots: SlotPool,
+        middleware: MiddlewareStack,
         *,
         begin_alone: Callable[[Lease], Awaitable[bool]],
         on_room: Callable[[], None],
@@ -62,11 +62,11 @@ class Executor:
         self._stock = stock
         self._board = board
         self._publisher = publisher
-        self._slots = slots
+        self._caller = Caller(settings, board, publisher, slots, middleware, self._report)
         self._begin_alone = begin_alone
         self._on_room = on_room
         self._on_tainted = on_tainted
-        self._buffer: deque[tuple[Lease, float]] = deque()
+        self._line = Line(stock)
         self._low = 0  # ask for more when no more than so many wait
         self._suspects = Suspects(stock, settings.lease_seconds, self._hand_back)
         self._beginning: asyncio.Task[None] | None = None
@@ -79,27 +79,21 @@ class Executor:
             if lease.crash_count:
                 self._suspects.take(lease, now)
                 continue
-            self._buffer.append((lease, now))
-            self._stock.waiting[lease.dispatch_key] += 1
-        self._low = len(self._buffer) // 2
+            self._line.append(lease, now)
+        self._low = len(self._line) // 2
         self._pump()
 
     def release_waiting(self) -> None:
         """Hand back what has not started."""
-        while self._buffer:
-            lease, _ = self._buffer.popleft()
-            self._leave(lease)
-            self._hand_back(lease)
+        while self._line:
+            self._hand_back(self._line.pop()[0])
         self._suspects.release()
 
     def stop_task(self, task_id: UUID, reason: Reason) -> None:
         """Stop a task that waits here or runs."""
-        for lease, claimed_at in self._buffer:
-            if lease.task_id == task_id:
-                self._buffer.remove((lease, claimed_at))
-                self._leave(lease)
-                self._publisher.report(outcomes.cancelled(lease, None))
-                return
+        if (waiting := self._line.remove(task_id)) is not None:
+            self._publisher.report(outcomes.cancelled(waiting, None))
+            return
         for lease in self._suspects.waiting():
             if lease.task_id == task_id:
                 self._suspects.remove(lease)
@@ -107,8 +101,11 @@ class Executor:
                 self._on_room()
                 return
         for run in list(self.runs.values()):
-            if task_id in run.open and len(run.leases) == 1:
-                self._stop(run, reason)
+            if task_id in run.open:
+                if len(run.leases) == 1:
+                    self._stop(run, reason)
+                elif reason == "cancel":
+                    run.unwanted.add(task_id)  # the batch function may look: `BatchItem.context.cancelled`
 
     def stop_overdue(self) -> None:
         """Stop what has used up its time. Looking ten times a second is cheaper than a timer for every task."""
@@ -134,7 +131,7 @@ class Executor:
 
         Tasks that wait here will be run at once. A batch reports in bursts, and is in no hurry before its last one.
         """
-        if self._buffer or self._suspects.wait:
+        if self._line or self._suspects.wait:
             return _BETWEEN_TASKS
         return _INSIDE_BATCH if any(len(run.open) > 1 for run in self.runs.values()) else 0.0
 
@@ -143,25 +140,17 @@ class Executor:
         before = monotonic() - seconds
         return [run for run in self.runs.values() if run.started < before]
 
-    def _leave(self, lease: Lease) -> None:
-        left = self._stock.waiting[lease.dispatch_key] - 1
-        if left:
-            self._stock.waiting[lease.dispatch_key] = left
-        else:
-            del self._stock.waiting[lease.dispatch_key]
-
     def _pump(self) -> None:
-        while self._buffer and self._stock.running < self._settings.capacity:
-            lease, claimed_at = self._buffer.popleft()
-            self._leave(lease)
+        while self._line and self._stock.running < self._settings.capacity:
+            lease, claimed_at = self._line.pop()
             definition = self._find(lease)
             if definition is None:
                 continue
             leases = [(lease, claimed_at)]
             if definition.batch:
-                leases += self._companions(lease, definition.batch - 1)
+                leases += self._line.companions(lease, definition.batch - 1)
             self._start(definition, leases)
-        if self._stock.reserved and self._suspects.may_start and not self._buffer and not self._stock.running:
+        if self._stock.reserved and self._suspects.may_start and not self._line and not self._stock.running:
             lease, claimed_at = self._suspects.begin(monotonic())
             self._beginning = asyncio.get_running_loop().create_task(self._isolate(lease, claimed_at))
 
@@ -198,7 +187,10 @@ class Executor:
         return False
 
     def _find(self, lease: Lease) -> Task[..., Any] | None:
-        """Return the definition of a task; without one, or with arguments that are too large, its attempt fails."""
+        """Return the definition of a task; without one, or with arguments that are too large, its attempt fails.
+
+        One whose arguments are of a version that is not known here yet goes back, for a worker that is newer.
+        """
         if lease.refusal is not None:
             self._publisher.report(outcomes.failed(lease, 0.0, lease.refusal, retry=False))
             return None
@@ -206,40 +198,24 @@ class Executor:
         if definition is None:
             error = UnknownTaskError.title() + f" ({lease.task_name}; import its module in this worker)"
             self._publisher.report(outcomes.failed(lease, 0.0, error))
+        elif lease.payload_version is not None and lease.payload_version > definition.version:
+            log.warning("newer_arguments", task_name=lease.task_name, version=lease.payload_version)
+            self._hand_back(lease, _NEWER_VERSION_SECONDS)
+            return None
         return definition
 
     def _hand_back(self, lease: Lease, after: float | None = None) -> None:
         self._publisher.report(outcomes.released(lease, after))
 
-    def _companions(self, first: Lease, most: int) -> list[tuple[Lease, float]]:
-        """Take further tasks of the same name and dispatch key out of the buffer."""
-        taken: list[tuple[Lease, float]] = []
-        kept: deque[tuple[Lease, float]] = deque()
-        while self._buffer:
-            lease, claimed_at = self._buffer.popleft()
-            same = lease.task_name == first.task_name and lease.dispatch_key == first.dispatch_key
-            if same and len(taken) < most:
-                self._leave(lease)
-                taken.append((lease, claimed_at))
-            else:
-                kept.append((lease, claimed_at))
-        self._buffer = kept
-        return taken
-
     def _start(self, definition: Task[..., Any], claimed: list[tuple[Lease, float]]) -> Run:
         leases = [lease for lease, _ in claimed]
-        run = Run(leases, float(leases[0].timeout_seconds))
+        run = Run(leases, float(leases[0].timeout_seconds), definition.heartbeat)
+        if definition.is_async:
+            run.beat()
         for lease in leases:
             run.open[lease.task_id] = self._board.start(lease.task_id, lease.lease_epoch, run.deadline)
         self._stock.running += 1
-        if definition.batch:
-            work = self._run_batch(definition, run, claimed)
-        elif definition.is_async:
-            work = self._run_async(definition, run)
-        else:
-            run.stop = asyncio.Event()
-            work = self._run_sync(run)
-        run.task = asyncio.get_running_loop().create_task(work)
+        run.task = asyncio.get_running_loop().create_task(self._caller.call(definition, run, claimed))
         self.runs[run.task] = run
         run.task.add_done_callback(self._ended)
         return run
@@ -259,7 +235,7 @@ class Executor:
             return
         log.warning("task_swallowed_its_cancellation", task_name=run.leases[0].task_name)
         for lease in run.leases:
-            self._report(run, self._stopped(run, lease))
+            self._report(run, verdicts.stopped(run, lease))
         run.task.cancel()
         self._forget(run)
         self._on_tainted()
@@ -271,9 +247,7 @@ class Executor:
             return  # left behind earlier
         for lease in run.leases:
             if lease.task_id in run.open:
-                reason = f"{type(error).__name__}: {error}" if error else "The task was cancelled from within."
-                stopped = self._stopped(run, lease) if run.reason else None
-                self._report(run, stopped or outcomes.failed(lease, monotonic() - run.started, reason))
+                self._report(run, verdicts.ended(run, lease, error))
         self._forget(run)
 
     def _forget(self, run: Run) -> None:
@@ -284,7 +258,7 @@ class Executor:
             if run is self._suspects.run:
                 self._suspects.ended()
             self._pump()
-            if self._stock.running < self._settings.capacity or len(self._buffer) <= self._low:
+            if self._stock.running < self._settings.capacity or len(self._line) <= self._low:
                 self._on_room()
 
     def _report(self, run: Run, outcome: Outcome) -> None:
@@ -293,88 +267,3 @@ class Executor:
         if entry is not None:
             self._board.end(entry)
             self._publisher.report(outcome)
-
-    def _stopped(self, run: Run, lease: Lease) -> Outcome:
-        seconds = monotonic() - run.started
-        if run.reason == "cancel":
-            return outcomes.cancelled(lease, seconds)
-        if run.reason == "drain":
-            return outcomes.released(lease, seconds=seconds)
-        error = f"It took longer than its time limit of {lease.timeout_seconds} s."
-        return outcomes.failed(lease, seconds, error, timed_out=True)
-
-    def _failure(self, run: Run, lease: Lease, error: BaseException) -> Outcome:
-        seconds = monotonic() - run.started
-        if run.reason is not None:
-            return self._stopped(run, lease)
-        if isinstance(error, TimeLimitReached):
-            run.reason = "timeout"
-            return self._stopped(run, lease)
-        if isinstance(error, Retry):
-            return outcomes.failed(lease, seconds, str(error), after=error.after)
-        stack = "".join(traceback.format_exception(error))
-        sentence = f"{type(error).__name__}: {error}"
-        return outcomes.failed(lease, seconds, sentence, stack=stack, retry=not isinstance(error, NoRetry))
-
-    def _emitter(self, lease: Lease) -> Callable[[str, str, Any], None]:
-        def emit(level: str, message: str, metadata: Any) -> None:
-            text = str(message).replace("\x00", "\ufffd")[:10_000]
-            data = None if metadata is None else check_json(metadata, "The log line's metadata")
-            self._publisher.log(LogLine(uuid7(), lease.task_id, lease.lease_epoch, level, text, data, 0.0))
-
-        return emit
-
-    async def _run_async(self, definition: Task[..., Any], run: Run) -> None:
-        lease = run.leases[0]
-        attempt = lease.retry_count + lease.crash_count + 1
-        current.set(TaskContext(lease.task_id, lease.task_name, lease.lease_epoch, attempt, self._emitter(lease)))
-        try:
-            result = await definition.function(**definition.validate(lease.args, lease.kwargs))
-            if run.reason is not None:
-                self._report(run, self._stopped(run, lease))
-                return
-            if result is not None:
-                result = check_json(result, "The result")
-            self._report(run, outcomes.completed(lease, monotonic() - run.started, result))
-        except (KeyboardInterrupt, SystemExit, GeneratorExit) as error:
-            self._report(run, self._failure(run, lease, error))
-        except asyncio.CancelledError:
-            return  # _ended knows why
-        except (Exception, TimeLimitReached) as error:  # noqa: BLE001 - whatever a task raises is its outcome
-            self._report(run, self._failure(run, lease, error))
-
-    async def _run_sync(self, run: Run) -> None:
-        lease = run.leases[0]
-        assert run.stop is not None  # noqa: S101 - set by _start
-        try:
-            reply = await self._slots.run(lease, self._emitter(lease), run.stop)
-        except SlotCrashedError as error:
-            seconds = monotonic() - run.started
-            self._report(run, outcomes.crashed(lease, seconds, str(error), self._settings.crash_limit))
-            return
-        seconds = monotonic() - run.started
-        if run.reason is not None:
-            outcome = self._stopped(run, lease)
-        elif "ok" in reply:
-            outcome = outcomes.completed(lease, seconds, reply["ok"])
-        elif reply.get("interrupted"):
-            outcome = outcomes.failed(lease, seconds, "The process of the task was sent SIGTERM.")
-        else:
-            outcome = outcomes.failed(
-                lease, seconds, reply["error"], stack=reply.get("stack"), retry=reply["retry"], after=reply.get("after")
-            )
-        self._report(run, outcome)
-
-    async def _run_batch(self, definition: Task[..., Any], run: Run, claimed: Sequence[tuple[Lease, float]]) -> None:
-        items = [BatchItem(lease, claimed_at) for lease, claimed_at in claimed]
-        batch = Batch(items, lambda outcome: self._report(run, outcome), self._settings.lease_seconds)
-        try:
-            await definition.function(batch)
-        except asyncio.CancelledError:
-            return
-        except (Exception, TimeLimitReached) as error:  # noqa: BLE001 - whatever a task raises is its outcome
-            for item in items:
-                self._report(run, self._failure(run, item.lease, error))
-        else:
-            for item in items:
-                batch.complete(item)

@@ -16,6 +16,7 @@ from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Claimed, Settled
+from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.store import Lease, Outcome, TaskStore
 from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.settings import WorkerSettings
@@ -74,6 +75,7 @@ class Poller:
         broker: RedisBroker,
         settings: WorkerSettings,
         stock: Stock,
+        middleware: MiddlewareStack,
         *,
         worker_id: UUID,
         process_id: UUID,
@@ -84,6 +86,7 @@ class Poller:
         self._broker = broker
         self._settings = settings
         self._stock = stock
+        self._middleware = middleware
         self._worker_id = worker_id
         self._process_id = process_id
         self._consumer = str(process_id)
@@ -172,7 +175,9 @@ class Poller:
         """Turn suggested ids into leases; ids that are no longer PENDING are ghosts and leave Redis."""
         claim_id = uuid7()
         ids = [task_id for _, group in claimed.groups for task_id in group]
+        await self._middleware.before_claim(ids)
         leases = await self._claim_rows(claim_id, ids)
+        await self._middleware.after_claim(leases)
         won = {str(lease.task_id): lease for lease in leases}
         if leases:
             self._open[claim_id] = len(leases)

@@ -1,4 +1,4 @@
-"""The result publisher: group commit of ends, then their announcement.
+"""The result publisher: group commit of ends, of what tasks said before, and then their announcement.
 
 Outcomes collect while a flush is under way and go with the next one. A lone task is thus written at once; a child that
 has more to run gives a flush a moment to fill, because a statement of a hundred costs a tenth of a hundred statements.
@@ -12,6 +12,8 @@ import contextlib
 from collections import Counter as Sums
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -20,11 +22,14 @@ from redis.exceptions import RedisError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
+from taskflow.broker.redis.events import Event, EventStream
 from taskflow.db.outages import DATABASE_AWAY
-from taskflow.engine.dependencies.release import Freed, announce
+from taskflow.engine.dependencies.release import announce
+from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.states import TaskStatus
-from taskflow.engine.store import Finished, LogLine, Outcome, TaskStore
+from taskflow.engine.store import Finished, LogLine, Outcome, ProgressLine, TaskStore
 from taskflow.engine.worker.board import Board, Counter
+from taskflow.engine.worker.progress import ProgressBuffer
 
 log = get_logger(__name__)
 
@@ -40,14 +45,24 @@ _COUNTERS = {
 }
 
 
+class Announcement(NamedTuple):
+    """What the world hears after a commit."""
+
+    outcomes: Sequence[Outcome]
+    finished: Finished
+    progress: Sequence[ProgressLine]
+
+
 class Publisher:
-    """Writes outcomes and log lines of one child."""
+    """Writes outcomes, log lines and progress of one child."""
 
     def __init__(
         self,
         store: TaskStore,
         dispatch: Dispatch,
+        events: EventStream,
         board: Board,
+        middleware: MiddlewareStack,
         *,
         max_batch: int,
         patience: Callable[[], float],
@@ -56,14 +71,18 @@ class Publisher:
         """`patience`: seconds worth waiting for more outcomes; `on_settled` hears which leases a commit has freed."""
         self._store = store
         self._dispatch = dispatch
+        self._events = events
         self._board = board
+        self._middleware = middleware
         self._max_batch = max_batch
         self._enough = max(1, max_batch // 2)
         self._patience = patience
         self._on_settled = on_settled
         self._outcomes: deque[Outcome] = deque()
         self._logs: deque[LogLine] = deque()
-        self._announcements: deque[tuple[list[Outcome], Finished]] = deque()
+        self._progress = ProgressBuffer()
+        self._progress_due: asyncio.TimerHandle | None = None
+        self._announcements: deque[Announcement] = deque()
         self._work = asyncio.Event()
         self._full = asyncio.Event()
         self._to_announce = asyncio.Event()
@@ -86,6 +105,11 @@ class Publisher:
         self._idle.clear()
         self._work.set()
 
+    def progress(self, line: ProgressLine) -> None:
+        """Take how far a task is; it is written within about a second, and before the task's end."""
+        self._progress.put(line)
+        self._await_progress()
+
     async def drained(self) -> None:
         """Wait until everything reported so far is committed and announced."""
         await self._idle.wait()
@@ -102,20 +126,54 @@ class Publisher:
             self._work.clear()
             while self._outcomes or self._logs:
                 await self._gather()
-                outcomes = [self._outcomes.popleft() for _ in range(min(self._max_batch, len(self._outcomes)))]
-                logs = [self._logs.popleft() for _ in range(min(1000, len(self._logs)))]
-                self._is_flushing = True
-                finished = await self._flush(outcomes, logs)
-                self._is_flushing = False
-                if self._refused:  # they stay ours, and their claims in the journal, until this process ends
-                    outcomes = [o for o in outcomes if o.lease.task_id not in self._refused]
-                failpoint("ended_before_announcement")
-                if outcomes:
-                    self._count(outcomes, finished.stale)
-                    self._on_settled(outcomes)
-                    self._announcements.append((outcomes, finished))
-                    self._to_announce.set()
+                await self._write_batch()
+            if lines := self._progress.take(monotonic()):
+                await self._write_progress(lines)
+            self._await_progress()
             self._check_idle()
+
+    async def _write_batch(self) -> None:
+        outcomes = [self._outcomes.popleft() for _ in range(min(self._max_batch, len(self._outcomes)))]
+        logs = [self._logs.popleft() for _ in range(min(1000, len(self._logs)))]
+        self._is_flushing = True
+        if lines := self._progress.take(monotonic(), {outcome.lease.task_id for outcome in outcomes}):
+            await self._write_progress(lines)
+        await self._middleware.before_complete(outcomes)
+        finished = await self._flush(outcomes, logs)
+        if self._refused:  # they stay ours, and their claims in the journal, until this process ends
+            outcomes = [o for o in outcomes if o.lease.task_id not in self._refused]
+        failpoint("ended_before_announcement")
+        if outcomes:
+            self._count(outcomes, finished.stale)
+            self._on_settled(outcomes)
+            self._announce_later(Announcement(outcomes, finished, ()))
+            await self._middleware.after_complete([o for o in outcomes if o.lease.task_id not in finished.stale])
+        self._is_flushing = False
+
+    async def _write_progress(self, lines: Sequence[ProgressLine]) -> None:
+        """Write how far tasks are. It is news, not truth: when PostgreSQL is away, the next word will do."""
+        try:
+            taken = await self._store.write_progress(lines)
+        except CONNECTION_LOST as error:
+            log.warning("progress_dropped", tasks=len(lines), error=repr(error))
+        except asyncpg.PostgresError as error:
+            log.error("progress_refused", tasks=len(lines), error=repr(error))  # noqa: TRY400 - its words say it
+        else:
+            self._announce_later(Announcement((), NOTHING, [line for line in lines if line.task_id in taken]))
+
+    def _await_progress(self) -> None:
+        """Come back when the next progress is due."""
+        if self._progress_due is None and (seconds := self._progress.wait(monotonic())) is not None:
+            self._progress_due = asyncio.get_running_loop().call_later(seconds, self._progress_is_due)
+
+    def _progress_is_due(self) -> None:
+        self._progress_due = None
+        self._work.set()
+
+    def _announce_later(self, announcement: Announcement) -> None:
+        self._announcements.append(announcement)
+        self._idle.clear()
+        self._to_announce.set()
 
     async def _gather(self) -> None:
         """Let a busy child fill the batch; an idle one need not wait."""
@@ -189,11 +247,11 @@ class Publisher:
             await self._to_announce.wait()
             self._to_announce.clear()
             while self._announcements:
-                outcomes, (stale, freed) = self._announcements[0]
+                announcement = self._announcements[0]
                 try:
-                    await self._tell(outcomes, stale, freed)
+                    await self._tell(announcement)
                 except (RedisError, OSError) as error:
-                    log.warning("announcement_repeated", tasks=len(outcomes), error=repr(error))
+                    log.warning("announcement_repeated", tasks=len(announcement.outcomes), error=repr(error))
                     await asyncio.sleep(pause)
                     pause = min(2.0, pause * 2)
                     continue
@@ -201,13 +259,17 @@ class Publisher:
                 self._announcements.popleft()
             self._check_idle()
 
-    async def _tell(self, outcomes: Sequence[Outcome], stale: set[UUID], freed: Sequence[Freed]) -> None:
+    async def _tell(self, announcement: Announcement) -> None:
+        if announcement.progress:
+            await self._events.publish(_progress_event(line) for line in announcement.progress)
+        if not announcement.outcomes:
+            return
         ended: list[Settled] = []
         back: list[Entry] = []
-        for outcome in outcomes:
+        for outcome in announcement.outcomes:
             lease = outcome.lease
             task_id = str(lease.task_id)
-            if lease.task_id in stale:
+            if lease.task_id in announcement.finished.stale:
                 ended.append(Settled(lease.dispatch_key, task_id, ""))
             elif outcome.status is TaskStatus.PENDING:
                 back.append(Entry(lease.dispatch_key, lease.priority, task_id))
@@ -215,4 +277,15 @@ class Publisher:
                 ended.append(Settled(lease.dispatch_key, task_id, outcome.status.value))
         await self._dispatch.settle(ended)
         await self._dispatch.release(back)
-        await announce(self._dispatch, freed)
+        await announce(self._dispatch, announcement.finished.freed)
+
+
+def _progress_event(line: ProgressLine) -> Event:
+    data = {
+        "task_id": str(line.task_id),
+        "percent": line.percent,
+        "done": line.done,
+        "total": line.total,
+        "message": line.message,
+    }
+    return Event(f"task:{line.task_id}", "task.progress", data)

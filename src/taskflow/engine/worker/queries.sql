@@ -16,7 +16,8 @@ UPDATE workers SET status = 'DEAD', stopped_at = now(), current_load = 0 WHERE w
 -- name: leases_of_process
 -- What a child held when it died: the RUNNING tasks of its claims.
 SELECT t.task_id, t.lease_epoch, t.task_name, t.dispatch_key, t.priority, t.retry_count, t.max_retries,
-       t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs, t.has_children, t.takes_results
+       t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs, t.payload_version,
+       t.has_children, t.takes_results
 FROM task_claims c CROSS JOIN unnest(c.task_ids) AS held (task_id)
 JOIN tasks t ON t.task_id = held.task_id AND t.claim_id = c.claim_id AND t.status = 'RUNNING'
 WHERE c.worker_id = $1 AND c.process_id = $2;

@@ -18,14 +18,22 @@ class TimeLimitReached(BaseException):
 class Run:
     """One call under way: a single task, or the batch that shares it."""
 
-    __slots__ = ("deadline", "leases", "open", "reason", "started", "stop", "task")
+    __slots__ = ("deadline", "heartbeat", "leases", "limit", "open", "reason", "started", "stop", "task", "unwanted")
 
-    def __init__(self, leases: Sequence[Lease], seconds: float) -> None:
-        """`seconds`: its time limit."""
+    def __init__(self, leases: Sequence[Lease], seconds: float, heartbeat: float | None = None) -> None:
+        """`seconds`: its time limit; `heartbeat`: how long it may go without a sign of life."""
         self.leases = leases
         self.started = monotonic()
-        self.deadline = self.started + seconds
+        self.limit = self.started + seconds
+        self.heartbeat = heartbeat
+        self.deadline = self.limit
         self.open: dict[UUID, int] = {}  # what has not been reported, and its entry on the board
+        self.unwanted: set[UUID] = set()  # tasks of a batch that somebody wants cancelled
         self.reason: Reason | None = None
         self.stop: asyncio.Event | None = None  # set to stop a slot
         self.task: asyncio.Task[None] | None = None
+
+    def beat(self) -> None:
+        """Take a sign of life; the function's start is the first."""
+        if self.heartbeat is not None:
+            self.deadline = min(self.limit, monotonic() + self.heartbeat)
