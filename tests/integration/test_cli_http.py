@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.api import serving
+from support.letters import give_up
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Settled
@@ -209,3 +210,29 @@ async def test_watching_a_task_ends_with_it_and_tells_how_it_ended(
     out, _ = await asyncio.wait_for(watching.communicate(), 30)
     assert sorted(out.decode().splitlines()) == sorted([f"{done}  COMPLETED", f"{failed}  FAILED"])
     assert watching.returncode == 1
+
+
+async def test_dead_letters_are_shown_grouped_edited_purged_and_get_policies(shell: Shell, database: Database) -> None:
+    dlq_id, _ = await give_up(database, "mail", kwargs={"to": "Adda", "times": 2}, queue="slow")
+    other, _ = await give_up(database, "mail", kwargs={"to": "Bob"})
+    [group] = await shell.json("dlq", "groups", "--name", "mail")  # type: ignore[misc]
+    assert (group["letters"], group["error_place"]) == (2, "app.py:work")
+    found = ("dlq", "list", "--fingerprint", group["fingerprint"], "--queue", "slow", "--waiting")
+    assert [row["dlq_id"] for row in await shell.json(*found)] == [str(dlq_id)]  # type: ignore[attr-defined]
+    code, out, err = await shell.run("dlq", "show", str(dlq_id))
+    assert (code, "ValueError: broken" in out) == (0, True), err
+    assert (await shell.json("dlq", "show", str(dlq_id)))["task_status"] == "FAILED"  # type: ignore[index]
+    code, out, err = await shell.run("dlq", "requeue", str(dlq_id), "--set", "to=Ada", "--priority", "high")
+    assert code == 0, err
+    task = await shell.json("task", "get", out.strip())
+    assert (task["task_kwargs"], task["priority"]) == ({"to": "Ada", "times": 2}, 8)  # type: ignore[index]
+    assert (await shell.run("dlq", "requeue", str(dlq_id), str(other), "--to-queue", "x"))[0] == 2
+    assert (await shell.run("dlq", "requeue", "--set", "to=Ada", "--name", "mail"))[0] == 2
+    made = await shell.json("dlq", "policy", "set", "a/b c", "--retries", "2", "--delay", "5m")
+    assert (made[0]["task_name"], made[0]["delay_seconds"]) == ("a/b c", 300)  # type: ignore[index]
+    assert len(await shell.json("dlq", "policy", "list")) == 1  # type: ignore[arg-type]
+    assert (await shell.run("dlq", "policy", "delete", "a/b c"))[:2] == (0, "deleted a/b c\n")
+    assert (await shell.run("dlq", "policy", "delete", "a/b c"))[0] == 3
+    assert (await shell.run("dlq", "purge"))[0] == 2
+    assert await shell.json("dlq", "purge", "--requeued") == {"purged": 1}
+    assert await shell.json("dlq", "purge", str(other)) == {"purged": 1}

@@ -14,6 +14,7 @@ from taskflow.api.websocket import endpoint as websocket
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
+from taskflow.engine.dead_letters import endpoints as dead_letters
 from taskflow.engine.schedules import endpoints as schedules
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
@@ -29,7 +30,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     identity.audit_log,
     engine.tasks,
     engine.workers,
-    engine.dead_letters,
+    dead_letters.router,
     schedules.router,
     campaigns.router,
     inbox.router,

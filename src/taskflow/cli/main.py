@@ -42,7 +42,7 @@ COMMANDS = {
     "task": Entry("taskflow.cli.task:task", "Submit, list, watch, cancel and retry tasks."),
     "schedule": Entry("taskflow.cli.schedule:schedule", "Start tasks again and again, by cron or interval."),
     "campaign": Entry("taskflow.cli.campaign:campaign", "Create, start, watch and export campaigns."),
-    "dlq": Entry("taskflow.cli.dlq:dlq", "List and requeue dead letters."),
+    "dlq": Entry("taskflow.cli.dlq:dlq", "List, group, requeue and purge dead letters."),
     "inbox": Entry("taskflow.cli.inbox:inbox", "Read what the sandbox inbox received."),
     "user": Entry("taskflow.cli.user:user", "Manage users."),
     "key": Entry("taskflow.cli.key:key", "Manage API keys."),

@@ -1,6 +1,5 @@
 """`taskflow schedule`: start tasks again and again, and see when."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -10,30 +9,13 @@ import click
 
 from taskflow.base.errors import NotFoundError
 from taskflow.cli.client import Client, Output, connect, json_of, speaks_http
+from taskflow.cli.durations import Duration
 from taskflow.cli.task import follow, pair
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _COLUMNS = ("name", "when", "task_name", "next_fire_at", "last_fire_at", "paused")
 _FIRE_COLUMNS = ("fire_at", "status", "cause", "task_id", "task_status")
-_DURATION = re.compile(r"(\d{1,9})([smhd]?)")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-class Duration(click.ParamType[int]):
-    """Seconds, or a number with s, m, h or d."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the seconds."""
-        if isinstance(value, int):
-            return value
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            self.fail(f"{value!r} is no duration: write 90, 90s, 5m, 2h or 1d.", param, ctx)
-        return int(match[1]) * _UNITS[match[2]]
-
 
 _OPTIONS = (
     click.option("--cron", help="Five fields: '0 3 * * MON-FRI'; or @hourly, @daily, @weekly, @monthly, @yearly."),

@@ -76,6 +76,14 @@ class Engine:
         """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
         return await self._insert(connection, prepare(_request(task, args, kwargs), task))
 
+    async def submit_in(self, connection: Connection, request: Request) -> TaskHandle[Any]:
+        """Enqueue a task by name in the transaction of `connection`; `dispatch` the handle once it has committed.
+
+        Raises:
+            InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
+        """
+        return await self._insert(connection, prepare(request))
+
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""
         entries = [Entry(h.queue, h.priority, str(h.task_id)) for h in handles if h.status is TaskStatus.PENDING]

@@ -13,9 +13,12 @@ from uuid import UUID
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
+from taskflow.engine.dead_letters.faults import Fault, fault_of
 from taskflow.engine.states import TaskStatus
 
 sql = load(__file__)
+
+_NO_FAULT = Fault("", "")
 
 
 class Lease(NamedTuple):
@@ -64,6 +67,12 @@ class Outcome:
     def is_plain(self) -> bool:
         """Tell whether the `complete` statement says it all."""
         return self.status is TaskStatus.COMPLETED and self.result is None and self.error is None
+
+    @property
+    def fault(self) -> Fault:
+        """What broke it, for the fingerprint of its dead letter."""
+        timed_out = self.status is TaskStatus.TIMEOUT
+        return fault_of(self.error, self.stack, timed_out=timed_out, crashed=self.crashes > 0)
 
 
 class LogLine(NamedTuple):
@@ -159,7 +168,7 @@ def _plain_columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
     )
 
 
-def _columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
+def _columns(outcomes: Sequence[Outcome]) -> tuple[Sequence[Any], ...]:
     return (
         [o.lease.task_id for o in outcomes],
         [o.lease.lease_epoch for o in outcomes],
@@ -173,4 +182,5 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
         [o.error for o in outcomes],
         [o.stack for o in outcomes],
         [uuid7() if o.dead else None for o in outcomes],
+        *zip(*(o.fault if o.dead else _NO_FAULT for o in outcomes), strict=True),
     )
