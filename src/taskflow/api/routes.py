@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import compile_path
 
-from taskflow.api import health, metrics, stats
+from taskflow.api import autoscaling, health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
@@ -35,6 +35,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     campaigns.router,
     inbox.router,
     stats.router,
+    autoscaling.router,
     websocket.router,
 )
 ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router)

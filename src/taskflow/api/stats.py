@@ -36,6 +36,7 @@ class QueueStats(BaseModel):
     ready: int = Field(description="PENDING tasks.")
     scheduled: int = Field(description="SCHEDULED and BLOCKED tasks.")
     running: int
+    oldest_seconds: float | None = Field(description="How long the oldest PENDING task has waited.")
 
 
 class TaskStats(BaseModel):
@@ -109,10 +110,13 @@ class StatsCounter:
         assert rest is not None  # noqa: S101 - a SELECT without FROM has a row
         by_status: Counter[TaskStatus] = Counter(dict.fromkeys(TaskStatus, 0))
         queues: dict[str, Counter[TaskStatus]] = {}
+        oldest: dict[str, float] = {}
         for row in live:
             status = TaskStatus(row["status"])
             by_status[status] += row["tasks"]
             queues.setdefault(row["queue"], Counter())[status] += row["tasks"]
+            if status is TaskStatus.PENDING:
+                oldest[row["queue"]] = max(0.0, row["oldest_seconds"])
         minutes: dict[datetime, Counter[str]] = {}
         per_minute = 0
         for row in recent:
@@ -129,7 +133,7 @@ class StatsCounter:
         return Stats(
             tasks=TaskStats(
                 by_status=dict(by_status),
-                queues=[_queue(name, counts) for name, counts in sorted(queues.items())],
+                queues=[_queue(name, counts, oldest.get(name)) for name, counts in sorted(queues.items())],
                 completed_per_second=round(per_minute / 60, 2),
                 failed_last_hour=rest["failed_last_hour"],
             ),
@@ -148,7 +152,8 @@ async def get_stats(counter: Annotated[StatsCounter, service(StatsCounter)]) -> 
     return await counter.read()
 
 
-def _queue(name: str, counts: Counter[TaskStatus]) -> QueueStats:
+def _queue(name: str, counts: Counter[TaskStatus], oldest_seconds: float | None) -> QueueStats:
     ready = counts[TaskStatus.PENDING]
     waiting = sum(counts[status] for status in _WAITING) - ready
-    return QueueStats(queue=name, ready=ready, scheduled=waiting, running=counts[TaskStatus.RUNNING])
+    running = counts[TaskStatus.RUNNING]
+    return QueueStats(queue=name, ready=ready, scheduled=waiting, running=running, oldest_seconds=oldest_seconds)
