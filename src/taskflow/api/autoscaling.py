@@ -64,8 +64,7 @@ async def get_autoscaling(
     chosen = sorted(set(queue)) if queue is not None else sorted(known)
     demands = []
     for name in chosen:
-        now = known.get(name) or QueueStats(queue=name, ready=0, scheduled=0, running=0, oldest_seconds=None)
-        load = QueueLoad(name, now.ready, now.running, now.oldest_seconds, seconds.get(name, ASSUMED_SECONDS))
+        load = _load(known.get(name), name, seconds.get(name, ASSUMED_SECONDS))
         slots = desired_slots(load, target_seconds)
         demands.append(
             QueueDemand(
@@ -87,6 +86,12 @@ async def get_autoscaling(
         target_seconds=target_seconds,
         queues=demands,
     )
+
+
+def _load(now: QueueStats | None, name: str, task_seconds: float) -> QueueLoad:
+    if now is None:
+        return QueueLoad(name, 0, 0, None, task_seconds)
+    return QueueLoad(name, now.ready, now.running, now.oldest_seconds, task_seconds)
 
 
 def _slots_of_one(capacity: int, active: int, settings: Settings) -> int:

@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import time
-from collections import Counter as Sums
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from taskflow.base.ending import end_tasks
 from taskflow.base.logging import get_logger
-from taskflow.engine.worker.board import GAUGES, Counter
+from taskflow.engine.worker.board import Counter
 from taskflow.engine.worker.child import EXIT_REPLACE
 from taskflow.engine.worker.child_process import ChildProcess
 from taskflow.engine.worker.estate import Estate
+from taskflow.engine.worker.tally import Tally, tally_of
 from taskflow.settings import Settings
 
 log = get_logger(__name__)
@@ -56,7 +56,7 @@ class Crew:
         self._resized = asyncio.Event()
         self._places: dict[asyncio.Task[None], _Place] = {}
         self.children: dict[UUID, ChildProcess] = {}
-        self.former: Sums[Counter] = Sums()  # what children counted that are gone
+        self._former = Tally()  # of children that are gone
         self.wanted = settings.worker.processes
         self.paused = False
 
@@ -67,6 +67,18 @@ class Crew:
             self.wanted = wanted
             self._resized.set()
             self._changed.set()
+
+    def read(self, gauge: Counter) -> int:
+        """Return the sum of a gauge over all children."""
+        return sum(child.board.read(gauge) for child in self.children.values())
+
+    def tally(self) -> Tally:
+        """Return what attempts came to, those of children that are gone included."""
+        tally = Tally()
+        tally.update(self._former)
+        for child in self.children.values():
+            tally.update(tally_of(child.board))
+        return tally
 
     def tell(self, op: str, **details: str) -> None:
         """Send an order to every child."""
@@ -121,10 +133,13 @@ class Crew:
             if place.child is not None:
                 place.child.tell("drain")
 
+    def _is_open(self, place: _Place) -> bool:
+        return not (self._stopping.is_set() or place.retired)
+
     async def _fill(self, place: _Place) -> None:
         """Keep one child running: start it, wait for its end, settle what it left, start another."""
         pause = 0.0
-        while not (self._stopping.is_set() or place.retired):
+        while self._is_open(place):
             place.child = child = ChildProcess()
             worker_id = self._worker_id()
             self.children[child.process_id] = child
@@ -139,12 +154,12 @@ class Crew:
                 code = await child.process.wait()
                 if code not in (0, EXIT_REPLACE):
                     log.warning("child_died", process_id=str(child.process_id), status=code)
-                await self._estate.settle(worker_id, child, code)
+                self._former.update(await self._estate.settle(worker_id, child, code))
             finally:
                 place.child = None
                 child.kill()
                 del self.children[child.process_id]
-                self.former.update({c: child.board.read(c) for c in Counter if c not in GAUGES})
+                self._former.update(tally_of(child.board))
                 self._changed.set()
                 child.close()
             healthy = code == EXIT_REPLACE or time.monotonic() - child.started_at > _HEALTHY_SECONDS

@@ -16,6 +16,7 @@ from taskflow.engine.store import Lease, Outcome, TaskStore
 from taskflow.engine.worker.child_process import ChildProcess
 from taskflow.engine.worker.heartbeat import sql
 from taskflow.engine.worker.publisher import CONNECTION_LOST
+from taskflow.engine.worker.tally import Tally
 from taskflow.settings import WorkerSettings
 
 log = get_logger(__name__)
@@ -34,8 +35,11 @@ class Estate:
         self._store = TaskStore(database)
         self._stopping = stopping
 
-    async def settle(self, worker_id: UUID, child: ChildProcess, code: int) -> None:
-        """Give back what a dead child held: started tasks crashed or ran out of time, the others were untouched."""
+    async def settle(self, worker_id: UUID, child: ChildProcess, code: int) -> Tally:
+        """Give back what a dead child held: started tasks crashed or ran out of time, the others were untouched.
+
+        Return what its attempts came to.
+        """
         started = {task.task_id: task for task in child.board.started()}
         now = time.monotonic()
         while True:
@@ -60,12 +64,13 @@ class Estate:
                 break
             except CONNECTION_LOST as error:
                 if self._stopping.is_set():
-                    return  # the rescuer does it
+                    return Tally()  # the rescuer does it
                 log.warning("estate_not_settled_yet", error=repr(error))
                 await asyncio.sleep(0.5)
         await self._announce([end for end in ends if end.lease.task_id not in stale])
         if ends:
             log.info("estate_settled", tasks=len(ends), started=len(started))
+        return Tally.of(ends, stale)
 
     async def _announce(self, ends: list[Outcome]) -> None:
         back = [

@@ -28,7 +28,7 @@ from taskflow.engine.worker.board import Counter
 from taskflow.engine.worker.crew import Crew
 from taskflow.engine.worker.estate import Estate
 from taskflow.engine.worker.heartbeat import DeclaredDeadError, Heartbeat
-from taskflow.engine.worker.metrics import NodeMetrics
+from taskflow.engine.worker.metrics import NodeFigures, NodeMetrics
 from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.settings import Settings
 
@@ -62,13 +62,15 @@ class Node:
         """The id of the node's row."""
         return self._heartbeat.worker_id
 
-    def counters(self) -> dict[str, int]:
-        """Return the sums of the children's counters, also of those that are gone."""
-        return {
-            counter.name.lower(): self._crew.former[counter]
-            + sum(child.board.read(counter) for child in self._crew.children.values())
-            for counter in Counter
-        }
+    def figures(self) -> NodeFigures:
+        """Return what the metrics show."""
+        return NodeFigures(
+            tally=self._crew.tally(),
+            running=self._load(),
+            held=self._crew.read(Counter.HELD),
+            capacity=self._capacity(),
+            processes=len(self._crew.children),
+        )
 
     def report(self) -> dict[str, Any]:
         """Return the state of this node for `/health`."""
@@ -162,7 +164,7 @@ class Node:
                 await asyncio.sleep(0.1)  # several changes make one beat
 
     def _load(self) -> int:
-        return sum(child.board.read(Counter.RUNNING) for child in self._crew.children.values())
+        return self._crew.read(Counter.RUNNING)
 
     def _capacity(self) -> int:
         return self._settings.worker.capacity * self._crew.wanted
@@ -218,7 +220,7 @@ async def run(settings: Settings) -> None:
         RedisBroker.open(settings.redis) as broker,
     ):
         node = Node(settings, database, broker)
-        metrics = NodeMetrics(node.counters)
+        metrics = NodeMetrics(node.figures)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, node.stop)
