@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -236,3 +237,22 @@ async def test_dead_letters_are_shown_grouped_edited_purged_and_get_policies(she
     assert (await shell.run("dlq", "purge"))[0] == 2
     assert await shell.json("dlq", "purge", "--requeued") == {"purged": 1}
     assert await shell.json("dlq", "purge", str(other)) == {"purged": 1}
+
+
+async def test_a_webhook_is_made_tested_listed_and_deleted(settings: Settings, shell: Shell) -> None:
+    settings.webhook.allow_networks = [ip_network("127.0.0.0/8")]
+    made = await shell.json("webhook", "create", "http://127.0.0.1:9/", "--event", "task.failed", "--task", "mail")
+    webhook_id = made["webhook_id"]  # type: ignore[index]
+    assert made["secret"].startswith("whsec_")  # type: ignore[index]
+    assert "secret" not in (await shell.json("webhook", "show", webhook_id))  # type: ignore[operator]
+    sent = await shell.json("webhook", "test", webhook_id)
+    code, out, err = await shell.run("webhook", "deliveries", webhook_id, "--undelivered")
+    assert (code, sent["delivery_id"] in out, "webhook.test" in out) == (0, True, True), err  # type: ignore[index]
+    assert (await shell.run("webhook", "rotate", webhook_id))[1].startswith("whsec_")
+    [off] = await shell.json("webhook", "disable", webhook_id)  # type: ignore[misc]
+    [on] = await shell.json("webhook", "enable", webhook_id)  # type: ignore[misc]
+    assert (off["disabled_reason"], on["disabled_reason"]) == ("Disabled by hand.", None)
+    code, _, err = await shell.run("webhook", "create", "https://10.0.0.1/")
+    assert (code, "10.0.0.1" in err) == (5, True)
+    assert (await shell.run("webhook", "delete", webhook_id))[0] == 0
+    assert await shell.json("webhook", "list") == []

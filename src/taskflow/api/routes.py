@@ -16,6 +16,7 @@ from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
 from taskflow.engine.schedules import endpoints as schedules
+from taskflow.engine.webhooks import endpoints as webhooks
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
 from taskflow.identity.models import Role
@@ -32,6 +33,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     engine.workers,
     dead_letters.router,
     schedules.router,
+    webhooks.router,
     campaigns.router,
     inbox.router,
     stats.router,

@@ -43,6 +43,7 @@ COMMANDS = {
     "schedule": Entry("taskflow.cli.schedule:schedule", "Start tasks again and again, by cron or interval."),
     "campaign": Entry("taskflow.cli.campaign:campaign", "Create, start, watch and export campaigns."),
     "dlq": Entry("taskflow.cli.dlq:dlq", "List, group, requeue and purge dead letters."),
+    "webhook": Entry("taskflow.cli.webhook:webhook", "Tell others over HTTP how tasks ended."),
     "inbox": Entry("taskflow.cli.inbox:inbox", "Read what the sandbox inbox received."),
     "user": Entry("taskflow.cli.user:user", "Manage users."),
     "key": Entry("taskflow.cli.key:key", "Manage API keys."),

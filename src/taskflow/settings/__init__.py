@@ -19,6 +19,7 @@ from taskflow.settings.redis import RedisSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.smtp import SmtpSettings
+from taskflow.settings.webhook import WebhookSettings
 from taskflow.settings.worker import WorkerSettings
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "SecuritySettings",
     "Settings",
     "SmtpSettings",
+    "WebhookSettings",
     "WorkerSettings",
 ]
 
@@ -61,4 +63,5 @@ class Settings(BaseSettings):
     campaign: CampaignSettings = CampaignSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    webhook: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()

@@ -5,6 +5,7 @@ from typing import ClassVar
 from taskflow.db import partitions
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
+from taskflow.engine.webhooks.repository import sql as webhooks_sql
 from taskflow.settings import CoordinatorSettings
 
 sql = load(__file__)
@@ -24,7 +25,7 @@ class Pruner:
         return _INTERVAL
 
     async def run_once(self, context: DutyContext) -> int:
-        """Make partitions, delete a batch of expired keys and old fires; return how many rows went."""
+        """Make partitions, delete a batch of expired keys, old fires and old deliveries; return how many rows went."""
         context.check()  # making a partition twice is harmless
         await partitions.ensure(context.database.pool)
         deleted = 0
@@ -34,6 +35,9 @@ class Pruner:
         async with context.leading() as connection:
             days = context.settings.coordinator.schedule_fire_days
             deleted += _count(await connection.execute(fires_sql.expire_fires, days, BATCH))
+        async with context.leading() as connection:
+            days = context.settings.webhook.delivery_days
+            deleted += _count(await connection.execute(webhooks_sql.expire_deliveries, days, BATCH))
         return deleted
 
 
