@@ -24,6 +24,7 @@ from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
 from taskflow.engine.states import IllegalTransitionError, TaskStatus
 from taskflow.engine.store import sql
+from taskflow.engine.tracing import producing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -193,10 +194,11 @@ class Engine:
             if holder != row.task_id:
                 status = await connection.fetchval(sql.status_of, holder)
                 return TaskHandle(holder, TaskStatus(status or "PENDING"), row.queue, row.priority, is_new=False)
-        await connection.execute(
-            sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
-            row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay,
-        )  # fmt: skip
+        async with producing(connection, [row]):
+            await connection.execute(
+                sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
+                row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay,
+            )  # fmt: skip
         return row.handle()
 
     async def _insert_once(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
@@ -211,7 +213,8 @@ class Engine:
             now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
             try:
                 records = [row.record(now) for row in rows]
-                await connection.copy_records_to_table("tasks", records=records, columns=COPY_COLUMNS)
+                async with producing(connection, rows):
+                    await connection.copy_records_to_table("tasks", records=records, columns=COPY_COLUMNS)
             except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
                 return [replace(row.handle(), is_new=False) for row in rows]
         handles = [row.handle() for row in rows]

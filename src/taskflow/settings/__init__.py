@@ -19,6 +19,7 @@ from taskflow.settings.redis import RedisSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.smtp import SmtpSettings
+from taskflow.settings.tracing import TracingSettings
 from taskflow.settings.webhook import WebhookSettings
 from taskflow.settings.worker import WorkerSettings
 
@@ -34,6 +35,7 @@ __all__ = [
     "SecuritySettings",
     "Settings",
     "SmtpSettings",
+    "TracingSettings",
     "WebhookSettings",
     "WorkerSettings",
 ]
@@ -64,4 +66,5 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
     webhook: WebhookSettings = WebhookSettings()
+    tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()

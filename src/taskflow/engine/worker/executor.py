@@ -24,6 +24,7 @@ from taskflow.engine.context import TaskContext, current
 from taskflow.engine.definition import Task, UnknownTaskError, check_json, registry
 from taskflow.engine.retry import NoRetry, Retry
 from taskflow.engine.store import Lease, LogLine, Outcome
+from taskflow.engine.tracing import Traces
 from taskflow.engine.worker.board import Board
 from taskflow.engine.worker.poller import Stock
 from taskflow.engine.worker.publisher import CONNECTION_LOST, Publisher
@@ -53,6 +54,7 @@ class Executor:
         begin_alone: Callable[[Lease], Awaitable[bool]],
         on_room: Callable[[], None],
         on_tainted: Callable[[], None],
+        traces: Traces | None = None,
     ) -> None:
         """`begin_alone` marks a suspect's start, and tells whether its lease still holds.
 
@@ -66,6 +68,7 @@ class Executor:
         self._begin_alone = begin_alone
         self._on_room = on_room
         self._on_tainted = on_tainted
+        self._traces = traces
         self._buffer: deque[tuple[Lease, float]] = deque()
         self._low = 0  # ask for more when no more than so many wait
         self._suspects = Suspects(stock, settings.lease_seconds, self._hand_back)
@@ -236,6 +239,8 @@ class Executor:
         else:
             run.stop = asyncio.Event()
             work = self._run_sync(run)
+        if self._traces is not None:
+            work = self._traces.follow(leases, work)
         run.task = asyncio.get_running_loop().create_task(work)
         self.runs[run.task] = run
         run.task.add_done_callback(self._ended)
@@ -289,6 +294,8 @@ class Executor:
         entry = run.open.pop(outcome.lease.task_id, None)
         if entry is not None:
             self._board.end(entry)
+            if self._traces is not None:
+                self._traces.note(outcome)
             self._publisher.report(outcome)
 
     def _stopped(self, run: Run, lease: Lease) -> Outcome:

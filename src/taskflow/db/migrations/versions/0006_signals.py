@@ -1,4 +1,4 @@
-"""Dead letters by fingerprint, with retry policies; webhooks."""
+"""Dead letters by fingerprint, with retry policies; webhooks; traces."""
 
 from taskflow.db.migrations.scripts import run_script
 

@@ -125,3 +125,12 @@ BEGIN
   RETURN wanted;
 END
 $$;
+
+-- ────────────────────────────────────────────── traces ──────────────────────────────────────────────
+
+-- The W3C trace context that a task was enqueued under. Written and read only by processes that trace.
+CREATE TABLE task_traces (
+  task_id      uuid PRIMARY KEY,
+  traceparent  varchar(55) NOT NULL,
+  tracestate   text
+);
