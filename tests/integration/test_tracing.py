@@ -26,7 +26,7 @@ from taskflow.engine.tracing.otel import OpenTelemetryTracer
 
 _ALONE = """
 import sys
-sys.modules["opentelemetry"] = None  # not installed
+sys.modules["opentelemetry.sdk"] = sys.modules["opentelemetry.exporter"] = None  # what the extra brings
 import taskflow.api.app, taskflow.engine.worker.child, taskflow.engine.worker.node, taskflow.cli.coordinator
 print("taskflow.engine.tracing.otel" in sys.modules)
 """
