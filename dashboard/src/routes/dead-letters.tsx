@@ -47,7 +47,7 @@ export default function DeadLetters() {
         may &&
         rows.length > 0 && (
           <Requeue
-            which={taskName ? { task_name: taskName } : { all: true }}
+            which={taskName ? { task_name: taskName } : {}}
             label={taskName ? "Requeue all that match" : "Requeue all"}
             question={taskName ? `Requeue ${shown} named ${taskName}?` : `Requeue ${shown}?`}
           />

@@ -40,9 +40,9 @@ export function deadLetterQuery(dlqId: string) {
   });
 }
 
-/** Puts many back in their queues: the named ones, all of a task, or all. */
-export function requeueDeadLetters(
-  which: { dlq_ids: string[] } | { task_name: string } | { all: true },
-) {
-  return body<{ requeued: number }>(api.POST("/api/v1/dead-letters/requeue", { body: which }));
+/** Puts many back in their queues: the named ones, or all that match the filter. */
+export function requeueDeadLetters(which: { task_name?: string; dlq_ids?: string[] }) {
+  return body<{ requeued: number }>(
+    api.POST("/api/v1/dead-letters/requeue", { body: { ...which, all: true } }),
+  );
 }

@@ -8,8 +8,8 @@ import { useAction } from "@/features/shared/use-action";
 import { plural } from "@/lib/format";
 
 interface RequeueProps {
-  /** Either these, or all of a task, or all. */
-  which: { dlq_ids: string[] } | { task_name: string } | { all: true };
+  /** Either these, or all that match the filter. */
+  which: { dlq_ids: string[] } | { task_name?: string };
   label: string;
   question: string;
   /** One needs no question: it is easily cancelled. */

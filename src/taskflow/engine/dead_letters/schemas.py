@@ -123,7 +123,7 @@ class DeadLetterSelection(Body):
 class PurgeSelection(DeadLetterSelection):
     """Which dead letters to delete; `requeued` alone is enough to name some."""
 
-    requeued: bool | None = Field(None, description="Only those that were requeued, or only the others.")
+    requeued: StrictBool | None = Field(None, description="Only those that were requeued, or only the others.")
 
 
 class TaskEdit(Body):
@@ -168,14 +168,26 @@ class Purged(BaseModel):
 class PolicyIn(Body):
     """When the tasks of a name leave the dead letters by themselves."""
 
-    max_retries: int = Field(3, ge=1, le=MAX_POLICY_RETRIES, description="How often at most, for one task.")
+    max_retries: int = Field(
+        3, strict=True, ge=1, le=MAX_POLICY_RETRIES, description="How often at most, for one task."
+    )
     delay_seconds: float = Field(
-        60.0, ge=0, le=MAX_DELAY_SECONDS, allow_inf_nan=False, description="From the letter to the first of them."
+        60.0,
+        strict=True,
+        ge=0,
+        le=MAX_DELAY_SECONDS,
+        allow_inf_nan=False,
+        description="From the letter to the first of them.",
     )
     backoff: float = Field(
-        2.0, ge=1, le=MAX_BACKOFF, allow_inf_nan=False, description="Each delay is so many times the last one."
+        2.0,
+        strict=True,
+        ge=1,
+        le=MAX_BACKOFF,
+        allow_inf_nan=False,
+        description="Each delay is so many times the last one.",
     )
-    max_delay_seconds: float = Field(86_400.0, ge=0, le=MAX_DELAY_SECONDS, allow_inf_nan=False)
+    max_delay_seconds: float = Field(86_400.0, strict=True, ge=0, le=MAX_DELAY_SECONDS, allow_inf_nan=False)
 
     def to_policy(self, task_name: str) -> RetryPolicy:
         """Return the policy.
