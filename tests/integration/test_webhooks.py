@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from support import sample_tasks as tasks
-from support.duties import add_worker
+from support.duties import add_worker, lead
 from support.processes import running
 from support.receiver import Receiver, plain, receiving
 from support.schedules import complete, run_task
@@ -18,6 +18,7 @@ from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine, outcomes
+from taskflow.engine.coordinator.pruner import Pruner
 from taskflow.engine.requests import Request
 from taskflow.engine.store import TaskStore
 from taskflow.engine.webhooks.repository import WebhookNotFoundError
@@ -320,3 +321,19 @@ async def test_no_end_is_missed_when_redis_forgets_and_workers_die(
 
 def _tasks_of(receiver: Receiver) -> set[str]:
     return {message.json["data"]["task_id"] for message in receiver.messages}
+
+
+async def test_old_deliveries_and_traces_are_pruned(
+    webhooks: WebhookService, database: Database, broker: RedisBroker, settings: Settings
+) -> None:
+    webhook_id, _ = await create(webhooks)
+    old, young = [(await webhooks.test(webhook_id))["delivery_id"] for _ in range(2)]
+    await database.pool.execute(
+        "UPDATE webhook_deliveries SET occurred_at = now() - interval '31 days' WHERE delivery_id = $1", old
+    )
+    for task_id in (UUID("0193f0a2-7c2e-7d11-a5b8-3f60c1d2e9aa"), uuid7()):  # born in 2024, and now
+        await database.pool.execute("INSERT INTO task_traces VALUES ($1, '00-…', NULL)", task_id)
+    context = await lead(database, broker, settings)
+    assert await Pruner().run_once(context) == 2
+    assert [row["delivery_id"] for row in await database.pool.fetch("SELECT * FROM webhook_deliveries")] == [young]
+    assert await database.pool.fetchval("SELECT count(*) FROM task_traces") == 1
