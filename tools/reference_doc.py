@@ -7,6 +7,7 @@
 | routes.md | openapi.json |
 | errors.md | the subclasses of `TaskFlowError` |
 | redis-keys.md | the docstring of `taskflow.broker.keys` |
+| metrics.md | the Prometheus collectors of gateway, coordinator and worker |
 """
 
 import json
@@ -20,13 +21,18 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import click
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 import taskflow
+from taskflow.api.metrics import HttpMetrics
 from taskflow.base.errors import TaskFlowError
 from taskflow.broker import keys
 from taskflow.cli.main import cli
+from taskflow.engine.coordinator import metrics as coordinator_metrics
+from taskflow.engine.worker.metrics import NodeFigures, NodeMetrics
+from taskflow.engine.worker.tally import Tally
 from taskflow.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +71,13 @@ ROUTES_HEAD = """\
 
 Bodies, parameters and answers are in [`openapi.json`](../../openapi.json); how all of them behave is in
 [HTTP](http.md). The role is the least that may call a route; `-` needs none.
+"""
+METRICS_HEAD = """\
+# Metrics
+
+In Prometheus's text format. A worker and a coordinator serve them at the ports that `TASKFLOW_WORKER_METRICS_PORT` and
+`TASKFLOW_COORDINATOR_METRICS_PORT` name. No label holds an id: queues have at most 200 values, task names at most 100 a
+process, the rest is `other`. How to scrape and what to watch is in [Operate](../how-to/operate.md#metrics).
 """
 ERRORS_HEAD = """\
 # Problem codes
@@ -190,6 +203,28 @@ def redis_keys() -> str:
     return f"# Redis keys\n\n{first}\n\n{rest.strip()}\n"
 
 
+def metrics() -> str:
+    """Return the page of metrics."""
+    http, node = HttpMetrics(), NodeMetrics(lambda: NodeFigures(Tally(), 0, 0, 0, 0))
+    own = [one for one in vars(coordinator_metrics).values() if isinstance(one, MetricWrapperBase)]
+    groups = {
+        "API gateway: `GET /metrics`": http.registry.collect(),
+        "Coordinator": [family for collector in own for family in collector.describe()],
+        "Worker node": node.collect(),
+    }
+    labels = {one._name: one._labelnames for one in (*own, *http.collectors)}  # noqa: SLF001 - told nowhere else
+    parts = [METRICS_HEAD]
+    for title, families in groups.items():
+        parts.append(f"## {title}\n\n| metric | type | labels | |\n|---|---|---|---|")
+        for family in sorted(families, key=lambda one: one.name):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            names = getattr(family, "_labelnames", None) or labels.get(family.name, ())
+            marks = ", ".join(f"`{label}`" for label in names)
+            parts.append(f"| `{name}` | {family.type} | {marks} | {_cell(family.documentation)} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
@@ -200,6 +235,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "routes.md": routes,
     "errors.md": errors,
     "redis-keys.md": redis_keys,
+    "metrics.md": metrics,
 }
 
 

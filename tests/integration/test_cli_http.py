@@ -4,12 +4,14 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.api import serving
+from support.letters import give_up
 from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
@@ -271,3 +273,48 @@ async def test_options_of_a_task_and_its_progress(shell: Shell, database: Databa
     await broker.dispatch.settle([Settled("default", task_id, "COMPLETED")])
     out, _ = await asyncio.wait_for(watching.communicate(), 30)
     assert out.decode().splitlines()[-1] == f"{task_id}  COMPLETED"
+
+
+async def test_dead_letters_are_shown_grouped_edited_purged_and_get_policies(shell: Shell, database: Database) -> None:
+    dlq_id, _ = await give_up(database, "mail", kwargs={"to": "Adda", "times": 2}, queue="slow")
+    other, _ = await give_up(database, "mail", kwargs={"to": "Bob"})
+    [group] = await shell.json("dlq", "groups", "--name", "mail")  # type: ignore[misc]
+    assert (group["letters"], group["error_place"]) == (2, "app.py:work")
+    found = ("dlq", "list", "--fingerprint", group["fingerprint"], "--queue", "slow", "--waiting")
+    assert [row["dlq_id"] for row in await shell.json(*found)] == [str(dlq_id)]  # type: ignore[attr-defined]
+    code, out, err = await shell.run("dlq", "show", str(dlq_id))
+    assert (code, "ValueError: broken" in out) == (0, True), err
+    assert (await shell.json("dlq", "show", str(dlq_id)))["task_status"] == "FAILED"  # type: ignore[index]
+    code, out, err = await shell.run("dlq", "requeue", str(dlq_id), "--set", "to=Ada", "--priority", "high")
+    assert code == 0, err
+    task = await shell.json("task", "get", out.strip())
+    assert (task["task_kwargs"], task["priority"]) == ({"to": "Ada", "times": 2}, 8)  # type: ignore[index]
+    assert (await shell.run("dlq", "requeue", str(dlq_id), str(other), "--to-queue", "x"))[0] == 2
+    assert (await shell.run("dlq", "requeue", "--set", "to=Ada", "--name", "mail"))[0] == 2
+    made = await shell.json("dlq", "policy", "set", "a/b c", "--retries", "2", "--delay", "5m")
+    assert (made[0]["task_name"], made[0]["delay_seconds"]) == ("a/b c", 300)  # type: ignore[index]
+    assert len(await shell.json("dlq", "policy", "list")) == 1  # type: ignore[arg-type]
+    assert (await shell.run("dlq", "policy", "delete", "a/b c"))[:2] == (0, "deleted a/b c\n")
+    assert (await shell.run("dlq", "policy", "delete", "a/b c"))[0] == 3
+    assert (await shell.run("dlq", "purge"))[0] == 2
+    assert await shell.json("dlq", "purge", "--requeued") == {"purged": 1}
+    assert await shell.json("dlq", "purge", str(other)) == {"purged": 1}
+
+
+async def test_a_webhook_is_made_tested_listed_and_deleted(settings: Settings, shell: Shell) -> None:
+    settings.webhook.allow_networks = [ip_network("127.0.0.0/8")]
+    made = await shell.json("webhook", "create", "http://127.0.0.1:9/", "--event", "task.failed", "--task", "mail")
+    webhook_id = made["webhook_id"]  # type: ignore[index]
+    assert made["secret"].startswith("whsec_")  # type: ignore[index]
+    assert "secret" not in (await shell.json("webhook", "show", webhook_id))  # type: ignore[operator]
+    sent = await shell.json("webhook", "test", webhook_id)
+    code, out, err = await shell.run("webhook", "deliveries", webhook_id, "--undelivered")
+    assert (code, sent["delivery_id"] in out, "webhook.test" in out) == (0, True, True), err  # type: ignore[index]
+    assert (await shell.run("webhook", "rotate", webhook_id))[1].startswith("whsec_")
+    [off] = await shell.json("webhook", "disable", webhook_id)  # type: ignore[misc]
+    [on] = await shell.json("webhook", "enable", webhook_id)  # type: ignore[misc]
+    assert (off["disabled_reason"], on["disabled_reason"]) == ("Disabled by hand.", None)
+    code, _, err = await shell.run("webhook", "create", "https://10.0.0.1/")
+    assert (code, "10.0.0.1" in err) == (5, True)
+    assert (await shell.run("webhook", "delete", webhook_id))[0] == 0
+    assert await shell.json("webhook", "list") == []

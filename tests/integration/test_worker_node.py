@@ -8,8 +8,9 @@ import pytest
 
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.engine.worker.child_process import ChildProcess
 from taskflow.engine.worker.heartbeat import Heartbeat
-from taskflow.engine.worker.node import ChildProcess, Node
+from taskflow.engine.worker.node import Node
 from taskflow.settings import Settings
 
 

@@ -207,3 +207,11 @@ async def in_batches(batch: Batch) -> None:
             batch.fail(item, f"{number} is odd", retry=False)
         else:
             batch.complete(item, {"size": len(batch.items)})
+
+
+@task
+async def checks_word(word: str) -> str:
+    """Fail over every word but the right one."""
+    if word != "right":
+        raise ValueError(f"{word} is not right")
+    return word

@@ -23,26 +23,28 @@ def test_every_requirement_is_pinned_with_hashes_and_no_index_is_named(file: Pat
 
 
 _IMPORT_EVERYTHING = """
-import importlib, pkgutil, sys
+import importlib, json, pkgutil, sys
 from importlib.metadata import packages_distributions
+sys.modules["opentelemetry.sdk"] = None  # an extra's, which others take along where they find it
 before = set(sys.modules)  # what a .pth file of the environment has brought in
 import taskflow
 for module in pkgutil.walk_packages(taskflow.__path__, "taskflow."):
-    if not module.name.endswith((".env", ".child", ".slot", ".__main__")):
+    if not module.name.endswith((".env", ".child", ".slot", ".otel", ".__main__")):
         importlib.import_module(module.name)
 owners = packages_distributions()
-print(*sorted({owner for name in set(sys.modules) - before for owner in owners.get(name, ())}))
+print(json.dumps({name: owners[name] for name in sorted(set(sys.modules) - before) if name in owners}))
 """
 
 
 def test_requirements_for_running_name_everything_that_the_package_imports() -> None:
     # The tests' own requirements hide what these lack: `make demo` installs nothing else.
     environment = [sys.executable, "-P", "-c", _IMPORT_EVERYTHING]
-    loaded = subprocess.run(environment, capture_output=True, text=True, check=True).stdout.split()
+    loaded = json.loads(subprocess.run(environment, capture_output=True, text=True, check=True).stdout)
     names = re.findall(r"^([a-zA-Z0-9._-]+)(?:\[[a-z,]+\])?==", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     pinned = {_normal(name) for name in names}
-    assert "sqlalchemy" in {_normal(name) for name in loaded}
-    assert {_normal(name) for name in loaded} - pinned <= {"taskflow-platform"}
+    assert "sqlalchemy" in loaded
+    known = pinned | {"taskflow-platform"}  # a namespace, such as opentelemetry, has many owners: one is enough
+    assert [name for name, owners in loaded.items() if known.isdisjoint(_normal(owner) for owner in owners)] == []
 
 
 def _normal(name: str) -> str:

@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.is_stopping = lambda: False  # until a server says otherwise
     problems.install(app)
     routes.install(app)
     description.install(app)

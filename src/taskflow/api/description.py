@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import compile_path
 
 from taskflow.api import routes
 from taskflow.api.problems import MEDIA_TYPE, Problem
@@ -44,7 +45,7 @@ def _complete(document: dict[str, Any]) -> dict[str, Any]:
         "bearer": {"type": "http", "scheme": "bearer", "description": "An access token or an API key."},
         "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
-    known = {(route.path, method): route for route in routes.walk() for method in route.methods}
+    known = {(compile_path(route.path)[1], method): route for route in routes.walk() for method in route.methods}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete_operation(path, method, operation, known[path, method.upper()])

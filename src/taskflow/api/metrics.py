@@ -4,13 +4,15 @@ Open to a scraper on this machine; from elsewhere it takes an administrator or a
 A request that a proxy on this machine passed on comes from elsewhere.
 """
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 
-from taskflow.api.stats import Stats, StatsCounter
+from taskflow.api.stats import QueueStats, Stats, StatsCounter
 from taskflow.base.errors import ForbiddenError, UnauthenticatedError
 from taskflow.identity.access import service
 from taskflow.identity.models import Principal, Role
@@ -18,6 +20,7 @@ from taskflow.identity.models import Principal, Role
 router = APIRouter(tags=["metrics"])
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_MOST_QUEUES = 199  # that have a label of their own
 _FORWARDED = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 
@@ -33,7 +36,24 @@ class HttpMetrics:
         self._seconds = Histogram(
             "taskflow_http_request_seconds", "Duration.", ["operation"], buckets=_SECONDS, registry=self.registry
         )
-        self._tasks = Gauge("taskflow_tasks", "Tasks that have not ended.", ["queue", "state"], registry=self.registry)
+        self._tasks = Gauge(
+            "taskflow_tasks",
+            "Tasks that have not ended: ready, scheduled, running. From the 200th queue on, `other`.",
+            ["queue", "state"],
+            registry=self.registry,
+        )
+        self._oldest = Gauge(
+            "taskflow_queue_oldest_seconds",
+            "How long the oldest ready task of a queue has waited.",
+            ["queue"],
+            registry=self.registry,
+        )
+        self._throughput = Gauge(
+            "taskflow_queue_completed_per_second",
+            "Completions of a queue, over the last minute.",
+            ["queue"],
+            registry=self.registry,
+        )
         self._gauges = {
             name: Gauge(f"taskflow_{name}", text, registry=self.registry)
             for name, text in {
@@ -47,6 +67,13 @@ class HttpMetrics:
             }.items()
         }
 
+    @property
+    def collectors(self) -> tuple[MetricWrapperBase, ...]:
+        """All of them, for the reference."""
+        return (
+            self._requests, self._seconds, self._tasks, self._oldest, self._throughput, *self._gauges.values()
+        )  # fmt: skip
+
     def observe(self, operation: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""
         self._requests.labels(operation, method, str(status)).inc()
@@ -54,10 +81,7 @@ class HttpMetrics:
 
     def expose(self, stats: Stats) -> bytes:
         """Return everything in Prometheus's text format."""
-        self._tasks.clear()
-        for queue in stats.tasks.queues:
-            for state in ("ready", "scheduled", "running"):
-                self._tasks.labels(queue.queue, state).set(getattr(queue, state))
+        self._show_queues(stats.tasks.queues)
         values = {
             "workers_active": stats.workers.active,
             "workers_capacity": stats.workers.capacity,
@@ -70,6 +94,15 @@ class HttpMetrics:
         for name, value in values.items():
             self._gauges[name].set(value)
         return generate_latest(self.registry)
+
+    def _show_queues(self, queues: Sequence[QueueStats]) -> None:
+        for gauge in (self._tasks, self._oldest, self._throughput):
+            gauge.clear()
+        for queue in _bounded(queues):
+            for state in ("ready", "scheduled", "running"):
+                self._tasks.labels(queue.queue, state).set(getattr(queue, state))
+            self._oldest.labels(queue.queue).set(queue.oldest_seconds or 0.0)
+            self._throughput.labels(queue.queue).set(queue.completed_per_second)
 
 
 class MetricsGuard:
@@ -100,6 +133,22 @@ async def get_metrics(
 ) -> Response:
     """Get metrics in Prometheus's text format."""
     return Response(metrics.expose(await counter.read()), media_type=CONTENT_TYPE_LATEST)
+
+
+def _bounded(queues: Sequence[QueueStats]) -> Sequence[QueueStats]:
+    """Return the queues, those beyond the most that have a label as one."""
+    rest = queues[_MOST_QUEUES:]
+    if not rest:
+        return queues
+    other = QueueStats(
+        queue="other",
+        ready=sum(queue.ready for queue in rest),
+        scheduled=sum(queue.scheduled for queue in rest),
+        running=sum(queue.running for queue in rest),
+        oldest_seconds=max(queue.oldest_seconds or 0.0 for queue in rest),
+        completed_per_second=sum(queue.completed_per_second for queue in rest),
+    )
+    return [*queues[:_MOST_QUEUES], other]
 
 
 def _is_local(request: Request) -> bool:

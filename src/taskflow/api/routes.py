@@ -9,13 +9,15 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import compile_path
 
-from taskflow.api import health, metrics, stats
+from taskflow.api import autoscaling, health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
+from taskflow.engine.dead_letters import endpoints as dead_letters
 from taskflow.engine.dependencies import endpoints as dependencies
 from taskflow.engine.schedules import endpoints as schedules
+from taskflow.engine.webhooks import endpoints as webhooks
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
 from taskflow.identity.models import Role
@@ -31,11 +33,13 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     dependencies.router,
     engine.tasks,
     engine.workers,
-    engine.dead_letters,
+    dead_letters.router,
     schedules.router,
+    webhooks.router,
     campaigns.router,
     inbox.router,
     stats.router,
+    autoscaling.router,
     websocket.router,
 )
 ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router)

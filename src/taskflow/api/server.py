@@ -1,7 +1,7 @@
 """Runs the application under uvicorn (uvloop, httptools) until SIGTERM or SIGINT.
 
-Stopping: no new connections, requests under way are finished for at most ten seconds, sockets are closed with 1012
-(service restart), which tells clients to reconnect and go on from their cursor.
+Stopping: no new connections, requests under way are finished for at most ten seconds, event streams end and sockets are
+closed with 1012 (service restart), which tells clients to reconnect and go on from their cursor.
 """
 
 import logging
@@ -53,9 +53,10 @@ def make_server(settings: Settings) -> _Server:
         ConfigurationError: see `create_app`.
     """
     logging.getLogger("uvicorn.error").addFilter(_is_loggable)
-    return _Server(
+    app = create_app(settings)
+    server = _Server(
         uvicorn.Config(
-            create_app(settings),
+            app,
             host=settings.http.host,
             port=settings.http.port,
             loop="uvloop",
@@ -70,6 +71,8 @@ def make_server(settings: Settings) -> _Server:
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
     )
+    app.state.is_stopping = lambda: server.should_exit
+    return server
 
 
 async def serve(settings: Settings, *, sockets: Sequence[socket.socket] | None = None) -> None:

@@ -36,6 +36,8 @@ class QueueStats(BaseModel):
     ready: int = Field(description="PENDING tasks.")
     scheduled: int = Field(description="SCHEDULED and BLOCKED tasks.")
     running: int
+    oldest_seconds: float | None = Field(description="How long the oldest PENDING task has waited.")
+    completed_per_second: float = Field(description="Over the last minute.")
 
 
 class TaskStats(BaseModel):
@@ -109,18 +111,21 @@ class StatsCounter:
         assert rest is not None  # noqa: S101 - a SELECT without FROM has a row
         by_status: Counter[TaskStatus] = Counter(dict.fromkeys(TaskStatus, 0))
         queues: dict[str, Counter[TaskStatus]] = {}
+        oldest: dict[str, float] = {}
+        completed: Counter[str] = Counter()
         for row in live:
             status = TaskStatus(row["status"])
             by_status[status] += row["tasks"]
             queues.setdefault(row["queue"], Counter())[status] += row["tasks"]
+            if status is TaskStatus.PENDING:
+                oldest[row["queue"]] = max(0.0, row["oldest_seconds"])
         minutes: dict[datetime, Counter[str]] = {}
-        per_minute = 0
         for row in recent:
             status = TaskStatus(row["status"])
             by_status[status] += row["tasks"]
             queues.setdefault(row["queue"], Counter())  # quiet now, but in use
             if status is TaskStatus.COMPLETED:
-                per_minute += row["last_minute"]
+                completed[row["queue"]] += row["last_minute"]
             kind = "completed" if status is TaskStatus.COMPLETED else "failed"
             if status is not TaskStatus.CANCELLED:
                 minutes.setdefault(row["minute"], Counter())[kind] += row["tasks"]
@@ -129,8 +134,10 @@ class StatsCounter:
         return Stats(
             tasks=TaskStats(
                 by_status=dict(by_status),
-                queues=[_queue(name, counts) for name, counts in sorted(queues.items())],
-                completed_per_second=round(per_minute / 60, 2),
+                queues=[
+                    _queue(name, counts, oldest.get(name), completed[name]) for name, counts in sorted(queues.items())
+                ],
+                completed_per_second=round(completed.total() / 60, 2),
                 failed_last_hour=rest["failed_last_hour"],
             ),
             workers=WorkerStats(active=rest["active"], capacity=rest["capacity"], load=rest["load"]),
@@ -148,7 +155,13 @@ async def get_stats(counter: Annotated[StatsCounter, service(StatsCounter)]) -> 
     return await counter.read()
 
 
-def _queue(name: str, counts: Counter[TaskStatus]) -> QueueStats:
+def _queue(name: str, counts: Counter[TaskStatus], oldest_seconds: float | None, last_minute: int) -> QueueStats:
     ready = counts[TaskStatus.PENDING]
-    waiting = sum(counts[status] for status in _WAITING) - ready
-    return QueueStats(queue=name, ready=ready, scheduled=waiting, running=counts[TaskStatus.RUNNING])
+    return QueueStats(
+        queue=name,
+        ready=ready,
+        scheduled=sum(counts[status] for status in _WAITING) - ready,
+        running=counts[TaskStatus.RUNNING],
+        oldest_seconds=oldest_seconds,
+        completed_per_second=round(last_minute / 60, 2),
+    )

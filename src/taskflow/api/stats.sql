@@ -1,8 +1,11 @@
 -- The figures of the overview, over every domain. See stats.py for how often they are asked for.
 
 -- name: live
--- Tasks that have not ended, by queue and status.
-SELECT queue, status, count(*) AS tasks FROM tasks WHERE completed_at IS NULL GROUP BY queue, status;
+-- Tasks that have not ended, by queue and status, and how long the oldest of each has waited: since it was wanted, or
+-- since the start of the attempt that it is to repeat.
+SELECT queue, status, count(*) AS tasks,
+       extract(epoch FROM now() - min(greatest(coalesce(scheduled_at, created_at), started_at)))::float8 AS oldest_seconds
+FROM tasks WHERE completed_at IS NULL GROUP BY queue, status;
 
 -- name: recent
 -- Tasks of the last hour that have ended, by queue, status and minute, in one pass.

@@ -25,12 +25,15 @@ def api(host: str | None, port: int | None, first_admin: bool, imports: tuple[st
     """
     from taskflow.api.server import make_server
     from taskflow.engine.modules import import_tasks
+    from taskflow.engine.tracing import enable
 
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
     changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update={"http": settings.http.model_copy(update=changes)})
     import_tasks([*BUILT_IN, *settings.worker.imports, *imports])
+    if settings.tracing.enabled:
+        enable(settings.tracing.service_name)
     server = make_server(settings)
     if first_admin:
         asyncio.run(_make_first_admin(settings))

@@ -1,3 +1,3 @@
 """What TaskFlow itself has tasks in; workers and the API know these beside the modules of TASKFLOW_WORKER_IMPORTS."""
 
-BUILT_IN = ("taskflow.campaigns.tasks", "taskflow.engine.echo")
+BUILT_IN = ("taskflow.campaigns.tasks", "taskflow.engine.echo", "taskflow.engine.webhooks.tasks")

@@ -1,6 +1,7 @@
 """`taskflow worker`: run a node; and, as a group, look after the nodes that run."""
 
 import asyncio
+from typing import Any
 
 import click
 
@@ -9,9 +10,29 @@ from taskflow.cli.configuration import load_settings
 from taskflow.cli.task_modules import BUILT_IN
 from taskflow.cli.worker_nodes import COMMANDS
 
+_MOST_PROCESSES = 256
+
+
+class ProcessRange(click.ParamType[tuple[int, int]]):
+    """`MIN:MAX`, how many processes at least and at most."""
+
+    name = "min:max"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return both."""
+        least, _, most = str(value).partition(":")
+        if not (least.isdecimal() and most.isdecimal() and 1 <= int(least) <= int(most) <= _MOST_PROCESSES):
+            self.fail(f"{value!r} is no range: write MIN:MAX, such as 1:8, up to {_MOST_PROCESSES}.", param, ctx)
+        return int(least), int(most)
+
 
 @click.group(invoke_without_command=True)
-@click.option("--processes", type=click.IntRange(1, 256), help="Child processes. [default: TASKFLOW_WORKER_PROCESSES]")
+@click.option(
+    "--processes", type=click.IntRange(1, _MOST_PROCESSES), help="Child processes. [default: TASKFLOW_WORKER_PROCESSES]"
+)
+@click.option(
+    "--autoscale", type=ProcessRange(), help="From MIN processes to MAX, by need: 1:8. Instead of --processes."
+)
 @click.option("--capacity", type=click.IntRange(1, 1000), help="Tasks that one child runs at a time.")
 @click.option("--queues", help="Queues to serve, separated by commas; every queue by default.")
 @click.option("--import", "imports", multiple=True, help="A module that defines tasks; may be repeated.")
@@ -19,6 +40,7 @@ from taskflow.cli.worker_nodes import COMMANDS
 def worker(
     context: click.Context,
     processes: int | None,
+    autoscale: tuple[int, int] | None,
     capacity: int | None,
     queues: str | None,
     imports: tuple[str, ...],
@@ -31,8 +53,12 @@ def worker(
     settings = load_settings()
     configure_logging(settings.log.level, settings.log.format)
     changes: dict[str, object] = {"imports": [*BUILT_IN, *settings.worker.imports, *imports]}
+    if processes is not None and autoscale is not None:
+        raise click.UsageError("Give --processes or --autoscale, not both.")
     if processes is not None:
-        changes["processes"] = processes
+        changes |= {"processes": processes, "max_processes": None}
+    if autoscale is not None:
+        changes["processes"], changes["max_processes"] = autoscale
     if capacity is not None:
         changes["capacity"] = capacity
     if queues is not None:

@@ -84,7 +84,10 @@ class Engine:
 
         Raises as `enqueue` does.
         """
-        row = await self._middleware.before_enqueue(prepare(request_of(task, args, kwargs), task))
+        return await self._enqueue_in(connection, prepare(request_of(task, args, kwargs), task))
+
+    async def _enqueue_in(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
+        row = await self._middleware.before_enqueue(row)
         if needs_transaction([row]):
             async with connection.transaction():
                 inserted = await insert(connection, row)
@@ -92,6 +95,14 @@ class Engine:
             inserted = await insert(connection, row)
         await self._middleware.after_enqueue([row] if inserted.handles[0].is_new else [])
         return inserted.handles[0]
+
+    async def submit_in(self, connection: Connection, request: Request) -> TaskHandle[Any]:
+        """Enqueue a task by name in the transaction of `connection`; `dispatch` the handle once it has committed.
+
+        Raises:
+            InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
+        """
+        return await self._enqueue_in(connection, prepare(request))
 
     async def submit_graph(self, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit tasks that wait for each other, all or none; return their handles by the ids of their nodes.
@@ -205,8 +216,8 @@ class Engine:
         try:
             await restarted.announce(self._broker)
         except (RedisError, OSError) as error:
-            log.warning("push_left_to_the_relay", tasks=restarted.tasks, error=str(error))
-        return restarted.tasks
+            log.warning("push_left_to_the_relay", tasks=len(restarted.task_ids), error=str(error))
+        return len(restarted.task_ids)
 
     async def _cancel(self, task_ids: Sequence[UUID]) -> Cancelled:
         cancelled = await cancel(self._database, task_ids)

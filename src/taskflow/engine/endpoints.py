@@ -1,4 +1,4 @@
-"""Routes of tasks, workers and dead letters."""
+"""Routes of tasks and workers."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,12 +16,9 @@ from taskflow.engine.client import Engine
 from taskflow.engine.repository import EngineReader, TaskFilter
 from taskflow.engine.schemas import (
     Cancelled,
-    DeadLetterOut,
     LogOut,
     NewTask,
     NewTasks,
-    Requeued,
-    RequeueFilter,
     Retried,
     Tag,
     TaskCreated,
@@ -73,7 +70,6 @@ Broker = Annotated[RedisBroker, service(RedisBroker)]
 
 tasks = APIRouter(prefix="/tasks", tags=["tasks"], dependencies=[require(Role.VIEWER)])
 workers = APIRouter(prefix="/workers", tags=["workers"], dependencies=[require(Role.VIEWER)])
-dead_letters = APIRouter(prefix="/dead-letters", tags=["dead-letters"], dependencies=[require(Role.VIEWER)])
 
 _OPERATOR = require(Role.OPERATOR)
 
@@ -198,43 +194,6 @@ async def pause_worker(worker_id: UUID, reader: Reader, broker: Broker) -> Worke
 async def resume_worker(worker_id: UUID, reader: Reader, broker: Broker) -> WorkerOut:
     """Let a paused node take tasks again."""
     return await _steer(worker_id, "RUN", "resume", reader, broker)
-
-
-@dead_letters.get("")
-async def list_dead_letters(
-    reader: Reader, task_name: Text | None = None, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
-) -> Page[DeadLetterOut]:
-    """List dead letters, newest first."""
-    rows, following = await reader.list_dead_letters(task_name, cursor, limit)
-    return Page(items=[DeadLetterOut.of(row) for row in rows], next_cursor=following)
-
-
-@dead_letters.post("/requeue", dependencies=[_OPERATOR, audited("dead_letter.requeue_many")])
-async def requeue_dead_letters(body: RequeueFilter, engine: Tasks, reader: Reader, trail: Trail) -> Requeued:
-    """Start over the tasks of many dead letters."""
-    requeued, after = 0, None
-    trail.entry.detail.update(task_name=body.task_name, requeued=0)
-    while True:
-        task_ids, after = await reader.waiting_dead_letters(body.task_name, body.dlq_ids, after)
-        if not task_ids:
-            break
-        requeued += await engine.retry_many(task_ids)
-        trail.entry.detail["requeued"] = requeued
-    return Requeued(requeued=requeued)
-
-
-@dead_letters.get("/{dlq_id}")
-async def get_dead_letter(dlq_id: UUID, reader: Reader) -> DeadLetterOut:
-    """Get a dead letter."""
-    return DeadLetterOut.of(await reader.dead_letter(dlq_id))
-
-
-@dead_letters.post("/{dlq_id}/requeue", dependencies=[_OPERATOR, audited("dead_letter.requeue", target="dlq_id")])
-async def requeue_dead_letter(dlq_id: UUID, engine: Tasks, reader: Reader) -> DeadLetterOut:
-    """Start over the task of a dead letter."""
-    letter = await reader.dead_letter(dlq_id)
-    await engine.retry(letter["task_id"])
-    return DeadLetterOut.of(await reader.dead_letter(dlq_id))
 
 
 async def _steer(worker_id: UUID, wanted: str, verb: str, reader: EngineReader, broker: RedisBroker) -> WorkerOut:

@@ -15,6 +15,7 @@ from taskflow.engine.dependencies.steering import Cancelled, cancel_in
 from taskflow.engine.keys import hold_idempotency_key, hold_unique_key
 from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskHandle, TaskRow
 from taskflow.engine.store import sql
+from taskflow.engine.tracing import producing
 
 
 class Inserted(NamedTuple):
@@ -54,11 +55,12 @@ async def insert(connection: Connection, row: TaskRow) -> Inserted:
             cancelled = await cancel_in(connection, [hold.replaced])
     if row.parents:
         return Inserted(*await insert_graph(connection, [row]), cancelled)
-    await connection.execute(
-        sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
-        row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay, row.payload_version,
-        row.tags or None, row.expires_at, row.expires_in,
-    )  # fmt: skip
+    async with producing(connection, [row]):
+        await connection.execute(
+            sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
+            row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay, row.payload_version,
+            row.tags or None, row.expires_at, row.expires_in,
+        )  # fmt: skip
     return Inserted([row.handle()], cancelled=cancelled)
 
 
@@ -101,7 +103,8 @@ async def _copy(connection: Connection, rows: Sequence[TaskRow]) -> None:
     if any(row.has_options for row in rows):
         columns = (*COPY_COLUMNS, *OPTION_COLUMNS)
         records = [record + row.option_record(now) for record, row in zip(records, rows, strict=True)]
-    await connection.copy_records_to_table("tasks", records=records, columns=columns)
+    async with producing(connection, rows):
+        await connection.copy_records_to_table("tasks", records=records, columns=columns)
 
 
 def _key(row: TaskRow) -> tuple[str, str]:

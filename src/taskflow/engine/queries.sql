@@ -33,8 +33,9 @@ RETURNING t.task_id;
 -- An attempt that would go on later ends CANCELLED when somebody has asked for that meanwhile.
 WITH outcome AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::int[], $8::int[],
-                       $9::text[], $10::text[], $11::text[], $12::uuid[], $13::float8[])
-    AS o (task_id, epoch, status, execution, seconds, delay, retries, crashes, result, error, stack, dlq_id, result_ttl)
+                       $9::text[], $10::text[], $11::text[], $12::uuid[], $13::float8[], $14::text[], $15::text[])
+    AS o (task_id, epoch, status, execution, seconds, delay, retries, crashes, result, error, stack, dlq_id, result_ttl,
+          error_class, error_place)
 ), ended AS (
   UPDATE tasks AS t
   SET status = CASE WHEN t.cancel_requested_at IS NULL OR o.status NOT IN ('PENDING', 'SCHEDULED') THEN o.status
@@ -51,7 +52,7 @@ WITH outcome AS (
   WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.due_at, t.lease_epoch, t.worker_id, t.started_at,
             t.task_name, t.has_children, o.execution, o.seconds, o.result, o.error, o.stack, o.dlq_id, o.result_ttl,
-            t.retry_count - o.retries + t.crash_count - o.crashes + 1 AS attempt,
+            o.error_class, o.error_place, t.retry_count - o.retries + t.crash_count - o.crashes + 1 AS attempt,
             CASE WHEN o.dlq_id IS NOT NULL THEN to_jsonb(t.*) END AS task_data
 ), history AS (
   INSERT INTO task_executions (task_id, worker_id, lease_epoch, attempt_number, started_at, completed_at,
@@ -68,8 +69,9 @@ WITH outcome AS (
                                       expires_at = excluded.expires_at
 ), dead AS (
   INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, stack_trace,
-                                 total_attempts)
-  SELECT dlq_id, task_id, lease_epoch, task_name, task_data, coalesce(error, status), stack, attempt
+                                 total_attempts, error_class, error_place)
+  SELECT dlq_id, task_id, lease_epoch, task_name, task_data, coalesce(error, status), stack, attempt, error_class,
+         error_place
   FROM ended WHERE dlq_id IS NOT NULL
   ON CONFLICT DO NOTHING
 )
@@ -170,7 +172,8 @@ WITH these AS MATERIALIZED (
   WHERE t.task_id = these.task_id AND t.status IN ('FAILED', 'TIMEOUT', 'CANCELLED')
   RETURNING t.task_id, t.status, t.dispatch_key, t.priority
 ), letters AS (
-  UPDATE dead_letter_queue SET requeued_at = now()
+  UPDATE dead_letter_queue
+  SET requeued_at = now(), requeue_cause = 'hand', requeued_task_id = task_id, retry_at = NULL
   WHERE task_id IN (SELECT task_id FROM again) AND requeued_at IS NULL
 )
 SELECT task_id, status, dispatch_key, priority FROM again;

@@ -1,4 +1,4 @@
--- What people and programs read about tasks, workers and dead letters. These run on the ordinary pool.
+-- What people and programs read about tasks and workers. These run on the ordinary pool.
 
 -- name: list_tasks
 -- Newest first by id. A campaign's tasks are born after it, so its id bounds the walk.
@@ -82,18 +82,3 @@ SELECT * FROM workers WHERE worker_id = $1;
 -- name: want_worker
 -- What a node should do; it looks at its row when it is told to, and with every beat.
 UPDATE workers SET wanted = $2 WHERE worker_id = $1 AND stopped_at IS NULL AND status <> 'DEAD' RETURNING *;
-
--- name: list_dead_letters
-SELECT * FROM dead_letter_queue
-WHERE ($1::text IS NULL OR task_name = $1) AND ($2::uuid IS NULL OR dlq_id < $2)
-ORDER BY dlq_id DESC LIMIT $3;
-
--- name: get_dead_letter
-SELECT * FROM dead_letter_queue WHERE dlq_id = $1;
-
--- name: waiting_dead_letters
--- A slice of the dead letters that nobody has requeued, oldest first, by name or by id.
-SELECT dlq_id, task_id FROM dead_letter_queue
-WHERE requeued_at IS NULL AND ($1::text IS NULL OR task_name = $1) AND ($2::uuid[] IS NULL OR dlq_id = ANY ($2))
-  AND ($3::uuid IS NULL OR dlq_id > $3)
-ORDER BY dlq_id LIMIT $4;

@@ -1,6 +1,6 @@
-"""Reads tasks, their history, workers and dead letters for people: lists with filters, one thing with all its parts."""
+"""Reads tasks, their history and workers for people: lists with filters, one thing with all its parts."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +22,6 @@ _FAILURES = frozenset({TaskStatus.FAILED, TaskStatus.TIMEOUT})
 _LIVE = frozenset(TaskStatus) - TERMINAL
 _SLICE = 500
 _MOST_PARENTS = 1_000
-_REQUEUE_SLICE = 1_000
 
 Rows = list[asyncpg.Record]
 
@@ -31,12 +30,6 @@ class WorkerNotFoundError(NotFoundError):
     """There is no such worker."""
 
     code = "worker_not_found"
-
-
-class DeadLetterNotFoundError(NotFoundError):
-    """There is no such dead letter."""
-
-    code = "dead_letter_not_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +81,7 @@ class EngineReader:
             )
             return page(rows, limit, "task_id")
         if wanted.statuses and wanted.statuses <= _FAILURES:
-            failed_at, task_id = decode_cursor(cursor, _moment, UUID) if cursor else (None, None)
+            failed_at, task_id = decode_cursor(cursor, moment, UUID) if cursor else (None, None)
             rows = await self._pool.fetch(sql.list_failed_tasks, *values, failed_at, task_id, limit + 1)
             return page(rows, limit, "failed_at", "task_id")
         statement = sql.list_live_tasks if wanted.statuses and wanted.statuses <= _LIVE else sql.list_tasks
@@ -149,25 +142,6 @@ class EngineReader:
         """Write what a node should do (RUN, PAUSE, DRAIN); None when it no longer lives."""
         return await self._pool.fetchrow(sql.want_worker, worker_id, wanted)
 
-    async def list_dead_letters(self, task_name: str | None, cursor: str | None, limit: int) -> tuple[Rows, str | None]:
-        """Return a page of dead letters, newest first."""
-        rows = await self._pool.fetch(sql.list_dead_letters, task_name, before(cursor), limit + 1)
-        return page(rows, limit, "dlq_id")
-
-    async def dead_letter(self, dlq_id: UUID) -> asyncpg.Record:
-        """Return a dead letter's row, or raise DeadLetterNotFoundError."""
-        row = await self._pool.fetchrow(sql.get_dead_letter, dlq_id)
-        if row is None:
-            raise DeadLetterNotFoundError
-        return row
-
-    async def waiting_dead_letters(
-        self, task_name: str | None, dlq_ids: Sequence[UUID] | None, after: UUID | None
-    ) -> tuple[list[UUID], UUID | None]:
-        """Return the tasks of the next thousand letters that nobody has requeued, and where to go on."""
-        rows = await self._pool.fetch(sql.waiting_dead_letters, task_name, dlq_ids, after, _REQUEUE_SLICE)
-        return [row["task_id"] for row in rows], rows[-1]["dlq_id"] if rows else None
-
 
 def before(cursor: str | None) -> UUID | None:
     """Return the id that a cursor names."""
@@ -182,11 +156,12 @@ def page(rows: Rows, limit: int, *key: str) -> tuple[Rows, str | None]:
     return rows[:limit], encode_cursor(*(last[name] for name in key))
 
 
-def _moment(text: Any) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
+def moment(text: Any) -> datetime:
+    """Return the instant that a cursor names."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
         raise InvalidCursorError
     try:
-        return moment.astimezone(UTC)
+        return found.astimezone(UTC)
     except OverflowError as error:
         raise InvalidCursorError from error

@@ -1,4 +1,4 @@
-"""What crosses HTTP about tasks, workers and dead letters."""
+"""What crosses HTTP about tasks and workers."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -324,26 +324,6 @@ class WorkerOut(BaseModel):
         return cls(**{name: row[name] for name in cls.model_fields})
 
 
-class DeadLetterOut(BaseModel):
-    """A task that was given up."""
-
-    dlq_id: UUID
-    task_id: UUID
-    task_name: str
-    task_data: Any
-    failure_reason: str
-    stack_trace: str | None
-    total_attempts: int
-    moved_at: datetime
-    requeued_at: datetime | None
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> "DeadLetterOut":
-        """Read a row of `dead_letter_queue`."""
-        fields = {name: sealed.shown(row[name]) for name in cls.model_fields}
-        return cls(**fields | {"task_data": {name: sealed.shown(value) for name, value in row["task_data"].items()}})
-
-
 class TaskSelection(Body):
     """Which tasks: those that match everything given. Whoever gives nothing has to say that they mean all of them."""
 
@@ -386,19 +366,6 @@ class Retried(BaseModel):
     """How many tasks start over."""
 
     retried: int
-
-
-class RequeueFilter(Body):
-    """Which dead letters to requeue; without either, all that nobody has requeued."""
-
-    task_name: TaskName | None = None
-    dlq_ids: Annotated[list[UUID], Field(max_length=10_000, fail_fast=True)] | None = None
-
-
-class Requeued(BaseModel):
-    """How many tasks start over."""
-
-    requeued: int
 
 
 def _task_fields(row: asyncpg.Record) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from uuid import UUID
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Connection, Database
 from taskflow.db.queries import load
+from taskflow.engine.dead_letters.faults import Fault, fault_of
 from taskflow.engine.dependencies.models import fill
 from taskflow.engine.dependencies.release import Freed, release
 from taskflow.engine.dependencies.release import sql as dependencies_sql
@@ -21,6 +22,8 @@ from taskflow.engine.sealed import holds_sealed, parts_of
 from taskflow.engine.states import TERMINAL, TaskStatus
 
 sql = load(__file__)
+
+_NO_FAULT = Fault("", "")
 
 
 class Lease(NamedTuple):
@@ -90,6 +93,14 @@ class Outcome:
             and self.error is None
             and not self.lease.has_children
         )
+
+    @property
+    def fault(self) -> Fault:
+        """What broke it, for the fingerprint of its dead letter."""
+        if parts_of(self.error) is not None:
+            return Fault("Encrypted", "")
+        timed_out = self.status is TaskStatus.TIMEOUT
+        return fault_of(self.error, self.stack, timed_out=timed_out, crashed=self.crashes > 0)
 
 
 class LogLine(NamedTuple):
@@ -255,7 +266,7 @@ def _plain_columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
     )
 
 
-def _columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
+def _columns(outcomes: Sequence[Outcome]) -> tuple[Sequence[Any], ...]:
     return (
         [o.lease.task_id for o in outcomes],
         [o.lease.lease_epoch for o in outcomes],
@@ -270,4 +281,5 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[list[Any], ...]:
         [o.stack for o in outcomes],
         [uuid7() if o.dead else None for o in outcomes],
         [o.result_ttl for o in outcomes],
+        *zip(*(o.fault if o.dead else _NO_FAULT for o in outcomes), strict=True),
     )

@@ -19,6 +19,8 @@ from taskflow.settings.redis import RedisSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.smtp import SmtpSettings
+from taskflow.settings.tracing import TracingSettings
+from taskflow.settings.webhook import WebhookSettings
 from taskflow.settings.worker import WorkerSettings
 
 __all__ = [
@@ -33,6 +35,8 @@ __all__ = [
     "SecuritySettings",
     "Settings",
     "SmtpSettings",
+    "TracingSettings",
+    "WebhookSettings",
     "WorkerSettings",
 ]
 
@@ -61,4 +65,6 @@ class Settings(BaseSettings):
     campaign: CampaignSettings = CampaignSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    webhook: WebhookSettings = WebhookSettings()
+    tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()

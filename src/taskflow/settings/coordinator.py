@@ -26,6 +26,9 @@ class CoordinatorSettings(BaseModel):
     campaigns_seconds: float = Field(0.5, gt=0, description="How often campaigns are fed and counted.")
     drift_seconds: float = Field(15.0, gt=0, description="How often Redis is measured against PostgreSQL.")
     window: int = Field(50_000, ge=100, description="Ids that Redis holds per dispatch key.")
+    dead_letters_seconds: float = Field(
+        5.0, gt=0, description="How often dead letters are looked at for what has to be requeued or deleted."
+    )
     dead_letter_days: int = Field(30, ge=1, description="How long dead letters are kept.")
     metrics_host: str = Field("127.0.0.1", description="Address of that port; 0.0.0.0 in a container.")
     metrics_port: int | None = Field(None, description="Serves /metrics and /health there; 0 takes a free port.")

@@ -1,12 +1,20 @@
 """Worker nodes."""
 
-from pydantic import BaseModel, Field
+from typing import Self
+
+from pydantic import BaseModel, Field, model_validator
 
 
 class WorkerSettings(BaseModel):
     """`TASKFLOW_WORKER_*`."""
 
     processes: int = Field(2, ge=1, description="Child processes of a node.")
+    max_processes: int | None = Field(
+        None, ge=1, description="Most child processes: the node starts more than `processes` while tasks wait."
+    )
+    shrink_seconds: float = Field(
+        30.0, gt=0, description="How long fewer processes must have been enough before one of them is drained."
+    )
     capacity: int = Field(5, ge=1, description="Tasks that one child runs at a time.")
     queues: list[str] = Field([], description="Queues to serve, as JSON; empty serves every queue.")
     imports: list[str] = Field(
@@ -25,3 +33,10 @@ class WorkerSettings(BaseModel):
     )
     crash_limit: int = Field(3, ge=1, description="Crashes of its process after which a task is quarantined.")
     metrics_port: int | None = Field(None, description="Serves /metrics and /health there; 0 takes a free port.")
+
+    @model_validator(mode="after")
+    def check_range(self) -> Self:
+        """Refuse a range that ends before it begins."""
+        if self.max_processes is not None and self.max_processes < self.processes:
+            raise ValueError(f"max_processes ({self.max_processes}) is below processes ({self.processes})")
+        return self

@@ -50,6 +50,7 @@ async def test_schemathesis_finds_no_failure(settings: Settings, database: Datab
             command,
             *("run", str(FILE), "--url", url, "-H", f"Authorization: Bearer {key}"),
             # A schema cannot say that a cursor was handed out, or that two rules differ: such input is valid to it.
+            *("--exclude-path", "/api/v1/events"),  # it does not end
             *("--checks", "all", "--exclude-checks", "positive_data_acceptance"),
             *("--phases", "examples,coverage,fuzzing", "--seed", SEED, "--max-examples", "6"),
             *("--no-shrink", "--suppress-health-check", "all", "--warnings", "off", "--max-response-time", "60"),

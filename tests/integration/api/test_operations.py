@@ -63,6 +63,22 @@ async def test_metrics_are_for_this_machine_and_for_those_with_the_right(
         assert (await elsewhere.get("/metrics", headers=bearer)).status_code == 200
 
 
+async def test_metrics_tell_of_every_queue_and_bound_their_labels(
+    api: Api, operator: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskflow.api.metrics._MOST_QUEUES", 2)
+    for queue in ("a", "b", "c", "d", "d"):
+        await operator.post("/api/v1/tasks", json={"task_name": "x", "queue": queue})
+    await api.database.pool.execute("UPDATE tasks SET created_at = now() - interval '1 hour' WHERE queue = 'c'")
+    text = (await api.anonymous.get("/metrics")).text
+    assert 'taskflow_tasks{queue="a",state="ready"} 1.0' in text
+    assert 'taskflow_tasks{queue="other",state="ready"} 3.0' in text
+    assert 'queue="d"' not in text
+    assert 'taskflow_queue_completed_per_second{queue="a"} 0.0' in text
+    [oldest] = [line for line in text.splitlines() if line.startswith('taskflow_queue_oldest_seconds{queue="other"}')]
+    assert 3600 <= float(oldest.split()[1]) < 3700
+
+
 async def test_the_figures_are_those_of_the_rows(api: Api, operator: httpx.AsyncClient) -> None:
     for queue in ("a", "a", "b"):
         await operator.post("/api/v1/tasks", json={"task_name": "x", "queue": queue})
@@ -75,11 +91,10 @@ async def test_the_figures_are_those_of_the_rows(api: Api, operator: httpx.Async
     )
     stats = (await operator.get("/api/v1/stats")).json()
     assert stats["tasks"]["by_status"] | {"PENDING": 3, "COMPLETED": 1} == stats["tasks"]["by_status"]
-    assert stats["tasks"]["queues"] == [
-        {"queue": "a", "ready": 2, "scheduled": 0, "running": 0},
-        {"queue": "b", "ready": 1, "scheduled": 0, "running": 0},
-        {"queue": "default", "ready": 0, "scheduled": 0, "running": 0},
-    ]
+    shown = [(q["queue"], q["ready"], q["scheduled"], q["running"]) for q in stats["tasks"]["queues"]]
+    assert shown == [("a", 2, 0, 0), ("b", 1, 0, 0), ("default", 0, 0, 0)]
+    assert [q["completed_per_second"] for q in stats["tasks"]["queues"]] == [0.0, 0.0, 0.02]
+    assert [q["oldest_seconds"] is None for q in stats["tasks"]["queues"]] == [False, False, True]
     assert stats["workers"] == {"active": 1, "capacity": 10, "load": 4}
     assert len(stats["throughput"]) == 60
     assert sum(minute["completed"] for minute in stats["throughput"]) == 1

@@ -175,33 +175,6 @@ async def test_workers_are_listed_paused_and_resumed(api: Api, operator: httpx.A
     assert (await operator.post(f"/api/v1/workers/{uuid7()}/pause")).status_code == 404
 
 
-async def test_dead_letters_are_requeued_one_by_one_by_name_and_all(api: Api, operator: httpx.AsyncClient) -> None:
-    names = ["a", "a", "b", "c"]
-    letters = []
-    for name in names:
-        task_id = await submit(operator, task_name=name)
-        letters.append(uuid7())
-        await api.database.pool.execute(
-            "UPDATE tasks SET status = 'FAILED', completed_at = now(), failed_at = now() WHERE task_id = $1",
-            UUID(task_id),
-        )
-        await api.database.pool.execute(
-            """INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason,
-                                              total_attempts) VALUES ($1, $2, 1, $3, '{}', 'broken', 6)""",
-            letters[-1], UUID(task_id), name,
-        )  # fmt: skip
-    listed = (await operator.get("/api/v1/dead-letters", params={"task_name": "a"})).json()["items"]
-    assert [item["dlq_id"] for item in listed] == [str(letters[1]), str(letters[0])]
-    one = await operator.post(f"/api/v1/dead-letters/{letters[0]}/requeue")
-    assert one.json()["requeued_at"] is not None
-    assert (await operator.post(f"/api/v1/dead-letters/{letters[0]}/requeue")).status_code == 409
-    path = "/api/v1/dead-letters/requeue"
-    assert (await operator.post(path, json={"task_name": "a"})).json() == {"requeued": 1}
-    assert (await operator.post(path, json={"dlq_ids": [str(letters[2])]})).json() == {"requeued": 1}
-    assert (await operator.post(path, json={})).json() == {"requeued": 1}
-    assert (await operator.post(path, json={})).json() == {"requeued": 0}
-
-
 BEYOND_TIME = ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
 BEYOND_TIME += ["9999-12-31T23:59:59-14:00"]
 

@@ -42,5 +42,7 @@ export function deadLetterQuery(dlqId: string) {
 
 /** Puts many back in their queues: the named ones, or all that match the filter. */
 export function requeueDeadLetters(which: { task_name?: string; dlq_ids?: string[] }) {
-  return body<{ requeued: number }>(api.POST("/api/v1/dead-letters/requeue", { body: which }));
+  return body<{ requeued: number }>(
+    api.POST("/api/v1/dead-letters/requeue", { body: { ...which, all: true } }),
+  );
 }

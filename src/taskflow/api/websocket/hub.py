@@ -62,13 +62,17 @@ class Batch:
     cursor: Cursor
     entries: tuple[Entry, ...]
 
+    def chosen(self, topics: frozenset[str]) -> Iterator[tuple[Cursor, dict[str, Any]]]:
+        """Yield the events of `topics` as they go over the wire, each with its cursor and the narrowest topic."""
+        for entry in self.entries:
+            topic = next((name for name in entry.topics if name in topics), None)
+            if topic is not None:
+                event = {"topic": topic, "type": entry.event.type, "data": entry.event.data}
+                yield Cursor(self.cursor.generation, entry.position), event
+
     def payload(self, topics: frozenset[str]) -> list[dict[str, Any]]:
-        """Return the events of `topics` as they go over the wire, each under the narrowest topic asked for."""
-        return [
-            {"topic": topic, "type": entry.event.type, "data": entry.event.data}
-            for entry in self.entries
-            if (topic := next((name for name in entry.topics if name in topics), None)) is not None
-        ]
+        """Return the events of `topics`."""
+        return [event for _, event in self.chosen(topics)]
 
 
 @dataclass(slots=True, eq=False)

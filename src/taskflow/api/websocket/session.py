@@ -20,17 +20,16 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-import asyncpg
 import orjson
 from fastapi import WebSocket, WebSocketDisconnect
 
+from taskflow.api.websocket.feed import CONFIRM_SECONDS, PING_SECONDS, Feed
 from taskflow.api.websocket.hub import Batch, EventHub, Subscription
 from taskflow.api.websocket.topics import check_topic
 from taskflow.base.ending import end_tasks
-from taskflow.base.errors import TaskFlowError, UnauthenticatedError
+from taskflow.base.errors import TaskFlowError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.events import Cursor
-from taskflow.db.outages import DATABASE_AWAY
 from taskflow.identity.authenticator import Authenticator
 from taskflow.identity.models import Principal
 
@@ -39,22 +38,17 @@ log = get_logger(__name__)
 CLOSE_REVOKED = 4401
 CLOSE_POLICY = 1008
 MAX_TOPICS = 200
-_CONFIRM_SECONDS = 2.0
-_PING_SECONDS = 15.0
 _MOST_COMMANDS = 32
 _MOST_ERRORS = 5
 
 
-class SocketSession:
+class SocketSession(Feed):
     """An accepted socket and its subscription."""
 
     def __init__(self, socket: WebSocket, caller: Principal, hub: EventHub, authenticator: Authenticator) -> None:
         """Speak to `socket` for `caller`."""
+        super().__init__(caller, hub, authenticator)
         self._socket = socket
-        self._caller = caller
-        self._hub = hub
-        self._authenticator = authenticator
-        self._topics: frozenset[str] = frozenset()
         self._commands: deque[dict[str, Any]] = deque()
         self._errors = 0
 
@@ -91,19 +85,15 @@ class SocketSession:
     async def _watch(self) -> int:
         """Close the socket when its owner's rights have ended or changed."""
         while True:
-            await asyncio.sleep(_CONFIRM_SECONDS)
-            try:
-                await self._authenticator.confirm(self._caller)
-            except UnauthenticatedError:
+            await asyncio.sleep(CONFIRM_SECONDS)
+            if await self._is_revoked():
                 return CLOSE_REVOKED
-            except (*DATABASE_AWAY, asyncpg.PostgresError):
-                continue  # PostgreSQL is away: nothing is known against the owner
 
     async def _pump(self, subscription: Subscription) -> int | None:
         sent = subscription.start
         while True:
             try:
-                async with asyncio.timeout(_PING_SECONDS):
+                async with asyncio.timeout(PING_SECONDS):
                     await subscription.wake.wait()
             except TimeoutError:
                 await self._send({"type": "ping", "cursor": str(sent)})
@@ -147,21 +137,8 @@ class SocketSession:
         message = {"type": "subscribed", "topics": sorted(self._topics), "cursor": str(cursor), "quiet_ms": quiet_ms}
         await self._send(message)
 
-    async def _continue(self, given: Cursor, subscription: Subscription, sent: Cursor) -> Cursor:
-        """Send what lies between the client's cursor and what this socket was sent last, then go on from there."""
-        if subscription.must_resync or not await self._hub.can_continue(given, sent):
-            return await self._resync(subscription)
-        await self._acknowledge(given)
-        async for batch in self._hub.replay(given, sent):
-            await self._deliver(batch)
-        return sent
-
-    async def _resync(self, subscription: Subscription) -> Cursor:
-        subscription.resync()
-        subscription.must_resync = False
-        cursor = self._hub.cursor
+    async def _say_resync(self, cursor: Cursor) -> None:
         await self._send({"type": "resync", "topics": sorted(self._topics), "cursor": str(cursor)})
-        return cursor
 
     async def _deliver(self, batch: Batch) -> Cursor:
         events = batch.payload(self._topics) if self._topics else []

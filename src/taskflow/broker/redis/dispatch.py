@@ -194,6 +194,12 @@ class Dispatch:
             counts = await pipe.execute()
         return list(zip(counts[::2], counts[1::2], strict=True))
 
+    async def waiting(self, queues: Sequence[str] = ()) -> int:
+        """Return how many ids could be handed out now, of some queues or of all; not what is paused or rated out."""
+        ready = cast("list[str]", await self._redis.zrange(self._keys.ready, 0, -1))
+        keys = [key for key in ready if not queues or key.partition("/")[0] in queues]
+        return sum(waiting for waiting, _ in await self.sizes(keys))
+
     async def overflowing(self) -> set[str]:
         """Return the keys whose backlog is longer than their window."""
         return set(await cast("Any", self._redis.smembers(self._keys.overflow)))

@@ -70,6 +70,8 @@ class Coordinator:
         self._duties = duties
         self._rule_sources = rule_sources
         self._states = {duty.name: DutyState() for duty in duties}
+        for duty in duties:
+            metrics.LAST_SUCCESS.labels(duty.name)  # a duty that never succeeds shows too
         self._election = Election(database, seconds=settings.coordinator.term_seconds, role=role)
         self._lease: Lease | None = None
         self._database_away = False
@@ -224,6 +226,7 @@ class Coordinator:
         finally:
             metrics.SECONDS.labels(duty.name).observe(time.monotonic() - started)
         metrics.ITEMS.labels(duty.name).inc(done)
+        metrics.LAST_SUCCESS.labels(duty.name).set_to_current_time()
         return done
 
     @staticmethod

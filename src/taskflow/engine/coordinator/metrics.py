@@ -7,6 +7,11 @@ TERM = Gauge("taskflow_coordinator_term", "The last term that this process led."
 RUNS = Counter("taskflow_duty_runs_total", "Runs of a duty.", ["duty"])
 ERRORS = Counter("taskflow_duty_errors_total", "Runs of a duty that failed.", ["duty"])
 ITEMS = Counter("taskflow_duty_items_total", "Things that a duty has done.", ["duty"])
+LAST_SUCCESS = Gauge(
+    "taskflow_duty_last_success_timestamp_seconds",
+    "When a run of a duty last ended well, in Unix time; 0 while this process has not led.",
+    ["duty"],
+)
 SECONDS = Histogram(
     "taskflow_duty_seconds",
     "Duration of a duty's run.",

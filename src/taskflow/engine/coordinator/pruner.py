@@ -1,10 +1,14 @@
 """Pruner: makes the partitions to come and deletes what has expired, a batch at a time."""
 
+import time
 from typing import ClassVar
 
+from taskflow.base.ids import uuid7_floor
 from taskflow.db import partitions
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
+from taskflow.engine.tracing import sql as traces_sql
+from taskflow.engine.webhooks.repository import sql as webhooks_sql
 from taskflow.settings import CoordinatorSettings
 
 sql = load(__file__)
@@ -12,6 +16,7 @@ fires_sql = load(__file__, "schedules.sql")
 
 BATCH = 5000
 _INTERVAL = 600.0
+_TRACE_SECONDS = 7 * 86_400
 
 
 class Pruner:
@@ -24,7 +29,7 @@ class Pruner:
         return _INTERVAL
 
     async def run_once(self, context: DutyContext) -> int:
-        """Make partitions, delete a batch of expired keys, results and old fires; return how many rows went."""
+        """Make partitions, delete a batch of what has expired of each kind; return how many rows went."""
         context.check()  # making a partition twice is harmless
         await partitions.ensure(context.database.pool)
         deleted = 0
@@ -34,6 +39,12 @@ class Pruner:
         async with context.leading() as connection:
             days = context.settings.coordinator.schedule_fire_days
             deleted += _count(await connection.execute(fires_sql.expire_fires, days, BATCH))
+        async with context.leading() as connection:
+            old = uuid7_floor(int((time.time() - _TRACE_SECONDS) * 1000))
+            deleted += _count(await connection.execute(traces_sql.expire_traces, old, BATCH))
+        async with context.leading() as connection:
+            days = context.settings.webhook.delivery_days
+            deleted += _count(await connection.execute(webhooks_sql.expire_deliveries, days, BATCH))
         return deleted
 
 

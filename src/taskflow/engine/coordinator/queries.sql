@@ -183,9 +183,10 @@ WITH lost AS MATERIALIZED (
   SELECT task_id, reason FROM rescued WHERE status = 'FAILED'
   ON CONFLICT (task_id) DO UPDATE SET error_message = excluded.error_message, created_at = now()
 ), dead AS (
-  INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, total_attempts)
+  INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, total_attempts,
+                                 error_class)
   SELECT dlq_id, task_id, lease_epoch, task_name, task_data,
-         format('poison: its process died in %s attempts. %s', crash_count, reason), attempt
+         format('poison: its process died in %s attempts. %s', crash_count, reason), attempt, $5
   FROM rescued WHERE status = 'FAILED'
   ON CONFLICT DO NOTHING
 )
@@ -204,12 +205,7 @@ ORDER BY claim_id LIMIT $3;
 SELECT DISTINCT o.claim_id FROM unnest($1::uuid[], $2::uuid[]) AS o (task_id, claim_id)
 JOIN tasks t ON t.task_id = o.task_id AND t.claim_id = o.claim_id AND t.status = 'RUNNING';
 
--- ───────────────────────────────────── dead letters, pruner, drift ──────────────────────────────────
-
--- name: expire_dead_letters
-DELETE FROM dead_letter_queue WHERE dlq_id IN (
-  SELECT dlq_id FROM dead_letter_queue WHERE moved_at < now() - $1::int * interval '1 day'
-  ORDER BY moved_at LIMIT $2 FOR UPDATE SKIP LOCKED);
+-- ─────────────────────────────────────────── pruner, drift ─────────────────────────────────────────
 
 -- name: expire_idempotency_keys
 DELETE FROM idempotency_keys WHERE (scope, key) IN (

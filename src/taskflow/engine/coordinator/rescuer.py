@@ -26,6 +26,7 @@ from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.broker.redis.events import Event
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
+from taskflow.engine.dead_letters.faults import CRASH
 from taskflow.engine.dependencies.release import announce, release
 from taskflow.engine.states import TERMINAL
 from taskflow.settings import CoordinatorSettings
@@ -107,6 +108,7 @@ class Rescuer:
                 [claim_id for _, claim_id in held],
                 [uuid7() for _ in held],
                 context.settings.worker.crash_limit,
+                CRASH,
             )
             await connection.execute(sql.forget_claims, [claim["claim_id"] for claim in claims])
             freed = await release(

@@ -15,6 +15,7 @@ from taskflow.db.pool import Connection
 from taskflow.engine.dependencies.models import MAX_EDGES, InvalidDependencyError
 from taskflow.engine.dependencies.release import Freed, release, sql
 from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskHandle, TaskRow
+from taskflow.engine.tracing import producing
 
 _TASK_COLUMNS = (*COPY_COLUMNS, *OPTION_COLUMNS, "pending_parents", "has_children", "takes_results")
 _EDGE_COLUMNS = ("parent_id", "child_id", "on_success", "on_failure", "arguments")
@@ -56,7 +57,8 @@ async def insert_graph(connection: Connection, rows: Sequence[TaskRow]) -> Inser
         (*row.record(now), *row.option_record(now), len(row.parents), row.task_id in parents, row.takes_results)
         for row in rows
     ]
-    await connection.copy_records_to_table("tasks", records=records, columns=_TASK_COLUMNS)
+    async with producing(connection, rows):
+        await connection.copy_records_to_table("tasks", records=records, columns=_TASK_COLUMNS)
     await connection.copy_records_to_table("task_dependencies", records=edges, columns=_EDGE_COLUMNS)
     freed = await release(connection, ended)
     statuses = {child.task_id: child.status for child in freed}

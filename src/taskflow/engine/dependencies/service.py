@@ -156,13 +156,13 @@ class DependencyService:
         """
         ids = [row[0] for row in await self._database.hot.fetch(sql.failed_around, task_id)]
         restarted = await restart(self._database, ids, judge=True)
-        if not restarted.tasks:
+        if not restarted.task_ids:
             await self._refuse(task_id, "Neither the task nor anything above or below it has failed.")
         try:
             await restarted.announce(self._broker)
         except (RedisError, OSError) as error:
-            log.warning("push_left_to_the_relay", tasks=restarted.tasks, error=str(error))
-        return restarted.tasks
+            log.warning("push_left_to_the_relay", tasks=len(restarted.task_ids), error=str(error))
+        return len(restarted.task_ids)
 
     async def _announce(self, freed: list[Freed]) -> None:
         try:

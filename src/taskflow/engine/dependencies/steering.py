@@ -33,9 +33,9 @@ class Cancelled(NamedTuple):
 
 
 class Restarted(NamedTuple):
-    """Tasks that start over: how many, those that need not wait, and children that heard of groups among them."""
+    """Tasks that start over, those of them that need not wait, and children that heard of groups among them."""
 
-    tasks: int
+    task_ids: list[UUID]
     waiting: list[Entry]
     freed: list[Freed]
 
@@ -68,21 +68,27 @@ async def restart(database: Database, task_ids: Sequence[UUID], *, judge: bool =
     `judge`: their parents that have ended are asked again too, so that a task fails once more whose parent has failed
     and stays so. Otherwise a task runs whatever has failed above it: that is what somebody wants who names it.
     """
-    return await repeat_when_deadlocked(lambda: _restart(database, sorted(task_ids), judge))
+
+    async def work() -> Restarted:
+        async with database.hot.acquire() as connection, connection.transaction():
+            return await restart_in(connection, task_ids, judge=judge)
+
+    return await repeat_when_deadlocked(work)
 
 
-async def _restart(database: Database, task_ids: Sequence[UUID], judge: bool) -> Restarted:
-    async with database.hot.acquire() as connection, connection.transaction():
-        parents = [row[0] for row in await connection.fetch(dependencies_sql.parents_of, task_ids)]
-        if parents:  # none of them may end between the look at it and the commit
-            await connection.execute(dependencies_sql.hold, sorted({*parents, *task_ids}))
-        rows = await connection.fetch(sql.retry_by_hand, task_ids)
-        freed: list[Freed] = []
-        if parents and rows:
-            rows = await connection.fetch(dependencies_sql.reopen, sorted(row["task_id"] for row in rows), judge)
-            freed = await release(connection, parents)
+async def restart_in(connection: Connection, task_ids: Iterable[UUID], *, judge: bool = False) -> Restarted:
+    """Do the same in the transaction of `connection`."""
+    ids = sorted(task_ids)
+    parents = [row[0] for row in await connection.fetch(dependencies_sql.parents_of, ids)]
+    if parents:  # none of them may end between the look at it and the commit
+        await connection.execute(dependencies_sql.hold, sorted({*parents, *ids}))
+    rows = await connection.fetch(sql.retry_by_hand, ids)
+    freed: list[Freed] = []
+    if parents and rows:
+        rows = await connection.fetch(dependencies_sql.reopen, sorted(row["task_id"] for row in rows), judge)
+        freed = await release(connection, parents)
     failed = {child.task_id for child in freed if child.status in RETRIABLE}
     waiting = [
         Entry(row["dispatch_key"], row["priority"], str(row["task_id"])) for row in rows if row["status"] == "PENDING"
     ]
-    return Restarted(sum(row["task_id"] not in failed for row in rows), waiting, freed)
+    return Restarted([row["task_id"] for row in rows if row["task_id"] not in failed], waiting, freed)

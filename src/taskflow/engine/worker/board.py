@@ -3,8 +3,8 @@
 A claimed task is RUNNING in PostgreSQL before its function starts. The child therefore marks real starts here; after
 its crash only what is marked counts a crash, and the rest of its claims goes back free.
 
-Layout: a header of eight-byte fields, then entries of (state, epoch, task id, deadline). The child writes, the
-parent reads; each field is written whole, so there is nothing to lock.
+Layout: a header of eight-byte fields, then entries of (state, epoch, task id, deadline), then lines of (task name, ends
+by counter, seconds). The child writes, the parent reads; each field is written whole, so there is nothing to lock.
 """
 
 import mmap
@@ -24,7 +24,11 @@ _TIME = struct.Struct("<d")
 _DEADLINE_OFFSET = _ENTRY.size - _TIME.size
 _HEADER_BYTES = 128
 ENTRIES = 2048
-SIZE = _HEADER_BYTES + ENTRIES * _ENTRY.size
+_LINE = struct.Struct("<64s8Qd")
+_LINES_AT = _HEADER_BYTES + ENTRIES * _ENTRY.size
+NAMES = 100  # task names that are counted apart; the last line is everybody else's
+OTHER = "other"
+SIZE = _LINES_AT + NAMES * _LINE.size
 
 
 class Counter(IntEnum):
@@ -43,6 +47,17 @@ class Counter(IntEnum):
 
 
 GAUGES = frozenset({Counter.RUNNING, Counter.HELD})
+
+
+ENDS = tuple(counter for counter in Counter if counter not in GAUGES)
+
+
+class TaskLine(NamedTuple):
+    """What attempts of a task name came to, in the order of `ENDS`, and how many seconds they ran."""
+
+    task_name: str
+    ends: tuple[int, ...]
+    seconds: float
 
 
 class Started(NamedTuple):
@@ -71,6 +86,7 @@ class Board:
         """Map the board behind `descriptor`."""
         self._memory = mmap.mmap(descriptor, SIZE)
         self._free = list(range(ENTRIES - 1, -1, -1))
+        self._lines: dict[str, int] = {}
 
     def close(self) -> None:
         """Unmap it."""
@@ -118,3 +134,31 @@ class Board:
     def read(self, counter: Counter) -> int:
         """Read a counter or gauge."""
         return int(_COUNT.unpack_from(self._memory, counter * _COUNT.size)[0])
+
+    def tally(self, task_name: str, counter: Counter, by: int) -> None:
+        """Add ends of a task name."""
+        at = self._line(task_name) + 64 + ENDS.index(counter) * _COUNT.size
+        _COUNT.pack_into(self._memory, at, _COUNT.unpack_from(self._memory, at)[0] + by)
+
+    def tally_seconds(self, task_name: str, seconds: float) -> None:
+        """Add seconds that tasks of a name ran."""
+        at = self._line(task_name) + _LINE.size - _TIME.size
+        _TIME.pack_into(self._memory, at, _TIME.unpack_from(self._memory, at)[0] + seconds)
+
+    def lines(self) -> Iterator[TaskLine]:
+        """Yield what is counted by task name."""
+        for number in range(NAMES):
+            name, *ends, seconds = _LINE.unpack_from(self._memory, _LINES_AT + number * _LINE.size)
+            if name[0]:
+                yield TaskLine(name.rstrip(b"\0").decode("utf-8", "ignore"), tuple(ends), seconds)
+
+    def _line(self, task_name: str) -> int:
+        """Return where the line of a name begins; a name that comes too late shares the last one."""
+        number = self._lines.get(task_name)
+        if number is None:
+            number = min(len(self._lines), NAMES - 1)
+            written = OTHER if number == NAMES - 1 else task_name
+            struct.pack_into("<64s", self._memory, _LINES_AT + number * _LINE.size, written.encode()[:64])
+            if number < NAMES - 1:
+                self._lines[task_name] = number
+        return _LINES_AT + number * _LINE.size

@@ -35,6 +35,7 @@ from taskflow.engine.lifespan import open_child
 from taskflow.engine.middleware.stack import stack as middleware
 from taskflow.engine.modules import TaskModuleError, import_tasks
 from taskflow.engine.store import Outcome, TaskStore
+from taskflow.engine.tracing import Traces, enable
 from taskflow.engine.worker.board import Board, Counter
 from taskflow.engine.worker.executor import Executor
 from taskflow.engine.worker.poller import Poller, Stock
@@ -129,6 +130,7 @@ class Child:
             begin_alone=self._store.begin_alone,
             on_room=self._poller.wake,
             on_tainted=self._replace,
+            traces=Traces.open(context.database),
         )
         self._draining = asyncio.Event()
         self._exit_code = 0
@@ -287,6 +289,8 @@ def main() -> None:
         sys.exit(1)
     if any(not registry.get(name).is_async for name in registry.names()):
         SlotPool.prepare(config.worker.imports)
+    if settings.tracing.enabled:
+        enable(settings.tracing.service_name)
     calm_collector()
     try:
         code = uvloop.run(_main(config, settings))

@@ -19,6 +19,7 @@ from taskflow.engine import outcomes
 from taskflow.engine.definition import Task, UnknownTaskError, registry
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.store import Lease, Outcome
+from taskflow.engine.tracing import Traces
 from taskflow.engine.worker import verdicts
 from taskflow.engine.worker.board import Board
 from taskflow.engine.worker.calls import Caller
@@ -53,6 +54,7 @@ class Executor:
         begin_alone: Callable[[Lease], Awaitable[bool]],
         on_room: Callable[[], None],
         on_tainted: Callable[[], None],
+        traces: Traces | None = None,
     ) -> None:
         """`begin_alone` marks a suspect's start, and tells whether its lease still holds.
 
@@ -66,6 +68,7 @@ class Executor:
         self._begin_alone = begin_alone
         self._on_room = on_room
         self._on_tainted = on_tainted
+        self._traces = traces
         self._line = Line(stock)
         self._low = 0  # ask for more when no more than so many wait
         self._suspects = Suspects(stock, settings.lease_seconds, self._hand_back)
@@ -215,7 +218,10 @@ class Executor:
         for lease in leases:
             run.open[lease.task_id] = self._board.start(lease.task_id, lease.lease_epoch, run.deadline)
         self._stock.running += 1
-        run.task = asyncio.get_running_loop().create_task(self._caller.call(definition, run, claimed))
+        work = self._caller.call(definition, run, claimed)
+        if self._traces is not None:
+            work = self._traces.follow(leases, work)
+        run.task = asyncio.get_running_loop().create_task(work)
         self.runs[run.task] = run
         run.task.add_done_callback(self._ended)
         return run
@@ -266,4 +272,6 @@ class Executor:
         entry = run.open.pop(outcome.lease.task_id, None)
         if entry is not None:
             self._board.end(entry)
+            if self._traces is not None:
+                self._traces.note(outcome)
             self._publisher.report(outcome)

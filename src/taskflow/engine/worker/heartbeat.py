@@ -64,13 +64,15 @@ class Heartbeat:
             self._metadata(processes),
         )
 
-    async def beat(self, status: str, load: int, processes: Sequence[UUID]) -> str:
+    async def beat(self, status: str, load: int, capacity: int, processes: Sequence[UUID]) -> str:
         """Beat once; return what the node is wanted to do (RUN, PAUSE or DRAIN).
 
         Raises:
             DeclaredDeadError: the row says DEAD.
         """
-        wanted = await self._database.pool.fetchval(sql.beat, self.worker_id, status, load, self._metadata(processes))
+        wanted = await self._database.pool.fetchval(
+            sql.beat, self.worker_id, status, load, self._metadata(processes), capacity
+        )
         try:
             await self._broker.workers.beat(
                 self.worker_id,
@@ -78,7 +80,7 @@ class Heartbeat:
                     "hostname": self._hostname,
                     "status": status,
                     "current_load": load,
-                    "capacity": self._settings.capacity * self._settings.processes,
+                    "capacity": capacity,
                     "last_heartbeat": int(time.time()),
                 },
             )

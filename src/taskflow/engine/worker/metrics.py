@@ -1,39 +1,75 @@
-"""Prometheus metrics of a worker node: what its children have counted on their boards, dead children included."""
+"""Prometheus metrics of a worker node: what its children have counted on their boards, dead children included.
 
-from collections.abc import Callable, Iterable, Mapping
+Labels hold no ids: outcomes are eight, task names at most a hundred a process.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from taskflow.engine.worker.board import GAUGES, Counter
+from taskflow.engine.worker.board import ENDS
+from taskflow.engine.worker.tally import Tally
 
-_ENDS = [counter for counter in Counter if counter not in GAUGES]
+
+class NodeFigures(NamedTuple):
+    """A node at this moment.
+
+    Attributes:
+        running: calls under way; a batch is one.
+        held: tasks claimed and not yet settled.
+        capacity: calls that may be under way at a time.
+    """
+
+    tally: Tally
+    running: int
+    held: int
+    capacity: int
+    processes: int
 
 
 class NodeMetrics(Collector):
     """Reads the boards when it is asked."""
 
-    def __init__(self, counters: Callable[[], Mapping[str, int]]) -> None:
-        """`counters` returns the node's sums by the lower-case names of `Counter`."""
-        self._counters = counters
+    def __init__(self, figures: Callable[[], NodeFigures]) -> None:
+        """`figures` returns those of the node."""
+        self._figures = figures
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
         """Yield the families."""
-        now = self._counters()
-        ends = CounterMetricFamily(
+        now = self._figures()
+        attempts = CounterMetricFamily(
             "taskflow_worker_attempts",
             "Attempts by how they ended; stale: the lease was gone, so the completion was rejected.",
             labels=["outcome"],
         )
-        for counter in _ENDS:
-            name = counter.name.lower()
-            ends.add_metric([name], now.get(name, 0))
-        yield ends
-        yield GaugeMetricFamily("taskflow_worker_running", "Calls under way.", value=now.get("running", 0))
-        yield GaugeMetricFamily("taskflow_worker_held", "Tasks claimed and not yet settled.", value=now.get("held", 0))
+        ends = now.tally.ends
+        for counter in ENDS:
+            total = sum(count for (_, end), count in ends.items() if end is counter)
+            attempts.add_metric([counter.name.lower()], total)
+        yield attempts
+        tasks = CounterMetricFamily(
+            "taskflow_worker_task_attempts",
+            "Attempts by task name and how they ended; from the hundredth name of a process on, `other`.",
+            labels=["task_name", "outcome"],
+        )
+        for (name, counter), count in sorted(ends.items()):
+            tasks.add_metric([name, counter.name.lower()], count)
+        yield tasks
+        seconds = CounterMetricFamily(
+            "taskflow_worker_task_seconds", "Seconds that attempts of a task name ran.", labels=["task_name"]
+        )
+        for name, total_seconds in sorted(now.tally.seconds.items()):
+            seconds.add_metric([name], total_seconds)
+        yield seconds
+        yield GaugeMetricFamily("taskflow_worker_running", "Calls under way: how busy the node is.", value=now.running)
+        yield GaugeMetricFamily("taskflow_worker_capacity", "Calls that may be under way.", value=now.capacity)
+        yield GaugeMetricFamily("taskflow_worker_held", "Tasks claimed and not yet settled.", value=now.held)
+        yield GaugeMetricFamily("taskflow_worker_processes", "Child processes.", value=now.processes)
 
     def expose(self) -> bytes:
         """Return everything in Prometheus's text format."""

@@ -9,7 +9,6 @@ the one bad outcome stands alone and is written as a failure that says so.
 
 import asyncio
 import contextlib
-from collections import Counter as Sums
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -28,21 +27,14 @@ from taskflow.engine.dependencies.release import announce
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Finished, LogLine, Outcome, ProgressLine, TaskStore
-from taskflow.engine.worker.board import Board, Counter
+from taskflow.engine.worker.board import Board
 from taskflow.engine.worker.progress import ProgressBuffer
+from taskflow.engine.worker.tally import Tally
 
 log = get_logger(__name__)
 
 NOTHING = Finished(set(), [])
 CONNECTION_LOST = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
-_COUNTERS = {
-    TaskStatus.COMPLETED: Counter.COMPLETED,
-    TaskStatus.FAILED: Counter.FAILED,
-    TaskStatus.SCHEDULED: Counter.RETRIED,
-    TaskStatus.TIMEOUT: Counter.TIMED_OUT,
-    TaskStatus.CANCELLED: Counter.CANCELLED,
-    TaskStatus.PENDING: Counter.RELEASED,
-}
 
 
 class Announcement(NamedTuple):
@@ -229,16 +221,12 @@ class Publisher:
         return await self._flush([outcome], [])
 
     def _count(self, outcomes: Sequence[Outcome], stale: set[UUID]) -> None:
-        sums: Sums[Counter] = Sums()
-        for outcome in outcomes:
-            if outcome.lease.task_id in stale:
-                sums[Counter.STALE] += 1
-            elif outcome.crashes:
-                sums[Counter.CRASHED] += 1
-            else:
-                sums[_COUNTERS[outcome.status]] += 1
-        for counter, by in sums.items():
+        tally = Tally.of(outcomes, stale)
+        for (task_name, counter), by in tally.ends.items():
             self._board.count(counter, by)
+            self._board.tally(task_name, counter, by)
+        for task_name, seconds in tally.seconds.items():
+            self._board.tally_seconds(task_name, seconds)
 
     async def _announce(self) -> None:
         """Tell Redis after the commit, in order; while it is away, keep what is to be told."""

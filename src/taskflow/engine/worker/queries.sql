@@ -6,7 +6,7 @@ INSERT INTO workers (worker_id, hostname, status, capacity, queues, metadata) VA
 -- name: beat
 -- Answers what the node is wanted to do; nothing when it has been declared dead (its tasks are somebody else's now).
 UPDATE workers
-SET last_heartbeat = now(), status = $2, current_load = $3, metadata = $4
+SET last_heartbeat = now(), status = $2, current_load = $3, metadata = $4, capacity = $5
 WHERE worker_id = $1 AND status <> 'DEAD'
 RETURNING wanted;
 

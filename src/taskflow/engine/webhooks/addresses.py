@@ -1,0 +1,109 @@
+"""Where webhooks may go: the guard against requests into the house (SSRF).
+
+A name is looked up once. Every address it has must be global, or in a network that the operator allows; then the
+connection goes to one of these addresses, so that a second lookup cannot lead elsewhere. Plain http goes only to
+allowed networks. Addresses that carry another one (IPv4 in IPv6, NAT64, 6to4) are judged by that.
+"""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from urllib.parse import urlsplit
+
+from taskflow.base.errors import InvalidInputError
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+MAX_URL_CHARS = 2_000
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_PORTS = {"http": 80, "https": 443}
+
+
+class InvalidWebhookUrlError(InvalidInputError):
+    """A webhook cannot go to this address."""
+
+    code = "invalid_webhook_url"
+
+
+class Target:
+    """A URL taken apart and checked: scheme, host, port, and the path with its query."""
+
+    __slots__ = ("host", "path", "port", "scheme", "url")
+
+    def __init__(self, url: str) -> None:
+        """Take `url` apart.
+
+        Raises:
+            InvalidWebhookUrlError: it is no http address, names a user, or is too long.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise InvalidWebhookUrlError(f"This is no address: {error}.", field="url") from error
+        if parts.scheme not in _PORTS or not host:
+            raise InvalidWebhookUrlError("A webhook's address begins with https:// and a host.", field="url")
+        if "@" in parts.netloc:
+            raise InvalidWebhookUrlError("A webhook's address names no user and no password.", field="url")
+        if len(url) > MAX_URL_CHARS or not url.isascii() or any(char <= " " for char in url):
+            raise InvalidWebhookUrlError(
+                f"A webhook's address has at most {MAX_URL_CHARS:,} ASCII characters and no spaces.", field="url"
+            )
+        self.url = url
+        self.scheme = parts.scheme
+        self.host = host
+        self.port = port if port is not None else _PORTS[parts.scheme]
+        self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+class AddressGuard:
+    """Looks names up and judges what comes of it."""
+
+    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+        """`allowed`: networks inside that may be reached."""
+        self._allowed = tuple(allowed)
+
+    async def find(self, target: Target) -> list[str]:
+        """Return the addresses of a target, every one of which may be reached.
+
+        Raises:
+            InvalidWebhookUrlError: one may not, or there is none.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise InvalidWebhookUrlError(f"The name {target.host!r} cannot be looked up.", field="url") from error
+        addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+        for text in addresses:
+            if not self.may_reach(ip_address(text), plain=target.scheme == "http"):
+                reason = (
+                    "http:// goes only to networks in it" if target.scheme == "http" else "it is not a global address"
+                )
+                raise InvalidWebhookUrlError(
+                    f"{target.host} is {text}, which is not in TASKFLOW_WEBHOOK_ALLOW_NETWORKS, and {reason}.",
+                    field="url",
+                )
+        return addresses
+
+    def may_reach(self, address: Address, *, plain: bool) -> bool:
+        """Tell whether a connection to an address is allowed; `plain`: without TLS."""
+        inner = _inner(address)
+        if any(inner.version == network.version and inner in network for network in self._allowed):
+            return True
+        return not plain and inner.is_global and not inner.is_multicast and not inner.is_reserved
+
+
+def _inner(address: Address) -> Address:
+    """Return the address that another one stands for."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if any(address in network for network in _NAT64):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
