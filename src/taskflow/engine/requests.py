@@ -13,6 +13,8 @@ from taskflow.engine.states import Priority, TaskStatus
 
 R = TypeVar("R")
 
+_HOLDERS = frozenset({ResultOf, list, tuple})  # what an argument is that may be, or hold, results of parents
+
 COPY_COLUMNS = (
     "task_id", "task_name", "queue", "dispatch_key", "priority", "status", "max_retries", "timeout_seconds",
     "scheduled_at", "due_at", "parent_task_id", "created_by", "task_args", "task_kwargs",
@@ -117,8 +119,19 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         InvalidInputError: the queue cannot be called so.
         InvalidDependencyError: the policies of its parents make no sense.
     """
-    args, kwargs, results = _arguments(request, task)
-    task = task or registry.find(request.task_name)
+    definition = task or registry.find(request.task_name)
+    args, kwargs = list(request.args), request.kwargs or {}
+    results: dict[str, list[ResultOf] | ResultOf] = {}
+    if not _HOLDERS.isdisjoint(map(type, (*args, *kwargs.values()))):
+        args, kwargs, results = _part(definition, args, kwargs)
+    if definition is not None:
+        if results:
+            checked = definition.validate_some(definition.named(args, kwargs), results)
+        else:
+            checked = definition.validate(args, kwargs)
+        if task is not None:
+            args, kwargs = [], checked
+    task = definition
     parents = edges_of(request.after, results) if request.after or results else ()
     return TaskRow(
         task_id=request.task_id or uuid7(),
@@ -138,21 +151,13 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
     )
 
 
-def _arguments(
-    request: Request, task: Task[..., Any] | None
+def _part(
+    definition: Task[..., Any] | None, args: list[Any], kwargs: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any], dict[str, list[ResultOf] | ResultOf]]:
-    """Return checked arguments, by position and by name, and those that results of parents will be."""
-    definition = task or registry.find(request.task_name)
-    args, (kwargs, results) = list(request.args), split_results(request.kwargs or {})
-    if definition is None:
-        return args, kwargs, results
-    if any(map(is_result, args)):  # results may come by position
-        args, (kwargs, results) = [], split_results(definition.named(args, request.kwargs))
-    if results:
-        checked = definition.validate_some(definition.named(args, kwargs), results.keys())
-    else:
-        checked = definition.validate(args, kwargs)
-    return ([], checked, results) if task is not None else (args, kwargs, results)
+    """Part the arguments that are results of parents from the others; by position, they need a definition."""
+    if definition is not None and any(map(is_result, args)):
+        args, kwargs = [], definition.named(args, kwargs)
+    return args, *split_results(kwargs)
 
 
 def _first(value: int | None, default: int) -> int:
