@@ -20,6 +20,8 @@ from taskflow.engine.states import Priority, TaskStatus
 
 R = TypeVar("R")
 
+_HOLDERS = frozenset({ResultOf, list, tuple})  # what an argument is that may be, or hold, results of parents
+
 COPY_COLUMNS = (
     "task_id", "task_name", "queue", "dispatch_key", "priority", "status", "max_retries", "timeout_seconds",
     "scheduled_at", "due_at", "parent_task_id", "created_by", "task_args", "task_kwargs",
@@ -209,15 +211,16 @@ class _Arguments(NamedTuple):
 
 
 def _arguments(request: Request, task: Task[..., Any] | None) -> _Arguments:
-    args, (kwargs, results) = list(request.args), split_results(request.kwargs or {})
     definition = task or registry.find(request.task_name)
+    args, kwargs = list(request.args), request.kwargs or {}
+    results: dict[str, list[ResultOf] | ResultOf] = {}
+    if not _HOLDERS.isdisjoint(map(type, (*args, *kwargs.values()))):
+        args, kwargs, results = _part(definition, args, kwargs)
     if definition is None:
         return _Arguments(args, kwargs, results, kwargs, request.payload_version)
     version = definition.version if task is not None else request.payload_version or definition.version
     if version > definition.version or parts_of(kwargs) is not None:  # a worker can tell
         return _Arguments(args, kwargs, results, kwargs, version)
-    if any(map(is_result, args)):  # results may come by position
-        args, (kwargs, results) = [], split_results(definition.named(args, request.kwargs))
     if not results:
         checked = definition.read(args, kwargs, version)
     elif version == definition.version:
@@ -256,6 +259,15 @@ def _check_expiry(row: TaskRow) -> None:
     )  # fmt: skip
     if late:
         raise InvalidInputError("It would expire before it is due: let it expire later, or run earlier.")
+
+
+def _part(
+    definition: Task[..., Any] | None, args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any], dict[str, list[ResultOf] | ResultOf]]:
+    """Part the arguments that are results of parents from the others; by position, they need a definition."""
+    if definition is not None and any(map(is_result, args)):
+        args, kwargs = [], definition.named(args, kwargs)
+    return args, *split_results(kwargs)
 
 
 def _first(value: int | None, default: int) -> int:

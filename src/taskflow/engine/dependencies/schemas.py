@@ -48,7 +48,7 @@ class NewGraph(Body):
     """Tasks that wait for each other, all or none."""
 
     tasks: list[GraphTask] = Field(min_length=1, max_length=MAX_GRAPH, fail_fast=True)
-    groups: list[GraphGroup] = Field(default_factory=list, max_length=MAX_GRAPH, fail_fast=True)
+    groups: list[GraphGroup] = Field(default_factory=list, max_length=1_000, fail_fast=True)
 
 
 class GraphCreated(BaseModel):
