@@ -188,6 +188,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/autoscaling": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Autoscaling
+         * @description Tell how many workers are wanted: from depth, age and measured durations; 0 for an empty queue.
+         */
+        get: operations["get_autoscaling"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/campaigns": {
         parameters: {
             query?: never;
@@ -441,12 +461,16 @@ export interface paths {
         };
         /**
          * Get Dead Letter
-         * @description Get a dead letter.
+         * @description Get a dead letter with the attempts of its task.
          */
         get: operations["get_dead_letter"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Purge Dead Letter
+         * @description Delete a dead letter; its task stays as it is.
+         */
+        delete: operations["purge_dead_letter"];
         options?: never;
         head?: never;
         patch?: never;
@@ -463,9 +487,93 @@ export interface paths {
         put?: never;
         /**
          * Requeue Dead Letter
-         * @description Start over the task of a dead letter.
+         * @description Start over the task of a dead letter; with changes, as another task that the letter is linked to.
          */
         post: operations["requeue_dead_letter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dead Letter Groups
+         * @description List what breaks tasks: letters grouped by task name, error class and place, the newest group first.
+         */
+        get: operations["list_dead_letter_groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dead Letter Policies
+         * @description List retry policies by task name.
+         */
+        get: operations["list_dead_letter_policies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/policies/{task_name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put Dead Letter Policy
+         * @description Let the tasks of a name leave the dead letters by themselves, also those that are there already.
+         */
+        put: operations["put_dead_letter_policy"];
+        post?: never;
+        /**
+         * Delete Dead Letter Policy
+         * @description Let the tasks of a name stay with the dead letters.
+         */
+        delete: operations["delete_dead_letter_policy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dead-letters/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Purge Dead Letters
+         * @description Delete all dead letters that match; their tasks stay as they are.
+         */
+        post: operations["purge_dead_letters"];
         delete?: never;
         options?: never;
         head?: never;
@@ -483,9 +591,29 @@ export interface paths {
         put?: never;
         /**
          * Requeue Dead Letters
-         * @description Start over the tasks of many dead letters.
+         * @description Start over the tasks of all dead letters that match and that nobody has requeued.
          */
         post: operations["requeue_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream Events
+         * @description Stream live events as server-sent events: see `taskflow.api.websocket.server_sent` for the messages.
+         */
+        get: operations["stream_events"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1028,6 +1156,138 @@ export interface paths {
         patch: operations["update_user"];
         trace?: never;
     };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhooks
+         * @description List webhooks, newest first.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Create Webhook
+         * @description Make a webhook; its secret is in this answer and nowhere else.
+         */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Webhook
+         * @description Get a webhook.
+         */
+        get: operations["get_webhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Webhook
+         * @description Delete a webhook and the list of what it delivered; what is under way is not sent any more.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Webhook
+         * @description Change a webhook, disable it or let it begin anew.
+         */
+        patch: operations["update_webhook"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Deliveries
+         * @description List what a webhook delivers, newest first.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replay Delivery
+         * @description Deliver a message again, under its old id.
+         */
+        post: operations["replay_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Webhook Secret
+         * @description Give a webhook a new secret; for a day the old one signs beside it.
+         */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Webhook
+         * @description Send a message of type `webhook.test`.
+         */
+        post: operations["test_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workers": {
         parameters: {
             query?: never;
@@ -1231,6 +1491,25 @@ export interface components {
             target_type: string | null;
         };
         /**
+         * Autoscaling
+         * @description What the chosen queues want together, and each of them.
+         */
+        Autoscaling: {
+            /** Desired Slots */
+            desired_slots: number;
+            /**
+             * Desired Workers
+             * @description 0 when nothing waits or runs.
+             */
+            desired_workers: number;
+            /** Queues */
+            queues: components["schemas"]["QueueDemand"][];
+            /** Slots Per Worker */
+            slots_per_worker: number;
+            /** Target Seconds */
+            target_seconds: number;
+        };
+        /**
          * Backfill
          * @description The instants to make up for, both ends included.
          */
@@ -1352,27 +1631,185 @@ export interface components {
             cancelled: number;
         };
         /**
-         * DeadLetterOut
-         * @description A task that was given up.
+         * DeadLetterDetail
+         * @description A dead letter with the attempts of its task.
          */
-        DeadLetterOut: {
+        DeadLetterDetail: {
+            /**
+             * Auto Retries
+             * @description How often a retry policy had requeued the task before this letter; null when no policy has looked.
+             */
+            auto_retries: number | null;
             /**
              * Dlq Id
              * Format: uuid
              */
             dlq_id: string;
+            /**
+             * Error Class
+             * @description `TimeLimit` and `Crash` are ours; empty when no error has a name.
+             */
+            error_class: string;
+            /**
+             * Error Place
+             * @description File and function of the last frame of the task's own code; else the reason without its ids.
+             */
+            error_place: string;
+            /** Executions */
+            executions: components["schemas"]["ExecutionOut"][];
             /** Failure Reason */
             failure_reason: string;
+            /**
+             * Fingerprint
+             * @description The same for all letters of this task name, error class and place.
+             */
+            fingerprint: string;
             /**
              * Moved At
              * Format: date-time
              */
             moved_at: string;
+            /** Queue */
+            queue: string | null;
+            /**
+             * Requeue Cause
+             * @description By hand, by hand with changes, or by the task's retry policy.
+             */
+            requeue_cause: ("hand" | "edit" | "policy") | null;
             /** Requeued At */
             requeued_at: string | null;
+            /**
+             * Requeued Task Id
+             * @description The same task, or the one that an edited letter became.
+             */
+            requeued_task_id: string | null;
+            /**
+             * Retry At
+             * @description When a retry policy will requeue it.
+             */
+            retry_at: string | null;
             /** Stack Trace */
             stack_trace: string | null;
-            /** Task Data */
+            /**
+             * Task Data
+             * @description The whole row of the task, as it was then.
+             */
+            task_data: unknown;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Task Name */
+            task_name: string;
+            /** @description What the task is now; null when its row has been pruned. */
+            task_status: components["schemas"]["TaskStatus"] | null;
+            /** Total Attempts */
+            total_attempts: number;
+        };
+        /**
+         * DeadLetterGroup
+         * @description Letters that one cause broke.
+         */
+        DeadLetterGroup: {
+            /** Error Class */
+            error_class: string;
+            /** Error Place */
+            error_place: string;
+            /**
+             * Failure Reason
+             * @description Of the newest letter.
+             */
+            failure_reason: string;
+            /** Fingerprint */
+            fingerprint: string;
+            /**
+             * First At
+             * Format: date-time
+             */
+            first_at: string;
+            /**
+             * Last At
+             * Format: date-time
+             */
+            last_at: string;
+            /** Letters */
+            letters: number;
+            /**
+             * Newest Dlq Id
+             * Format: uuid
+             */
+            newest_dlq_id: string;
+            /** Task Name */
+            task_name: string;
+            /**
+             * Waiting
+             * @description Those that nobody has requeued.
+             */
+            waiting: number;
+        };
+        /**
+         * DeadLetterOut
+         * @description A task that was given up.
+         */
+        DeadLetterOut: {
+            /**
+             * Auto Retries
+             * @description How often a retry policy had requeued the task before this letter; null when no policy has looked.
+             */
+            auto_retries: number | null;
+            /**
+             * Dlq Id
+             * Format: uuid
+             */
+            dlq_id: string;
+            /**
+             * Error Class
+             * @description `TimeLimit` and `Crash` are ours; empty when no error has a name.
+             */
+            error_class: string;
+            /**
+             * Error Place
+             * @description File and function of the last frame of the task's own code; else the reason without its ids.
+             */
+            error_place: string;
+            /** Failure Reason */
+            failure_reason: string;
+            /**
+             * Fingerprint
+             * @description The same for all letters of this task name, error class and place.
+             */
+            fingerprint: string;
+            /**
+             * Moved At
+             * Format: date-time
+             */
+            moved_at: string;
+            /** Queue */
+            queue: string | null;
+            /**
+             * Requeue Cause
+             * @description By hand, by hand with changes, or by the task's retry policy.
+             */
+            requeue_cause: ("hand" | "edit" | "policy") | null;
+            /** Requeued At */
+            requeued_at: string | null;
+            /**
+             * Requeued Task Id
+             * @description The same task, or the one that an edited letter became.
+             */
+            requeued_task_id: string | null;
+            /**
+             * Retry At
+             * @description When a retry policy will requeue it.
+             */
+            retry_at: string | null;
+            /** Stack Trace */
+            stack_trace: string | null;
+            /**
+             * Task Data
+             * @description The whole row of the task, as it was then.
+             */
             task_data: unknown;
             /**
              * Task Id
@@ -1383,6 +1820,77 @@ export interface components {
             task_name: string;
             /** Total Attempts */
             total_attempts: number;
+        };
+        /**
+         * DeadLetterSelection
+         * @description Which dead letters: those that match everything given. Whoever gives nothing has to say that they mean all.
+         */
+        DeadLetterSelection: {
+            /**
+             * All
+             * @description Must be true when nothing else is given.
+             * @default false
+             */
+            all: boolean;
+            /** Dlq Ids */
+            dlq_ids?: string[] | null;
+            /** Fingerprint */
+            fingerprint?: string | null;
+            /** Moved After */
+            moved_after?: string | null;
+            /** Moved Before */
+            moved_before?: string | null;
+            /** Queue */
+            queue?: string | null;
+            /** Task Name */
+            task_name?: string | null;
+            /**
+             * Text
+             * @description Occurs in the reason, the traceback or the arguments.
+             */
+            text?: string | null;
+        };
+        /**
+         * DeliveryOut
+         * @description A message, and how far it is.
+         */
+        DeliveryOut: {
+            /** Attempts */
+            attempts: number;
+            /** Data */
+            data: unknown;
+            /** Delivered At */
+            delivered_at: string | null;
+            /**
+             * Delivery Id
+             * Format: uuid
+             * @description The message's `webhook-id` is this behind `msg_`.
+             */
+            delivery_id: string;
+            /**
+             * Error
+             * @description Why the last attempt failed.
+             */
+            error: string | null;
+            /** Event */
+            event: components["schemas"]["WebhookEvent"] | "webhook.test";
+            /**
+             * Occurred At
+             * Format: date-time
+             */
+            occurred_at: string;
+            /**
+             * Response Status
+             * @description Of the last attempt; null when nobody answered.
+             */
+            response_status: number | null;
+            /**
+             * Task Id
+             * Format: uuid
+             * @description The task that delivers it; it has the attempts.
+             */
+            task_id: string;
+            task_status: components["schemas"]["TaskStatus"] | null;
         };
         /**
          * DependencyOut
@@ -2248,6 +2756,40 @@ export interface components {
             role: components["schemas"]["Role"];
         };
         /**
+         * NewWebhook
+         * @description Who wants to hear of what.
+         */
+        NewWebhook: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Events
+             * @description Empty: every event.
+             * @default []
+             */
+            events: components["schemas"]["WebhookEvent"][];
+            /**
+             * Queues
+             * @description Empty: every queue.
+             * @default []
+             */
+            queues: string[];
+            /**
+             * Task Names
+             * @description Empty: every task.
+             * @default []
+             */
+            task_names: string[];
+            /**
+             * Url
+             * @example https://hooks.example.com/taskflow
+             */
+            url: string;
+        };
+        /**
          * NodeOut
          * @description A task of a graph.
          */
@@ -2316,10 +2858,30 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[DeadLetterGroup] */
+        Page_DeadLetterGroup_: {
+            /** Items */
+            items: components["schemas"]["DeadLetterGroup"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[DeadLetterOut] */
         Page_DeadLetterOut_: {
             /** Items */
             items: components["schemas"]["DeadLetterOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[DeliveryOut] */
+        Page_DeliveryOut_: {
+            /** Items */
+            items: components["schemas"]["DeliveryOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -2366,6 +2928,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[PolicyOut] */
+        Page_PolicyOut_: {
+            /** Items */
+            items: components["schemas"]["PolicyOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[RecipientOut] */
         Page_RecipientOut_: {
             /** Items */
@@ -2400,6 +2972,16 @@ export interface components {
         Page_UserOut_: {
             /** Items */
             items: components["schemas"]["UserOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[WebhookOut] */
+        Page_WebhookOut_: {
+            /** Items */
+            items: components["schemas"]["WebhookOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -2452,6 +3034,63 @@ export interface components {
              * Format: password
              */
             new_password: string;
+        };
+        /**
+         * PolicyIn
+         * @description When the tasks of a name leave the dead letters by themselves.
+         */
+        PolicyIn: {
+            /**
+             * Backoff
+             * @description Each delay is so many times the last one.
+             * @default 2
+             */
+            backoff: number;
+            /**
+             * Delay Seconds
+             * @description From the letter to the first of them.
+             * @default 60
+             */
+            delay_seconds: number;
+            /**
+             * Max Delay Seconds
+             * @default 86400
+             */
+            max_delay_seconds: number;
+            /**
+             * Max Retries
+             * @description How often at most, for one task.
+             * @default 3
+             */
+            max_retries: number;
+        };
+        /**
+         * PolicyOut
+         * @description A retry policy.
+         */
+        PolicyOut: {
+            /** Backoff */
+            backoff: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Delay Seconds */
+            delay_seconds: number;
+            /** Max Delay Seconds */
+            max_delay_seconds: number;
+            /** Max Retries */
+            max_retries: number;
+            /** Task Name */
+            task_name: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * PreviewIn
@@ -2583,10 +3222,99 @@ export interface components {
             uncertain: number;
         };
         /**
+         * Purged
+         * @description How many dead letters are gone.
+         */
+        Purged: {
+            /** Purged */
+            purged: number;
+        };
+        /**
+         * PurgeSelection
+         * @description Which dead letters to delete; `requeued` alone is enough to name some.
+         */
+        PurgeSelection: {
+            /**
+             * All
+             * @description Must be true when nothing else is given.
+             * @default false
+             */
+            all: boolean;
+            /** Dlq Ids */
+            dlq_ids?: string[] | null;
+            /** Fingerprint */
+            fingerprint?: string | null;
+            /** Moved After */
+            moved_after?: string | null;
+            /** Moved Before */
+            moved_before?: string | null;
+            /** Queue */
+            queue?: string | null;
+            /**
+             * Requeued
+             * @description Only those that were requeued, or only the others.
+             */
+            requeued?: boolean | null;
+            /** Task Name */
+            task_name?: string | null;
+            /**
+             * Text
+             * @description Occurs in the reason, the traceback or the arguments.
+             */
+            text?: string | null;
+        };
+        /**
+         * QueueDemand
+         * @description What a queue wants.
+         */
+        QueueDemand: {
+            /**
+             * Desired Slots
+             * @description How many tasks should run at a time.
+             */
+            desired_slots: number;
+            /** Desired Workers */
+            desired_workers: number;
+            /**
+             * Is Measured
+             * @description False: no attempt is known, so a second is assumed.
+             */
+            is_measured: boolean;
+            /**
+             * Oldest Seconds
+             * @description How long the oldest of the ready ones has waited.
+             */
+            oldest_seconds: number | null;
+            /** Queue */
+            queue: string;
+            /**
+             * Ready
+             * @description PENDING tasks.
+             */
+            ready: number;
+            /** Running */
+            running: number;
+            /**
+             * Task Seconds
+             * @description Mean of the newest attempts.
+             */
+            task_seconds: number;
+        };
+        /**
          * QueueStats
          * @description One queue.
          */
         QueueStats: {
+            /**
+             * Completed Per Second
+             * @description Over the last minute.
+             */
+            completed_per_second: number;
+            /**
+             * Oldest Seconds
+             * @description How long the oldest PENDING task has waited.
+             */
+            oldest_seconds: number | null;
             /** Queue */
             queue: string;
             /**
@@ -2695,16 +3423,6 @@ export interface components {
         Requeued: {
             /** Requeued */
             requeued: number;
-        };
-        /**
-         * RequeueFilter
-         * @description Which dead letters to requeue; without either, all that nobody has requeued.
-         */
-        RequeueFilter: {
-            /** Dlq Ids */
-            dlq_ids?: string[] | null;
-            /** Task Name */
-            task_name?: string | null;
         };
         /**
          * Resolve
@@ -3165,6 +3883,34 @@ export interface components {
             worker_id: string | null;
         };
         /**
+         * TaskEdit
+         * @description What to change in a task before it starts over; what is left out stays as it was.
+         */
+        TaskEdit: {
+            /**
+             * Args
+             * @description Replaces both `args` and `kwargs`.
+             */
+            args?: {
+                [key: string]: unknown;
+            } | unknown[] | null;
+            /**
+             * Kwargs
+             * @description Keyword arguments beside a list of positional ones.
+             */
+            kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /** Max Retries */
+            max_retries?: number | null;
+            /** Priority */
+            priority?: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | number | null;
+            /** Queue */
+            queue?: string | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+        };
+        /**
          * TaskOut
          * @description A task.
          */
@@ -3385,6 +4131,132 @@ export interface components {
              * Format: uuid
              */
             user_id: string;
+        };
+        /**
+         * WebhookChange
+         * @description What to change; members that are left out or null stay.
+         */
+        WebhookChange: {
+            /** Description */
+            description?: string | null;
+            /**
+             * Enabled
+             * @description true also forgets the failures so far.
+             */
+            enabled?: boolean | null;
+            /** Events */
+            events?: components["schemas"]["WebhookEvent"][] | null;
+            /** Queues */
+            queues?: string[] | null;
+            /** Task Names */
+            task_names?: string[] | null;
+            /** Url */
+            url?: string | null;
+        };
+        /**
+         * WebhookEvent
+         * @description An end of a task.
+         * @enum {string}
+         */
+        WebhookEvent: "task.completed" | "task.failed" | "task.timed_out" | "task.cancelled";
+        /**
+         * WebhookOut
+         * @description A webhook.
+         */
+        WebhookOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string;
+            /** Disabled At */
+            disabled_at: string | null;
+            /** Disabled Reason */
+            disabled_reason: string | null;
+            /** Events */
+            events: components["schemas"]["WebhookEvent"][];
+            /**
+             * Failures
+             * @description Attempts that failed since the last one that did not.
+             */
+            failures: number;
+            /**
+             * Previous Secret Until
+             * @description Until then the replaced secret signs too.
+             */
+            previous_secret_until: string | null;
+            /** Queues */
+            queues: string[];
+            /** Task Names */
+            task_names: string[];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
+            /**
+             * Webhook Id
+             * Format: uuid
+             */
+            webhook_id: string;
+        };
+        /**
+         * WebhookSecret
+         * @description A webhook with its secret, which is shown this once.
+         */
+        WebhookSecret: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string;
+            /** Disabled At */
+            disabled_at: string | null;
+            /** Disabled Reason */
+            disabled_reason: string | null;
+            /** Events */
+            events: components["schemas"]["WebhookEvent"][];
+            /**
+             * Failures
+             * @description Attempts that failed since the last one that did not.
+             */
+            failures: number;
+            /**
+             * Previous Secret Until
+             * @description Until then the replaced secret signs too.
+             */
+            previous_secret_until: string | null;
+            /** Queues */
+            queues: string[];
+            /**
+             * Secret
+             * @example whsec_…
+             */
+            secret: string;
+            /** Task Names */
+            task_names: string[];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
+            /**
+             * Webhook Id
+             * Format: uuid
+             */
+            webhook_id: string;
         };
         /**
          * WorkerOut
@@ -3761,6 +4633,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_autoscaling: {
+        parameters: {
+            query?: {
+                /** @description Only this queue; repeat it for several. */
+                queue?: string[] | null;
+                /** @description Tasks that one worker runs at a time; that of the present ones by default. */
+                slots_per_worker?: number | null;
+                /** @description Within which what waits should be worked off. */
+                target_seconds?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Autoscaling"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -4243,9 +5151,18 @@ export interface operations {
             query?: {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description Of a group. */
+                fingerprint?: string | null;
                 /** @description Most items of the page. */
                 limit?: number;
+                moved_after?: string | null;
+                moved_before?: string | null;
+                queue?: string | null;
+                /** @description Only those that were, or only the others. */
+                requeued?: boolean | null;
                 task_name?: string | null;
+                /** @description Occurs in the reason, the traceback or the arguments. */
+                text?: string | null;
             };
             header?: never;
             path?: never;
@@ -4290,8 +5207,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DeadLetterOut"];
+                    "application/json": components["schemas"]["DeadLetterDetail"];
                 };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purge_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dlq_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -4313,7 +5259,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TaskEdit"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -4322,6 +5272,183 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetterOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dead_letter_groups: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Of a group. */
+                fingerprint?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                moved_after?: string | null;
+                moved_before?: string | null;
+                queue?: string | null;
+                /** @description Only those that were, or only the others. */
+                requeued?: boolean | null;
+                task_name?: string | null;
+                /** @description Occurs in the reason, the traceback or the arguments. */
+                text?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeadLetterGroup_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dead_letter_policies: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_PolicyOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_dead_letter_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the task. */
+                task_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_dead_letter_policy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The name of the task. */
+                task_name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purge_dead_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PurgeSelection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Purged"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -4344,7 +5471,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RequeueFilter"];
+                "application/json": components["schemas"]["DeadLetterSelection"];
             };
         };
         responses: {
@@ -4355,6 +5482,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Requeued"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_events: {
+        parameters: {
+            query: {
+                /** @description tasks, task:<id>, campaigns, campaign:<id> or workers; repeat it for several. */
+                topic: string[];
+            };
+            header?: {
+                /** @description Of the last event received: go on behind it. */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -5484,6 +6646,300 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Only those that were, or only the others. */
+                delivered?: boolean | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                delivery_id: string;
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
