@@ -5,6 +5,7 @@ from uuid import UUID
 
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.dispatch import Settled
 from taskflow.db.pool import Database
 from taskflow.engine.coordinator.duty import DutyContext, RuleSource
 from taskflow.engine.coordinator.election import Election
@@ -71,4 +72,4 @@ async def drain(broker: RedisBroker, *, relay: tuple[Relay, DutyContext] | None 
                 await relay[1].database.pool.execute(
                     "UPDATE tasks SET status = 'COMPLETED', completed_at = now() WHERE task_id = ANY($1::uuid[])", ids
                 )
-            await broker.redis.zrem(broker.keys.running(key), *ids)
+            await broker.dispatch.settle(Settled(key, task_id, "") for task_id in ids)

@@ -5,6 +5,7 @@ Enqueueing is an INSERT. `enqueue` runs it in a transaction of its own and puts 
 the handle once it has committed, or leave it to the relay, which finds it within a second.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, ParamSpec, TypeVar
@@ -19,6 +20,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.definition import InvalidTaskArgumentsError, Task
+from taskflow.engine.queues.terms import QueueBook
 from taskflow.engine.requests import COPY_COLUMNS, Request, TaskHandle, TaskRow, prepare
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
@@ -42,10 +44,11 @@ class TaskNotFoundError(NotFoundError):
 class Engine:
     """The engine as an application sees it."""
 
-    def __init__(self, database: Database, broker: RedisBroker) -> None:
-        """Use the pools and the broker of this process."""
+    def __init__(self, database: Database, broker: RedisBroker, book: QueueBook | None = None) -> None:
+        """Use the pools and the broker of this process; `book`: what it knows of queues, when engines share that."""
         self._database = database
         self._broker = broker
+        self._book = book or QueueBook()
         self.schedules = ScheduleService(database, broker)
 
     async def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:
@@ -74,11 +77,12 @@ class Engine:
         self, connection: Connection, task: Task[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> TaskHandle[R]:
         """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        return await self._insert(connection, prepare(_request(task, args, kwargs), task))
+        terms = await self._book.refresh(connection)
+        return await self._insert(connection, prepare(_request(task, args, kwargs), task, terms=terms))
 
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""
-        entries = [Entry(h.queue, h.priority, str(h.task_id)) for h in handles if h.status is TaskStatus.PENDING]
+        entries = [Entry(h.line, h.priority, str(h.task_id)) for h in handles if h.status is TaskStatus.PENDING]
         try:
             await self._broker.dispatch.push(entries)
         except (RedisError, OSError) as error:
@@ -90,7 +94,7 @@ class Engine:
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         """
-        row = prepare(request, _definition)
+        row = prepare(request, _definition, terms=await self._book.refresh(self._database.pool))
         async with self._database.pool.acquire() as connection:
             if request.task_id is not None:
                 handle = await self._insert_once(connection, row)
@@ -111,17 +115,19 @@ class Engine:
         Raises:
             InvalidTaskArgumentsError: the arguments of one of them do not fit; none is enqueued.
         """
+        terms = await self._book.refresh(self._database.pool)
         rows = []
         for index, request in enumerate(requests):
             try:
-                rows.append(prepare(request))
+                rows.append(prepare(request, terms=terms))
             except InvalidTaskArgumentsError as error:
                 raise InvalidTaskArgumentsError(f"tasks[{index}]: {error}", **error.context, index=index) from error
         return await self._copy(rows)
 
     async def enqueue_many(self, task: Task[P, R], calls: Iterable[dict[str, Any]]) -> list[TaskHandle[R]]:
         """Enqueue one task many times, each with the keyword arguments of a dict of `calls`: one COPY, all or none."""
-        return await self._copy([prepare(_request(task, (), call), task) for call in calls])
+        terms = await self._book.refresh(self._database.pool)
+        return await self._copy([prepare(_request(task, (), call), task, terms=terms) for call in calls])
 
     async def cancel(self, task_id: UUID) -> TaskStatus:
         """Cancel a task that waits, or ask its worker to cancel it while it runs; return its status now.
@@ -160,9 +166,14 @@ class Engine:
     async def _request_cancel(self, task_ids: Sequence[UUID]) -> list[asyncpg.Record]:
         rows = await self._database.pool.fetch(sql.request_cancel, sorted(task_ids))
         waited = [row for row in rows if row["status"] == TaskStatus.CANCELLED]
+        lines: defaultdict[str, list[str]] = defaultdict(list)
+        for row in waited:
+            lines[row["dispatch_key"]].append(str(row["task_id"]))
         try:
+            for key, ids in lines.items():
+                await self._broker.dispatch.remove(key, ids)
             await self._broker.dispatch.settle(
-                Settled(row["dispatch_key"], str(row["task_id"]), "CANCELLED") for row in waited
+                Settled(key, task_id, "CANCELLED") for key, ids in lines.items() for task_id in ids
             )
             for row in rows:
                 if row["status"] != TaskStatus.CANCELLED:
@@ -187,7 +198,7 @@ class Engine:
                 return TaskHandle(holder, TaskStatus(status or "PENDING"), row.queue, row.priority, is_new=False)
         await connection.execute(
             sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
-            row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay,
+            row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay, row.dispatch_key,
         )  # fmt: skip
         return row.handle()
 

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from taskflow.base.errors import ConfigurationError, InvalidInputError, NotFoundError
+from taskflow.engine.limits.models import TaskLimits
 from taskflow.engine.states import Priority
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
+_TERMS = frozenset({"priority", "max_retries", "timeout"})
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -89,6 +91,8 @@ class Task(Generic[P, R]):
     delay: float | None = None
     idempotency_key: str | None = None
     is_async: bool = True
+    limits: TaskLimits | None = None
+    said: frozenset[str] = frozenset()  # which of priority, max_retries and timeout it was given: the rest is the queue's
     _arguments: "_Arguments | None" = field(default=None, repr=False, compare=False)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R] | R:
@@ -124,7 +128,7 @@ class Task(Generic[P, R]):
             changes["max_retries"] = max_retries
         if timeout is not None:
             changes["timeout"] = timeout
-        return replace(self, **changes)
+        return replace(self, said=self.said | (changes.keys() & _TERMS), **changes)
 
     def validate(self, args: Any, kwargs: Any) -> dict[str, Any]:
         """Return every argument by name, converted to its annotated type.
@@ -242,6 +246,9 @@ def task(
     max_retries: int = ...,
     timeout: int = ...,
     aliases: tuple[str, ...] = ...,
+    concurrency: int | None = ...,
+    rate: str | None = ...,
+    concurrency_key: Callable[..., object] | None = ...,
 ) -> "_Decorator": ...
 @overload
 def task(
@@ -252,6 +259,9 @@ def task(
     max_retries: int = ...,
     timeout: int = ...,
     aliases: tuple[str, ...] = ...,
+    concurrency: int | None = ...,
+    rate: str | None = ...,
+    concurrency_key: Callable[..., object] | None = ...,
     batch: int,
 ) -> "Callable[[Callable[[Batch], Awaitable[None]]], Task[..., None]]": ...
 def task(
@@ -260,10 +270,13 @@ def task(
     *,
     name: str | None = None,
     queue: str = "default",
-    priority: int | str = Priority.MEDIUM,
-    max_retries: int = 5,
-    timeout: int = 300,
+    priority: int | str | None = None,
+    max_retries: int | None = None,
+    timeout: int | None = None,
     aliases: tuple[str, ...] = (),
+    concurrency: int | None = None,
+    rate: str | None = None,
+    concurrency_key: Callable[..., object] | None = None,
     batch: int | None = None,
 ) -> Any:
     """Make a function a task.
@@ -272,10 +285,15 @@ def task(
         function: the function, when the decorator is used bare.
         name: what rows call it; the function's own name by default.
         queue: where it waits.
-        priority: 1 to 10, or CRITICAL, HIGH, MEDIUM, LOW.
-        max_retries: attempts after the first.
-        timeout: seconds an attempt may take; then it is stopped and the attempt counts as TIMEOUT.
+        priority: 1 to 10, or CRITICAL, HIGH, MEDIUM, LOW; the queue's by default, or MEDIUM.
+        max_retries: attempts after the first; the queue's by default, or 5.
+        timeout: seconds an attempt may take; then it is stopped and the attempt counts as TIMEOUT. The queue's by
+            default, or 300.
         aliases: further names that rows may use.
+        concurrency: how many of it run at a time, over all workers.
+        rate: how many of it start in a while, over all workers: `100/m`, `10/s`, `5/30s`, `1000/h`.
+        concurrency_key: makes both count for each key by itself. It is called with those arguments of the task that it
+            names (`lambda tenant_id: tenant_id`); None means that nothing limits this call.
         batch: hand the function up to so many tasks at once, as a `Batch`.
 
     Raises:
@@ -284,15 +302,18 @@ def task(
 
     def decorate(inner: Callable[..., Any]) -> Task[..., Any]:
         chosen: str = name or inner.__name__
+        given = {"priority": priority, "max_retries": max_retries, "timeout": timeout}
         definition: Task[..., Any] = Task(
             name=chosen,
             function=inner,
             queue=check_queue_name(queue),
-            priority=Priority.parse(priority),
-            max_retries=max_retries,
-            timeout=timeout,
+            priority=Priority.MEDIUM if priority is None else Priority.parse(priority),
+            max_retries=5 if max_retries is None else max_retries,
+            timeout=300 if timeout is None else timeout,
+            said=frozenset(name for name, value in given.items() if value is not None),
             batch=batch,
             is_async=inspect.iscoroutinefunction(inner),
+            limits=TaskLimits.of(chosen, inner, concurrency, rate, concurrency_key),
             _arguments=None if batch else _Arguments(chosen, inner),
         )
         registry.add(definition, *aliases)

@@ -13,6 +13,7 @@ from taskflow.base.pagination import Page
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.client import Engine
+from taskflow.engine.queues.terms import QueueBook
 from taskflow.engine.repository import EngineReader, TaskFilter
 from taskflow.engine.schemas import (
     Cancelled,
@@ -60,9 +61,11 @@ class WorkerGoneError(ConflictError):
 
 
 async def _engine(
-    database: Annotated[Database, service(Database)], broker: Annotated[RedisBroker, service(RedisBroker)]
+    database: Annotated[Database, service(Database)],
+    broker: Annotated[RedisBroker, service(RedisBroker)],
+    book: Annotated[QueueBook, service(QueueBook)],
 ) -> Engine:
-    return Engine(database, broker)
+    return Engine(database, broker, book)
 
 
 async def _reader(database: Annotated[Database, service(Database)]) -> EngineReader:

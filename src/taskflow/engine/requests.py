@@ -1,6 +1,6 @@
 """A task on its way in: what is asked for, what is inserted, what the caller gets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -8,6 +8,8 @@ from uuid import UUID
 
 from taskflow.base.ids import uuid7
 from taskflow.engine.definition import Task, check_json, check_queue_name, registry
+from taskflow.engine.limits.routing import dispatch_key
+from taskflow.engine.queues.terms import QueueTerms, admit
 from taskflow.engine.states import Priority, TaskStatus
 
 R = TypeVar("R")
@@ -27,6 +29,12 @@ class TaskHandle(Generic[R]):
     queue: str
     priority: int
     is_new: bool = True
+    dispatch_key: str | None = None  # where it stands in line, when that is only a part of its queue
+
+    @property
+    def line(self) -> str:
+        """Return the dispatch key under which it waits."""
+        return self.dispatch_key or self.queue
 
 
 class Request(NamedTuple):
@@ -55,6 +63,7 @@ class TaskRow(NamedTuple):
     task_id: UUID
     task_name: str
     queue: str
+    dispatch_key: str
     priority: int
     max_retries: int
     timeout: int
@@ -74,7 +83,7 @@ class TaskRow(NamedTuple):
     def handle(self) -> TaskHandle[Any]:
         """Return what the caller gets."""
         status = TaskStatus.SCHEDULED if self.waits else TaskStatus.PENDING
-        return TaskHandle(self.task_id, status, self.queue, self.priority)
+        return TaskHandle(self.task_id, status, self.queue, self.priority, dispatch_key=self.dispatch_key)
 
     def record(self, now: datetime | None) -> tuple[Any, ...]:
         """Return the row for a COPY of `COPY_COLUMNS`; `now` is the database's, for those that wait."""
@@ -83,35 +92,54 @@ class TaskRow(NamedTuple):
             at = now + timedelta(seconds=self.delay)
         due = at if at is None or now is None else max(at, now)
         return (
-            self.task_id, self.task_name, self.queue, self.queue, self.priority,
+            self.task_id, self.task_name, self.queue, self.dispatch_key, self.priority,
             "PENDING" if at is None else "SCHEDULED", self.max_retries, self.timeout, at, due, self.parent_task_id,
             self.created_by, self.args, self.kwargs,
         )  # fmt: skip
 
 
-def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
+def prepare(
+    request: Request, task: Task[..., Any] | None = None, *, terms: Mapping[str, QueueTerms] | None = None
+) -> TaskRow:
     """Check a request against its definition and fill in what it leaves open.
 
     With `task` its arguments are converted. Without, the definition is the one of that name, if there is one here, and
     the arguments are kept as they were given: they are JSON already, and not every type can be written as the JSON that
     it was read from (a `SecretStr` is masked). The worker converts them.
 
+    `terms`: what queues grant where neither the request nor the definition says anything.
+
     Raises:
+        QueueDrainingError: the queue takes no new tasks.
         InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         InvalidInputError: the queue cannot be called so.
+        InvalidConcurrencyKeyError: the task's concurrency key cannot be computed from the arguments.
     """
     args, kwargs = list(request.args), request.kwargs or {}
     if task is not None:
         args, kwargs = [], task.validate(args, kwargs)
+        arguments = kwargs
     elif (task := registry.find(request.task_name)) is not None:
-        task.validate(args, kwargs)
+        arguments = task.validate(args, kwargs)
+    else:
+        arguments = {}
+    queue = check_queue_name(request.queue or (task.queue if task else "default"))
+    granted = admit(terms or {}, queue)
+    said = task.said if task else frozenset[str]()
     return TaskRow(
         task_id=request.task_id or uuid7(),
         task_name=request.task_name,
-        queue=check_queue_name(request.queue or (task.queue if task else "default")),
-        priority=request.priority or (task.priority if task else Priority.MEDIUM),
-        max_retries=_first(request.max_retries, task.max_retries if task else 5),
-        timeout=_first(request.timeout_seconds, task.timeout if task else 300),
+        queue=queue,
+        dispatch_key=dispatch_key(task, queue, arguments),
+        priority=_first(
+            request.priority, task.priority if task and "priority" in said else granted.priority, Priority.MEDIUM
+        ),
+        max_retries=_first(
+            request.max_retries, task.max_retries if task and "max_retries" in said else granted.max_retries, 5
+        ),
+        timeout=_first(
+            request.timeout_seconds, task.timeout if task and "timeout" in said else granted.timeout_seconds, 300
+        ),
         scheduled_at=request.scheduled_at,
         delay=task.delay if task else None,
         parent_task_id=request.parent_task_id,
@@ -122,5 +150,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
     )
 
 
-def _first(value: int | None, default: int) -> int:
-    return default if value is None else value
+def _first(asked: int | None, granted: int | None, default: int) -> int:
+    if asked is not None:
+        return asked
+    return default if granted is None else granted

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import asyncpg
+
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
@@ -85,10 +87,35 @@ class TaskStore:
         """Use the hot pool of `database`."""
         self._pool = database.hot
 
-    async def claim(self, claim_id: UUID, worker_id: UUID, process_id: UUID, task_ids: Sequence[str]) -> list[Lease]:
-        """Claim those of `task_ids` that are PENDING. Safe to repeat with the same `claim_id`."""
-        rows = await self._pool.fetch(sql.claim, sorted(task_ids), claim_id, worker_id, process_id)
+    async def claim(
+        self,
+        claim_id: UUID,
+        worker_id: UUID,
+        process_id: UUID,
+        task_ids: Sequence[str],
+        *,
+        generation: str | None = None,
+    ) -> list[Lease]:
+        """Claim those of `task_ids` that are PENDING. Safe to repeat with the same `claim_id`.
+
+        `generation`: claim nothing unless the dispatch still lives that life, for ids whose number is limited.
+        """
+        values = (sorted(task_ids), claim_id, worker_id, process_id)
+        if generation is None:
+            rows = await self._pool.fetch(sql.claim, *values)
+        else:
+            rows = await self._pool.fetch(sql.claim_limited, *values, generation)
         return [Lease(*row) for row in rows]
+
+    async def reroute(self, leases: Sequence[tuple[Lease, str]]) -> list[asyncpg.Record]:
+        """Hand leases back, each to wait under another dispatch key; return what became of them."""
+        ordered = sorted(leases, key=lambda pair: pair[0].task_id)
+        return await self._pool.fetch(
+            sql.reroute,
+            [lease.task_id for lease, _ in ordered],
+            [lease.lease_epoch for lease, _ in ordered],
+            [key for _, key in ordered],
+        )
 
     async def begin_alone(self, lease: Lease) -> bool:
         """Mark that a suspect starts now, and tell whether its lease still holds."""

@@ -30,6 +30,8 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.context import WorkerContext, worker
 from taskflow.engine.definition import registry
+from taskflow.engine.limits.publishing import publish_limits
+from taskflow.engine.limits.routing import reroute
 from taskflow.engine.modules import TaskModuleError, import_tasks
 from taskflow.engine.store import Outcome, TaskStore
 from taskflow.engine.worker.board import Board, Counter
@@ -112,6 +114,7 @@ class Child:
             worker_id=config.worker_id,
             process_id=config.process_id,
             feed=self._feed,
+            reroute=reroute,
         )
         self._executor = Executor(
             settings,
@@ -163,7 +166,9 @@ class Child:
             await end_tasks((draining, publishing, *working), seconds=_END_SECONDS)
             self._slots.close()
             with contextlib.suppress(RedisError, OSError):
-                await self._context.broker.dispatch.forget_consumer(str(self._context.process_id))
+                await self._context.broker.dispatch.forget_consumer(
+                    str(self._context.process_id), self._settings.queues
+                )
         return self._exit_code
 
     async def _drain(self) -> None:
@@ -245,6 +250,7 @@ async def _main(config: ChildConfig, settings: Settings) -> int:
         Database.open(settings.database, name="taskflow worker") as database,
         RedisBroker.open(settings.redis) as broker,
     ):
+        await publish_limits(database, broker, [registry.get(name) for name in registry.names()])
         context = WorkerContext(database, broker, settings, config.worker_id, config.process_id)
         worker.set(context)
         child = Child(config, context, board)

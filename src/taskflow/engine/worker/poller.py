@@ -7,7 +7,8 @@ is claimed and not yet committed is bounded too, so a slow database holds the po
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -15,10 +16,12 @@ from redis.exceptions import RedisError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
-from taskflow.broker.redis.dispatch import Claimed, Settled
+from taskflow.broker.redis.dispatch import Claimed, Entry, Settled
 from taskflow.engine.store import Lease, Outcome, TaskStore
 from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.settings import WorkerSettings
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -78,8 +81,9 @@ class Poller:
         worker_id: UUID,
         process_id: UUID,
         feed: Callable[[Sequence[Lease]], None],
+        reroute: Callable[[Lease, str], str | None] = lambda _lease, _suggested: None,
     ) -> None:
-        """`feed` takes the leases as they are won."""
+        """`feed` takes the leases as they are won; `reroute` names the dispatch key of one that waited under another."""
         self._store = store
         self._broker = broker
         self._settings = settings
@@ -88,6 +92,7 @@ class Poller:
         self._process_id = process_id
         self._consumer = str(process_id)
         self._feed = feed
+        self._reroute = reroute
         self._attention = asyncio.Event()
         self._paused = False
         self._stopping = False
@@ -171,31 +176,58 @@ class Poller:
     async def _take(self, claimed: Claimed) -> None:
         """Turn suggested ids into leases; ids that are no longer PENDING are ghosts and leave Redis."""
         claim_id = uuid7()
-        ids = [task_id for _, group in claimed.groups for task_id in group]
-        leases = await self._claim_rows(claim_id, ids)
+        suggested = {task_id: key for key, group in claimed.groups for task_id in group}
+        generation = claimed.generation if claimed.is_limited else None
+        leases = await self._repeated(
+            lambda: self._store.claim(
+                claim_id, self._worker_id, self._process_id, list(suggested), generation=generation
+            )
+        )
         won = {str(lease.task_id): lease for lease in leases}
+        astray = [
+            (lease, key)
+            for task_id, lease in won.items()
+            if (key := self._reroute(lease, suggested[task_id])) is not None
+        ]
+        if astray:
+            await self._send_away(astray, suggested)
+            leases = [lease for lease in leases if all(lease is not other for other, _ in astray)]
         if leases:
             self._open[claim_id] = len(leases)
             self._held.update((lease.task_id, (lease, claim_id)) for lease in leases)
             self._stock.held += len(leases)
-            self._feed([won[task_id] for task_id in ids if task_id in won])
+            mine = {str(lease.task_id) for lease in leases} if astray else won
+            self._feed([won[task_id] for task_id in suggested if task_id in mine])
         else:
             self._done.append(claim_id)
-        if len(won) < len(ids):
-            ghosts = [Settled(key, i, "") for key, group in claimed.groups for i in group if i not in won]
+        if len(won) < len(suggested):
             try:
-                await self._broker.dispatch.settle(ghosts)
+                await self._broker.dispatch.forget(claimed, won)
             except (RedisError, OSError) as error:
-                log.warning("ghosts_left", ids=len(ghosts), error=repr(error))
+                log.warning("ghosts_left", ids=len(suggested) - len(won), error=repr(error))
 
-    async def _claim_rows(self, claim_id: UUID, ids: list[str]) -> list[Lease]:
-        """Claim in PostgreSQL; when the answer is lost, ask again under the same claim id until it comes."""
+    async def _send_away(self, astray: Sequence[tuple[Lease, str]], suggested: dict[str, str]) -> None:
+        """Let tasks that waited in the wrong line wait in the right one."""
+        rows = await self._repeated(lambda: self._store.reroute(astray))
+        log.info("tasks_rerouted", tasks=len(rows), dispatch_key=astray[0][1])
+        try:
+            await self._broker.dispatch.settle(
+                Settled(suggested[row[0]], row[0], "" if row["status"] == "PENDING" else row["status"]) for row in rows
+            )
+            await self._broker.dispatch.push(
+                Entry(row["dispatch_key"], row["priority"], row[0]) for row in rows if row["status"] == "PENDING"
+            )
+        except (RedisError, OSError) as error:
+            log.warning("reroute_left_to_the_relay", tasks=len(rows), error=repr(error))
+
+    async def _repeated(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask PostgreSQL; when the answer is lost, ask the same again until it comes."""
         pause = 0.05
         while True:
             try:
-                return await self._store.claim(claim_id, self._worker_id, self._process_id, ids)
+                return await ask()
             except CONNECTION_LOST as error:
-                log.warning("claim_repeated", ids=len(ids), error=repr(error))
+                log.warning("claim_repeated", error=repr(error))
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * 2)
 

@@ -203,8 +203,8 @@ class Publisher:
             lease = outcome.lease
             task_id = str(lease.task_id)
             if lease.task_id in stale:
-                ended.append(Settled(lease.dispatch_key, task_id, ""))
-            elif outcome.status is TaskStatus.PENDING:
+                continue  # whoever took the lease away has settled it, and somebody else may hold another by now
+            if outcome.status is TaskStatus.PENDING:
                 back.append(Entry(lease.dispatch_key, lease.priority, task_id))
             else:
                 ended.append(Settled(lease.dispatch_key, task_id, outcome.status.value))

@@ -1,0 +1,70 @@
+"""What a queue grants the tasks that come in: defaults, or nothing at all while it drains.
+
+Enqueueing must not cost a statement more for it. So a process reads the few rows of `queues` at most every five seconds.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from taskflow.base.errors import ConflictError
+from taskflow.db.pool import Connection, Pool
+from taskflow.db.queries import load
+
+sql = load(__file__)
+
+_FRESH_SECONDS = 5.0
+
+
+class QueueDrainingError(ConflictError):
+    """The queue drains: it takes no new tasks until it is resumed."""
+
+    code = "queue_draining"
+
+
+class QueueTerms(NamedTuple):
+    """What a task gets in a queue unless it, or its definition, says otherwise."""
+
+    priority: int | None = None
+    max_retries: int | None = None
+    timeout_seconds: int | None = None
+    draining: bool = False
+
+
+PLAIN = QueueTerms()
+
+
+class QueueBook:
+    """The queues' terms as this process knows them."""
+
+    def __init__(self) -> None:
+        """Start without knowing any."""
+        self._terms: Mapping[str, QueueTerms] = {}
+        self._read_at = -_FRESH_SECONDS
+
+    async def refresh(self, where: Pool | Connection) -> Mapping[str, QueueTerms]:
+        """Return the terms that are not plain, by queue; they are read again when they are older than five seconds."""
+        if time.monotonic() - self._read_at >= _FRESH_SECONDS:
+            rows = await where.fetch(sql.terms)
+            self._terms = {name: QueueTerms(*terms) for name, *terms in rows}
+            self._read_at = time.monotonic()
+        return self._terms
+
+    def forget(self) -> None:
+        """Read them again with the next task."""
+        self._read_at = -_FRESH_SECONDS
+
+
+def admit(terms: Mapping[str, QueueTerms], queue: str) -> QueueTerms:
+    """Return the terms of a queue.
+
+    Raises:
+        QueueDrainingError: it takes no new tasks.
+    """
+    found = terms.get(queue, PLAIN)
+    if found.draining:
+        raise QueueDrainingError(
+            f"The queue {queue!r} drains and takes no new tasks; `taskflow queue resume {queue}` opens it again.",
+            queue=queue,
+        )
+    return found
