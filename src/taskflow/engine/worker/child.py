@@ -1,7 +1,7 @@
 """A child process of a worker node: claims, runs, publishes. Started by `node.py` as `python -m …child <config>`.
 
 Its parent hears of it through the board (shared memory) and tells it what to do over a socket: one JSON object a
-line, `{"op": "pause" | "resume" | "drain"}` or `{"op": "cancel", "task_id": …}`.
+line, `{"op": "pause" | "resume" | "drain" | "shutdown"}` or `{"op": "cancel", "task_id": …}`.
 """
 
 import asyncio
@@ -127,6 +127,7 @@ class Child:
             on_tainted=self._replace,
         )
         self._draining = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._exit_code = 0
 
     def _feed(self, leases: Sequence[Any]) -> None:
@@ -178,8 +179,12 @@ class Child:
                 await self._poller.stop()
         self._executor.release_waiting()
         give_up = time.monotonic() + self._settings.drain_seconds
-        while self._executor.runs and time.monotonic() < give_up:
-            await asyncio.wait(self._executor.runs, timeout=give_up - time.monotonic())
+        hurry = asyncio.create_task(self._hurry.wait())
+        while self._executor.runs and time.monotonic() < give_up and not self._hurry.is_set():
+            await asyncio.wait(
+                {hurry, *self._executor.runs}, timeout=give_up - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
+            )
+        hurry.cancel()
         self._executor.stop_all("drain")
         give_up = time.monotonic() + 3
         while self._executor.runs and time.monotonic() < give_up:
@@ -199,6 +204,9 @@ class Child:
                     case "resume":
                         self._poller.resume()
                     case "drain":
+                        self._draining.set()
+                    case "shutdown":
+                        self._hurry.set()
                         self._draining.set()
                     case "cancel":
                         self._executor.stop_task(UUID(order["task_id"]), "cancel")
