@@ -9,7 +9,8 @@ from taskflow.db.pool import Database
 from taskflow.engine.coordinator.backlog import sql
 
 HOT = ("live_dispatch_keys", "backlog_after", "standing", "something_is_due", "promote_due", "due_soon", "rescue",
-       "abandoned_claims", "spent_claims", "running_under", "running_without_worker", "claims_after", "running_of")  # fmt: skip
+       "abandoned_claims", "spent_claims", "running_under", "running_without_worker",
+       "claims_after", "running_of")  # fmt: skip
 
 PARTIAL_OR_SMALL = {"tasks_live", "tasks_due_at", "task_claims_pkey"}  # may be walked from their beginning
 

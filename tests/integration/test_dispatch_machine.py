@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -150,9 +149,9 @@ class DispatchMachine(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def machine(redis_url: str) -> Iterator[type[DispatchMachine]]:
+def machine(redis_url: str) -> type[DispatchMachine]:
     DispatchMachine.url = redis_url
-    yield DispatchMachine
+    return DispatchMachine
 
 
 def test_the_dispatch_does_what_the_model_does(machine: type[DispatchMachine]) -> None:

@@ -7,6 +7,7 @@ from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Settled
 from taskflow.db.pool import Database
+from taskflow.engine.coordinator.backlog import sql
 from taskflow.engine.coordinator.duty import DutyContext, RuleSource
 from taskflow.engine.coordinator.election import Election
 from taskflow.engine.coordinator.relay import Relay
@@ -20,6 +21,12 @@ async def lead(
     lease = await Election(database, seconds=120).stand()
     assert lease is not None
     return DutyContext(database, broker, settings, lease, rule_sources)
+
+
+async def open_dispatch(database: Database, broker: RedisBroker, generation: str = "test") -> None:
+    """Open the dispatch as the relay's first run does."""
+    await database.pool.execute(sql.begin_generation, generation)
+    await broker.dispatch.publish_generation(generation)
 
 
 async def add_tasks(

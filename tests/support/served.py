@@ -15,7 +15,8 @@ WITH steps AS (
   UNION ALL
   SELECT tenant, coalesce(ended_at, $1), -1 FROM served
 )
-SELECT coalesce(max(running), 0) FROM (SELECT sum(step) OVER (PARTITION BY tenant ORDER BY at, step) AS running FROM steps) s
+SELECT coalesce(max(running), 0)
+FROM (SELECT sum(step) OVER (PARTITION BY tenant ORDER BY at, step) AS running FROM steps) AS counted
 """
 
 

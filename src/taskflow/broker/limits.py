@@ -1,8 +1,9 @@
 """Limits of the dispatch: how much of a subject may be under way, and how fast it may start.
 
 A subject is a queue (`queue:images`), or a part of queues that waits by itself: `campaign:<id>`, `task:resize`,
-`task:resize/tenant-7`. A dispatch key names its two subjects: `images/task:resize/tenant-7` counts for the queue and for
-the part, in whatever queue that waits. `task:resize/*` is what each key of a task may do that has no limit of its own.
+`task:resize/tenant-7`. A dispatch key names its two subjects: `images/task:resize/tenant-7` counts for the queue and
+for the part, in whatever queue that waits. `task:resize/*` is what each key of a task may do that has no limit of its
+own.
 """
 
 from typing import NamedTuple
@@ -13,8 +14,8 @@ EVERY_KEY = "/*"
 class Limit(NamedTuple):
     """What a subject may do; None: as much as there is.
 
-    `concurrency`: ids handed out at a time. `per_minute`: how many a minute. `weight`: the share of a queue among queues,
-    or of a key among the keys of its queue. `aging`: of a queue, seconds of waiting that are worth a priority level.
+    `concurrency`: ids handed out at a time. `per_minute`: how many a minute. `weight`: the share of a queue among
+    queues, or of a key among the keys of its queue. `aging`: of a queue, seconds of waiting worth a priority level.
     """
 
     concurrency: int | None = None

@@ -253,7 +253,10 @@ class CampaignsDuty:
 async def dispatch_rules(database: Database) -> Sequence[DispatchRule]:
     """Return what the relay must know of campaigns when it rebuilds the dispatch: what is paused, how fast the rest."""
     rows = await database.pool.fetch(sql.rules)
-    return [DispatchRule(dispatch_key(row[0]), row["paused"], Limit(per_minute=row["rate_limit_per_minute"])) for row in rows]
+    return [
+        DispatchRule(dispatch_key(row[0]), row["paused"], Limit(per_minute=row["rate_limit_per_minute"]))
+        for row in rows
+    ]
 
 
 def _active(row: Any) -> ActiveCampaign:

@@ -16,8 +16,8 @@ from taskflow.audience.imports import Batch
 from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.limits import Limit
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.campaigns.importing import Origin, import_recipients
 from taskflow.campaigns.models import Campaign, MissingVariable

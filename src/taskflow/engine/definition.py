@@ -92,7 +92,9 @@ class Task(Generic[P, R]):
     idempotency_key: str | None = None
     is_async: bool = True
     limits: TaskLimits | None = None
-    said: frozenset[str] = frozenset()  # which of priority, max_retries and timeout it was given: the rest is the queue's
+    said: frozenset[str] = (
+        frozenset()
+    )  # which of priority, max_retries and timeout it was given: the rest is the queue's
     _arguments: "_Arguments | None" = field(default=None, repr=False, compare=False)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R] | R:

@@ -1,10 +1,8 @@
 """Lives of the dispatch: each has a name, and remembers which server it was built on.
 
-A flush takes the name away. A server that was killed may come back with an old snapshot, name and all, but under another
-run id. Either way the content is no longer what PostgreSQL says, and the relay builds a new life.
+A flush takes the name away. A server that was killed may come back with an old snapshot, name and all, but under
+another run id. Either way the content is no longer what PostgreSQL says, and the relay builds a new life.
 """
-
-from typing import cast
 
 from redis.asyncio import Redis
 
@@ -25,5 +23,5 @@ async def is_intact(redis: Redis, keys: Keys) -> bool:
 async def open_generation(redis: Redis, keys: Keys, name: str) -> None:
     """Open the dispatch as generation `name`."""
     seconds, micros = await redis.time()
-    opened = cast("int", seconds) * 1000 + cast("int", micros) // 1000
+    opened = int(seconds * 1000 + micros / 1000)
     await redis.mset({keys.generation: name, keys.server: await run_id(redis), keys.opened: opened})

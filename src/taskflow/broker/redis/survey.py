@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from redis.asyncio import Redis
 
@@ -44,7 +43,7 @@ class Survey:
     async def look(self, queues: Sequence[str], dispatch_keys: Iterable[str]) -> dict[str, QueueLook]:
         """Return each queue as it is now; `dispatch_keys` are all that may have something in line."""
         seconds, micros = await self._redis.time()
-        now = cast("int", seconds) + cast("int", micros) / 1e6
+        now = seconds + micros / 1e6
         minute = int(now // 60)
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.smembers(self._keys.overflow)

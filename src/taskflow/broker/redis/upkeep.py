@@ -1,7 +1,7 @@
 """Upkeep of the dispatch: what only the coordinator does. Lives of the dispatch, ends of windows, lists of keys.
 
-The relay builds a new life (`generation.py`) in steps: `begin`, `hold` what runs, the windows, then `publish`. Between the
-first and the last nobody but it hands out ids, so what it counts as handed out stays true.
+The relay builds a new life (`generation.py`) in steps: `begin`, `hold` what runs, the windows, then `publish`. Between
+the first and the last nobody but it hands out ids, so what it counts as handed out stays true.
 """
 
 from collections.abc import Mapping, Sequence

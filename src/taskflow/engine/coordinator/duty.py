@@ -26,7 +26,7 @@ class DispatchRule(NamedTuple):
 
 
 RuleSource = Callable[[Database], Awaitable[Sequence[DispatchRule]]]
-"""Whoever pauses and limits (queues, campaigns) registers one; the relay restores the rules after Redis has lost them."""
+"""Whoever pauses and limits (queues, campaigns) registers one; the relay restores what Redis has lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ Enqueueing commits a row and then pushes its id. Everything that can go wrong af
   whether it goes back in line, still runs, or has ended and only needs its event. What a dead worker held runs, and
   counts for its limits, until the rescuer has put it back.
 
-A rebuild counts what runs before it hands out anything, so that no limit is exceeded over a flush. It names the new life
-in PostgreSQL first: a worker that still holds suggestions of the old one cannot claim limited tasks with them any more,
-so what runs at that moment is all that runs (`engine/queries.sql:claim_limited`).
+A rebuild counts what runs before it hands out anything, so that no limit is exceeded over a flush. It names the new
+life in PostgreSQL first: a worker that still holds suggestions of the old one cannot claim limited tasks with them any
+more, so what runs at that moment is all that runs (`engine/queries.sql:claim_limited`).
 
 There is no watermark by creation time: a long transaction commits behind it. And pushing too much is harmless: a ghost
 fails the claim's compare-and-set and is dropped.

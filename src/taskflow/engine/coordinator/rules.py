@@ -56,10 +56,12 @@ class RuleMender:
 
     @staticmethod
     async def _different(context: DutyContext, rules: Sequence[DispatchRule]) -> list[Change]:
-        """Return what Redis has wrong. A key without a rule may be paused or not; a limit without one is a left-over."""
+        """Return what Redis has wrong. A key without a rule is left as it is; a limit without one is left over."""
         paused, limits = await context.broker.dispatch.paused(), await context.broker.dispatch.limits()
         wanted = {subject_of(rule.dispatch_key): rule.limit for rule in rules}
-        changes = [Change(rule.dispatch_key, rule.paused) for rule in rules if (rule.dispatch_key in paused) != rule.paused]
+        changes = [
+            Change(rule.dispatch_key, rule.paused) for rule in rules if (rule.dispatch_key in paused) != rule.paused
+        ]
         changes += [
             Change(subject, wanted.get(subject, Limit()))
             for subject in wanted.keys() | limits.keys()

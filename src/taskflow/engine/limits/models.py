@@ -32,7 +32,7 @@ class InvalidConcurrencyKeyError(InvalidInputError):
 class Rate(NamedTuple):
     """So many starts in so many seconds."""
 
-    count: int
+    starts: int
     seconds: int
 
     @classmethod
@@ -43,21 +43,21 @@ class Rate(NamedTuple):
             InvalidRateError: it is none.
         """
         match = _RATE.fullmatch(text.strip())
-        count, seconds = (int(match[1]), int(match[2] or 1) * _UNITS[match[3]]) if match else (0, 0)
-        if not count or not seconds:
+        starts, seconds = (int(match[1]), int(match[2] or 1) * _UNITS[match[3]]) if match else (0, 0)
+        if not starts or not seconds:
             raise InvalidRateError(f"{text!r} is no rate: write 100/m, 10/s, 5/30s, 1000/h or 1/d.")
-        return cls(count, seconds)
+        return cls(starts, seconds)
 
     @property
     def per_minute(self) -> float:
         """Return the starts in a minute."""
-        return self.count * 60 / self.seconds
+        return self.starts * 60 / self.seconds
 
     def __str__(self) -> str:
         for unit, seconds in reversed(_UNITS.items()):
             if self.seconds % seconds == 0:
                 number = self.seconds // seconds
-                return f"{self.count}/{'' if number == 1 else number}{unit}"
+                return f"{self.starts}/{'' if number == 1 else number}{unit}"
         raise AssertionError  # pragma: no cover - one second divides everything
 
 
@@ -125,7 +125,7 @@ class TaskLimits:
         return part.startswith(f"{own}/") if self.key else part == own
 
     def part(self, arguments: Mapping[str, Any]) -> str | None:
-        """Return the part of its queue in which a call with these arguments waits; None: its key says that none limits it.
+        """Return the part of its queue in which a call with these arguments waits; None: nothing limits it.
 
         Raises:
             InvalidConcurrencyKeyError: the key cannot be computed.

@@ -28,7 +28,12 @@ async def publish_limits(database: Database, broker: RedisBroker, tasks: Iterabl
     limits = {task.limits.subject: task.limits for task in tasks if task.limits is not None}
     subjects = {subject for task in tasks for own in [task_subject(task.name)] for subject in (own, own + EVERY_KEY)}
     columns = [
-        (subject, limit.concurrency, limit.rate.count if limit.rate else None, limit.rate.seconds if limit.rate else None)
+        (
+            subject,
+            limit.concurrency,
+            limit.rate.starts if limit.rate else None,
+            limit.rate.seconds if limit.rate else None,
+        )
         for subject, limit in limits.items()
     ]
     while True:

@@ -1,7 +1,7 @@
 """Routing: under which dispatch key a task waits. What is limited waits under a key of its own.
 
 Whoever enqueues decides where it can. A process that does not know the definition cannot, and a definition may change
-while tasks wait; so a worker looks at what it was given before it runs it, and sends away what waited in the wrong line.
+while tasks wait; so a worker looks at what it was given before it runs it, and sends away what waited in a wrong line.
 """
 
 from typing import Any

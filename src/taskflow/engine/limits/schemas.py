@@ -1,10 +1,10 @@
 """What crosses HTTP about limits."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
+import asyncpg
 from pydantic import BaseModel, Field
 
 from taskflow.base.bodies import Body
@@ -33,7 +33,7 @@ class LimitOut(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], running: int) -> "LimitOut":
+    def of(cls, row: asyncpg.Record, running: int) -> "LimitOut":
         """Show a row of `limits`."""
         name, _, key = row["subject"].removeprefix("task:").partition("/")
         rate, code_rate = rate_of(row), rate_of(row, "code_")
@@ -78,7 +78,7 @@ def given(body: Body) -> dict[str, Any]:
     if "rate" in changes:
         text = changes.pop("rate")
         rate = None if text is None else Rate.parse(text)
-        changes |= {"rate_count": rate.count if rate else None, "rate_seconds": rate.seconds if rate else None}
+        changes |= {"rate_count": rate.starts if rate else None, "rate_seconds": rate.seconds if rate else None}
     if "weight" in changes and changes["weight"] is None:
         changes["weight"] = 1.0
     return changes

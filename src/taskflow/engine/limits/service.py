@@ -38,9 +38,7 @@ class LimitService:
         rows = await self._pool.fetch(sql.list_limits, after, limit)
         return list(zip(rows, await self._held([row["subject"] for row in rows]), strict=True))
 
-    async def override(
-        self, task_name: str, key: str | None, changes: Mapping[str, Any]
-    ) -> tuple[asyncpg.Record, int]:
+    async def override(self, task_name: str, key: str | None, changes: Mapping[str, Any]) -> tuple[asyncpg.Record, int]:
         """Say how a task, or one of its keys, is limited; what is not named stays as it is in force.
 
         Without a key it is what the definition limits: the task, or each of its keys that has no limit of its own.
@@ -80,8 +78,8 @@ class LimitService:
                 return row
         if key is None:
             raise UnknownLimitError(
-                f"No worker has published a limit of {task_name!r}: give its definition a concurrency or a rate, or limit"
-                " its queue."
+                f"No worker has published a limit of {task_name!r}: give its definition a concurrency or a rate, or"
+                " limit its queue."
             )
         raise UnknownLimitError(f"The definition of {task_name!r} has no concurrency_key.")
 

@@ -43,7 +43,16 @@ class QueueOut(BaseModel):
         if row["draining"] and not row["paused"]:
             state = "drained" if idle else "draining"
         rate = rate_of(row)
-        same = ("name", "priority", "max_retries", "timeout_seconds", "concurrency", "weight", "aging_seconds", "created_at")
+        same = (
+            "name",
+            "priority",
+            "max_retries",
+            "timeout_seconds",
+            "concurrency",
+            "weight",
+            "aging_seconds",
+            "created_at",
+        )
         return cls(
             **{name: row[name] for name in same},
             state=state,

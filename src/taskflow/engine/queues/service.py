@@ -1,4 +1,4 @@
-"""Makes and steers queues: a row says what is wanted, and Redis is told at once; the relay tells it again if need be."""
+"""Makes and steers queues: a row says what is wanted, and Redis is told at once; the relay repeats it if need be."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
@@ -108,14 +108,16 @@ class QueueService:
         return cancelled
 
     async def change(self, name: str, changes: Mapping[str, Any]) -> Queue:
-        """Change a queue's terms (`priority`, `max_retries`, `timeout_seconds`) and its limits (`concurrency`, `rate_count`
-        and `rate_seconds`, `weight`, `aging_seconds`); what is not named stays. A queue that is not there yet is made.
+        """Change a queue's terms (`priority`, `max_retries`, `timeout_seconds`) and limits; what is not named stays.
+
+        Limits are `concurrency`, `rate_count` and `rate_seconds`, `weight`, `aging_seconds`. A queue that is not there yet
+        is made.
         """
         check_queue_name(name)
         async with self._database.pool.acquire() as connection, connection.transaction():
             await connection.execute(sql.met, [name])
             await connection.execute(sql.lock, name)
-            row = dict((await connection.fetch(sql.list_queues, name, None, 1))[0]) | changes
+            row = dict((await connection.fetch(sql.list_queues, name, None, 1))[0]) | dict(changes)
             if changes.keys() & set(_TERMS):
                 await connection.execute(sql.change, name, *(row[term] for term in _TERMS))
             if changes.keys() & set(_LIMITS):

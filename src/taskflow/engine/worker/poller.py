@@ -83,7 +83,7 @@ class Poller:
         feed: Callable[[Sequence[Lease]], None],
         reroute: Callable[[Lease, str], str | None] = lambda _lease, _suggested: None,
     ) -> None:
-        """`feed` takes the leases as they are won; `reroute` names the dispatch key of one that waited under another."""
+        """`feed` takes leases as they are won; `reroute` names the dispatch key of one that waited in a wrong line."""
         self._store = store
         self._broker = broker
         self._settings = settings
