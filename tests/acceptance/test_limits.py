@@ -8,12 +8,15 @@ from support import sample_tasks as tasks
 from support.processes import kill_group, running, start
 from support.served import TABLE, most_at_once
 from support.waiting import eventually
+from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine
 
 KEYS = 50
 TASKS = 2_000
+STRANGERS = 200  # enqueued by somebody who does not know that the task is limited
+STRANGER = "INSERT INTO tasks (task_id, task_name, task_kwargs) VALUES ($1, 'serve', $2)"
 QUICK = {
     "TASKFLOW_WORKER_PROCESSES": "1",
     "TASKFLOW_WORKER_CAPACITY": "40",
@@ -38,9 +41,9 @@ async def test_no_key_exceeds_its_limit_though_a_node_is_killed(
         doomed = await start(environment, "worker")
         try:
             await eventually(broker.dispatch.generation, seconds=30)
-            await Engine(database, broker).enqueue_many(
-                tasks.serve, [{"tenant": f"tenant {n % KEYS}", "seconds": 0.01} for n in range(TASKS)]
-            )
+            calls = [{"tenant": f"tenant {n % KEYS}", "seconds": 0.01} for n in range(TASKS)]
+            await Engine(database, broker).enqueue_many(tasks.serve, calls[STRANGERS:])
+            await database.pool.executemany(STRANGER, [(uuid7(), call) for call in calls[:STRANGERS]])
 
             async def are_done(count: int) -> bool:
                 return await ended(database) >= count
