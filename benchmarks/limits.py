@@ -78,7 +78,9 @@ async def _most_at_once(servers: Servers, count: int) -> int:
 
 def _highest(raw: bytes) -> int:
     """Return the most tasks of a tenant at once. What begins again had been cut short: it is counted once."""
-    steps = sorted((at, number) for number, at in tasks.STAMP.iter_unpack(raw[: len(raw) - len(raw) % tasks.STAMP.size]))
+    steps = sorted(
+        (at, number) for number, at in tasks.STAMP.iter_unpack(raw[: len(raw) - len(raw) % tasks.STAMP.size])
+    )
     running: dict[int, int] = {}  # task → tenant
     counts: Counter[int] = Counter()
     highest = 0

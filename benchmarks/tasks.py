@@ -38,7 +38,7 @@ async def limited(tenant: int, number: int) -> None:
 
 
 @task(concurrency=2, concurrency_key=lambda tenant: tenant)
-async def witnessed(tenant: int, number: int) -> None:
+async def witnessed(tenant: int, number: int) -> None:  # noqa: ARG001 - the key's
     """Write down when it begins (an even number) and ends (an odd one)."""
     _write(2 * number)
     await asyncio.sleep(0.005)

@@ -8,7 +8,7 @@ from taskflow.base.errors import ConfigurationError
 from taskflow.base.ids import uuid7
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
-from taskflow.broker.redis.dispatch import Claimed, Entry
+from taskflow.broker.redis.dispatch import Claimed, Entry, Settled
 from taskflow.db.pool import Database
 from taskflow.engine import Engine, task
 from taskflow.engine.coordinator.relay import Relay
@@ -93,6 +93,20 @@ async def test_a_server_that_comes_back_with_an_old_snapshot_hands_out_nothing(
     assert len(ids_of(await claim(broker))) == 1
 
 
+async def test_a_word_that_comes_too_late_frees_nothing(database: Database, broker: RedisBroker) -> None:
+    await open_dispatch(database, broker)
+    await broker.dispatch.push([Entry("default", 5, str(uuid7()))])
+    [(key, [task_id])] = (await claim(broker)).groups
+    bound = broker.dispatch.bound
+    for late in (bound._replace(deadline=1), bound._replace(generation="another life")):
+        await broker.dispatch.settle([Settled(key, task_id, "SCHEDULED")], late)
+        await broker.dispatch.release([Entry(key, 5, task_id)], late)
+        assert await broker.dispatch.sizes([key]) == [(0, 1)]
+    assert len(await broker.events.read("0")) == 2, "what happened is told all the same"
+    await broker.dispatch.settle([Settled(key, task_id, "COMPLETED")], bound)
+    assert await broker.dispatch.held(["queue:default"]) == [0]
+
+
 async def test_a_queue_limit_counts_all_its_lines_and_a_task_limit_all_queues(
     database: Database, broker: RedisBroker
 ) -> None:
@@ -132,8 +146,10 @@ async def test_who_has_waited_long_overtakes_where_a_queue_ages(database: Databa
 
     old_low, young_high, younger_low = born(35), born(0), born(0)
     for queue in ("aging", "plain"):
-        await broker.dispatch.push([Entry(queue, 5, old_low), Entry(queue, 8, young_high), Entry(queue, 5, younger_low)])
-    orders = {key: ids for key, ids in (await claim(broker)).groups}
+        await broker.dispatch.push(
+            [Entry(queue, 5, old_low), Entry(queue, 8, young_high), Entry(queue, 5, younger_low)]
+        )
+    orders = dict((await claim(broker)).groups)
     assert orders == {"aging": [old_low, young_high, younger_low], "plain": [young_high, old_low, younger_low]}
 
 
@@ -184,9 +200,9 @@ def test_a_key_that_fails_is_told_to_whoever_enqueues() -> None:
     assert broken.limits is not None
     with pytest.raises(InvalidConcurrencyKeyError, match="broken_key: concurrency_key failed: TypeError"):
         broken.limits.part({"a": 1})
-    spared = task(name="spared", concurrency=1, concurrency_key=lambda a: None)(_function)
+    spared = task(name="spared", concurrency=1, concurrency_key=lambda a: a or None)(_function)
     assert spared.limits is not None
-    assert spared.limits.part({"a": 1}) is None
+    assert spared.limits.part({"a": 0}) is None
 
 
 async def _function(a: int) -> None: ...

@@ -60,9 +60,9 @@ def _new_task(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, 
         "task_name": task.name,
         "args": check_json(task.validate(args, kwargs), "The set of arguments"),
         "queue": task.queue,
-        "priority": task.priority,
-        "max_retries": task.max_retries,
-        "timeout_seconds": task.timeout,
+        "priority": task.priority if "priority" in task.said else None,  # else the queue may have one
+        "max_retries": task.max_retries if "max_retries" in task.said else None,
+        "timeout_seconds": task.timeout if "timeout" in task.said else None,
         "scheduled_at": None if task.delay is None else (datetime.now(UTC) + timedelta(seconds=task.delay)).isoformat(),
     }
 

@@ -99,7 +99,9 @@ async def test_an_operators_word_wins_and_can_be_taken_back(api: Api, operator: 
     answer = await operator.put(LIMITS, json={"task_name": "serve", "concurrency": 5})
     assert answer.status_code == 200, answer.text
     assert (answer.json()["source"], answer.json()["key"], answer.json()["code_concurrency"]) == ("operator", "*", 2)
-    one = (await operator.put(LIMITS, json={"task_name": "serve", "key": "ada & bob", "weight": 3, "rate": "1/s"})).json()
+    one = (
+        await operator.put(LIMITS, json={"task_name": "serve", "key": "ada & bob", "weight": 3, "rate": "1/s"})
+    ).json()
     assert (one["key"], one["concurrency"], one["rate"], one["weight"]) == ("ada & bob", 5, "1/s", 3)
     await publish_limits(api.database, api.broker, [tasks.serve])
     assert await api.broker.dispatch.limits() == {

@@ -165,3 +165,9 @@ local function leave(key, count)
   end
 end
 
+-- Tell whether leases are still those that somebody was given: the same life of the dispatch, and not run out. After that,
+-- an entry in a running set may be another's, and must go on counting.
+local function ours(generation, deadline)
+  return generation == '' or (now < tonumber(deadline) and redis.call('GET', prefix .. 'dispatch:generation') == generation)
+end
+

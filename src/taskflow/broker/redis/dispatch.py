@@ -75,6 +75,17 @@ class Claimed:
     is_limited: bool = False
 
 
+class Bound(NamedTuple):
+    """How long the leases of a consumer are surely its own: in this life of the dispatch, and until then (ms)."""
+
+    generation: str = ""
+    deadline: int = 0
+
+
+UNBOUND = Bound()
+"""For those who know that leases are theirs to end."""
+
+
 def score(priority: int, task_id: str) -> int:
     """Return an id's place in line: strict priority, then birth. It is derived, so it can always be rebuilt."""
     return (10 - priority) * PRIORITY_SPAN + int(task_id[:8] + task_id[9:13], 16)
@@ -87,11 +98,17 @@ class Dispatch(Control):
         """Register the scripts. `window`: ids kept per dispatch key; the rest waits in PostgreSQL."""
         super().__init__(redis, keys)
         self._window = window
+        self._bound = UNBOUND
         self._push = script(redis, "push")
         self._claim = script(redis, "claim")
         self._settle = script(redis, "settle")
         self._forget = script(redis, "forget")
         self._release = script(redis, "release")
+
+    @property
+    def bound(self) -> Bound:
+        """How long every lease that this object was given, and still renews, is surely its own."""
+        return self._bound
 
     async def push(self, entries: Iterable[Entry], *, refill: bool = False) -> int:
         """Put ids in line and wake idle consumers that serve them; return how many were new.
@@ -139,18 +156,23 @@ class Dispatch(Control):
             count = int(reply[position + 1])
             groups.append((reply[position], reply[position + 2 : position + 2 + count]))
             position += 2 + count
+        if reply[0] != "NOGEN":
+            self._bound = Bound(reply[2], self._bound.deadline or int(reply[3]))
         return Claimed(reply[0], int(reply[1]) / 1000, tuple(groups), reply[2], int(reply[3]), bool(reply[4]))
 
     async def wait(self, consumer: str, timeout: float) -> bool:  # noqa: ASYNC109 - BLPOP's own
         """Sleep until a push wakes this consumer or `timeout` seconds have passed; tell whether it was woken."""
         return await cast("Any", self._redis.blpop([self._keys.wake(consumer)], timeout=timeout)) is not None
 
-    async def settle(self, settled: Iterable[Settled]) -> int:
-        """Forget ids that were handed out and announce how they ended; return how many leases there were."""
+    async def settle(self, settled: Iterable[Settled], bound: Bound = UNBOUND) -> int:
+        """Forget ids that were handed out and announce how they ended; return how many leases there were.
+
+        Past `bound` they are only announced: what is leased then may be somebody else's.
+        """
         groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for key, task_id, status in settled:
             groups[key, status].append(task_id)
-        arguments: list[Any] = [self._keys.prefix, EVENT_STREAM_LENGTH]
+        arguments: list[Any] = [self._keys.prefix, *bound, EVENT_STREAM_LENGTH]
         for (key, status), task_ids in groups.items():
             arguments += (key, status, " ".join(task_ids))
         return int(await self._settle(args=arguments)) if groups else 0
@@ -163,12 +185,12 @@ class Dispatch(Control):
                 arguments += (key, " ".join(ghosts))
         return int(await self._forget(args=arguments)) if len(arguments) > 2 else 0
 
-    async def release(self, entries: Iterable[Entry]) -> None:
-        """Put ids that were handed out back in line where they stood."""
-        arguments: list[Any] = [self._keys.prefix]
+    async def release(self, entries: Iterable[Entry], bound: Bound = UNBOUND) -> None:
+        """Put ids that were handed out back in line where they stood; past `bound` that is left to the relay."""
+        arguments: list[Any] = [self._keys.prefix, *bound]
         for key, priority, task_id in entries:
             arguments += (key, score(priority, task_id), task_id)
-        if len(arguments) > 1:
+        if len(arguments) > 3:
             await self._release(args=arguments)
 
     async def renew(self, held: Mapping[str, Sequence[str]], lease: float) -> None:
@@ -177,6 +199,7 @@ class Dispatch(Control):
         An id whose lease Redis does not know stays unknown: only a claim and the relay's rebuild hand out.
         """
         if not held:
+            self._bound = UNBOUND
             return
         seconds, micros = await self._redis.time()
         deadline = int(seconds * 1000 + micros / 1000 + lease * 1000)
@@ -184,6 +207,7 @@ class Dispatch(Control):
             for key, ids in held.items():
                 pipe.zadd(self._keys.running(key), dict.fromkeys(ids, deadline), xx=True)
             await pipe.execute()
+        self._bound = self._bound._replace(deadline=deadline)
 
     async def generation(self) -> str | None:
         """Return the name of this life of the dispatch; None after a flush, until the relay has rebuilt it."""

@@ -1,12 +1,13 @@
 -- Forget ids that were handed out and tell the world what became of them: called after PostgreSQL has committed.
--- ARGV: prefix, length of the event stream, then triples: dispatch key, status, ids with a space between them (one long
--- argument is packed in a tenth of the time that as many short ones take).
+-- ARGV: prefix, generation and deadline of the leases ('' and 0: they are known to be ours), length of the event stream,
+-- then triples: dispatch key, status, ids with a space between them (one long argument is packed in a tenth of the time
+-- that as many short ones take).
 -- An empty status makes no event. Ends are counted for each queue and minute.
-local keep, removed = ARGV[2], 0
-for i = 3, #ARGV, 3 do
+local keep, removed, valid = ARGV[4], 0, ours(ARGV[2], ARGV[3])
+for i = 5, #ARGV, 3 do
   local running, status, gone, ends = prefix .. 'task:running:' .. ARGV[i], ARGV[i + 1], 0, 0
   for id in string.gmatch(ARGV[i + 2], '%S+') do
-    gone = gone + redis.call('ZREM', running, id)
+    if valid then gone = gone + redis.call('ZREM', running, id) end
     if status ~= '' then
       ends = ends + 1
       redis.call('XADD', prefix .. 'task:completed', 'MAXLEN', '~', keep, '*', 'task_id', id, 'status', status)

@@ -110,8 +110,8 @@ class QueueService:
     async def change(self, name: str, changes: Mapping[str, Any]) -> Queue:
         """Change a queue's terms (`priority`, `max_retries`, `timeout_seconds`) and limits; what is not named stays.
 
-        Limits are `concurrency`, `rate_count` and `rate_seconds`, `weight`, `aging_seconds`. A queue that is not there yet
-        is made.
+        Limits are `concurrency`, `rate_count` and `rate_seconds`, `weight`, `aging_seconds`. A queue that is not there
+        yet is made.
         """
         check_queue_name(name)
         async with self._database.pool.acquire() as connection, connection.transaction():

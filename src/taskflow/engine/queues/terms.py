@@ -1,6 +1,6 @@
 """What a queue grants the tasks that come in: defaults, or nothing at all while it drains.
 
-Enqueueing must not cost a statement more for it. So a process reads the few rows of `queues` every five seconds at most.
+Enqueueing must not cost a statement more for it. So a process reads the few rows of `queues` every five seconds.
 """
 
 import time

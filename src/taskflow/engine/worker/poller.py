@@ -100,6 +100,7 @@ class Poller:
         self._held: dict[UUID, tuple[Lease, UUID]] = {}  # task → its lease and claim
         self._open: dict[UUID, int] = {}  # claim → tasks not settled
         self._done: list[UUID] = []
+        self._suggested: dict[str, str] = {}  # ids that are being claimed → their dispatch keys
 
     def pause(self) -> None:
         """Claim nothing more."""
@@ -177,6 +178,7 @@ class Poller:
         """Turn suggested ids into leases; ids that are no longer PENDING are ghosts and leave Redis."""
         claim_id = uuid7()
         suggested = {task_id: key for key, group in claimed.groups for task_id in group}
+        self._suggested = suggested
         generation = claimed.generation if claimed.is_limited else None
         leases = await self._repeated(
             lambda: self._store.claim(
@@ -200,6 +202,7 @@ class Poller:
             self._feed([won[task_id] for task_id in suggested if task_id in mine])
         else:
             self._done.append(claim_id)
+        self._suggested = {}
         if len(won) < len(suggested):
             try:
                 await self._broker.dispatch.forget(claimed, won)
@@ -263,6 +266,8 @@ class Poller:
         held: defaultdict[str, list[str]] = defaultdict(list)
         for lease, _ in self._held.values():
             held[lease.dispatch_key].append(str(lease.task_id))
+        for task_id, key in self._suggested.items():
+            held[key].append(task_id)
         try:
             await self._broker.dispatch.renew(held, self._settings.lease_seconds)
         except (RedisError, OSError) as error:

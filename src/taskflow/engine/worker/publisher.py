@@ -18,7 +18,7 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from taskflow.base.logging import get_logger
-from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
+from taskflow.broker.redis.dispatch import Bound, Dispatch, Entry, Settled
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import LogLine, Outcome, TaskStore
@@ -60,7 +60,7 @@ class Publisher:
         self._on_settled = on_settled
         self._outcomes: deque[Outcome] = deque()
         self._logs: deque[LogLine] = deque()
-        self._announcements: deque[tuple[list[Outcome], set[UUID]]] = deque()
+        self._announcements: deque[tuple[list[Outcome], set[UUID], Bound]] = deque()
         self._work = asyncio.Event()
         self._full = asyncio.Event()
         self._to_announce = asyncio.Event()
@@ -102,6 +102,7 @@ class Publisher:
                 outcomes = [self._outcomes.popleft() for _ in range(min(self._max_batch, len(self._outcomes)))]
                 logs = [self._logs.popleft() for _ in range(min(1000, len(self._logs)))]
                 self._is_flushing = True
+                bound = self._dispatch.bound  # before the commit: from then on nobody renews these leases
                 stale = await self._flush(outcomes, logs)
                 self._is_flushing = False
                 if self._refused:  # they stay ours, and their claims in the journal, until this process ends
@@ -109,7 +110,7 @@ class Publisher:
                 if outcomes:
                     self._count(outcomes, stale)
                     self._on_settled(outcomes)
-                    self._announcements.append((outcomes, stale))
+                    self._announcements.append((outcomes, stale, bound))
                     self._to_announce.set()
             self._check_idle()
 
@@ -184,9 +185,9 @@ class Publisher:
             await self._to_announce.wait()
             self._to_announce.clear()
             while self._announcements:
-                outcomes, stale = self._announcements[0]
+                outcomes, stale, bound = self._announcements[0]
                 try:
-                    await self._tell(outcomes, stale)
+                    await self._tell(outcomes, stale, bound)
                 except (RedisError, OSError) as error:
                     log.warning("announcement_repeated", tasks=len(outcomes), error=repr(error))
                     await asyncio.sleep(pause)
@@ -196,7 +197,7 @@ class Publisher:
                 self._announcements.popleft()
             self._check_idle()
 
-    async def _tell(self, outcomes: Sequence[Outcome], stale: set[UUID]) -> None:
+    async def _tell(self, outcomes: Sequence[Outcome], stale: set[UUID], bound: Bound) -> None:
         ended: list[Settled] = []
         back: list[Entry] = []
         for outcome in outcomes:
@@ -208,5 +209,5 @@ class Publisher:
                 back.append(Entry(lease.dispatch_key, lease.priority, task_id))
             else:
                 ended.append(Settled(lease.dispatch_key, task_id, outcome.status.value))
-        await self._dispatch.settle(ended)
-        await self._dispatch.release(back)
+        await self._dispatch.settle(ended, bound)
+        await self._dispatch.release(back, bound)
