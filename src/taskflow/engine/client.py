@@ -20,6 +20,8 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.definition import InvalidTaskArgumentsError, Task
+from taskflow.engine.limits.service import LimitService
+from taskflow.engine.queues.service import QueueService
 from taskflow.engine.queues.terms import QueueBook
 from taskflow.engine.requests import COPY_COLUMNS, Request, TaskHandle, TaskRow, prepare
 from taskflow.engine.schedules.models import Schedule
@@ -49,6 +51,8 @@ class Engine:
         self._database = database
         self._broker = broker
         self._book = book or QueueBook()
+        self.queues = QueueService(database, broker, self._book, self.cancel_many)
+        self.limits = LimitService(database, broker)
         self.schedules = ScheduleService(database, broker)
 
     async def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:

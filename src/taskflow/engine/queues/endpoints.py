@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from taskflow.base.pagination import Page, decode_cursor, encode_cursor
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.engine.client import Engine
 from taskflow.engine.queues.schemas import Purged, QueueChange, QueueOut
 from taskflow.engine.queues.service import QueueService
 from taskflow.engine.queues.terms import QueueBook
@@ -20,7 +21,7 @@ async def _queues(
     broker: Annotated[RedisBroker, service(RedisBroker)],
     book: Annotated[QueueBook, service(QueueBook)],
 ) -> QueueService:
-    return QueueService(database, broker, book)
+    return Engine(database, broker, book).queues
 
 
 Queues = Annotated[QueueService, Depends(_queues)]

@@ -1,8 +1,9 @@
 """Makes and steers queues: a row says what is wanted, and Redis is told at once; the relay repeats it if need be."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from redis.exceptions import RedisError
@@ -13,7 +14,6 @@ from taskflow.broker.limits import queue_subject
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.survey import QueueLook
 from taskflow.db.pool import Database
-from taskflow.engine.client import Engine
 from taskflow.engine.coordinator.backlog import live_keys
 from taskflow.engine.definition import check_queue_name
 from taskflow.engine.limits.repository import limit_of
@@ -21,6 +21,8 @@ from taskflow.engine.limits.repository import sql as limits_sql
 from taskflow.engine.queues.terms import QueueBook, sql
 
 log = get_logger(__name__)
+
+CancelMany = Callable[[Sequence[UUID]], Awaitable[int]]
 
 _SLICE = 1000
 _TERMS = ("priority", "max_retries", "timeout_seconds")
@@ -44,11 +46,12 @@ class Queue:
 class QueueService:
     """Queues for code that shares the database."""
 
-    def __init__(self, database: Database, broker: RedisBroker, book: QueueBook | None = None) -> None:
-        """Use the pools and the broker of this process; `book` is told of changes."""
+    def __init__(self, database: Database, broker: RedisBroker, book: QueueBook, cancel: CancelMany) -> None:
+        """Use the pools and the broker of this process; `book` is told of changes, `cancel` cancels tasks."""
         self._database = database
         self._broker = broker
-        self._book = book or QueueBook()
+        self._book = book
+        self._cancel = cancel
 
     async def page(self, after: str | None, limit: int) -> list[Queue]:
         """Return queues by name, also those that came into use a moment ago."""
@@ -95,7 +98,7 @@ class QueueService:
 
     async def purge(self, name: str) -> int:
         """Cancel all tasks of a queue that have not started; return how many."""
-        engine, cancelled = Engine(self._database, self._broker), 0
+        cancelled = 0
         for key in await live_keys(self._database):
             if key.partition("/")[0] != name:
                 continue
@@ -103,7 +106,7 @@ class QueueService:
                 rows = await self._database.hot.fetch(sql.waiting_of, key, _SLICE)
                 if not rows:
                     break
-                cancelled += await engine.cancel_many([row["task_id"] for row in rows])
+                cancelled += await self._cancel([row["task_id"] for row in rows])
             await self._tell(name, self._broker.dispatch.clear(key))
         return cancelled
 
