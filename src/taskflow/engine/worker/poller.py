@@ -7,21 +7,18 @@ is claimed and not yet committed is bounded too, so a slow database holds the po
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
-from taskflow.broker.redis.dispatch import Claimed, Entry, Settled
+from taskflow.broker.redis.dispatch import Claimed
 from taskflow.engine.store import Lease, Outcome, TaskStore
+from taskflow.engine.worker.claims import Claims, Reroute
 from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.settings import WorkerSettings
-
-T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -81,18 +78,16 @@ class Poller:
         worker_id: UUID,
         process_id: UUID,
         feed: Callable[[Sequence[Lease]], None],
-        reroute: Callable[[Lease, str], str | None] = lambda _lease, _suggested: None,
+        reroute: Reroute = lambda _lease, _suggested: None,
     ) -> None:
         """`feed` takes leases as they are won; `reroute` names the dispatch key of one that waited in a wrong line."""
         self._store = store
         self._broker = broker
         self._settings = settings
         self._stock = stock
-        self._worker_id = worker_id
-        self._process_id = process_id
+        self._claims = Claims(store, broker, worker_id=worker_id, process_id=process_id, reroute=reroute)
         self._consumer = str(process_id)
         self._feed = feed
-        self._reroute = reroute
         self._attention = asyncio.Event()
         self._paused = False
         self._stopping = False
@@ -100,7 +95,6 @@ class Poller:
         self._held: dict[UUID, tuple[Lease, UUID]] = {}  # task → its lease and claim
         self._open: dict[UUID, int] = {}  # claim → tasks not settled
         self._done: list[UUID] = []
-        self._suggested: dict[str, str] = {}  # ids that are being claimed → their dispatch keys
 
     def pause(self) -> None:
         """Claim nothing more."""
@@ -175,64 +169,15 @@ class Poller:
             return
 
     async def _take(self, claimed: Claimed) -> None:
-        """Turn suggested ids into leases; ids that are no longer PENDING are ghosts and leave Redis."""
-        claim_id = uuid7()
-        suggested = {task_id: key for key, group in claimed.groups for task_id in group}
-        self._suggested = suggested
-        generation = claimed.generation if claimed.is_limited else None
-        leases = await self._repeated(
-            lambda: self._store.claim(
-                claim_id, self._worker_id, self._process_id, list(suggested), generation=generation
-            )
-        )
-        won = {str(lease.task_id): lease for lease in leases}
-        astray = [
-            (lease, key)
-            for task_id, lease in won.items()
-            if (key := self._reroute(lease, suggested[task_id])) is not None
-        ]
-        if astray:
-            await self._send_away(astray, suggested)
-            leases = [lease for lease in leases if all(lease is not other for other, _ in astray)]
-        if leases:
-            self._open[claim_id] = len(leases)
-            self._held.update((lease.task_id, (lease, claim_id)) for lease in leases)
-            self._stock.held += len(leases)
-            mine = {str(lease.task_id) for lease in leases} if astray else won
-            self._feed([won[task_id] for task_id in suggested if task_id in mine])
-        else:
+        """Turn suggested ids into leases, and feed them."""
+        claim_id, leases = await self._claims.take(claimed)
+        if not leases:
             self._done.append(claim_id)
-        self._suggested = {}
-        if len(won) < len(suggested):
-            try:
-                await self._broker.dispatch.forget(claimed, won)
-            except (RedisError, OSError) as error:
-                log.warning("ghosts_left", ids=len(suggested) - len(won), error=repr(error))
-
-    async def _send_away(self, astray: Sequence[tuple[Lease, str]], suggested: dict[str, str]) -> None:
-        """Let tasks that waited in the wrong line wait in the right one."""
-        rows = await self._repeated(lambda: self._store.reroute(astray))
-        log.info("tasks_rerouted", tasks=len(rows), dispatch_key=astray[0][1])
-        try:
-            await self._broker.dispatch.settle(
-                Settled(suggested[row[0]], row[0], "" if row["status"] == "PENDING" else row["status"]) for row in rows
-            )
-            await self._broker.dispatch.push(
-                Entry(row["dispatch_key"], row["priority"], row[0]) for row in rows if row["status"] == "PENDING"
-            )
-        except (RedisError, OSError) as error:
-            log.warning("reroute_left_to_the_relay", tasks=len(rows), error=repr(error))
-
-    async def _repeated(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask PostgreSQL; when the answer is lost, ask the same again until it comes."""
-        pause = 0.05
-        while True:
-            try:
-                return await ask()
-            except CONNECTION_LOST as error:
-                log.warning("claim_repeated", error=repr(error))
-                await asyncio.sleep(pause)
-                pause = min(2.0, pause * 2)
+            return
+        self._open[claim_id] = len(leases)
+        self._held.update((lease.task_id, (lease, claim_id)) for lease in leases)
+        self._stock.held += len(leases)
+        self._feed(leases)
 
     async def _listen(self) -> None:
         """Wait on this consumer's wake list; the net is in `_rest`."""
@@ -266,7 +211,7 @@ class Poller:
         held: defaultdict[str, list[str]] = defaultdict(list)
         for lease, _ in self._held.values():
             held[lease.dispatch_key].append(str(lease.task_id))
-        for task_id, key in self._suggested.items():
+        for task_id, key in self._claims.under_way.items():
             held[key].append(task_id)
         try:
             await self._broker.dispatch.renew(held, self._settings.lease_seconds)
