@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from redis.asyncio import Redis
 
 from taskflow.base.ids import uuid7
@@ -16,8 +16,7 @@ from taskflow.broker.limits import Limit, subject_of
 from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
 
 QUEUES = ("a", "b")
-PARTS = ("task:x", "task:y/1", "task:y/2")
-KEYS = (*QUEUES, *(f"{queue}/{part}" for queue in QUEUES for part in PARTS))
+KEYS = ("a", "a/task:x", "a/task:y/1", "a/task:y/2", "b/task:x", "b/task:y/2")
 SUBJECTS = ("queue:a", "queue:b", "task:x", "task:y/*", "task:y/2")
 
 
@@ -78,8 +77,21 @@ class DispatchMachine(RuleBasedStateMachine):
             self.waiting[key][task_id] = priority
             self.priority[task_id] = priority
 
+    @initialize(limits=st.tuples(*[st.none() | st.integers(1, 3)] * len(SUBJECTS)))
+    def begin(self, limits: tuple[int | None, ...]) -> None:
+        for subject, concurrency in zip(SUBJECTS, limits, strict=True):
+            self.set_limit(subject, concurrency)
+
+    @rule(queues=st.sampled_from(((), ("a",), ("b",))))
+    def exhaust(self, queues: tuple[str, ...]) -> None:
+        while self.claim(6, queues):
+            pass
+
     @rule(limit=st.integers(1, 6), queues=st.sampled_from(((), ("a",), ("b",), ("a", "b"))))
-    def claim(self, limit: int, queues: tuple[str, ...]) -> None:
+    def claim_some(self, limit: int, queues: tuple[str, ...]) -> None:
+        self.claim(limit, queues)
+
+    def claim(self, limit: int, queues: tuple[str, ...]) -> int:
         eligible = [key for key in KEYS if self.may_go(key, queues)]
         claimed = self.run(self.dispatch.claim("c", limit=limit, quota=limit, lease=60, queues=queues))
         taken = sum(len(ids) for _, ids in claimed.groups)
@@ -96,6 +108,7 @@ class DispatchMachine(RuleBasedStateMachine):
                 self.running[task_id] = key
         if 0 < taken < limit:
             assert not any(self.may_go(key, queues) for key in KEYS), "somebody was left out"
+        return taken
 
     @rule(number=st.integers(0, 100), status=st.sampled_from(("COMPLETED", "SCHEDULED", "")))
     def settle(self, number: int, status: str) -> None:
@@ -127,6 +140,9 @@ class DispatchMachine(RuleBasedStateMachine):
         self.waiting[key].clear()
 
     @rule(subject=st.sampled_from(SUBJECTS), concurrency=st.none() | st.integers(1, 4))
+    def change_limit(self, subject: str, concurrency: int | None) -> None:
+        self.set_limit(subject, concurrency)
+
     def set_limit(self, subject: str, concurrency: int | None) -> None:
         self.run(self.dispatch.set_limits({subject: Limit(concurrency)}))
         if concurrency is None:
@@ -144,8 +160,10 @@ class DispatchMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_empty_takes_no_room(self) -> None:
-        if not self.running and not any(self.waiting.values()):
-            assert self.run(self.redis.keys("dispatch:parked:*")) == []
+        for part in {key.partition("/")[2] for key in KEYS if "/" in key}:
+            lines = [key for key in KEYS if key.endswith(f"/{part}")]
+            if not any(self.waiting[key] or key in self.running.values() for key in lines):
+                assert not self.run(self.redis.exists(self.names.parked_keys(part)))
 
 
 @pytest.fixture
