@@ -34,14 +34,18 @@ async def test_a_limited_task_waits_in_a_line_of_its_own(database: Database, bro
     await open_dispatch(database, broker)
     await publish_limits(database, broker, [tasks.serve])
     engine = Engine(database, broker)
-    await engine.enqueue_many(tasks.serve, [{"tenant": name} for name in ("ada", "ada", "ada", "bob")])
+    await engine.enqueue_many(tasks.serve, [{"tenant": name} for name in ("ada", "ada", "ada", "bob", "", "", "")])
     claimed = await claim(broker)
     assert claimed.is_limited
-    assert {key: len(ids) for key, ids in claimed.groups} == {ADA: 2, "default/task:serve/bob": 1}
+    assert {key: len(ids) for key, ids in claimed.groups} == {
+        ADA: 2,
+        "default/task:serve/bob": 1,
+        "default/task:serve/": 2,
+    }
     assert (await claim(broker)).state == "EMPTY"
     assert await broker.redis.smembers(broker.keys.parked_keys("task:serve/ada")) == {ADA}
     keys = await database.pool.fetch("SELECT DISTINCT queue, dispatch_key FROM tasks")
-    assert {tuple(row) for row in keys} == {("default", ADA), ("default", "default/task:serve/bob")}
+    assert {tuple(row) for row in keys} == {("default", key) for key, _ in claimed.groups}
 
 
 async def test_after_a_flush_what_runs_is_counted_before_anything_is_handed_out(

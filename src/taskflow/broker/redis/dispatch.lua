@@ -28,14 +28,14 @@ end
 
 -- The limit of a subject, or nil: its own one, or that which its task has for each key (`task:<name>/*`).
 local limited, limits = redis.call('EXISTS', LIMITS) == 1, {}
-local function limit_of(subject)
+local limit_of
+function limit_of(subject)
   if not limited or not subject then return nil end
   local known = limits[subject]
   if known == nil then
     local text = redis.call('HGET', LIMITS, subject)
     local task = not text and string.match(subject, '^task:[^/]+/')
-    if task then text = redis.call('HGET', LIMITS, task .. '*') end
-    known = false
+    known = task and subject ~= task .. '*' and limit_of(task .. '*') or false
     if text then
       local concurrency, rate, weight, aging = string.match(text, '^(%S+) (%S+) (%S+) (%S+)$')
       known = {concurrency = tonumber(concurrency), rate = tonumber(rate), weight = tonumber(weight) or 1,

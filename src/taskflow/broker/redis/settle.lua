@@ -3,7 +3,7 @@
 -- then triples: dispatch key, status, ids with a space between them (one long argument is packed in a tenth of the time
 -- that as many short ones take).
 -- An empty status makes no event. Ends are counted for each queue and minute.
-local keep, removed, valid = ARGV[4], 0, ours(ARGV[2], ARGV[3])
+local keep, removed, valid, ended = ARGV[4], 0, ours(ARGV[2], ARGV[3]), {}
 for i = 5, #ARGV, 3 do
   local running, status, gone, ends = prefix .. 'task:running:' .. ARGV[i], ARGV[i + 1], 0, 0
   for id in string.gmatch(ARGV[i + 2], '%S+') do
@@ -15,10 +15,14 @@ for i = 5, #ARGV, 3 do
   end
   if gone > 0 then leave(ARGV[i], gone) end
   if ends > 0 and status ~= 'SCHEDULED' then
-    local ended = prefix .. 'dispatch:ended:' .. (split(ARGV[i])) .. ':' .. math.floor(now / 60000)
-    redis.call('INCRBY', ended, ends)
-    redis.call('EXPIRE', ended, 150)
+    local queue = split(ARGV[i])
+    ended[queue] = (ended[queue] or 0) + ends
   end
   removed = removed + gone
+end
+for queue, ends in pairs(ended) do
+  local count = prefix .. 'dispatch:ended:' .. queue .. ':' .. math.floor(now / 60000)
+  redis.call('INCRBY', count, ends)
+  redis.call('EXPIRE', count, 150)
 end
 return removed

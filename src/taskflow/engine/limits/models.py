@@ -79,6 +79,7 @@ class TaskLimits:
     """The limits of a definition: of the task, or of each of its keys."""
 
     task_name: str
+    own: str  # the task as a subject
     concurrency: int | None
     rate: Rate | None
     key: Callable[..., object] | None
@@ -107,12 +108,12 @@ class TaskLimits:
         missing = sorted(set(wanted) - set(inspect.signature(function).parameters))
         if missing:
             raise ConfigurationError(f"Task {name!r}: concurrency_key wants {', '.join(missing)}, which it has not.")
-        return cls(name, concurrency, parsed, key, wanted)
+        return cls(name, task_subject(name), concurrency, parsed, key, wanted)
 
     @property
     def subject(self) -> str:
         """Return what the limits are about: the task, or each of its keys."""
-        return task_subject(self.task_name) + (EVERY_KEY if self.key else "")
+        return self.own + (EVERY_KEY if self.key else "")
 
     @property
     def limit(self) -> Limit:
@@ -121,8 +122,7 @@ class TaskLimits:
 
     def covers(self, part: str) -> bool:
         """Tell whether a part of a queue is one of those that these limits make."""
-        own = task_subject(self.task_name)
-        return part.startswith(f"{own}/") if self.key else part == own
+        return part.startswith(f"{self.own}/") if self.key else part == self.own
 
     def part(self, arguments: Mapping[str, Any]) -> str | None:
         """Return the part of its queue in which a call with these arguments waits; None: nothing limits it.
@@ -131,7 +131,7 @@ class TaskLimits:
             InvalidConcurrencyKeyError: the key cannot be computed.
         """
         if self.key is None:
-            return task_subject(self.task_name)
+            return self.own
         try:
             value = self.key(**{name: arguments[name] for name in self.key_arguments})
         except Exception as error:
