@@ -15,6 +15,8 @@ from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dependencies import endpoints as dependencies
+from taskflow.engine.limits import endpoints as limits
+from taskflow.engine.queues import endpoints as queues
 from taskflow.engine.schedules import endpoints as schedules
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
@@ -32,6 +34,8 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     engine.tasks,
     engine.workers,
     engine.dead_letters,
+    queues.router,
+    limits.router,
     schedules.router,
     campaigns.router,
     inbox.router,

@@ -10,6 +10,7 @@ from taskflow.api.websocket.hub import EventHub
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
+from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
 from taskflow.identity.audit import AuditLog
 from taskflow.identity.authenticator import Authenticator
@@ -28,7 +29,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services = Services()
         services.add(settings, database, broker, signer)
         services.add(AuditLog(database.pool), Authenticator(database, signer), RateLimiter(broker))
-        services.add(StatsCounter(database), HttpMetrics())
+        services.add(StatsCounter(database), HttpMetrics(), QueueBook())
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         yield services

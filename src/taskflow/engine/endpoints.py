@@ -13,6 +13,7 @@ from taskflow.base.pagination import Page
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.client import Engine
+from taskflow.engine.queues.terms import QueueBook
 from taskflow.engine.repository import EngineReader, TaskFilter
 from taskflow.engine.schemas import (
     Cancelled,
@@ -58,9 +59,11 @@ class WorkerGoneError(ConflictError):
 
 
 async def _engine(
-    database: Annotated[Database, service(Database)], broker: Annotated[RedisBroker, service(RedisBroker)]
+    database: Annotated[Database, service(Database)],
+    broker: Annotated[RedisBroker, service(RedisBroker)],
+    book: Annotated[QueueBook, service(QueueBook)],
 ) -> Engine:
-    return Engine(database, broker)
+    return Engine(database, broker, book)
 
 
 async def _reader(database: Annotated[Database, service(Database)]) -> EngineReader:
@@ -200,6 +203,18 @@ async def resume_worker(worker_id: UUID, reader: Reader, broker: Broker) -> Work
     return await _steer(worker_id, "RUN", "resume", reader, broker)
 
 
+@workers.post("/{worker_id}/drain", dependencies=[_OPERATOR, audited("worker.drain", target="worker_id")])
+async def drain_worker(worker_id: UUID, reader: Reader, broker: Broker) -> WorkerOut:
+    """Let a node finish what it runs, hand back what waits there, and leave."""
+    return await _steer(worker_id, "DRAIN", "drain", reader, broker)
+
+
+@workers.post("/{worker_id}/shutdown", dependencies=[_OPERATOR, audited("worker.shutdown", target="worker_id")])
+async def shut_down_worker(worker_id: UUID, reader: Reader, broker: Broker) -> WorkerOut:
+    """Let a node stop what it runs, hand all of it back, and leave; no attempt is burnt."""
+    return await _steer(worker_id, "STOP", "shutdown", reader, broker)
+
+
 @dead_letters.get("")
 async def list_dead_letters(
     reader: Reader, task_name: Text | None = None, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
@@ -243,6 +258,8 @@ async def _steer(worker_id: UUID, wanted: str, verb: str, reader: EngineReader, 
     if row is None:
         await reader.worker(worker_id)
         raise WorkerGoneError
+    if row["wanted"] != wanted:
+        raise WorkerGoneError(f"The worker {worker_id} is leaving already; it cannot be told to {verb}.")
     try:
         await broker.workers.command(worker_id, verb)
     except (RedisError, OSError) as error:

@@ -146,7 +146,7 @@ class EngineReader:
         return row
 
     async def want_worker(self, worker_id: UUID, wanted: str) -> asyncpg.Record | None:
-        """Write what a node should do (RUN, PAUSE, DRAIN); None when it no longer lives."""
+        """Write what a node should do (RUN, PAUSE, DRAIN, STOP); None when it no longer lives."""
         return await self._pool.fetchrow(sql.want_worker, worker_id, wanted)
 
     async def list_dead_letters(self, task_name: str | None, cursor: str | None, limit: int) -> tuple[Rows, str | None]:

@@ -152,6 +152,12 @@ class Node:
                 child.kill()
         self._stopping.set()
 
+    def _shut_down(self) -> None:
+        """Drain without patience: what runs is stopped and handed back."""
+        self._stopping.set()
+        for child in self._children.values():
+            child.tell("shutdown")
+
     async def run(self) -> None:
         """Work until `stop`."""
         await self._register()
@@ -305,7 +311,9 @@ class Node:
     async def _obey(self, wanted: str) -> None:
         """Do what the row wants."""
         if wanted == "DRAIN":
-            self.stop()
+            self._stopping.set()
+        elif wanted == "STOP":
+            self._shut_down()
         elif (wanted == "PAUSE") != self._paused:
             self._paused = wanted == "PAUSE"
             for child in self._children.values():
