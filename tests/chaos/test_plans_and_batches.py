@@ -25,6 +25,8 @@ BIG = ("tasks", "task_executions", "email_recipients", "task_claims")
 
 HOT = {
     "claim": sql.claim,
+    "claim_limited": sql.claim_limited,
+    "reroute": sql.reroute,
     "complete": sql.complete,
     "finish": sql.finish,
     "ended_as": sql.ended_as,

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
+from support import sample_tasks
 from support.api import serving
 from support.letters import give_up
+from support.processes import running
 from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Settled
 from taskflow.broker.redis.events import Event
 from taskflow.db.pool import Database
+from taskflow.engine.limits.publishing import publish_limits
 from taskflow.engine.outcomes import completed
 from taskflow.engine.store import ProgressLine, TaskStore
 from taskflow.identity.first_start import ensure_cli_key, ensure_first_admin
@@ -318,3 +321,44 @@ async def test_a_webhook_is_made_tested_listed_and_deleted(settings: Settings, s
     assert (code, "10.0.0.1" in err) == (5, True)
     assert (await shell.run("webhook", "delete", webhook_id))[0] == 0
     assert await shell.json("webhook", "list") == []
+
+
+async def test_queues_and_limits_are_steered(shell: Shell, database: Database, broker: RedisBroker) -> None:
+    await publish_limits(database, broker, [sample_tasks.serve])
+    await shell.run("task", "submit", "x", "--queue", "mail")
+    [listed] = await shell.json("queue", "list")  # type: ignore[misc]
+    assert (listed["name"], listed["state"], listed["waiting"]) == ("mail", "active", 1)
+    assert (await shell.json("queue", "pause", "mail"))[0]["state"] == "paused"  # type: ignore[index]
+    changed = await shell.json("queue", "set", "mail", "--concurrency", "3", "--rate", "100/m", "--priority", "high")
+    assert {"concurrency": 3, "rate": "100/m", "priority": 8}.items() <= changed.items()  # type: ignore[attr-defined]
+    assert (await shell.json("queue", "set", "mail", "--rate", "none"))["rate"] is None  # type: ignore[index]
+    assert len(await shell.json("queue", "peek", "mail")) == 1  # type: ignore[arg-type]
+    assert await shell.json("queue", "purge", "mail", "--yes") == {"cancelled": 1}
+    assert (await shell.json("queue", "drain", "mail"))[0]["state"] == "paused"  # type: ignore[index]
+    assert (await shell.json("queue", "resume", "mail"))[0]["state"] == "active"  # type: ignore[index]
+    code, _, err = await shell.run("queue", "show", "nobodys")
+    assert (code, "There is no queue 'nobodys'" in err) == (3, True)
+    assert (await shell.run("queue", "set", "mail"))[0] == 2
+    assert (await shell.run("queue", "set", "mail", "--concurrency", "few"))[0] == 2
+    override = await shell.json("limit", "set", "serve", "ada", "--concurrency", "7")
+    assert (override["key"], override["source"]) == ("ada", "operator")  # type: ignore[index]
+    limits = await shell.json("limit", "list")
+    assert {item["key"]: item["concurrency"] for item in limits} == {"*": 2, "ada": 7}  # type: ignore[attr-defined]
+    assert (await shell.run("limit", "reset", "serve", "ada"))[0] == 0
+    assert (await shell.run("limit", "reset", "serve", "ada"))[0] == 3
+
+
+async def test_a_worker_command_shows_the_node_once_it_has_obeyed(shell: Shell, environment: dict[str, str]) -> None:
+    quick = {"TASKFLOW_WORKER_PROCESSES": "1", "TASKFLOW_WORKER_HEARTBEAT_SECONDS": "0.5"}
+    async with running({**environment, **quick}, "worker") as node:
+
+        async def registered() -> object:
+            return await shell.json("worker", "list")
+
+        [worker] = await eventually(registered, seconds=30)  # type: ignore[misc]
+        for verb, statuses in (("pause", {"PAUSED"}), ("resume", {"IDLE"}), ("drain", {"DRAINING", "DEAD"})):
+            [row] = await shell.json("worker", verb, worker["worker_id"])  # type: ignore[misc]
+            assert row["status"] in statuses
+        assert await node.wait() == 0
+        code, _, err = await shell.run("worker", "shutdown", worker["worker_id"])
+        assert (code, "has stopped or is dead" in err) == (5, True)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.duties import add_tasks, add_worker, drain, lead
+from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.db.pool import Database
@@ -81,8 +82,8 @@ async def test_pauses_and_rates_are_back_before_the_first_claim(
 ) -> None:
     async def rules(_: Database) -> list[DispatchRule]:
         return [
-            DispatchRule("email/campaign:a", paused=True, per_minute=None),
-            DispatchRule("email/campaign:b", paused=False, per_minute=60),
+            DispatchRule("email/campaign:a", paused=True),
+            DispatchRule("email/campaign:b", limit=Limit(per_minute=60)),
         ]
 
     context = await lead(database, broker, settings, rule_sources=[rules])
@@ -91,7 +92,8 @@ async def test_pauses_and_rates_are_back_before_the_first_claim(
     await Relay().run_once(context)
     claimed = await broker.dispatch.claim("c", limit=10, quota=10, lease=30)
     assert [ids for _, ids in claimed.groups] in ([], [rated[:1]])
-    assert await broker.upkeep.rules(["email/campaign:a", "email/campaign:b"]) == [(True, None), (False, 60)]
+    assert await broker.dispatch.paused() == {"email/campaign:a"}
+    assert await broker.dispatch.limits() == {"campaign:b": Limit(per_minute=60)}
 
 
 async def test_a_rule_that_redis_lost_is_mended_at_the_second_look(
@@ -100,15 +102,15 @@ async def test_a_rule_that_redis_lost_is_mended_at_the_second_look(
     paused = False
 
     async def rules(_: Database) -> list[DispatchRule]:
-        return [DispatchRule("email/campaign:a", paused, None)]
+        return [DispatchRule("email/campaign:a", paused)]
 
     context, relay = await lead(database, broker, settings, rule_sources=[rules]), Relay()
     await relay.run_once(context)
     paused = True  # committed, but the word to Redis was lost
     await relay.run_once(context)
-    assert await broker.upkeep.rules(["email/campaign:a"]) == [(False, None)]
+    assert await broker.dispatch.paused() == set()
     await relay.run_once(context)
-    assert await broker.upkeep.rules(["email/campaign:a"]) == [(True, None)]
+    assert await broker.dispatch.paused() == {"email/campaign:a"}
 
 
 async def test_an_old_snapshot_is_recognised_by_its_server_and_replaced(
@@ -138,7 +140,7 @@ async def test_a_flush_in_the_middle_of_a_rebuild_starts_it_over(
         if flushes:
             flushes -= 1
             await broker.redis.flushall()
-        return [DispatchRule("default", paused=False, per_minute=None)]
+        return [DispatchRule("default")]
 
     context, relay = await lead(database, broker, settings, rule_sources=[flush_once]), Relay()
     ids = await add_tasks(database, 3)
@@ -223,8 +225,8 @@ async def test_an_expired_lease_ends_in_what_postgresql_says(context: DutyContex
     await context.database.pool.execute("DELETE FROM tasks WHERE task_id = $1", gone)
     assert await relay.return_expired(context) == 5
     running: dict[str, Any] = dict(await broker.redis.zrange(broker.keys.running("default"), 0, -1, withscores=True))
-    assert list(running) == [held]
-    assert await broker.upkeep.head("default", 9) == [waiting]
+    assert set(running) == {held, lost}  # what a dead worker held counts until the rescuer has put it back
+    assert await broker.dispatch.peek("default", 9) == [waiting]
     events = {event.data["task_id"]: event.data["status"] for _, event in await broker.events.read("0")}
-    assert events == {lost: "RUNNING", done: "COMPLETED"}  # an end whose event was lost is announced now
+    assert events == {done: "COMPLETED"}  # an end whose event was lost is announced now
     assert await relay.return_expired(context) == 0

@@ -250,4 +250,4 @@ async def test_the_children_of_a_task_that_a_rescue_ends_hear_of_it(
     assert await (await patient(context)).run_once(context) == 1
     found = dict(await database.pool.fetch("SELECT task_id, status FROM tasks"))
     assert found == {parent.task_id: "CANCELLED", runs.task_id: "PENDING", skipped.task_id: "CANCELLED"}
-    assert await broker.upkeep.head("released", 9) == [str(runs.task_id)]
+    assert await broker.dispatch.peek("released", 9) == [str(runs.task_id)]

@@ -42,7 +42,7 @@ async def test_due_tasks_are_promoted_and_others_stay(context: DutyContext, brok
     scheduler = Scheduler()
     assert await scheduler.run_once(context) == 2
     assert await scheduler.run_once(context) == 0
-    assert await broker.upkeep.head("default", 9) == [first, second]
+    assert await broker.dispatch.peek("default", 9) == [first, second]
     waiting = await context.database.pool.fetch("SELECT task_id::text FROM tasks WHERE status = 'SCHEDULED'")
     assert [row[0] for row in waiting] == [later]
 
@@ -82,7 +82,7 @@ async def test_a_promotion_that_redis_missed_is_pushed_by_the_relay(context: Dut
     await Scheduler().run_once(context)
     await broker.redis.delete(broker.keys.queue("default"))
     await Relay().run_once(context)
-    assert await broker.upkeep.head("default", 9) == [task_id]
+    assert await broker.dispatch.peek("default", 9) == [task_id]
 
 
 async def test_expired_dead_letters_and_keys_go(context: DutyContext) -> None:

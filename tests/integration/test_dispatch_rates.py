@@ -6,6 +6,7 @@ import time
 import pytest
 
 from taskflow.base.ids import uuid7
+from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 
@@ -17,7 +18,7 @@ PER_MINUTE = 1200  # 20 a second, a bucket of 40
 async def rated(broker: RedisBroker) -> RedisBroker:
     """A key with a rate and more work than can be done."""
     await broker.dispatch.publish_generation("test")
-    await broker.dispatch.set_rate(KEY, PER_MINUTE)
+    await broker.dispatch.set_limit(KEY, Limit(per_minute=PER_MINUTE))
     await broker.dispatch.push(Entry(KEY, 5, str(uuid7())) for _ in range(2_000))
     return broker
 
@@ -50,11 +51,11 @@ async def test_two_consumers_share_one_rate_also_when_one_of_them_dies(rated: Re
 async def test_a_flush_allows_no_burst(rated: RedisBroker) -> None:
     await rated.redis.flushall()
     await rated.dispatch.publish_generation("after")
-    await rated.dispatch.set_rate(KEY, PER_MINUTE)
+    await rated.dispatch.set_limit(KEY, Limit(per_minute=6))
     await rated.dispatch.push(Entry(KEY, 5, str(uuid7())) for _ in range(100))
     claimed = await rated.dispatch.claim("first", limit=100, quota=100, lease=30)
     assert sum(len(ids) for _, ids in claimed.groups) == 0
-    assert 0 < claimed.wait < 1
+    assert 0 < claimed.wait <= 10
 
 
 async def test_a_rated_key_that_waits_holds_up_no_other(rated: RedisBroker) -> None:
@@ -67,6 +68,6 @@ async def test_a_rated_key_that_waits_holds_up_no_other(rated: RedisBroker) -> N
 
 async def test_a_lifted_rate_lets_everything_through(rated: RedisBroker) -> None:
     await rated.dispatch.claim("first", limit=100, quota=100, lease=30)
-    await rated.dispatch.set_rate(KEY, None)
+    await rated.dispatch.set_limit(KEY, Limit())
     claimed = await rated.dispatch.claim("first", limit=100, quota=100, lease=30)
     assert [len(ids) for _, ids in claimed.groups] == [100]

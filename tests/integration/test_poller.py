@@ -24,10 +24,18 @@ class HeldStore(TaskStore):
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def claim(self, claim_id: UUID, worker_id: UUID, process_id: UUID, task_ids: Sequence[str]) -> list[Lease]:
+    async def claim(
+        self,
+        claim_id: UUID,
+        worker_id: UUID,
+        process_id: UUID,
+        task_ids: Sequence[str],
+        *,
+        generation: str | None = None,
+    ) -> list[Lease]:
         self.asked.set()
         await self.go_on.wait()
-        return await super().claim(claim_id, worker_id, process_id, task_ids)
+        return await super().claim(claim_id, worker_id, process_id, task_ids, generation=generation)
 
 
 async def test_a_claim_that_is_under_way_is_fed_before_the_poller_stops(

@@ -58,7 +58,7 @@ async def test_a_due_schedule_becomes_a_task_in_line_and_moves_on(
     assert task is not None
     assert (task["task_name"], task["task_kwargs"], task["queue"]) == ("add", {"left": 1, "right": 2}, "sums")
     assert (task["status"], task["priority"]) == ("PENDING", 8)
-    assert await broker.upkeep.head("sums", 9) == [str(task["task_id"])]
+    assert await broker.dispatch.peek("sums", 9) == [str(task["task_id"])]
     row = await context.database.pool.fetchrow("SELECT * FROM schedules WHERE schedule_id = $1", schedule_id)
     assert row is not None
     assert row["last_fire_at"] == task["scheduled_at"]
@@ -104,9 +104,9 @@ async def test_a_task_whose_push_was_lost_is_pushed_by_the_relay(
         with pytest.raises(RedisConnectionError):
             await Schedules().run_once(context)
     [task_id] = await task_ids(context.database)
-    assert await broker.upkeep.head("default", 9) == []
+    assert await broker.dispatch.peek("default", 9) == []
     await Relay().run_once(context)
-    assert await broker.upkeep.head("default", 9) == [str(task_id)]
+    assert await broker.dispatch.peek("default", 9) == [str(task_id)]
     assert await Schedules().run_once(context) == 0
 
 
@@ -119,11 +119,11 @@ async def test_a_coordinator_killed_between_commit_and_push_costs_no_instant_and
         assert await asyncio.wait_for(first.wait(), 60) == -signal.SIGKILL
     left = {str(task_id) for task_id in await task_ids(database)}
     assert len(left) >= 2
-    assert not left <= set(await broker.upkeep.head("default", 99))
+    assert not left <= set(await broker.dispatch.peek("default", 99))
     async with running(environment, "coordinator"):
 
         async def pushed() -> bool:
-            return left < set(await broker.upkeep.head("default", 99))
+            return left < set(await broker.dispatch.peek("default", 99))
 
         await eventually(pushed, seconds=60, what="the successor has pushed what was left, and fired more")
     rows = await database.pool.fetch("SELECT fire_at, task_id FROM schedule_fires ORDER BY fire_at")
@@ -200,7 +200,7 @@ async def test_overlap_queue_one_lets_one_wait(context: DutyContext, engine: Eng
     assert await duty.run_once(context) > 0
     assert await statuses(context.database) == ["FIRED", "FIRED", "SKIPPED"]
     [_, second] = await task_ids(context.database)
-    assert str(second) in await broker.upkeep.head("default", 9)
+    assert str(second) in await broker.dispatch.peek("default", 9)
     await elapse(context.database, 60)
     await duty.run_once(context)
     assert await statuses(context.database) == ["FIRED", "FIRED", "SKIPPED", "WAITING"]
@@ -229,7 +229,7 @@ async def test_overlap_cancel_previous_cancels_what_waits_and_asks_what_runs(
     _, second = await task_ids(context.database)
     found = await context.database.pool.fetch("SELECT status FROM tasks ORDER BY task_id")
     assert [row["status"] for row in found] == ["CANCELLED", "PENDING"]
-    assert str(second) in await broker.upkeep.head("default", 9)
+    assert str(second) in await broker.dispatch.peek("default", 9)
     await run_task(context.database, second)
     await elapse(context.database, 60)
     await Schedules().run_once(context)
@@ -250,7 +250,7 @@ async def test_what_waits_for_a_task_that_an_overlap_cancels_hears_of_it(
     child = await engine.enqueue(noop.options(after=[After(first, on_failure="run")], queue="released"))
     await elapse(context.database, 60)
     await Schedules().run_once(context)
-    assert await broker.upkeep.head("released", 9) == [str(child.task_id)]
+    assert await broker.dispatch.peek("released", 9) == [str(child.task_id)]
 
 
 async def test_a_policy_that_begins_to_matter_counts_what_is_under_way(context: DutyContext, engine: Engine) -> None:

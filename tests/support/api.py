@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from support.waiting import eventually
 from taskflow.api.app import create_app
 from taskflow.api.server import make_server
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.identity.access import Services
 from taskflow.identity.models import Role
@@ -36,6 +37,10 @@ class Api:
     @property
     def database(self) -> Database:
         return self.services.get(Database)
+
+    @property
+    def broker(self) -> RedisBroker:
+        return self.services.get(RedisBroker)
 
     @property
     def identity(self) -> IdentityService:

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.dispatch import Settled
 from taskflow.db.pool import Database
+from taskflow.engine.coordinator.backlog import sql
 from taskflow.engine.coordinator.duty import DutyContext, RuleSource
 from taskflow.engine.coordinator.election import Election
 from taskflow.engine.coordinator.relay import Relay
@@ -19,6 +21,12 @@ async def lead(
     lease = await Election(database, seconds=120).stand()
     assert lease is not None
     return DutyContext(database, broker, settings, lease, rule_sources)
+
+
+async def open_dispatch(database: Database, broker: RedisBroker, generation: str = "test") -> None:
+    """Open the dispatch as the relay's first run does."""
+    await database.pool.execute(sql.begin_generation, generation)
+    await broker.dispatch.publish_generation(generation)
 
 
 async def add_tasks(
@@ -71,4 +79,4 @@ async def drain(broker: RedisBroker, *, relay: tuple[Relay, DutyContext] | None 
                 await relay[1].database.pool.execute(
                     "UPDATE tasks SET status = 'COMPLETED', completed_at = now() WHERE task_id = ANY($1::uuid[])", ids
                 )
-            await broker.redis.zrem(broker.keys.running(key), *ids)
+            await broker.dispatch.settle(Settled(key, task_id, "") for task_id in ids)

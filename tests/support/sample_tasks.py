@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from taskflow.engine import Batch, NoRetry, Retry, current_task, task
+from taskflow.engine import Batch, NoRetry, Retry, current_task, task, worker_context
 
 
 @task
@@ -215,3 +215,25 @@ async def checks_word(word: str) -> str:
     if word != "right":
         raise ValueError(f"{word} is not right")
     return word
+
+
+@task(concurrency=2, concurrency_key=lambda tenant: tenant)
+async def serve(tenant: str, seconds: float = 0.0) -> None:
+    """Write down when it runs: `served` is a table that the test has made."""
+    context = current_task()
+    pool = worker_context().database.pool
+    await pool.execute(
+        "INSERT INTO served VALUES ($1, $2, $3, clock_timestamp())", context.task_id, context.lease_epoch, tenant
+    )
+    await asyncio.sleep(seconds)
+    await pool.execute(
+        "UPDATE served SET ended_at = clock_timestamp() WHERE task_id = $1 AND epoch = $2",
+        context.task_id,
+        context.lease_epoch,
+    )
+
+
+@task(concurrency=1)
+async def alone(seconds: float = 0.0) -> None:
+    """Run by itself."""
+    await asyncio.sleep(seconds)

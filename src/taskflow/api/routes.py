@@ -16,6 +16,8 @@ from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
 from taskflow.engine.dependencies import endpoints as dependencies
+from taskflow.engine.limits import endpoints as limits
+from taskflow.engine.queues import endpoints as queues
 from taskflow.engine.schedules import endpoints as schedules
 from taskflow.engine.webhooks import endpoints as webhooks
 from taskflow.identity import endpoints as identity
@@ -34,6 +36,8 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     engine.tasks,
     engine.workers,
     dead_letters.router,
+    queues.router,
+    limits.router,
     schedules.router,
     webhooks.router,
     campaigns.router,

@@ -11,6 +11,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.engine.autoscaling.durations import DurationMeter
+from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
 from taskflow.identity.audit import AuditLog
 from taskflow.identity.authenticator import Authenticator
@@ -29,7 +30,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services = Services()
         services.add(settings, database, broker, signer)
         services.add(AuditLog(database.pool), Authenticator(database, signer), RateLimiter(broker))
-        services.add(StatsCounter(database), DurationMeter(database), HttpMetrics())
+        services.add(StatsCounter(database), DurationMeter(database), HttpMetrics(), QueueBook())
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         yield services

@@ -4,16 +4,22 @@
 |---|---|---|---|
 | `task:queue:{dispatch_key}` | sorted set | the next task ids of a queue, or of one campaign in it; score = (10 - priority) · 1e14 + birth in ms, so strict priority, then first in first out; a window of the backlog | relay |
 | `task:running:{dispatch_key}` | sorted set | ids handed to a worker and not settled; score = lease deadline in ms | expires into a look at PostgreSQL |
-| `dispatch:ready` | sorted set | dispatch keys with something to do; score = virtual time (fairness between keys) | relay |
-| `dispatch:paused` | set | dispatch keys that hand out nothing (paused campaigns) | relay |
+| `dispatch:ready` | sorted set | queues with something to do; score = virtual time (weighted fairness between queues) | relay |
+| `dispatch:ready:{queue}` | sorted set | the dispatch keys of a queue with something to do; score = virtual time (between keys) | relay |
+| `dispatch:paused` | set | queues and dispatch keys that hand out nothing | relay |
+| `dispatch:limits` | hash | subject (`queue:{queue}`, `campaign:{id}`, `task:{name}`, `task:{name}/{key}`; `task:{name}/*` for each key) → concurrency, dispatches per minute, weight, aging | relay |
+| `dispatch:held` | hash | subject → its ids in `task:running:*`; no field when there are none | relay, from RUNNING rows |
+| `dispatch:parked` | set | queues that their limit holds up: not in `dispatch:ready` | next claim |
+| `dispatch:parked:{subject}` | set | dispatch keys that the limit of their part holds up; gone when it lets go | next claim |
+| `dispatch:tokens:{subject}` | hash | token bucket of a rated subject; empty when the dispatch is opened, so a flush never allows a burst; forgets itself when full | next claim |
+| `dispatch:throttled` | sorted set | rated subjects without a token; score = ms at which the next is due | next claim |
 | `dispatch:overflow` | set | dispatch keys whose backlog in PostgreSQL is longer than their window | relay |
-| `dispatch:rates` | hash | dispatch key → dispatches per minute | relay |
-| `dispatch:tokens:{dispatch_key}` | hash | token bucket of a rated key; starts empty, so a flush never allows a burst | first claim |
-| `dispatch:throttled` | sorted set | rated keys without a token; score = ms at which the next is due | first claim |
 | `dispatch:generation` | string | names this life of the dispatch; absent after a flush: claims then answer NOGEN until it is rebuilt | relay |
 | `dispatch:server` | string | run id of the server that the generation was built on: another one (a restart, a failover, an old snapshot) means that the content is not ours | relay |
+| `dispatch:opened` | string | when (ms) the generation was opened | relay |
 | `dispatch:rebuild` | string | names the rebuild under way; a flush in its middle takes it away, and the rebuild starts over | relay |
-| `dispatch:idle` | list | consumers that found nothing and wait on their own wake list | the next claim |
+| `dispatch:ended:{queue}:{minute}` | string | how many tasks of a queue have ended in a minute; TTL 150 s | starts again |
+| `dispatch:idle` | list | consumers (and the queues they serve) that found nothing and wait on their own wake list | the next claim |
 | `dispatch:wake:{consumer}` | list | a token wakes that consumer (BLPOP, 1 s net) | the next claim |
 | `task:scheduled` | sorted set | SCHEDULED task ids by due time in seconds: the coming minute, as a mirror | scheduler |
 | `task:meta:{task_id}` | hash | status, worker_id, started_at, retry_count of a task that has run for a second or more; TTL 60 s | worker |
@@ -21,7 +27,7 @@
 | `task:completed` | stream | events of tasks, campaigns and workers, about the last 100,000 | restarts under a new generation; clients resync |
 | `worker:{worker_id}` | hash | hostname, status, current_load, capacity, last_heartbeat; TTL 60 s | worker |
 | `worker:registry` | set | ids of live workers | worker |
-| `worker:commands:{worker_id}` | channel | pause, resume, drain; the row in `workers` is the truth | - |
+| `worker:commands:{worker_id}` | channel | pause, resume, drain, shutdown; the row in `workers` is the truth | - |
 | `coordinator:wake` | list | names of duties that have something to do now | duties poll anyway |
 | `campaign:{campaign_id}:progress` | hash | total, sent, failed, pending … as absolute sums | campaigns duty |
 | `rate_limit:{resource}:{identifier}` | string | requests of the last 60 s; TTL 60 s; beside it `…:log`, the sliding window | starts again |
@@ -40,10 +46,12 @@ class Keys:
         self.ready = f"{prefix}dispatch:ready"
         self.paused = f"{prefix}dispatch:paused"
         self.overflow = f"{prefix}dispatch:overflow"
-        self.rates = f"{prefix}dispatch:rates"
+        self.limits = f"{prefix}dispatch:limits"
+        self.held = f"{prefix}dispatch:held"
         self.throttled = f"{prefix}dispatch:throttled"
         self.generation = f"{prefix}dispatch:generation"
         self.server = f"{prefix}dispatch:server"
+        self.opened = f"{prefix}dispatch:opened"
         self.rebuild = f"{prefix}dispatch:rebuild"
         self.idle = f"{prefix}dispatch:idle"
         self.scheduled = f"{prefix}task:scheduled"
@@ -58,6 +66,22 @@ class Keys:
     def running(self, dispatch_key: str) -> str:
         """Return the sorted set of ids handed out."""
         return f"{self.prefix}task:running:{dispatch_key}"
+
+    def ready_keys(self, queue: str) -> str:
+        """Return the line of a queue's dispatch keys."""
+        return f"{self.ready}:{queue}"
+
+    def parked_keys(self, subject: str) -> str:
+        """Return the set of dispatch keys that a limit holds up."""
+        return f"{self.prefix}dispatch:parked:{subject}"
+
+    def ended(self, queue: str, minute: int) -> str:
+        """Return the count of a queue's ends in a minute."""
+        return f"{self.prefix}dispatch:ended:{queue}:{minute}"
+
+    def tokens(self, subject: str) -> str:
+        """Return the token bucket of a rated subject."""
+        return f"{self.prefix}dispatch:tokens:{subject}"
 
     def wake(self, consumer: str) -> str:
         """Return the wake list of a consumer."""

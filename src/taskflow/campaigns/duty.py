@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from taskflow.base.logging import get_logger
+from taskflow.broker.limits import Limit
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.campaigns.models import (
     MAX_RETRIES,
@@ -146,7 +147,7 @@ class CampaignsDuty:
         if rate is None or self._ruled.get(campaign.campaign_id) == rate:
             return
         context.check()
-        await context.broker.dispatch.set_rate(campaign.dispatch_key, rate)
+        await context.broker.dispatch.set_limit(campaign.dispatch_key, Limit(per_minute=rate))
         self._ruled[campaign.campaign_id] = rate
 
     # -- counting
@@ -252,7 +253,10 @@ class CampaignsDuty:
 async def dispatch_rules(database: Database) -> Sequence[DispatchRule]:
     """Return what the relay must know of campaigns when it rebuilds the dispatch: what is paused, how fast the rest."""
     rows = await database.pool.fetch(sql.rules)
-    return [DispatchRule(dispatch_key(row[0]), row["paused"], row["rate_limit_per_minute"]) for row in rows]
+    return [
+        DispatchRule(dispatch_key(row[0]), row["paused"], Limit(per_minute=row["rate_limit_per_minute"]))
+        for row in rows
+    ]
 
 
 def _active(row: Any) -> ActiveCampaign:

@@ -16,6 +16,7 @@ from taskflow.audience.imports import Batch
 from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
+from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.campaigns.importing import Origin, import_recipients
@@ -139,7 +140,7 @@ class CampaignService:
             raise MissingVariableError(_sentence(missing), problems=[asdict(item) for item in missing])
         await self.repository.move(campaign_id, "start")
         key = campaign.dispatch_key
-        await self._tell(self._broker.dispatch.set_rate(key, campaign.rate_limit_per_minute))
+        await self._tell(self._broker.dispatch.set_limit(key, Limit(per_minute=campaign.rate_limit_per_minute)))
         await self._wake()
         return await self._announced(campaign_id)
 

@@ -72,9 +72,10 @@ def all_duties() -> "list[Duty]":
 
 def rule_sources() -> "list[RuleSource]":
     """Return who limits dispatch keys."""
-    from taskflow.campaigns.duty import dispatch_rules
+    from taskflow.campaigns import duty as campaigns
+    from taskflow.engine.queues import rules as queues
 
-    return [dispatch_rules]
+    return [queues.dispatch_rules, campaigns.dispatch_rules]
 
 
 def choose(duties: "Sequence[Duty]", names: Sequence[str]) -> "list[Duty]":

@@ -45,7 +45,7 @@ def worker(
     queues: str | None,
     imports: tuple[str, ...],
 ) -> None:
-    """Run a worker node; with a subcommand, list, pause and resume the nodes that run."""
+    """Run a worker node; with a subcommand, list, pause, resume, drain and shut down nodes."""
     if context.invoked_subcommand is not None:
         return
     from taskflow.engine.worker.node import run

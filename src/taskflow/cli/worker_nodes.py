@@ -1,10 +1,21 @@
-"""`taskflow worker list|pause|resume`: look after the nodes that run."""
+"""`taskflow worker list|pause|resume|drain|shutdown`: look after the nodes that run."""
+
+import time
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from taskflow.cli.client import Client, Output, speaks_http
 
-_COLUMNS = ("worker_id", "hostname", "status", "current_load", "capacity", "queues", "last_heartbeat")
+_COLUMNS = ("worker_id", "hostname", "status", "wanted", "current_load", "capacity", "queues", "last_heartbeat")
+_POLL = 0.1
+_OBEYED: dict[str, Callable[[str], bool]] = {
+    "pause": lambda status: status in {"PAUSED", "DRAINING", "DEAD"},
+    "resume": lambda status: status != "PAUSED",
+    "drain": lambda status: status in {"DRAINING", "DEAD"},
+    "shutdown": lambda status: status == "DEAD",
+}
 
 
 @click.command("list")
@@ -14,22 +25,39 @@ def list_workers(client: Client, output: Output) -> None:
     output.things(list(client.pages("/workers")), _COLUMNS, empty="No workers.")
 
 
-@click.command()
-@click.argument("worker_ids", nargs=-1, required=True)
-@speaks_http
-def pause(client: Client, output: Output, worker_ids: tuple[str, ...]) -> None:
-    """Let nodes finish what they run and take nothing new."""
-    rows = [client.post(f"/workers/{worker_id}/pause") for worker_id in worker_ids]
-    output.things(rows, _COLUMNS, empty="")
+def _steering(verb: str, summary: str) -> click.Command:
+    """Return a command that tells nodes something and shows them once they have obeyed."""
+
+    @click.command(verb, help=f"{summary} Shows them as they are once they have obeyed, or after --wait seconds.")
+    @click.argument("worker_ids", nargs=-1, required=True)
+    @click.option("--wait", default=15.0, show_default=True, type=click.FloatRange(0), help="Seconds to wait at most.")
+    @speaks_http
+    def steer(client: Client, output: Output, worker_ids: tuple[str, ...], wait: float) -> int:
+        for worker_id in worker_ids:
+            client.post(f"/workers/{worker_id}/{verb}")
+        give_up = time.monotonic() + wait
+        rows = [_obeyed(client, worker_id, verb, give_up) for worker_id in worker_ids]
+        output.things(rows, _COLUMNS, empty="")
+        late = [row["worker_id"] for row in rows if not _OBEYED[verb](row["status"])]
+        if late:
+            click.echo(f"Not done yet, but it will be with their next heartbeat: {', '.join(late)}", err=True)
+        return 1 if late else 0
+
+    return steer
 
 
-@click.command()
-@click.argument("worker_ids", nargs=-1, required=True)
-@speaks_http
-def resume(client: Client, output: Output, worker_ids: tuple[str, ...]) -> None:
-    """Let paused nodes take tasks again."""
-    rows = [client.post(f"/workers/{worker_id}/resume") for worker_id in worker_ids]
-    output.things(rows, _COLUMNS, empty="")
+def _obeyed(client: Client, worker_id: str, verb: str, give_up: float) -> dict[str, Any]:
+    while True:
+        row: dict[str, Any] = client.get(f"/workers/{worker_id}")
+        if _OBEYED[verb](row["status"]) or time.monotonic() >= give_up:
+            return row
+        time.sleep(_POLL)
 
 
-COMMANDS = (list_workers, pause, resume)
+COMMANDS = (
+    list_workers,
+    _steering("pause", "Let nodes finish what they run and take nothing new."),
+    _steering("resume", "Let paused nodes take tasks again."),
+    _steering("drain", "Let nodes finish what they run, hand back what waits there, and leave."),
+    _steering("shutdown", "Let nodes stop what they run, hand all of it back, and leave; no attempt is burnt."),
+)

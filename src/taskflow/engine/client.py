@@ -24,9 +24,12 @@ from taskflow.engine.dependencies.release import announce
 from taskflow.engine.dependencies.service import DependencyService, TaskNotFoundError
 from taskflow.engine.dependencies.steering import Cancelled, cancel, restart
 from taskflow.engine.insertion import Inserted, insert, insert_many, needs_transaction
+from taskflow.engine.limits.service import LimitService
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.middleware.stack import stack as used_middleware
 from taskflow.engine.payload import InvalidTaskArgumentsError
+from taskflow.engine.queues.service import QueueService
+from taskflow.engine.queues.terms import QueueBook, admit
 from taskflow.engine.requests import Request, TaskHandle, TaskRow, prepare, request_of
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
@@ -43,12 +46,23 @@ class Engine:
     """The engine as an application sees it."""
 
     def __init__(
-        self, database: Database, broker: RedisBroker, *, middleware: MiddlewareStack = used_middleware
+        self,
+        database: Database,
+        broker: RedisBroker,
+        book: QueueBook | None = None,
+        *,
+        middleware: MiddlewareStack = used_middleware,
     ) -> None:
-        """Use the pools, the broker and the middleware of this process."""
+        """Use the pools, the broker and the middleware of this process.
+
+        `book`: what it knows of queues, when engines share that.
+        """
         self._database = database
         self._broker = broker
+        self._book = book or QueueBook()
         self._middleware = middleware
+        self.queues = QueueService(database, broker, self._book, self.cancel_many)
+        self.limits = LimitService(database, broker)
         self.schedules = ScheduleService(database, broker)
         self.dependencies = DependencyService(database, broker)
 
@@ -71,6 +85,7 @@ class Engine:
 
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit the function.
+            QueueDrainingError: its queue takes no new tasks.
             DuplicateTaskError: another task holds its unique key, and `on_conflict` is "raise".
             TaskKeyReusedError: its idempotency key was used with other arguments.
             ParentNotFoundError: it waits for a task that does not exist.
@@ -87,7 +102,7 @@ class Engine:
         return await self._enqueue_in(connection, prepare(request_of(task, args, kwargs), task))
 
     async def _enqueue_in(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
-        row = await self._middleware.before_enqueue(row)
+        [row] = await self._admitted([row], connection)
         if needs_transaction([row]):
             async with connection.transaction():
                 inserted = await insert(connection, row)
@@ -115,14 +130,14 @@ class Engine:
 
     async def submit_graph_in(self, connection: Connection, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit a graph in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        rows = await self._middleware.before_enqueue_many(graph.rows())
+        rows = await self._admitted(graph.rows(), connection)
         inserted = await insert_many(connection, rows)
         await self._middleware.after_enqueue(rows)
         return _by_id(inserted.handles)
 
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""
-        entries = [Entry(h.queue, h.priority, str(h.task_id)) for h in handles if h.status is TaskStatus.PENDING]
+        entries = [Entry(h.line, h.priority, str(h.task_id)) for h in handles if h.status is TaskStatus.PENDING]
         try:
             await self._broker.dispatch.push(entries)
         except (RedisError, OSError) as error:
@@ -134,14 +149,16 @@ class Engine:
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         """
-        row = await self._middleware.before_enqueue(prepare(request, _definition))
+        [row] = await self._admitted([prepare(request, _definition)])
         try:
             inserted = await self._insert([row])
         except asyncpg.UniqueViolationError:
             if request.task_id is None:
                 raise
             status = await self._database.pool.fetchval(sql.status_of, row.task_id)
-            return TaskHandle(row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False)
+            return TaskHandle(
+                row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False, dispatch_key=row.dispatch_key
+            )
         await self._announce([row], inserted)
         return inserted.handles[0]
 
@@ -165,13 +182,18 @@ class Engine:
 
     async def submit_rows(self, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
         """Enqueue what was prepared, all or none, and put in line what need not wait."""
-        rows = await self._middleware.before_enqueue_many(rows)
+        rows = await self._admitted(rows)
         try:
             inserted = await self._insert(rows)
         except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
             return [replace(row.handle(), is_new=False) for row in rows]
         await self._announce(rows, inserted)
         return inserted.handles
+
+    async def _admitted(self, rows: Sequence[TaskRow], connection: Connection | None = None) -> Sequence[TaskRow]:
+        """Return tasks as they are to be written: with what their queues grant, and what middleware makes of them."""
+        terms = await self._book.refresh(connection or self._database.pool)
+        return await self._middleware.before_enqueue_many(admit(rows, terms))
 
     async def _insert(self, rows: Sequence[TaskRow]) -> Inserted:
         if not needs_transaction(rows):

@@ -16,7 +16,8 @@ from taskflow.base.errors import ConfigurationError, InvalidInputError, NotFound
 from taskflow.engine.arguments import Arguments, Upgrade, Upgrades
 from taskflow.engine.dependencies.models import Parent
 from taskflow.engine.injection import Injection, dependencies_of
-from taskflow.engine.options import CallOptions, OnConflict, TaskOptions, UniqueKey, check_key, checked
+from taskflow.engine.limits.models import TaskLimits
+from taskflow.engine.options import TERMS, CallOptions, OnConflict, TaskOptions, UniqueKey, check_key, checked
 from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.states import Priority
 
@@ -59,6 +60,9 @@ class Task(Generic[P, R]):
     idempotency_key: str | None = None
     after: tuple[Parent, ...] = ()
     is_async: bool = True
+    limits: TaskLimits | None = None
+    said: frozenset[str] = frozenset()
+    """Which of priority, max_retries and timeout it was given: the rest is the queue's."""
     injection: Injection | None = field(default=None, repr=False, compare=False)
     """What the worker provides; None: nothing."""
     _arguments: Arguments | None = field(default=None, repr=False, compare=False)
@@ -74,7 +78,8 @@ class Task(Generic[P, R]):
         Raises:
             InvalidInputError: one of them cannot be so.
         """
-        return replace(self, **checked(options))
+        changes = checked(options)
+        return replace(self, said=self.said.union(changes.keys() & TERMS), **changes)
 
     def upgrade(self, version: int) -> Callable[[U], U]:
         """Let a function turn the arguments of an older `version` (by name) into those of the next.
@@ -222,33 +227,37 @@ def task(function: Any = None, /, *, batch: int | None = None, **options: Unpack
     """
     chosen = checked(options)
     given, aliases = chosen.pop("name", None), chosen.pop("aliases", ())
+    limits = {name: chosen.pop(name, None) for name in ("concurrency", "rate", "concurrency_key")}
 
     def decorate(inner: Callable[..., Any]) -> Task[..., Any]:
         name: str = given or inner.__name__
         is_async = inspect.iscoroutinefunction(inner)
         provided = dependencies_of(inner)
         arguments = None if batch else Arguments.of(name, inner, provided)
+        names = arguments.names if arguments else ()
         definition: Task[..., Any] = Task(
             name=name,
             function=inner,
             batch=batch,
             is_async=is_async,
             injection=Injection(name, inner, is_async=is_async) if provided else None,
+            limits=TaskLimits.of(name, names, **limits),
+            said=frozenset(chosen.keys() & TERMS),
             _arguments=arguments,
             _upgrades=Upgrades(name, chosen.get("version", 1)),
             **chosen,
         )
-        _check_key_function(definition, arguments)
+        _check_key_function(definition, names)
         registry.add(definition, *aliases)
         return definition
 
     return decorate(function) if function is not None else decorate
 
 
-def _check_key_function(definition: Task[..., Any], arguments: Arguments | None) -> None:
+def _check_key_function(definition: Task[..., Any], names: Collection[str]) -> None:
     if not callable(definition.unique_key):
         return
-    unknown = set(inspect.signature(definition.unique_key).parameters) - set(arguments.names if arguments else ())
+    unknown = set(inspect.signature(definition.unique_key).parameters) - set(names)
     if unknown:
         raise ConfigurationError(
             f"Task {definition.name!r}: unique_key takes {', '.join(sorted(unknown))}, which the task does not."

@@ -13,6 +13,7 @@ from taskflow.base.pagination import Page
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.client import Engine
+from taskflow.engine.queues.terms import QueueBook
 from taskflow.engine.repository import EngineReader, TaskFilter
 from taskflow.engine.schemas import (
     Cancelled,
@@ -55,9 +56,11 @@ class WorkerGoneError(ConflictError):
 
 
 async def _engine(
-    database: Annotated[Database, service(Database)], broker: Annotated[RedisBroker, service(RedisBroker)]
+    database: Annotated[Database, service(Database)],
+    broker: Annotated[RedisBroker, service(RedisBroker)],
+    book: Annotated[QueueBook, service(QueueBook)],
 ) -> Engine:
-    return Engine(database, broker)
+    return Engine(database, broker, book)
 
 
 async def _reader(database: Annotated[Database, service(Database)]) -> EngineReader:
@@ -196,12 +199,26 @@ async def resume_worker(worker_id: UUID, reader: Reader, broker: Broker) -> Work
     return await _steer(worker_id, "RUN", "resume", reader, broker)
 
 
+@workers.post("/{worker_id}/drain", dependencies=[_OPERATOR, audited("worker.drain", target="worker_id")])
+async def drain_worker(worker_id: UUID, reader: Reader, broker: Broker) -> WorkerOut:
+    """Let a node finish what it runs, hand back what waits there, and leave."""
+    return await _steer(worker_id, "DRAIN", "drain", reader, broker)
+
+
+@workers.post("/{worker_id}/shutdown", dependencies=[_OPERATOR, audited("worker.shutdown", target="worker_id")])
+async def shut_down_worker(worker_id: UUID, reader: Reader, broker: Broker) -> WorkerOut:
+    """Let a node stop what it runs, hand all of it back, and leave; no attempt is burnt."""
+    return await _steer(worker_id, "STOP", "shutdown", reader, broker)
+
+
 async def _steer(worker_id: UUID, wanted: str, verb: str, reader: EngineReader, broker: RedisBroker) -> WorkerOut:
     """Write the wish into the node's row and tell it to look; it looks with every beat anyway."""
     row = await reader.want_worker(worker_id, wanted)
     if row is None:
         await reader.worker(worker_id)
         raise WorkerGoneError
+    if row["wanted"] != wanted:
+        raise WorkerGoneError(f"The worker {worker_id} is leaving already; it cannot be told to {verb}.")
     try:
         await broker.workers.command(worker_id, verb)
     except (RedisError, OSError) as error:

@@ -12,7 +12,7 @@ from taskflow.engine.dependencies.insertion import insert_graph
 from taskflow.engine.dependencies.models import InvalidDependencyError
 from taskflow.engine.dependencies.release import Freed
 from taskflow.engine.dependencies.steering import Cancelled, cancel_in
-from taskflow.engine.keys import hold_idempotency_key, hold_unique_key
+from taskflow.engine.keys import Holder, hold_idempotency_key, hold_unique_key
 from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskHandle, TaskRow
 from taskflow.engine.store import sql
 from taskflow.engine.tracing import producing
@@ -46,11 +46,11 @@ async def insert(connection: Connection, row: TaskRow) -> Inserted:
     if row.idempotency_key is not None:
         hold = await hold_idempotency_key(connection, row)
         if hold.holder is not None:
-            return Inserted([TaskHandle(*hold.holder, row.queue, row.priority, is_new=False)])
+            return Inserted([_held(hold.holder, row)])
     if row.unique is not None:
         hold = await hold_unique_key(connection, row, row.unique)
         if hold.holder is not None:
-            return Inserted([TaskHandle(*hold.holder, row.queue, row.priority, is_new=False)])
+            return Inserted([_held(hold.holder, row)])
         if hold.replaced is not None:
             cancelled = await cancel_in(connection, [hold.replaced])
     if row.parents:
@@ -59,7 +59,7 @@ async def insert(connection: Connection, row: TaskRow) -> Inserted:
         await connection.execute(
             sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
             row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay, row.payload_version,
-            row.tags or None, row.expires_at, row.expires_in,
+            row.tags or None, row.expires_at, row.expires_in, row.dispatch_key,
         )  # fmt: skip
     return Inserted([row.handle()], cancelled=cancelled)
 
@@ -105,6 +105,10 @@ async def _copy(connection: Connection, rows: Sequence[TaskRow]) -> None:
         records = [record + row.option_record(now) for record, row in zip(records, rows, strict=True)]
     async with producing(connection, rows):
         await connection.copy_records_to_table("tasks", records=records, columns=columns)
+
+
+def _held(holder: Holder, row: TaskRow) -> TaskHandle[Any]:
+    return TaskHandle(*holder, row.queue, row.priority, is_new=False, dispatch_key=row.dispatch_key)
 
 
 def _key(row: TaskRow) -> tuple[str, str]:

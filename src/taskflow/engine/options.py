@@ -11,6 +11,9 @@ from taskflow.engine.states import Priority
 OnConflict = Literal["return", "raise", "replace"]
 UniqueKey = str | Callable[..., str]
 
+TERMS = ("priority", "max_retries", "timeout")
+"""What a task gets from its queue unless it, or its definition, says otherwise."""
+
 MAX_TAGS = 20
 MAX_TAG_CHARS = 50
 MAX_KEY_CHARS = 255
@@ -23,9 +26,10 @@ class CallOptions(TypedDict, total=False):
 
     Args:
         queue: where it waits.
-        priority: 1 to 10, or CRITICAL, HIGH, MEDIUM, LOW.
-        max_retries: attempts after the first.
-        timeout: seconds an attempt may take; then it is stopped and the attempt counts as TIMEOUT.
+        priority: 1 to 10, or CRITICAL, HIGH, MEDIUM, LOW; the queue's by default, or MEDIUM.
+        max_retries: attempts after the first; the queue's by default, or 5.
+        timeout: seconds an attempt may take; then it is stopped and the attempt counts as TIMEOUT. The queue's by
+            default, or 300.
         tags: up to 20 short words by which the task is found again.
         expires_in: seconds from its enqueueing within which it must begin; else it ends CANCELLED.
         unique_key: while another task of this name holds the same key, `on_conflict` decides. A string, or a function
@@ -62,6 +66,10 @@ class TaskOptions(TypedDict, total=False):
         keep_result: whether what it returns is kept.
         result_ttl: seconds for which what it returned is kept; as long as the task, when left out.
         max_result_bytes: what it returns may take so many bytes as JSON.
+        concurrency: how many of it run at a time, over all workers.
+        rate: how many of it start in a while, over all workers: `100/m`, `10/s`, `5/30s`, `1000/h`.
+        concurrency_key: makes both count for each key by itself. It is called with those arguments of the task that it
+            names (`lambda tenant_id: tenant_id`); None means that nothing limits this call.
     """
 
     name: str | None
@@ -80,6 +88,9 @@ class TaskOptions(TypedDict, total=False):
     keep_result: bool
     result_ttl: float
     max_result_bytes: int
+    concurrency: int | None
+    rate: str | None
+    concurrency_key: Callable[..., object] | None
 
 
 def check_queue_name(name: str) -> str:

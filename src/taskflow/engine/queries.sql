@@ -19,6 +19,36 @@ RETURNING t.task_id, t.lease_epoch, t.task_name, t.dispatch_key, t.priority, t.r
           t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs, t.payload_version,
           t.has_children, t.takes_results;
 
+-- name: claim_limited
+-- `claim` for ids of which only so many may be under way: nothing is taken once the dispatch lives another life than that
+-- which suggested them ($5). The lock makes the relay, which begins that life, wait for us before it counts what runs.
+WITH journal AS (
+  INSERT INTO task_claims (claim_id, worker_id, process_id, task_ids) VALUES ($2, $3, $4, $1)
+  ON CONFLICT DO NOTHING
+), life AS MATERIALIZED (
+  SELECT generation FROM dispatch_generation WHERE only_row AND generation = $5 FOR SHARE
+)
+UPDATE tasks AS t
+SET status = 'RUNNING', lease_epoch = t.lease_epoch + (t.status = 'PENDING')::int,
+    claim_id = $2, worker_id = $3, started_at = now()
+FROM unnest($1::uuid[]) AS wanted (task_id)
+WHERE t.task_id = wanted.task_id
+  AND ((t.status = 'PENDING' AND EXISTS (SELECT FROM life)) OR (t.status = 'RUNNING' AND t.claim_id = $2))
+  AND (t.expires_at IS NULL OR t.expires_at > now() OR t.status = 'RUNNING' OR t.retry_count + t.crash_count > 0)
+RETURNING t.task_id, t.lease_epoch, t.task_name, t.dispatch_key, t.priority, t.retry_count, t.max_retries,
+          t.timeout_seconds, t.crash_count, t.campaign_id, t.task_args, t.task_kwargs, t.payload_version,
+          t.has_children, t.takes_results;
+
+-- name: reroute
+-- Claimed tasks that waited in the wrong line go back to wait in the right one; no attempt is burnt.
+UPDATE tasks AS t
+SET status = CASE WHEN t.cancel_requested_at IS NULL THEN 'PENDING' ELSE 'CANCELLED' END,
+    completed_at = CASE WHEN t.cancel_requested_at IS NOT NULL THEN now() END,
+    dispatch_key = o.dispatch_key, claim_id = NULL, worker_id = NULL, started_at = NULL
+FROM unnest($1::uuid[], $2::int[], $3::text[]) AS o (task_id, epoch, dispatch_key)
+WHERE t.task_id = o.task_id AND t.lease_epoch = o.epoch AND t.status = 'RUNNING'
+RETURNING t.task_id, t.status, t.dispatch_key, t.priority, t.has_children;
+
 -- name: begin_alone
 -- A suspect is about to run: it has started after its claim, which `rescue` looks for. Nothing when its lease is gone.
 UPDATE tasks AS t SET started_at = clock_timestamp()
@@ -133,11 +163,12 @@ WHERE t.cancel_requested_at IS NOT NULL AND t.status = 'RUNNING';
 
 -- name: insert_task
 -- $7: the instant it is wanted at; $12: or in how many seconds from now, on the database's clock. One in the past is
--- due now: the scheduler does not look for what should have been due long before. $15 and $16: the same for its expiry.
+-- due now: the scheduler does not look for what should have been due long before. $15 and $16: the same for its expiry. $17: where it
+-- stands in line.
 INSERT INTO tasks (task_id, task_name, queue, dispatch_key, priority, status, max_retries, timeout_seconds,
                    scheduled_at, due_at, parent_task_id, created_by, task_args, task_kwargs, payload_version, tags,
                    expires_at)
-SELECT $1, $2, $3, $3, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END, $5, $6, at,
+SELECT $1, $2, $3, $17, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END, $5, $6, at,
        CASE WHEN at IS NOT NULL THEN greatest(at, now()) END, $8, $9, $10, $11, $13, $14,
        coalesce($15::timestamptz, now() + $16::float8 * interval '1 second')
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;

@@ -80,5 +80,6 @@ ORDER BY worker_id DESC LIMIT $2;
 SELECT * FROM workers WHERE worker_id = $1;
 
 -- name: want_worker
--- What a node should do; it looks at its row when it is told to, and with every beat.
-UPDATE workers SET wanted = $2 WHERE worker_id = $1 AND stopped_at IS NULL AND status <> 'DEAD' RETURNING *;
+-- What a node should do; it looks at its row when it is told to, and with every beat. One that is on its way out stays so.
+UPDATE workers SET wanted = CASE WHEN wanted = 'STOP' OR (wanted = 'DRAIN' AND $2 <> 'STOP') THEN wanted ELSE $2 END
+WHERE worker_id = $1 AND stopped_at IS NULL AND status <> 'DEAD' RETURNING *;

@@ -68,9 +68,9 @@ def _task_body(row: TaskRow) -> dict[str, Any]:
         "task_name": row.task_name,
         "args": row.kwargs or {},
         "queue": row.queue,
-        "priority": row.priority,
-        "max_retries": row.max_retries,
-        "timeout_seconds": row.timeout,
+        "priority": row.priority if "priority" in row.said else None,  # else the queue may have one
+        "max_retries": row.max_retries if "max_retries" in row.said else None,
+        "timeout_seconds": row.timeout if "timeout" in row.said else None,
         "scheduled_at": at,
         "version": row.payload_version,
         "tags": list(row.tags),

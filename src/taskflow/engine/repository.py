@@ -139,7 +139,7 @@ class EngineReader:
         return row
 
     async def want_worker(self, worker_id: UUID, wanted: str) -> asyncpg.Record | None:
-        """Write what a node should do (RUN, PAUSE, DRAIN); None when it no longer lives."""
+        """Write what a node should do (RUN, PAUSE, DRAIN, STOP); None when it no longer lives."""
         return await self._pool.fetchrow(sql.want_worker, worker_id, wanted)
 
 

@@ -13,7 +13,8 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.engine.definition import Task, registry
 from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, is_result, split_results
-from taskflow.engine.options import OnConflict, check_key, check_queue_name, check_tags
+from taskflow.engine.limits.routing import part_of
+from taskflow.engine.options import TERMS, OnConflict, check_key, check_queue_name, check_tags
 from taskflow.engine.payload import check_json
 from taskflow.engine.sealed import parts_of
 from taskflow.engine.states import Priority, TaskStatus
@@ -39,6 +40,12 @@ class TaskHandle(Generic[R]):
     queue: str
     priority: int
     is_new: bool = True
+    dispatch_key: str | None = None  # where it stands in line, when that is only a part of its queue
+
+    @property
+    def line(self) -> str:
+        """Return the dispatch key under which it waits."""
+        return self.dispatch_key or self.queue
 
     @property
     def result(self) -> R:
@@ -110,6 +117,13 @@ class TaskRow(NamedTuple):
     unique: UniqueClaim | None = None
     fingerprint: bytes | None = None  # of the call, under an idempotency key: another call under it is an error
     parents: tuple[Edge, ...] = ()
+    part: str | None = None  # of its queue, in which it waits because it is limited
+    said: frozenset[str] = frozenset()  # which of `TERMS` its caller or its definition chose: the rest is the queue's
+
+    @property
+    def dispatch_key(self) -> str:
+        """Return where it stands in line."""
+        return f"{self.queue}/{self.part}" if self.part else self.queue
 
     @property
     def takes_results(self) -> bool:
@@ -134,7 +148,13 @@ class TaskRow(NamedTuple):
     def handle(self) -> TaskHandle[Any]:
         """Return what the caller gets."""
         status = TaskStatus.SCHEDULED if self.waits else TaskStatus.PENDING
-        return TaskHandle(self.task_id, TaskStatus.BLOCKED if self.parents else status, self.queue, self.priority)
+        return TaskHandle(
+            self.task_id,
+            TaskStatus.BLOCKED if self.parents else status,
+            self.queue,
+            self.priority,
+            dispatch_key=self.dispatch_key,
+        )
 
     def record(self, now: datetime | None) -> tuple[Any, ...]:
         """Return the row for a COPY of `COPY_COLUMNS`; `now` is the database's, for those that wait."""
@@ -147,7 +167,7 @@ class TaskRow(NamedTuple):
         elif at is not None:
             status, due = "SCHEDULED", at if now is None else max(at, now)
         return (
-            self.task_id, self.task_name, self.queue, self.queue, self.priority, status, self.max_retries,
+            self.task_id, self.task_name, self.queue, self.dispatch_key, self.priority, status, self.max_retries,
             self.timeout, at, due, self.parent_task_id, self.created_by, self.args, self.kwargs,
         )  # fmt: skip
 
@@ -170,6 +190,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
         InvalidInputError: an option cannot be so, or the task would expire before it is due.
         InvalidDependencyError: the policies of its parents make no sense.
+        InvalidConcurrencyKeyError: the task's concurrency key cannot be computed from the arguments.
     """
     args, kwargs, results, checked, version = _arguments(request, task)
     task = task or registry.find(request.task_name)
@@ -178,7 +199,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         task_id=request.task_id or uuid7(),
         task_name=request.task_name,
         queue=check_queue_name(request.queue or (task.queue if task else "default")),
-        priority=request.priority or (task.priority if task else Priority.MEDIUM),
+        priority=_first(request.priority, task.priority if task else Priority.MEDIUM),
         max_retries=_first(request.max_retries, task.max_retries if task else 5),
         timeout=_first(request.timeout_seconds, task.timeout if task else 300),
         scheduled_at=request.scheduled_at,
@@ -194,6 +215,8 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         expires_in=None if request.expires_at else request.expires_in or (task.expires_in if task else None),
         unique=_unique(request, task, checked),
         parents=parents,
+        part=part_of(task, checked),
+        said=_said(request, task),
     )
     if row.expires:
         _check_expiry(row)
@@ -268,6 +291,14 @@ def _part(
     if definition is not None and any(map(is_result, args)):
         args, kwargs = [], definition.named(args, kwargs)
     return args, *split_results(kwargs)
+
+
+def _said(request: Request, task: Task[..., Any] | None) -> frozenset[str]:
+    said = task.said if task else frozenset[str]()
+    asked = (request.priority, request.max_retries, request.timeout_seconds)
+    if asked == (None, None, None):
+        return said
+    return said | {term for term, value in zip(TERMS, asked, strict=True) if value is not None}
 
 
 def _first(value: int | None, default: int) -> int:

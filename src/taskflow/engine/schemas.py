@@ -308,6 +308,9 @@ class WorkerOut(BaseModel):
     worker_id: UUID
     hostname: str
     status: Literal["ACTIVE", "IDLE", "BUSY", "PAUSED", "DRAINING", "DEAD"]
+    wanted: Literal["RUN", "PAUSE", "DRAIN", "STOP"] = Field(
+        description="What it was told; it obeys within a heartbeat."
+    )
     capacity: int
     current_load: int
     queues: list[str] = Field(description="Empty: every queue.")

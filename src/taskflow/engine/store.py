@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from taskflow.base.ids import uuid7
+from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Connection, Database
 from taskflow.db.queries import load
 from taskflow.engine.dead_letters.faults import Fault, fault_of
@@ -133,9 +134,24 @@ class TaskStore:
         """Use the hot pool of `database`."""
         self._pool = database.hot
 
-    async def claim(self, claim_id: UUID, worker_id: UUID, process_id: UUID, task_ids: Sequence[str]) -> list[Lease]:
-        """Claim those of `task_ids` that are PENDING. Safe to repeat with the same `claim_id`."""
-        rows = await self._pool.fetch(sql.claim, sorted(task_ids), claim_id, worker_id, process_id)
+    async def claim(
+        self,
+        claim_id: UUID,
+        worker_id: UUID,
+        process_id: UUID,
+        task_ids: Sequence[str],
+        *,
+        generation: str | None = None,
+    ) -> list[Lease]:
+        """Claim those of `task_ids` that are PENDING. Safe to repeat with the same `claim_id`.
+
+        `generation`: claim nothing unless the dispatch still lives that life, for ids whose number is limited.
+        """
+        values = (sorted(task_ids), claim_id, worker_id, process_id)
+        if generation is None:
+            rows = await self._pool.fetch(sql.claim, *values)
+        else:
+            rows = await self._pool.fetch(sql.claim_limited, *values, generation)
         leases = [Lease(*row) for row in rows]
         if any(lease.takes_results for lease in leases):
             return await self._with_results(leases)
@@ -154,6 +170,26 @@ class TaskStore:
             _filled(lease, found[lease.task_id], sizes[lease.task_id]) if lease.task_id in found else lease
             for lease in leases
         ]
+
+    async def reroute(self, leases: Sequence[tuple[Lease, str]]) -> tuple[list[Freed], list[Freed]]:
+        """Hand leases back, each to wait under another dispatch key; return what became of them, and of children.
+
+        One that somebody has asked to cancel ends CANCELLED, which its children hear of.
+        """
+        ordered = sorted(leases, key=lambda pair: pair[0].task_id)
+        columns = (
+            [lease.task_id for lease, _ in ordered],
+            [lease.lease_epoch for lease, _ in ordered],
+            [key for _, key in ordered],
+        )
+
+        async def work() -> tuple[list[Freed], list[Freed]]:
+            async with self._pool.acquire() as connection, connection.transaction():
+                rows = await connection.fetch(sql.reroute, *columns)
+                ended = [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
+                return list(map(Freed.of, rows)), await release(connection, ended)
+
+        return await repeat_when_deadlocked(work)
 
     async def begin_alone(self, lease: Lease) -> bool:
         """Mark that a suspect starts now, and tell whether its lease still holds."""

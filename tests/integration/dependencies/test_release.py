@@ -207,7 +207,7 @@ async def test_released_children_are_in_line_at_once_and_skipped_ones_are_announ
     child = await engine.enqueue(noop.options(after=[After(parent, on_failure="run")], queue="q"))
     skipped = await engine.enqueue(noop.options(after=[After(parent, on_failure="skip")], queue="q"))
     await engine.cancel(parent.task_id)
-    assert await broker.upkeep.head("q", 9) == [str(child.task_id)]
+    assert await broker.dispatch.peek("q", 9) == [str(child.task_id)]
     events = [event for _, event in await broker.redis.xrange(broker.keys.events)]
     assert {"task_id": str(skipped.task_id), "status": "CANCELLED"} in events
 
@@ -313,7 +313,7 @@ async def test_the_net_releases_what_was_forgotten(
     for _ in range(5):
         await duty.run_once(context)
     assert await statuses(database, *(child.task_id for child in children[3:])) == ["CANCELLED", "FAILED"]
-    assert set(await broker.upkeep.head("default", 9)) >= {str(child.task_id) for child in children[:3]}
+    assert set(await broker.dispatch.peek("default", 9)) >= {str(child.task_id) for child in children[:3]}
 
 
 async def test_edges_of_children_that_are_gone_are_pruned(

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from support.waiting import eventually
+from taskflow.broker.redis.dispatch import UNBOUND
 from taskflow.broker.redis.events import Event
 from taskflow.engine import outcomes
 from taskflow.engine.middleware.stack import MiddlewareStack
@@ -49,12 +50,13 @@ class Dispatch:
 
     def __init__(self) -> None:
         self.hold = asyncio.Event()
+        self.bound = UNBOUND
 
-    async def settle(self, _settled: Sequence[Any]) -> None:
+    async def settle(self, _settled: Sequence[Any], _bound: Any) -> None:
         """Take the word."""
         await self.hold.wait()
 
-    async def release(self, _entries: Sequence[Any]) -> None:
+    async def release(self, _entries: Sequence[Any], _bound: Any) -> None:
         """Take the word."""
 
 

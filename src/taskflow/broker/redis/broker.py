@@ -16,6 +16,7 @@ from taskflow.broker.keys import Keys
 from taskflow.broker.redis.dispatch import Dispatch
 from taskflow.broker.redis.events import EventStream
 from taskflow.broker.redis.registry import WorkerRegistry
+from taskflow.broker.redis.survey import Survey
 from taskflow.broker.redis.upkeep import Upkeep
 from taskflow.settings.redis import RedisSettings
 
@@ -31,6 +32,7 @@ class RedisBroker:
         self.keys = keys
         self.dispatch = Dispatch(redis, keys, window=window)
         self.upkeep = Upkeep(redis, keys)
+        self.survey = Survey(redis, keys)
         self.waiting = Dispatch(blocking, keys, window=window)
         self.events = EventStream(redis, keys)
         self.listening = EventStream(blocking, keys)

@@ -5,20 +5,22 @@ asyncpg takes them, and never become UUID objects on the way.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
 
 from taskflow.broker.keys import Keys
+from taskflow.broker.redis.control import Control
+from taskflow.broker.redis.generation import is_intact, open_generation
+from taskflow.broker.redis.scripts import script
 
 EVENT_STREAM_LENGTH = 100_000
 _PUSHED_AT_ONCE = 1_000  # a script holds up everybody else
-_FOLDER = Path(__file__).parent
 PRIORITY_SPAN = 10**14  # more milliseconds than UUIDv7 times will reach for three thousand years
 
 
@@ -56,11 +58,32 @@ class Settled(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What Redis suggests: ids by dispatch key. `wait` is how long (seconds) an empty hand may sleep, 0 = unknown."""
+    """What Redis suggests: ids by dispatch key.
+
+    Attributes:
+        wait: how long (seconds) an empty hand may sleep, 0 = unknown.
+        generation: the life of the dispatch that suggests.
+        deadline: when the leases of the ids end (ms of Redis's clock).
+        is_limited: a limit counts how many of these ids are under way: claim them under `generation`.
+    """
 
     state: Literal["OK", "EMPTY", "NOGEN"]
     wait: float
-    groups: tuple[tuple[str, list[str]], ...]
+    groups: tuple[tuple[str, list[str]], ...] = ()
+    generation: str = ""
+    deadline: int = 0
+    is_limited: bool = False
+
+
+class Bound(NamedTuple):
+    """How long the leases of a consumer are surely its own: in this life of the dispatch, and until then (ms)."""
+
+    generation: str = ""
+    deadline: int = 0
+
+
+UNBOUND = Bound()
+"""For those who know that leases are theirs to end."""
 
 
 def score(priority: int, task_id: str) -> int:
@@ -68,25 +91,27 @@ def score(priority: int, task_id: str) -> int:
     return (10 - priority) * PRIORITY_SPAN + int(task_id[:8] + task_id[9:13], 16)
 
 
-class Dispatch:
+class Dispatch(Control):
     """The dispatch side of the broker."""
 
     def __init__(self, redis: "Redis", keys: Keys, *, window: int = 50_000) -> None:
         """Register the scripts. `window`: ids kept per dispatch key; the rest waits in PostgreSQL."""
-        self._redis = redis
-        self._keys = keys
+        super().__init__(redis, keys)
         self._window = window
-        self._push = self._script("push")
-        self._claim = self._script("claim")
-        self._settle = self._script("settle")
-        self._release = self._script("release")
-        self._control = self._script("control")
+        self._bound = UNBOUND
+        self._push = script(redis, "push")
+        self._claim = script(redis, "claim")
+        self._settle = script(redis, "settle")
+        self._forget = script(redis, "forget")
+        self._release = script(redis, "release")
 
-    def _script(self, name: str) -> Any:
-        return self._redis.register_script((_FOLDER / f"{name}.lua").read_text(encoding="utf-8"))
+    @property
+    def bound(self) -> Bound:
+        """How long every lease that this object was given, and still renews, is surely its own."""
+        return self._bound
 
     async def push(self, entries: Iterable[Entry], *, refill: bool = False) -> int:
-        """Put ids in line and wake idle consumers; return how many were new.
+        """Put ids in line and wake idle consumers that serve them; return how many were new.
 
         Ids behind the end of an overflowing window stay in PostgreSQL, but for the relay's `refill`.
         """
@@ -119,63 +144,70 @@ class Dispatch:
         arguments: list[Any] = [self._keys.prefix, consumer, int(lease * 1000), limit, quota, ",".join(queues)]
         for key, most in (quotas or {}).items():
             arguments += (key, most)
-        reply = await self._claim(args=arguments)
+        try:
+            reply = await self._redis.evalsha(self._claim.sha, 0, *arguments)
+        except NoScriptError:  # a server that has never seen it: perhaps one that came back with an old snapshot
+            if not await is_intact(self._redis, self._keys):
+                return Claimed("NOGEN", 0.05)
+            reply = await self._claim(args=arguments)
         groups: list[tuple[str, list[str]]] = []
-        position = 2
+        position = 5
         while position < len(reply):
             count = int(reply[position + 1])
             groups.append((reply[position], reply[position + 2 : position + 2 + count]))
             position += 2 + count
-        return Claimed(reply[0], int(reply[1]) / 1000, tuple(groups))
+        if reply[0] != "NOGEN":
+            self._bound = Bound(reply[2], self._bound.deadline or int(reply[3]))
+        return Claimed(reply[0], int(reply[1]) / 1000, tuple(groups), reply[2], int(reply[3]), bool(reply[4]))
 
     async def wait(self, consumer: str, timeout: float) -> bool:  # noqa: ASYNC109 - BLPOP's own
         """Sleep until a push wakes this consumer or `timeout` seconds have passed; tell whether it was woken."""
         return await cast("Any", self._redis.blpop([self._keys.wake(consumer)], timeout=timeout)) is not None
 
-    async def settle(self, settled: Iterable[Settled]) -> int:
-        """Forget ids that were handed out and announce how they ended; return how many leases there were."""
+    async def settle(self, settled: Iterable[Settled], bound: Bound = UNBOUND) -> int:
+        """Forget ids that were handed out and announce how they ended; return how many leases there were.
+
+        Past `bound` they are only announced: what is leased then may be somebody else's.
+        """
         groups: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         for key, task_id, status in settled:
             groups[key, status].append(task_id)
-        arguments: list[Any] = [self._keys.prefix, EVENT_STREAM_LENGTH]
+        arguments: list[Any] = [self._keys.prefix, *bound, EVENT_STREAM_LENGTH]
         for (key, status), task_ids in groups.items():
             arguments += (key, status, " ".join(task_ids))
         return int(await self._settle(args=arguments)) if groups else 0
 
-    async def release(self, entries: Iterable[Entry]) -> None:
-        """Put ids that were handed out back in line where they stood."""
-        arguments: list[Any] = [self._keys.prefix]
+    async def forget(self, claimed: Claimed, won: Container[str]) -> int:
+        """Forget what a claim suggested in vain: the ids that are not among those `won`; return how many."""
+        arguments: list[Any] = [self._keys.prefix, claimed.deadline]
+        for key, task_ids in claimed.groups:
+            if ghosts := [task_id for task_id in task_ids if task_id not in won]:
+                arguments += (key, " ".join(ghosts))
+        return int(await self._forget(args=arguments)) if len(arguments) > 2 else 0
+
+    async def release(self, entries: Iterable[Entry], bound: Bound = UNBOUND) -> None:
+        """Put ids that were handed out back in line where they stood; past `bound` that is left to the relay."""
+        arguments: list[Any] = [self._keys.prefix, *bound]
         for key, priority, task_id in entries:
             arguments += (key, score(priority, task_id), task_id)
-        if len(arguments) > 1:
+        if len(arguments) > 3:
             await self._release(args=arguments)
 
     async def renew(self, held: Mapping[str, Sequence[str]], lease: float) -> None:
-        """Extend the leases of ids that are still held, by dispatch key, to `lease` seconds from now."""
+        """Extend the leases of ids that are still held, by dispatch key, to `lease` seconds from now.
+
+        An id whose lease Redis does not know stays unknown: only a claim and the relay's rebuild hand out.
+        """
         if not held:
+            self._bound = UNBOUND
             return
         seconds, micros = await self._redis.time()
         deadline = int(seconds * 1000 + micros / 1000 + lease * 1000)
         async with self._redis.pipeline(transaction=False) as pipe:
             for key, ids in held.items():
-                pipe.zadd(self._keys.running(key), dict.fromkeys(ids, deadline))
+                pipe.zadd(self._keys.running(key), dict.fromkeys(ids, deadline), xx=True)
             await pipe.execute()
-
-    async def pause(self, dispatch_key: str) -> None:
-        """Hand out nothing more of a key."""
-        await self._control(args=[self._keys.prefix, "pause", dispatch_key, ""])
-
-    async def resume(self, dispatch_key: str) -> None:
-        """Hand out a key again."""
-        await self._control(args=[self._keys.prefix, "resume", dispatch_key, ""])
-
-    async def drop(self, dispatch_key: str) -> None:
-        """Forget a key: its waiting ids, rate and pause. Ids in flight settle as usual."""
-        await self._control(args=[self._keys.prefix, "drop", dispatch_key, ""])
-
-    async def set_rate(self, dispatch_key: str, per_minute: int | None) -> None:
-        """Limit a key to so many dispatches a minute, over all workers; None lifts the limit."""
-        await self._control(args=[self._keys.prefix, "rate", dispatch_key, "" if per_minute is None else per_minute])
+        self._bound = self._bound._replace(deadline=deadline)
 
     async def generation(self) -> str | None:
         """Return the name of this life of the dispatch; None after a flush, until the relay has rebuilt it."""
@@ -183,7 +215,7 @@ class Dispatch:
 
     async def publish_generation(self, name: str) -> None:
         """Open the dispatch for claims: every window is in place."""
-        await self._redis.set(self._keys.generation, name)
+        await open_generation(self._redis, self._keys, name)
 
     async def sizes(self, dispatch_keys: Sequence[str]) -> list[tuple[int, int]]:
         """Return (waiting, handed out) for each key."""
@@ -251,9 +283,9 @@ class Dispatch:
                     pipe.expire(key, 86400)
                 await pipe.execute()
 
-    async def forget_consumer(self, consumer: str) -> None:
-        """Take a stopped consumer out of the idle list, so that no wake-up is spent on it."""
+    async def forget_consumer(self, consumer: str, queues: Sequence[str] = ()) -> None:
+        """Take a stopped consumer of `queues` out of the idle list, so that no wake-up is spent on it."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.lrem(self._keys.idle, 0, consumer)
+            pipe.lrem(self._keys.idle, 0, f"{consumer} {','.join(queues)}".rstrip())
             pipe.delete(self._keys.wake(consumer))
             await pipe.execute()

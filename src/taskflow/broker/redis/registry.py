@@ -44,7 +44,7 @@ class WorkerRegistry:
         return set(await cast("Any", self._redis.smembers(self._keys.worker_registry)))
 
     async def command(self, worker_id: UUID, verb: str) -> None:
-        """Tell a node to look at its row now (`pause`, `resume`, `drain`, or `cancel:<task id>`)."""
+        """Tell a node to look at its row now (`pause`, `resume`, `drain`, `shutdown`, or `cancel:<task id>`)."""
         await self._redis.publish(self._keys.worker_commands(worker_id), verb)
 
     async def commands(self, worker_id: UUID) -> AsyncIterator[str]:

@@ -20,7 +20,7 @@ class Standing(NamedTuple):
     task_id: str
     status: str | None
     priority: int | None
-    is_held: bool
+    dispatch_key: str | None
 
 
 async def live_keys(database: Database) -> list[str]:

@@ -95,7 +95,7 @@ class DriftMeter:
         return len(entries)
 
     async def _ghosts(self, context: DutyContext, key: str) -> int:
-        ids = await context.broker.upkeep.head(key, _SAMPLE)
+        ids = await context.broker.dispatch.peek(key, _SAMPLE)
         if not ids:
             return 0
         wrong = [s.task_id for s in await backlog.standings(context.database, ids) if s.status != "PENDING"]

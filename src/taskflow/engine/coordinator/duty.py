@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
+from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.coordinator.election import Lease
@@ -17,15 +18,15 @@ from taskflow.settings import CoordinatorSettings, Settings
 
 
 class DispatchRule(NamedTuple):
-    """What PostgreSQL says of a dispatch key. A key without a rule is left as it is."""
+    """What PostgreSQL says of a queue, a dispatch key, or a part of any queue (`*/task:resize`)."""
 
     dispatch_key: str
-    paused: bool
-    per_minute: int | None
+    paused: bool = False
+    limit: Limit = Limit()
 
 
 RuleSource = Callable[[Database], Awaitable[Sequence[DispatchRule]]]
-"""Whoever limits dispatch keys (campaigns) registers one; the relay restores the rules after Redis has lost them."""
+"""Whoever pauses and limits (queues, campaigns) registers one; the relay restores what Redis has lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,12 +60,22 @@ UNION ALL
 LIMIT $4;
 
 -- name: standing
--- What ids are now, and whether the worker that holds a running one is alive.
-SELECT o.task_id::text, t.status, t.priority,
-       w.worker_id IS NOT NULL AND w.status <> 'DEAD' AND w.stopped_at IS NULL AS is_held
-FROM unnest($1::uuid[]) AS o (task_id)
-LEFT JOIN tasks t ON t.task_id = o.task_id
-LEFT JOIN workers w ON w.worker_id = t.worker_id;
+-- What ids are now, and where they stand in line.
+SELECT o.task_id::text, t.status, t.priority, t.dispatch_key
+FROM unnest($1::uuid[]) AS o (task_id) LEFT JOIN tasks t ON t.task_id = o.task_id;
+
+-- name: begin_generation
+-- A new life of the dispatch. It waits for claims of limited tasks that are under way in the old one; later ones get
+-- nothing.
+UPDATE dispatch_generation SET generation = $1 WHERE only_row;
+
+-- name: claims_after
+SELECT claim_id, task_ids FROM task_claims WHERE claim_id > $1 ORDER BY claim_id LIMIT $2;
+
+-- name: running_of
+-- Which tasks still run under these claims.
+SELECT t.task_id::text, t.dispatch_key FROM unnest($1::uuid[], $2::uuid[]) AS o (task_id, claim_id)
+JOIN tasks t ON t.task_id = o.task_id AND t.claim_id = o.claim_id AND t.status = 'RUNNING';
 
 -- ───────────────────────────────────────────── scheduler ────────────────────────────────────────────
 

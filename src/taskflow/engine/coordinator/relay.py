@@ -8,7 +8,12 @@ Enqueueing commits a row and then pushes its id. Everything that can go wrong af
 - **A push was lost** (a crash between commit and push): a sweep walks the backlog a bounded piece at a time and pushes
   what Redis does not know. A small backlog is covered whole every second.
 - **An id was handed out and forgotten** (a crash between pop and claim): once its lease has run out, PostgreSQL says
-  whether it goes back in line, is still held by a living worker, or has ended and only needs its event.
+  whether it goes back in line, still runs, or has ended and only needs its event. What a dead worker held runs, and
+  counts for its limits, until the rescuer has put it back.
+
+A rebuild counts what runs before it hands out anything, so that no limit is exceeded over a flush. It names the new
+life in PostgreSQL first: a worker that still holds suggestions of the old one cannot claim limited tasks with them any
+more, so what runs at that moment is all that runs (`engine/queries.sql:claim_limited`).
 
 There is no watermark by creation time: a long transaction commits behind it. And pushing too much is harmless: a ghost
 fails the claim's compare-and-set and is dropped.
@@ -16,13 +21,15 @@ fails the claim's compare-and-set and is dropped.
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import ClassVar
+from uuid import UUID
 
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.dispatch import Entry, Place, Settled
 from taskflow.engine.coordinator import backlog
-from taskflow.engine.coordinator.backlog import START
+from taskflow.engine.coordinator.backlog import START, sql
 from taskflow.engine.coordinator.duty import DutyContext
 from taskflow.engine.coordinator.rules import RuleMender, apply_rules, read_rules
 from taskflow.settings import CoordinatorSettings
@@ -33,6 +40,7 @@ SWEEP_SECONDS = 1.0
 SWEEP_ROWS = 5000
 _SWEEP_PAGE = 1000
 _LEASES = 1000
+_CLAIMS = 200
 
 
 class Relay:
@@ -73,6 +81,9 @@ class Relay:
         started, generation, pushed = time.monotonic(), uuid7().hex, 0
         upkeep = context.broker.upkeep
         await upkeep.begin(generation)
+        async with context.leading() as connection:
+            await connection.execute(sql.begin_generation, generation)
+        await self._hold_running(context, generation)
         await apply_rules(context, await read_rules(context))
         keys = await backlog.live_keys(context.database)
         await upkeep.mark_overflowing(keys)  # first, so that nobody appends behind a window that is being built
@@ -85,6 +96,21 @@ class Relay:
         seconds = round(time.monotonic() - started, 3)
         log.info("dispatch_rebuilt", generation=generation, tasks=pushed, seconds=seconds)
         return max(1, pushed)
+
+    async def _hold_running(self, context: DutyContext, generation: str) -> None:
+        """Count what runs as handed out."""
+        after = UUID(int=0)
+        while True:
+            claims = await context.database.hot.fetch(sql.claims_after, after, _CLAIMS)
+            pairs = sorted((task_id, claim["claim_id"]) for claim in claims for task_id in claim["task_ids"])
+            running = defaultdict(list)
+            for task_id, key in await context.database.hot.fetch(sql.running_of, *_columns(pairs)):
+                running[key].append(task_id)
+            context.check()
+            await context.broker.upkeep.hold(generation, running, context.settings.worker.lease_seconds)
+            if len(claims) < _CLAIMS:
+                return
+            after = claims[-1]["claim_id"]
 
     async def refill(self, context: DutyContext) -> int:
         """Fill up the windows that are less than half full and have more behind them in PostgreSQL."""
@@ -160,13 +186,22 @@ class Relay:
         for key, ids in expired.items():
             now = await backlog.standings(context.database, ids)
             context.check()
-            held = [s.task_id for s in now if s.status == "RUNNING" and s.is_held]
-            waiting = [Entry(key, s.priority or 1, s.task_id) for s in now if s.status == "PENDING"]
-            kept = {*held, *(entry.task_id for entry in waiting)}
+            held = [s.task_id for s in now if s.status == "RUNNING" and s.dispatch_key == key]
+            waiting = [Entry(s.dispatch_key or key, s.priority or 1, s.task_id) for s in now if s.status == "PENDING"]
+            kept = {*held, *(entry.task_id for entry in waiting if entry.dispatch_key == key)}
             await dispatch.renew({key: held} if held else {}, context.settings.worker.lease_seconds)
-            await dispatch.release(waiting)
-            await dispatch.settle(Settled(key, s.task_id, s.status or "") for s in now if s.task_id not in kept)
+            await dispatch.release(entry for entry in waiting if entry.dispatch_key == key)
+            await dispatch.settle(
+                Settled(key, s.task_id, "" if s.status in (None, "PENDING", "RUNNING") else s.status)
+                for s in now
+                if s.task_id not in kept
+            )
+            await dispatch.push(entry for entry in waiting if entry.dispatch_key != key)
         count = sum(map(len, expired.values()))
         if count:
             log.info("expired_leases_settled", tasks=count)
         return count
+
+
+def _columns(pairs: Sequence[tuple[UUID, UUID]]) -> tuple[list[UUID], list[UUID]]:
+    return [task_id for task_id, _ in pairs], [claim_id for _, claim_id in pairs]

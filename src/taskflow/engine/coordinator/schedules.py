@@ -17,11 +17,10 @@ import asyncpg
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.broker.redis.dispatch import Settled
 from taskflow.db.pool import Connection
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
-from taskflow.engine.dependencies import release as dependencies
+from taskflow.engine.dependencies.steering import cancel_in
 from taskflow.engine.schedules.firing import Fire, entries, fire, release
 from taskflow.engine.schedules.firing import sql as fires_sql
 from taskflow.engine.schedules.policies import (
@@ -34,7 +33,6 @@ from taskflow.engine.schedules.policies import (
     judge,
 )
 from taskflow.engine.schedules.timetable import Timetable
-from taskflow.engine.store import sql as engine_sql
 from taskflow.settings import CoordinatorSettings
 
 sql = load(__file__, "schedules.sql")
@@ -68,16 +66,13 @@ class Schedules:
             )
             fires, overtaken = await self._judge(connection, plan)
             made += await fire(connection, fires, FireCause.TIMER)
-            cancelled = await connection.fetch(engine_sql.request_cancel, overtaken) if overtaken else []
-            freed = await dependencies.release(
-                connection, [row["task_id"] for row in cancelled if row["has_children"] and _has_ended(row)]
-            )
+            cancelled = await cancel_in(connection, overtaken) if overtaken else None
             await self._move_on(connection, plan)
         failpoint("fired_before_push")
         context.check()
         await context.broker.dispatch.push(entries(made))
-        await _announce(context, cancelled)
-        await dependencies.announce(context.broker.dispatch, freed)
+        if cancelled is not None:
+            await cancelled.announce(context.broker)
         return len(made) + len(rows)
 
     @staticmethod
@@ -146,17 +141,3 @@ class Schedules:
         ]
         if moves:
             await connection.execute(sql.move_on, *zip(*moves, strict=True))
-
-
-async def _announce(context: DutyContext, cancelled: Sequence[asyncpg.Record]) -> None:
-    """Tell Redis of tasks that were cancelled, and the workers of those that still run."""
-    ended = [Settled(row["dispatch_key"], str(row["task_id"]), "CANCELLED") for row in cancelled if _has_ended(row)]
-    if ended:
-        await context.broker.dispatch.settle(ended)
-    for row in cancelled:
-        if not _has_ended(row):
-            await context.broker.workers.command(row["worker_id"], f"cancel:{row['task_id']}")
-
-
-def _has_ended(row: asyncpg.Record) -> bool:
-    return bool(row["status"] == "CANCELLED")

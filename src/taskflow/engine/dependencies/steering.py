@@ -1,5 +1,6 @@
 """Cancelling and starting over, with what that means for children."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 from uuid import UUID
@@ -25,6 +26,11 @@ class Cancelled(NamedTuple):
     async def announce(self, broker: RedisBroker) -> None:
         """After the commit: tell the world of those that have ended, and the workers of those that run."""
         ended = [row for row in self.rows if row["status"] in TERMINAL]
+        lines: defaultdict[str, list[str]] = defaultdict(list)
+        for row in ended:
+            lines[row["dispatch_key"]].append(str(row["task_id"]))
+        for key, ids in lines.items():
+            await broker.dispatch.remove(key, ids)
         await broker.dispatch.settle(Settled(row["dispatch_key"], str(row["task_id"]), "CANCELLED") for row in ended)
         for row in self.rows:
             if row["status"] not in TERMINAL:

@@ -13,9 +13,9 @@ SELECT clock_timestamp();
 INSERT INTO schedules (schedule_id, name, task_name, task_args, task_kwargs, queue, priority, max_retries,
                        timeout_seconds, kind, cron, time_zone, interval_seconds, run_at, starts_at, ends_at,
                        jitter_seconds, misfire_policy, misfire_window_seconds, overlap_policy, paused, next_fire_at,
-                       payload_version, tags, expires_in_seconds, created_by)
+                       payload_version, tags, expires_in_seconds, dispatch_part, created_by)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-        $25, $26)
+        $25, $26, $27)
 RETURNING *;
 
 -- name: update_schedule
@@ -24,7 +24,7 @@ SET name = $2, task_name = $3, task_args = $4, task_kwargs = $5, queue = $6, pri
     timeout_seconds = $9, kind = $10, cron = $11, time_zone = $12, interval_seconds = $13, run_at = $14,
     starts_at = $15, ends_at = $16, jitter_seconds = $17, misfire_policy = $18, misfire_window_seconds = $19,
     overlap_policy = $20, paused = $21, next_fire_at = $22, payload_version = $23, tags = $24,
-    expires_in_seconds = $25, updated_at = now()
+    expires_in_seconds = $25, dispatch_part = $26, updated_at = now()
 WHERE schedule_id = $1
 RETURNING *;
 
@@ -80,7 +80,7 @@ WITH fires AS (
 )
 INSERT INTO tasks (task_id, task_name, queue, dispatch_key, priority, status, max_retries, timeout_seconds,
                    scheduled_at, due_at, created_by, task_args, task_kwargs, payload_version, tags, expires_at)
-SELECT f.task_id, s.task_name, s.queue, s.queue, s.priority,
+SELECT f.task_id, s.task_name, s.queue, concat_ws('/', s.queue, s.dispatch_part), s.priority,
        CASE WHEN f.due_at > statement_timestamp() THEN 'SCHEDULED' ELSE 'PENDING' END, s.max_retries, s.timeout_seconds,
        f.due_at, CASE WHEN f.due_at > statement_timestamp() THEN f.due_at END, coalesce($8, s.created_by), s.task_args, s.task_kwargs,
        s.payload_version, s.tags, greatest(f.due_at, statement_timestamp()) + s.expires_in_seconds * interval '1 second'
@@ -114,7 +114,7 @@ WITH fires AS (
 )
 INSERT INTO tasks (task_id, task_name, queue, dispatch_key, priority, status, max_retries, timeout_seconds,
                    scheduled_at, due_at, created_by, task_args, task_kwargs, payload_version, tags, expires_at)
-SELECT f.task_id, s.task_name, s.queue, s.queue, s.priority,
+SELECT f.task_id, s.task_name, s.queue, concat_ws('/', s.queue, s.dispatch_part), s.priority,
        CASE WHEN f.due_at > statement_timestamp() THEN 'SCHEDULED' ELSE 'PENDING' END, s.max_retries, s.timeout_seconds,
        f.due_at, CASE WHEN f.due_at > statement_timestamp() THEN f.due_at END, s.created_by, s.task_args, s.task_kwargs,
        s.payload_version, s.tags, greatest(f.due_at, statement_timestamp()) + s.expires_in_seconds * interval '1 second'

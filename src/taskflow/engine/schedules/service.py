@@ -29,7 +29,7 @@ MAX_BACKFILL = 1000
 _TIMINGS = ("cron", "interval_seconds", "run_at")
 _TIMES = frozenset({*_TIMINGS, "time_zone", "starts_at", "ends_at"})
 _TASK = ("task_name", "task_args", "task_kwargs", "queue", "priority", "max_retries", "timeout_seconds")
-_OPTIONS = ("payload_version", "tags", "expires_in_seconds")
+_OPTIONS = ("payload_version", "tags", "expires_in_seconds", "dispatch_part")
 _PAYLOAD = frozenset({"task_name", "task_args", "task_kwargs"})
 
 
@@ -153,6 +153,8 @@ class ScheduleService:
             merged["payload_version"] = None  # new arguments are of the present version
         if changes.keys() & {*_TASK, *_OPTIONS}:
             columns |= await self._task(_request(merged))
+            if not changes.keys() & _PAYLOAD:  # what middleware has sealed tells nobody where it waits
+                columns["dispatch_part"] = merged["dispatch_part"]
         next_fire_at = row["next_fire_at"]
         if schedule.paused:
             next_fire_at = None
@@ -273,6 +275,7 @@ def _task_columns(row: TaskRow) -> dict[str, Any]:
         "payload_version": row.payload_version,
         "tags": list(row.tags) or None,
         "expires_in_seconds": row.expires_in,
+        "dispatch_part": row.part,
     }
 
 

@@ -1,7 +1,7 @@
 """A child process of a worker node: claims, runs, publishes. Started by `node.py` as `python -m …child <config>`.
 
 Its parent hears of it through the board (shared memory) and tells it what to do over a socket: one JSON object a
-line, `{"op": "pause" | "resume" | "drain"}` or `{"op": "cancel", "task_id": …}`.
+line, `{"op": "pause" | "resume" | "drain" | "shutdown"}` or `{"op": "cancel", "task_id": …}`.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ from taskflow.db.pool import Database
 from taskflow.engine.context import WorkerContext, worker
 from taskflow.engine.definition import registry
 from taskflow.engine.lifespan import open_child
+from taskflow.engine.limits.publishing import publish_limits
+from taskflow.engine.limits.routing import reroute
 from taskflow.engine.middleware.stack import stack as middleware
 from taskflow.engine.modules import TaskModuleError, import_tasks
 from taskflow.engine.store import Outcome, TaskStore
@@ -119,6 +121,7 @@ class Child:
             worker_id=config.worker_id,
             process_id=config.process_id,
             feed=self._feed,
+            reroute=reroute,
         )
         self._executor = Executor(
             settings,
@@ -133,6 +136,7 @@ class Child:
             traces=Traces.open(context.database),
         )
         self._draining = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._exit_code = 0
 
     def _feed(self, leases: Sequence[Any]) -> None:
@@ -172,7 +176,9 @@ class Child:
             await end_tasks((draining, publishing, *working), seconds=_END_SECONDS)
             self._slots.close()
             with contextlib.suppress(RedisError, OSError):
-                await self._context.broker.dispatch.forget_consumer(str(self._context.process_id))
+                await self._context.broker.dispatch.forget_consumer(
+                    str(self._context.process_id), self._settings.queues
+                )
         return self._exit_code
 
     async def _drain(self) -> None:
@@ -182,8 +188,12 @@ class Child:
                 await self._poller.stop()
         self._executor.release_waiting()
         give_up = time.monotonic() + self._settings.drain_seconds
-        while self._executor.runs and time.monotonic() < give_up:
-            await asyncio.wait(self._executor.runs, timeout=give_up - time.monotonic())
+        hurry = asyncio.create_task(self._hurry.wait())
+        while self._executor.runs and time.monotonic() < give_up and not self._hurry.is_set():
+            await asyncio.wait(
+                {hurry, *self._executor.runs}, timeout=give_up - time.monotonic(), return_when=asyncio.FIRST_COMPLETED
+            )
+        hurry.cancel()
         self._executor.stop_all("drain")
         give_up = time.monotonic() + 3
         while self._executor.runs and time.monotonic() < give_up:
@@ -203,6 +213,9 @@ class Child:
                     case "resume":
                         self._poller.resume()
                     case "drain":
+                        self._draining.set()
+                    case "shutdown":
+                        self._hurry.set()
                         self._draining.set()
                     case "cancel":
                         self._executor.stop_task(UUID(order["task_id"]), "cancel")
@@ -254,6 +267,7 @@ async def _main(config: ChildConfig, settings: Settings) -> int:
         Database.open(settings.database, name="taskflow worker") as database,
         RedisBroker.open(settings.redis) as broker,
     ):
+        await publish_limits(database, broker, [registry.get(name) for name in registry.names()])
         context = WorkerContext(database, broker, settings, config.worker_id, config.process_id)
         worker.set(context)
         async with AsyncExitStack() as lifespan:

@@ -65,7 +65,7 @@ class Heartbeat:
         )
 
     async def beat(self, status: str, load: int, capacity: int, processes: Sequence[UUID]) -> str:
-        """Beat once; return what the node is wanted to do (RUN, PAUSE or DRAIN).
+        """Beat once; return what the node is wanted to do (RUN, PAUSE, DRAIN or STOP).
 
         Raises:
             DeclaredDeadError: the row says DEAD.

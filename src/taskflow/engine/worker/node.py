@@ -90,6 +90,11 @@ class Node:
             self._crew.kill()
         self._stopping.set()
 
+    def _shut_down(self) -> None:
+        """Drain without patience: what runs is stopped and handed back."""
+        self._stopping.set()
+        self._crew.tell("shutdown")
+
     async def run(self) -> None:
         """Work until `stop`."""
         await self._register()
@@ -182,7 +187,9 @@ class Node:
     async def _obey(self, wanted: str) -> None:
         """Do what the row wants."""
         if wanted == "DRAIN":
-            self.stop()
+            self._stopping.set()
+        elif wanted == "STOP":
+            self._shut_down()
         elif (wanted == "PAUSE") != self._crew.paused:
             self._crew.paused = wanted == "PAUSE"
             self._crew.tell("pause" if self._crew.paused else "resume")

@@ -12,12 +12,12 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
-from taskflow.broker.redis.dispatch import Claimed, Settled
+from taskflow.broker.redis.dispatch import Claimed
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.store import Lease, Outcome, TaskStore
+from taskflow.engine.worker.claims import Claims, Reroute
 from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.settings import WorkerSettings
 
@@ -80,15 +80,14 @@ class Poller:
         worker_id: UUID,
         process_id: UUID,
         feed: Callable[[Sequence[Lease]], None],
+        reroute: Reroute = lambda _lease, _suggested: None,
     ) -> None:
-        """`feed` takes the leases as they are won."""
+        """`feed` takes leases as they are won; `reroute` names the dispatch key of one that waited in a wrong line."""
         self._store = store
         self._broker = broker
         self._settings = settings
         self._stock = stock
-        self._middleware = middleware
-        self._worker_id = worker_id
-        self._process_id = process_id
+        self._claims = Claims(store, broker, middleware, worker_id=worker_id, process_id=process_id, reroute=reroute)
         self._consumer = str(process_id)
         self._feed = feed
         self._attention = asyncio.Event()
@@ -172,37 +171,15 @@ class Poller:
             return
 
     async def _take(self, claimed: Claimed) -> None:
-        """Turn suggested ids into leases; ids that are no longer PENDING are ghosts and leave Redis."""
-        claim_id = uuid7()
-        ids = [task_id for _, group in claimed.groups for task_id in group]
-        await self._middleware.before_claim(ids)
-        leases = await self._claim_rows(claim_id, ids)
-        await self._middleware.after_claim(leases)
-        won = {str(lease.task_id): lease for lease in leases}
-        if leases:
-            self._open[claim_id] = len(leases)
-            self._held.update((lease.task_id, (lease, claim_id)) for lease in leases)
-            self._stock.held += len(leases)
-            self._feed([won[task_id] for task_id in ids if task_id in won])
-        else:
+        """Turn suggested ids into leases, and feed them."""
+        claim_id, leases = await self._claims.take(claimed)
+        if not leases:
             self._done.append(claim_id)
-        if len(won) < len(ids):
-            ghosts = [Settled(key, i, "") for key, group in claimed.groups for i in group if i not in won]
-            try:
-                await self._broker.dispatch.settle(ghosts)
-            except (RedisError, OSError) as error:
-                log.warning("ghosts_left", ids=len(ghosts), error=repr(error))
-
-    async def _claim_rows(self, claim_id: UUID, ids: list[str]) -> list[Lease]:
-        """Claim in PostgreSQL; when the answer is lost, ask again under the same claim id until it comes."""
-        pause = 0.05
-        while True:
-            try:
-                return await self._store.claim(claim_id, self._worker_id, self._process_id, ids)
-            except CONNECTION_LOST as error:
-                log.warning("claim_repeated", ids=len(ids), error=repr(error))
-                await asyncio.sleep(pause)
-                pause = min(2.0, pause * 2)
+            return
+        self._open[claim_id] = len(leases)
+        self._held.update((lease.task_id, (lease, claim_id)) for lease in leases)
+        self._stock.held += len(leases)
+        self._feed(leases)
 
     async def _listen(self) -> None:
         """Wait on this consumer's wake list; the net is in `_rest`."""
@@ -236,6 +213,8 @@ class Poller:
         held: defaultdict[str, list[str]] = defaultdict(list)
         for lease, _ in self._held.values():
             held[lease.dispatch_key].append(str(lease.task_id))
+        for task_id, key in self._claims.under_way.items():
+            held[key].append(task_id)
         try:
             await self._broker.dispatch.renew(held, self._settings.lease_seconds)
         except (RedisError, OSError) as error:

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.broker.redis.dispatch import Dispatch, Entry, Settled
+from taskflow.broker.redis.dispatch import UNBOUND, Bound, Dispatch, Entry, Settled
 from taskflow.broker.redis.events import Event, EventStream
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.engine.dependencies.release import announce
@@ -42,7 +42,8 @@ class Announcement(NamedTuple):
 
     outcomes: Sequence[Outcome]
     finished: Finished
-    progress: Sequence[ProgressLine]
+    progress: Sequence[ProgressLine] = ()
+    bound: Bound = UNBOUND
 
 
 class Publisher:
@@ -131,6 +132,7 @@ class Publisher:
         if lines := self._progress.take(monotonic(), {outcome.lease.task_id for outcome in outcomes}):
             await self._write_progress(lines)
         await self._middleware.before_complete(outcomes)
+        bound = self._dispatch.bound  # before the commit: from then on nobody renews these leases
         finished = await self._flush(outcomes, logs)
         if self._refused:  # they stay ours, and their claims in the journal, until this process ends
             outcomes = [o for o in outcomes if o.lease.task_id not in self._refused]
@@ -138,7 +140,7 @@ class Publisher:
         if outcomes:
             self._count(outcomes, finished.stale)
             self._on_settled(outcomes)
-            self._announce_later(Announcement(outcomes, finished, ()))
+            self._announce_later(Announcement(outcomes, finished, bound=bound))
             await self._middleware.after_complete([o for o in outcomes if o.lease.task_id not in finished.stale])
         self._is_flushing = False
 
@@ -258,13 +260,13 @@ class Publisher:
             lease = outcome.lease
             task_id = str(lease.task_id)
             if lease.task_id in announcement.finished.stale:
-                ended.append(Settled(lease.dispatch_key, task_id, ""))
-            elif outcome.status is TaskStatus.PENDING:
+                continue  # whoever took the lease away has settled it, and somebody else may hold another by now
+            if outcome.status is TaskStatus.PENDING:
                 back.append(Entry(lease.dispatch_key, lease.priority, task_id))
             else:
                 ended.append(Settled(lease.dispatch_key, task_id, outcome.status.value))
-        await self._dispatch.settle(ended)
-        await self._dispatch.release(back)
+        await self._dispatch.settle(ended, announcement.bound)
+        await self._dispatch.release(back, announcement.bound)
         await announce(self._dispatch, announcement.finished.freed)
 
 

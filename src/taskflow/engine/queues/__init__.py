@@ -1,0 +1,1 @@
+"""Queues: named lines of tasks, made by using them, and steered by people."""
