@@ -3,8 +3,10 @@
 from taskflow.engine.batch import Batch, BatchItem
 from taskflow.engine.client import Engine
 from taskflow.engine.context import current_task, worker_context
+from taskflow.engine.default import NoEngineError, default_engine, use_engine
 from taskflow.engine.definition import Task, task
 from taskflow.engine.requests import Request, TaskHandle
+from taskflow.engine.results import TaskCancelledError, TaskEnd, TaskFailedError, WaitTimeoutError
 from taskflow.engine.retry import NoRetry, Retry
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.timetable import At, Cron, Every
@@ -17,15 +19,22 @@ __all__ = [
     "Cron",
     "Engine",
     "Every",
+    "NoEngineError",
     "NoRetry",
     "Priority",
     "Request",
     "Retry",
     "Schedule",
     "Task",
+    "TaskCancelledError",
+    "TaskEnd",
+    "TaskFailedError",
     "TaskHandle",
     "TaskStatus",
+    "WaitTimeoutError",
     "current_task",
+    "default_engine",
     "task",
+    "use_engine",
     "worker_context",
 ]

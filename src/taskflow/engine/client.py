@@ -5,7 +5,8 @@ Enqueueing is an INSERT. `enqueue` runs it in a transaction of its own and puts 
 the handle once it has committed, or leave it to the relay, which finds it within a second.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
@@ -13,17 +14,20 @@ from uuid import UUID
 import asyncpg
 from redis.exceptions import RedisError
 
-from taskflow.base.errors import NotFoundError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.pool import Connection, Database
+from taskflow.engine.default import default_engine
 from taskflow.engine.definition import InvalidTaskArgumentsError, Task
 from taskflow.engine.requests import COPY_COLUMNS, Request, TaskHandle, TaskRow, prepare
+from taskflow.engine.results import TaskEnd
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
 from taskflow.engine.states import IllegalTransitionError, TaskStatus
 from taskflow.engine.store import sql
+from taskflow.engine.waiting import Ends, TaskNotFoundError
+from taskflow.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,12 +37,6 @@ log = get_logger(__name__)
 _KEY_SECONDS = 86_400.0
 
 
-class TaskNotFoundError(NotFoundError):
-    """There is no such task."""
-
-    code = "task_not_found"
-
-
 class Engine:
     """The engine as an application sees it."""
 
@@ -46,7 +44,27 @@ class Engine:
         """Use the pools and the broker of this process."""
         self._database = database
         self._broker = broker
+        self._ends = Ends(database, broker)
         self.schedules = ScheduleService(database, broker)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings | None = None) -> AsyncIterator["Engine"]:
+        """Connect to PostgreSQL and Redis (`TASKFLOW_DATABASE_URL`, `TASKFLOW_REDIS_URL`), and be the engine of
+        `task.enqueue` in this process while the block lasts.
+
+        Raises:
+            ConfigurationError: a URL is missing.
+            UnavailableError: PostgreSQL does not answer.
+        """
+        settings = settings or Settings()
+        async with (
+            Database.open(settings.database, name="taskflow client") as database,
+            RedisBroker.open(settings.redis) as broker,
+        ):
+            engine = cls(database, broker)
+            with default_engine(engine):
+                yield engine
 
     async def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:
         """Let a schedule start a task with these arguments; return the schedule's id.
@@ -74,7 +92,7 @@ class Engine:
         self, connection: Connection, task: Task[P, R], *args: P.args, **kwargs: P.kwargs
     ) -> TaskHandle[R]:
         """Enqueue a task in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        return await self._insert(connection, prepare(_request(task, args, kwargs), task))
+        return await self._insert(connection, prepare(_request(task, args, kwargs), task), task)
 
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""
@@ -93,12 +111,12 @@ class Engine:
         row = prepare(request, _definition)
         async with self._database.pool.acquire() as connection:
             if request.task_id is not None:
-                handle = await self._insert_once(connection, row)
+                handle = await self._insert_once(connection, row, _definition)
             elif request.idempotency_key is None:
-                handle = await self._insert(connection, row)
+                handle = await self._insert(connection, row, _definition)
             else:
                 async with connection.transaction():
-                    handle = await self._insert(connection, row)
+                    handle = await self._insert(connection, row, _definition)
         if handle.is_new:
             await self.dispatch([handle])
             if request.parent_task_id is not None:
@@ -121,7 +139,7 @@ class Engine:
 
     async def enqueue_many(self, task: Task[P, R], calls: Iterable[dict[str, Any]]) -> list[TaskHandle[R]]:
         """Enqueue one task many times, each with the keyword arguments of a dict of `calls`: one COPY, all or none."""
-        return await self._copy([prepare(_request(task, (), call), task) for call in calls])
+        return await self._copy([prepare(_request(task, (), call), task) for call in calls], task)
 
     async def cancel(self, task_id: UUID) -> TaskStatus:
         """Cancel a task that waits, or ask its worker to cancel it while it runs; return its status now.
@@ -134,6 +152,15 @@ class Engine:
         if not rows:
             await self._refuse(task_id, "cancelled")
         return TaskStatus(rows[0]["status"])
+
+    async def end_of(self, task_id: UUID, timeout: float | None = None) -> TaskEnd:  # noqa: ASYNC109 - as in `TaskHandle`
+        """Wait for the end of a task, at most `timeout` seconds, and return it.
+
+        Raises:
+            TaskNotFoundError: there is none.
+            WaitTimeoutError: it has not ended in time.
+        """
+        return await self._ends.wait(task_id, timeout)
 
     async def cancel_many(self, task_ids: Sequence[UUID]) -> int:
         """Cancel those of `task_ids` that wait, and ask to cancel those that run; return how many."""
@@ -177,36 +204,39 @@ class Engine:
             raise TaskNotFoundError(f"There is no task {task_id}.", task_id=str(task_id))
         raise IllegalTransitionError(f"A task that is {status} cannot be {verb}.", status=status)
 
-    async def _insert(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
+    async def _insert(
+        self, connection: Connection, row: TaskRow, task: Task[..., Any] | None = None
+    ) -> TaskHandle[Any]:
         if row.idempotency_key is not None:
             holder = await connection.fetchval(
                 sql.reserve_key, row.task_name, row.idempotency_key, row.task_id, _KEY_SECONDS
             )
             if holder != row.task_id:
                 status = await connection.fetchval(sql.status_of, holder)
-                return TaskHandle(holder, TaskStatus(status or "PENDING"), row.queue, row.priority, is_new=False)
+                there = TaskStatus(status or "PENDING")
+                return TaskHandle(holder, there, row.queue, row.priority, is_new=False, task=task, client=self)
         await connection.execute(
             sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
             row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay,
         )  # fmt: skip
-        return row.handle()
+        return row.handle(task, self)
 
-    async def _insert_once(self, connection: Connection, row: TaskRow) -> TaskHandle[Any]:
+    async def _insert_once(self, connection: Connection, row: TaskRow, task: Task[..., Any] | None) -> TaskHandle[Any]:
         try:
-            return await self._insert(connection, row)
+            return await self._insert(connection, row, task)
         except asyncpg.UniqueViolationError:
             status = await connection.fetchval(sql.status_of, row.task_id)
-            return TaskHandle(row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False)
+            return replace(row.handle(task, self), status=TaskStatus(status), is_new=False)
 
-    async def _copy(self, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
+    async def _copy(self, rows: Sequence[TaskRow], task: Task[..., Any] | None = None) -> list[TaskHandle[Any]]:
         async with self._database.pool.acquire() as connection:
             now = await connection.fetchval("SELECT now()") if any(row.waits for row in rows) else None
             try:
                 records = [row.record(now) for row in rows]
                 await connection.copy_records_to_table("tasks", records=records, columns=COPY_COLUMNS)
             except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
-                return [replace(row.handle(), is_new=False) for row in rows]
-        handles = [row.handle() for row in rows]
+                return [replace(row.handle(task, self), is_new=False) for row in rows]
+        handles = [row.handle(task, self) for row in rows]
         await self.dispatch(handles)
         return handles
 

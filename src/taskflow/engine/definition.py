@@ -19,10 +19,12 @@ from pydantic import ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from taskflow.base.errors import ConfigurationError, InvalidInputError, NotFoundError
+from taskflow.engine.default import current_engine
 from taskflow.engine.states import Priority
 
 if TYPE_CHECKING:
     from taskflow.engine.batch import Batch
+    from taskflow.engine.requests import TaskHandle
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -94,6 +96,15 @@ class Task(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R] | R:
         """Run the function itself."""
         return self.function(*args, **kwargs)
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> "TaskHandle[R]":
+        """Enqueue the task with the engine that is open here (see `engine/default.py`).
+
+        Raises:
+            NoEngineError: none is.
+            InvalidTaskArgumentsError: the arguments do not fit the function.
+        """
+        return await current_engine().enqueue(self, *args, **kwargs)
 
     def options(
         self,

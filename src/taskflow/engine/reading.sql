@@ -41,6 +41,12 @@ ORDER BY failed_at DESC, task_id DESC LIMIT $9;
 -- name: get_task
 SELECT * FROM tasks WHERE task_id = $1;
 
+-- name: end_of
+-- What somebody who waits for a task wants to know. An earlier attempt's error stays in the row of a success without result.
+SELECT t.status, r.result_data, r.error_message, r.stack_trace
+FROM tasks t LEFT JOIN task_results r ON r.task_id = t.task_id AND t.completed_at IS NOT NULL
+WHERE t.task_id = $1;
+
 -- name: executions
 SELECT * FROM task_executions WHERE task_id = $1 ORDER BY lease_epoch;
 

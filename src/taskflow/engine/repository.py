@@ -12,8 +12,8 @@ from taskflow.base.errors import NotFoundError
 from taskflow.base.pagination import InvalidCursorError, decode_cursor, encode_cursor
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.engine.client import TaskNotFoundError
 from taskflow.engine.states import TERMINAL, TaskStatus
+from taskflow.engine.waiting import TaskNotFoundError
 
 sql = load(__file__, "reading.sql")
 

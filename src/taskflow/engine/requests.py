@@ -1,13 +1,15 @@
 """A task on its way in: what is asked for, what is inserted, what the caller gets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from taskflow.base.ids import uuid7
+from taskflow.engine.default import NoEngineError
 from taskflow.engine.definition import Task, check_json, check_queue_name, registry
+from taskflow.engine.results import TaskEnd
 from taskflow.engine.states import Priority, TaskStatus
 
 R = TypeVar("R")
@@ -18,15 +20,72 @@ COPY_COLUMNS = (
 )  # fmt: skip
 
 
+class Client(Protocol):
+    """What a handle asks about its task: the direct `Engine`, or `TaskFlow` over HTTP."""
+
+    async def end_of(self, task_id: UUID, timeout: float | None = None) -> TaskEnd:  # noqa: ASYNC109 - the same
+        """Return how a task ended, once it has."""
+        ...
+
+    async def cancel(self, task_id: UUID) -> TaskStatus:
+        """Cancel a task, or ask for it while it runs."""
+        ...
+
+    async def retry(self, task_id: UUID) -> None:
+        """Start an ended task over."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TaskHandle(Generic[R]):
-    """A task that was enqueued. `is_new` is false when its idempotency key was taken already."""
+    """A task that was enqueued. `is_new` is false when its idempotency key was taken already.
+
+    `status` is what it was then; `wait` and `result` follow it.
+    """
 
     task_id: UUID
     status: TaskStatus
     queue: str
     priority: int
     is_new: bool = True
+    task: Task[..., R] | None = field(default=None, repr=False, compare=False)
+    client: Client | None = field(default=None, repr=False, compare=False)
+
+    async def result(self, timeout: float | None = None) -> R:  # noqa: ASYNC109 - what callers expect to write
+        """Wait for the task's end, at most `timeout` seconds, and return what it returned, as its function's type.
+
+        Raises:
+            TaskFailedError, TaskCancelledError: it did not end well.
+            WaitTimeoutError: it has not ended in time.
+            TaskNotFoundError: its transaction has not committed.
+        """
+        result: R = (await self._client().end_of(self.task_id, timeout)).value(self.task)
+        return result
+
+    async def wait(self, timeout: float | None = None) -> TaskEnd:  # noqa: ASYNC109 - the same
+        """Wait for the task's end, whichever it is, and return it; raises as `result`, but not for a bad end."""
+        return await self._client().end_of(self.task_id, timeout)
+
+    async def cancel(self) -> TaskStatus:
+        """Cancel the task, or ask its worker to while it runs; return its status now.
+
+        Raises:
+            IllegalTransitionError: it has ended already.
+        """
+        return await self._client().cancel(self.task_id)
+
+    async def retry(self) -> None:
+        """Start the task over with a full set of attempts.
+
+        Raises:
+            IllegalTransitionError: it has not ended, or ended well.
+        """
+        await self._client().retry(self.task_id)
+
+    def _client(self) -> Client:
+        if self.client is None:
+            raise NoEngineError("This handle came from no client, so there is nobody to ask.")
+        return self.client
 
 
 class Request(NamedTuple):
@@ -71,10 +130,10 @@ class TaskRow(NamedTuple):
         """Tell whether it is wanted at some time instead of at once."""
         return self.scheduled_at is not None or self.delay is not None
 
-    def handle(self) -> TaskHandle[Any]:
+    def handle(self, task: Task[..., Any] | None = None, client: Client | None = None) -> TaskHandle[Any]:
         """Return what the caller gets."""
         status = TaskStatus.SCHEDULED if self.waits else TaskStatus.PENDING
-        return TaskHandle(self.task_id, status, self.queue, self.priority)
+        return TaskHandle(self.task_id, status, self.queue, self.priority, task=task, client=client)
 
     def record(self, now: datetime | None) -> tuple[Any, ...]:
         """Return the row for a COPY of `COPY_COLUMNS`; `now` is the database's, for those that wait."""

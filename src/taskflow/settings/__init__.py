@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from taskflow.settings.api import CLI_KEY_FILE, ApiAccess, ApiSettings, find_api
 from taskflow.settings.campaign import CampaignSettings
 from taskflow.settings.coordinator import CoordinatorSettings
 from taskflow.settings.database import DatabaseSettings
@@ -23,6 +24,8 @@ from taskflow.settings.worker import WorkerSettings
 
 __all__ = [
     "CLI_KEY_FILE",
+    "ApiAccess",
+    "ApiSettings",
     "CampaignSettings",
     "CoordinatorSettings",
     "DatabaseSettings",
@@ -35,9 +38,6 @@ __all__ = [
     "SmtpSettings",
     "WorkerSettings",
 ]
-
-CLI_KEY_FILE = "cli-key"
-"""Under `home`: the key of the command line. Named here, because whoever reads it needs nothing else of identity."""
 
 
 class Settings(BaseSettings):
@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     http: HttpSettings = HttpSettings()
+    api: ApiSettings = ApiSettings()
     security: SecuritySettings = SecuritySettings()
     worker: WorkerSettings = WorkerSettings()
     coordinator: CoordinatorSettings = CoordinatorSettings()
@@ -62,3 +63,7 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
     log: LogSettings = LogSettings()
+
+    def find_api(self) -> ApiAccess:
+        """Return where the API is and the key for it: what is set, else what the `taskflow up` of this home offers."""
+        return find_api(self.home, self.api, self.http)

@@ -28,7 +28,9 @@ from taskflow.base.logging import configure_logging, get_logger
 from taskflow.base.process import calm_collector, die_with_parent
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.engine.client import Engine
 from taskflow.engine.context import WorkerContext, worker
+from taskflow.engine.default import default_engine
 from taskflow.engine.definition import registry
 from taskflow.engine.modules import TaskModuleError, import_tasks
 from taskflow.engine.store import Outcome, TaskStore
@@ -249,7 +251,8 @@ async def _main(config: ChildConfig, settings: Settings) -> int:
         worker.set(context)
         child = Child(config, context, board)
         try:
-            code = await child.run(socket.socket(fileno=config.control))
+            with default_engine(Engine(database, broker)):  # tasks enqueue tasks
+                code = await child.run(socket.socket(fileno=config.control))
         finally:
             if child.is_tainted:
                 # A task was left behind that swallows its cancellation: whatever waits for it waits for ever.
