@@ -17,6 +17,7 @@ from taskflow.settings.database import DatabaseSettings
 from taskflow.settings.http import HttpSettings
 from taskflow.settings.log import LogSettings
 from taskflow.settings.redis import RedisSettings
+from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.smtp import SmtpSettings
@@ -32,6 +33,7 @@ __all__ = [
     "HttpSettings",
     "LogSettings",
     "RedisSettings",
+    "RetentionSettings",
     "SandboxSettings",
     "SecuritySettings",
     "Settings",
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
     security: SecuritySettings = SecuritySettings()
     worker: WorkerSettings = WorkerSettings()
     coordinator: CoordinatorSettings = CoordinatorSettings()
+    retention: RetentionSettings = RetentionSettings()
     campaign: CampaignSettings = CampaignSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
