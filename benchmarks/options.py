@@ -13,6 +13,7 @@ class Options:
     latency_seconds: float = 20.0
     schedule_seconds: float = 20.0
     waiting: int = 100_000
+    finished: int = 10_000_000
     recipients: int = 50_000
     rows: int = 1_000_000
     rivals: bool = True
@@ -27,6 +28,7 @@ class Options:
             latency_seconds=3.0,
             schedule_seconds=3.0,
             waiting=2_000,
+            finished=20_000,
             recipients=1_000,
             rows=20_000,
             rivals=True,

@@ -1,19 +1,21 @@
 """(f) Retention: does a drain slow down when 10,000,000 finished tasks lie in the tables?
 
-A round has two turns, in another order each time: on fresh tables, and on tables with the finished tasks and an execution
-row for each, written set-based over the last four weeks, as they would lie there. Both then enqueue the same backlog and drain
-it, as `engine.py` does. The filled tables are made once and kept for all rounds; they end with what the pruner makes
-of them when all of it is past its retention.
+A round has two turns, in another order each time: on fresh tables, and on tables with the finished tasks and an
+execution row for each, written set-based over the last four weeks, as they would lie there. Both then enqueue the same
+backlog and drain it, as `engine.py` does. The filled tables are made once and kept for all rounds; they end with what
+the pruner makes of them when all of it is past its retention.
 """
 
 import time
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 
 from benchmarks import tasks
 from benchmarks.engine import PROCESSES
 from benchmarks.figures import Figures
 from benchmarks.options import Options
 from benchmarks.system import Servers, System, until
+from taskflow.db import partitions
 from taskflow.engine import Engine
 from taskflow.engine.coordinator.duty import DutyContext
 from taskflow.engine.coordinator.election import Election
@@ -26,9 +28,9 @@ _LONGEST = 600.0
 _DAYS = 28
 
 # A UUIDv7 whose time is that of the task: rows lie in the tables in the order of their birth, as real ones do.
-_FILL = f"""
+_FILL = """
 WITH made AS (
-  SELECT now() - interval '{_DAYS} days' * (1 - n::float8 / $3) AS at, n
+  SELECT now() - $4::int * interval '1 day' * (1 - n::float8 / $3) AS at, n
   FROM generate_series($1::bigint, $2::bigint) AS n
 ), ids AS (
   SELECT at, (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7000'
@@ -65,9 +67,12 @@ async def run(servers: Servers, options: Options, figures: Figures) -> None:
 async def _fill(system: System, count: int) -> None:
     """Write finished tasks of the last four weeks, and look at them as autovacuum would have."""
     async with system.database.pool.acquire() as connection:
+        begun: datetime = await connection.fetchval("SELECT now()")
+        for span in partitions.coming_spans(begun - timedelta(days=_DAYS)):
+            await connection.execute(span.ddl())
         for first in range(1, count + 1, _PIECE):
             last = min(first + _PIECE - 1, count)
-            await connection.execute(_FILL, first, last, count, timeout=_LONGEST)
+            await connection.execute(_FILL, first, last, count, _DAYS, timeout=_LONGEST)
             print(f"  finished tasks: {last:,} of {count:,}", flush=True)
         for table in ("tasks", "task_executions"):
             await connection.execute(f"VACUUM (ANALYZE) {table}", timeout=_LONGEST)
@@ -76,11 +81,11 @@ async def _fill(system: System, count: int) -> None:
 async def _drain(servers: Servers, system: System, count: int) -> float:
     """Enqueue a backlog, drain it, and return tasks a second, from the first start to the last end."""
     engine = Engine(system.database, system.broker)
+    await system.start_coordinator()
     begun = await system.database.pool.fetchval("SELECT now()")
     for first in range(0, count, _CHUNK):
         await engine.enqueue_many(tasks.noop, [{}] * min(_CHUNK, count - first))
     await servers.settle()
-    await system.start_coordinator()
     await system.start("worker", "--processes", str(PROCESSES))
 
     async def done() -> bool:

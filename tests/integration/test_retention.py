@@ -104,7 +104,8 @@ async def test_what_lives_stays_with_its_history_however_old(
 async def test_what_may_be_started_over_stays(context: DutyContext, database: Database) -> None:
     failed = await add(database, born=90, ended=89, status="FAILED")
     await database.pool.execute(
-        "INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, total_attempts)"
+        "INSERT INTO dead_letter_queue"
+        " (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, total_attempts)"
         " VALUES ($1, $2, 1, 'noop', '{}', 'x', 1)",
         *(uuid7(), failed),
     )

@@ -1,12 +1,12 @@
 """Retention: tasks that ended long ago are deleted in batches, and their history is dropped by the week.
 
-**Tasks** are walked in the order of their ids, which is that of their birth, 5,000 a transaction. What has not ended stays,
-however old; so does what somebody may still want to start over: a task with a dead letter (those have a retention of
-their own), and one of a campaign that did not end well. No index is needed for that, and none is kept.
+**Tasks** are walked in the order of their ids, which is that of their birth, 5,000 a transaction. What has not ended
+stays, however old; so does what somebody may still want to start over: a task with a dead letter (those have their own
+retention), and one of a campaign that did not end well. No index is needed for that, and none is kept.
 
-**History** (attempts, results, logs) lies in partitions a week wide. A week is dropped when none of its tasks is left, so
-whatever a task has is there as long as the task is. Rows of tasks whose week went earlier are in the DEFAULT partitions;
-they are deleted once their task is gone.
+**History** (attempts, results, logs) lies in partitions a week wide. A week is dropped when none of its tasks is left,
+so whatever a task has is there as long as the task is. Rows of tasks whose week went earlier are in the DEFAULT
+partitions; they are deleted once their task is gone.
 """
 
 from datetime import datetime, timedelta
