@@ -43,7 +43,7 @@ class Board:
         self.failed.append(0)
 
     def rate(self, seconds: int = 5) -> float:
-        """Return completions a second: heard over the last few full seconds, or what the API says while nothing is heard."""
+        """Return completions a second: as heard over the last full seconds, or as the API says while nothing is."""
         heard = list(self.completed)[:-1][-seconds:]
         if self.live and len(heard) == seconds:
             return sum(heard) / seconds
