@@ -1,4 +1,4 @@
-"""Fixtures: those that we ship (`taskflow.testing.plugin`) under shorter names, and what only our own tests need.
+"""Fixtures: those that we ship (`taskflow.pytest_plugin`) under shorter names, and what only our own tests need.
 
 `settings` is the root of everything: it names a freshly copied, migrated database and an emptied Redis.
 """

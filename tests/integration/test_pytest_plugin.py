@@ -24,9 +24,9 @@ def flaky(until: int) -> int:
 """
 
 _TESTS = """
+import asyncpg
 import pytest
 from shop_tasks import double, flaky
-from taskflow.engine import Cron, Engine, Every, Schedule
 
 
 async def test_tasks_run_in_a_worker(taskflow_engine, taskflow_worker):
@@ -35,8 +35,6 @@ async def test_tasks_run_in_a_worker(taskflow_engine, taskflow_worker):
 
 
 async def test_what_is_rolled_back_never_was(taskflow_engine, taskflow_settings):
-    import asyncpg
-
     connection = await asyncpg.connect(taskflow_settings.database.url.get_secret_value())
     transaction = connection.transaction()
     await transaction.start()
@@ -44,6 +42,14 @@ async def test_what_is_rolled_back_never_was(taskflow_engine, taskflow_settings)
     await transaction.rollback()
     assert await connection.fetchval("SELECT count(*) FROM tasks") == 0  # nor is the other test's task here
     await connection.close()
+"""
+
+
+_CONFIGURATION = """
+[tool.pytest.ini_options]
+asyncio_mode = "{mode}"
+asyncio_default_fixture_loop_scope = "function"
+pythonpath = ["."]
 """
 
 
@@ -56,9 +62,7 @@ async def test_a_strangers_tests_run_on_a_real_engine(mode: str, tmp_path: Path)
         else _TESTS.replace("import pytest\n", "import pytest\npytestmark = pytest.mark.asyncio\n")
     )
     (tmp_path / "test_shop.py").write_text(marked)
-    (tmp_path / "pyproject.toml").write_text(
-        f'[tool.pytest.ini_options]\nasyncio_mode = "{mode}"\npythonpath = ["."]\n'
-    )
+    (tmp_path / "pyproject.toml").write_text(_CONFIGURATION.format(mode=mode))
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKFLOW_", "PYTEST_"))}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"),

@@ -10,22 +10,29 @@ from support.api import serving
 from support.processes import running
 from taskflow.base.errors import InvalidInputError, UnauthenticatedError
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
 from taskflow.engine import TaskCancelledError, TaskFailedError, TaskStatus, WaitTimeoutError
 from taskflow.engine.remote import SyncTaskFlow, TaskFlow
-from taskflow.settings import CLI_KEY_FILE, Settings
+from taskflow.identity.first_start import ensure_cli_key, ensure_first_admin
+from taskflow.settings import Settings
 
 
 @pytest.fixture
-async def url(settings: Settings, broker: RedisBroker, environment: dict[str, str]) -> AsyncIterator[str]:
+async def url(
+    settings: Settings, database: Database, broker: RedisBroker, environment: dict[str, str]
+) -> AsyncIterator[str]:
     """The URL of an API with a worker behind it; its key lies in the home, as `taskflow up` leaves it."""
     await broker.dispatch.publish_generation("test")
+    await ensure_first_admin(database, settings)
+    settings.home.mkdir(parents=True)
+    await ensure_cli_key(database, settings)
     async with serving(settings) as served, running({**environment, "TASKFLOW_WORKER_PROCESSES": "1"}, "worker"):
         yield served
 
 
 @pytest.fixture
 def key(url: str, settings: Settings) -> str:
-    return (settings.home / CLI_KEY_FILE).read_text().strip()
+    return settings.find_api().key
 
 
 async def test_results_come_back_over_http(url: str, key: str) -> None:

@@ -1,7 +1,7 @@
 """Testing code that enqueues tasks.
 
 - `inline()`: no servers; tasks run where they are enqueued, delays and schedules on a clock that the test moves.
-- The pytest plugin (`taskflow.testing.plugin`, found by itself): `taskflow_engine` and `taskflow_worker` are the real
+- The pytest plugin (`taskflow.pytest_plugin`, found by itself): `taskflow_engine` and `taskflow_worker` are the real
   thing, on PostgreSQL and Valkey out of wheels, with a database of its own for each test.
 """
 

@@ -14,6 +14,7 @@ from taskflow.base.errors import ConfigurationError
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.coordinator.daemon import Coordinator
+from taskflow.engine.coordinator.duty import Duty
 from taskflow.engine.coordinator.relay import Relay
 from taskflow.engine.coordinator.rescuer import Rescuer
 from taskflow.engine.coordinator.scheduler import Scheduler
@@ -77,7 +78,7 @@ async def running_worker(settings: Settings, imports: Sequence[str]) -> AsyncIte
 @asynccontextmanager
 async def _coordinating(database: Database, broker: RedisBroker, settings: Settings) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    duties = [Relay(), Scheduler(), Schedules(), Rescuer()]
+    duties: list[Duty] = [Relay(), Scheduler(), Schedules(), Rescuer()]
     running = asyncio.create_task(Coordinator(database, broker, settings, duties).run(stop))
     try:
         yield

@@ -26,6 +26,8 @@ FAILURES_SECONDS = 15.0
 _SOONEST_SECONDS = 3.0
 _AGAIN_SECONDS = 1.0
 _CHART_LINES = 4
+_WIDE = 100
+_TALL = 28
 
 
 class Top(App[None]):
@@ -40,11 +42,11 @@ class Top(App[None]):
     #chart { height: 6; }
     #middle { height: 1fr; min-height: 6; }
     #queues-box, #workers-box { width: 1fr; height: 100%; }
-    #failures-box { height: 1fr; min-height: 5; max-height: 16; }
+    #failures-box { height: 1fr; max-height: 16; }
     Screen.narrow #middle { layout: vertical; }
     Screen.narrow #queues-box, Screen.narrow #workers-box { width: 100%; height: 1fr; }
     Screen.short #chart { display: none; }
-    Screen.short #failures-box { min-height: 3; }
+    Screen.short #failures-box { height: 6; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
@@ -53,6 +55,7 @@ class Top(App[None]):
         Binding("r", "refresh", "Refresh"),
     ]
     ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = ""
     TITLE = "TaskFlow"
 
     def __init__(self, source: Source, *, sort: str) -> None:
@@ -89,8 +92,8 @@ class Top(App[None]):
 
     def on_resize(self) -> None:
         """Fit the layout to the terminal."""
-        self.screen.set_class(self.size.width < 100, "narrow")
-        self.screen.set_class(self.size.height < 28, "short")
+        self.screen.set_class(self.size.width < _WIDE, "narrow")
+        self.screen.set_class(self.size.height < _TALL, "short")
         self.call_after_refresh(self.show)
 
     def action_hold(self) -> None:
@@ -122,7 +125,7 @@ class Top(App[None]):
         self.query_one("#queues", Static).update(panels.queues(board))
         self.query_one("#queues-box").border_subtitle = f"by {board.sort}"
         self.query_one("#workers", Static).update(panels.workers(board))
-        self.query_one("#failures", Static).update(panels.failures(board))
+        self.query_one("#failures", Static).update(panels.failures(board, wide=self.size.width >= _WIDE))
 
     def _head(self) -> Text:
         board = self.board
@@ -133,7 +136,7 @@ class Top(App[None]):
         else:
             state = Text("● live", "green") if board.live else Text("◌ connecting", "yellow")
         clock = time.strftime("%H:%M:%S")
-        title = Text(" TaskFlow ", "bold reverse") + Text(f"  {self._source.access.url}  ", "dim") + state
+        title = Text.assemble((" TaskFlow ", "bold reverse"), (f"  {self._source.access.url}  ", "dim"), state)
         room = self.size.width - 2 - title.cell_len - len(clock)
         title.append(" " * max(1, room) + clock, "dim")
         title.no_wrap, title.overflow = True, "ellipsis"

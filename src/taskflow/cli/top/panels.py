@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
-from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +14,7 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 _STATUS = {
     "ACTIVE": "green", "IDLE": "green", "BUSY": "yellow", "PAUSED": "cyan", "DRAINING": "magenta", "DEAD": "red",
 }  # fmt: skip
-_BAR = 12
+_NAMES = frozenset({"queue", "host", "queues", "task"})
 
 
 def totals(board: Board) -> RenderableType:
@@ -47,56 +45,55 @@ def totals(board: Board) -> RenderableType:
 
 def queues(board: Board) -> RenderableType:
     """Return the table of queues, with a bar for the share of the largest backlog."""
-    table = _table(
-        ("queue", "left"), ("ready", "right"), ("waiting", "right"), ("running", "right"), ("backlog", "left")
-    )
     rows = board.queues()
-    most = max((row["ready"] for row in rows), default=0)
+    if not rows:
+        return Text("No tasks yet.", "dim")
+    table = _table("queue", "ready>", "waiting>", "running>", "backlog")
+    most = max(row["ready"] for row in rows)
     for row in rows:
         paused = bool(row.get("paused"))
-        name = Text(printable(row["queue"]), "cyan" if paused else "bold", overflow="ellipsis", no_wrap=True)
         table.add_row(
-            name + Text(" paused", "cyan") if paused else name,
+            _name(row["queue"] + (" (paused)" if paused else ""), "cyan" if paused else "bold"),
             f"{row['ready']:,}",
             _quiet(row["scheduled"]),
             Text(f"{row['running']:,}", "yellow" if row["running"] else "dim"),
-            bar(row["ready"], most, "blue"),
+            bar(row["ready"], most, 12, "blue"),
         )
-    return table if rows else Text("No tasks yet.", "dim")
+    return table
 
 
 def workers(board: Board) -> RenderableType:
     """Return the table of worker nodes."""
-    table = _table(
-        ("host", "left"), ("status", "left"), ("load", "right"), ("", "left"), ("queues", "left"), ("beat", "right")
-    )
+    if not board.workers:
+        return Text("No worker node: start `taskflow worker`.", "dim")
+    table = _table("host", "status", "load>", "", "queues", "beat>")
     for row in sorted(board.workers, key=lambda row: (row["status"] == "DEAD", row["hostname"], row["worker_id"])):
         table.add_row(
-            Text(printable(row["hostname"]), overflow="ellipsis", no_wrap=True),
+            _name(row["hostname"]),
             Text(row["status"].lower(), _STATUS.get(row["status"], "")),
             f"{row['current_load']}/{row['capacity']}",
-            bar(row["current_load"], row["capacity"], "yellow"),
-            Text(printable(", ".join(row["queues"])) or "all", "dim", overflow="ellipsis", no_wrap=True),
+            bar(row["current_load"], row["capacity"], 8, "yellow"),
+            _name(", ".join(row["queues"]) or "all", "dim"),
             _age(row["last_heartbeat"]),
         )
-    return table if board.workers else Text("No worker node: start `taskflow worker`.", "dim")
+    return table
 
 
-def failures(board: Board) -> RenderableType:
-    """Return the table of the newest failures."""
-    table = _table(
-        ("ended", "right"), ("task", "left"), ("queue", "left"), ("how", "left"), ("retries", "right"), ("id", "left")
-    )
+def failures(board: Board, *, wide: bool = True) -> RenderableType:
+    """Return the table of the newest failures; their ids only where there is room."""
+    if not board.failures:
+        return Text("None.", "dim")
+    table = _table("ended>", "task", "queue", "how", "retries>", *(["id"] if wide else []))
     for row in board.failures:
-        table.add_row(
+        cells = (
             _age(row["completed_at"]),
-            Text(printable(row["task_name"]), "bold", overflow="ellipsis", no_wrap=True),
-            Text(printable(row["queue"]), overflow="ellipsis", no_wrap=True),
+            _name(row["task_name"], "bold"),
+            _name(row["queue"]),
             Text(row["status"].lower(), "red" if row["status"] == "FAILED" else "yellow"),
-            f"{row['retry_count']}",
-            Text(row["task_id"], "dim", no_wrap=True),
+            str(row["retry_count"]),
         )
-    return table if board.failures else Text("None.", "dim")
+        table.add_row(*cells, *([Text(row["task_id"], "dim")] if wide else []))
+    return table
 
 
 def chart(values: Iterable[float], width: int, height: int, style: str) -> Text:
@@ -111,21 +108,32 @@ def chart(values: Iterable[float], width: int, height: int, style: str) -> Text:
     return Text("\n".join(lines), style)
 
 
-def bar(value: float, most: float, style: str) -> Text:
-    """Return a bar of a fixed width."""
-    eighths = round(_BAR * 8 * min(1.0, value / most)) if most else 0
-    if value and not eighths:
-        eighths = 1
-    full, rest = divmod(eighths, 8)
+def bar(value: float, most: float, width: int, style: str) -> Text:
+    """Return a bar; anything above nothing is seen."""
+    eighths = round(width * 8 * min(1.0, value / most)) if most else 0
+    full, rest = divmod(max(eighths, 1 if value else 0), 8)
     drawn = "█" * full + ("▏▎▍▌▋▊▉"[rest - 1] if rest else "")
-    return Text(drawn, style) + Text("·" * (_BAR - len(drawn)), "bright_black")
+    return Text.assemble((drawn, style), ("·" * (width - len(drawn)), "bright_black"))
 
 
-def _table(*columns: tuple[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1), header_style="dim", show_edge=False)
-    for name, justify in columns:
-        table.add_column(name, justify=justify, no_wrap=True)
+def _table(*columns: str) -> Table:
+    """Return a table; `>` behind a name aligns it to the right. Columns of names share the room that is left."""
+    table = Table(box=None, expand=True, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in columns:
+        flexible = name in _NAMES
+        table.add_column(
+            name.rstrip(">"),
+            justify="right" if name.endswith(">") else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if flexible else None,
+            min_width=None if flexible else max(len(name.rstrip(">")), 1),
+        )
     return table
+
+
+def _name(name: str, style: str = "") -> Text:
+    return Text(printable(name), style, overflow="ellipsis", no_wrap=True)
 
 
 def _alarm(count: int) -> Text:

@@ -13,21 +13,22 @@
 | `taskflow_imports` | what the worker imports; override it, or set `taskflow_imports` in pytest's configuration |
 | `taskflow_servers`, `taskflow_databases` | PostgreSQL and Valkey, started once for the session |
 
-The servers come out of wheels and run without fsync. Async fixtures are pytest-asyncio's where it is installed.
+The servers come out of wheels and run without fsync. Async fixtures are pytest-asyncio's where it is installed. pytest
+loads this module in every run, so what it needs is imported where it is used.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import redis
 
-from taskflow.embedded import EmbeddedServers
-from taskflow.engine.client import Engine
-from taskflow.settings import Settings
-from taskflow.testing.databases import Databases
-from taskflow.testing.worker import environment_of, modules_of_tasks, running_worker
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from taskflow.embedded import EmbeddedServers
+    from taskflow.engine.client import Engine
+    from taskflow.settings import Settings
+    from taskflow.testing.databases import Databases
 
 try:
     from pytest_asyncio import fixture as async_fixture
@@ -45,38 +46,46 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def taskflow_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def taskflow_servers(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[EmbeddedServers]":
     """Return PostgreSQL (without fsync) and Valkey, shared by all tests of this process."""
+    from taskflow.embedded import EmbeddedServers
+
     with EmbeddedServers(tmp_path_factory.mktemp("taskflow") / "home", durable=False) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def taskflow_databases(taskflow_servers: EmbeddedServers) -> Databases:
+def taskflow_databases(taskflow_servers: "EmbeddedServers") -> "Databases":
     """Return the databases of `taskflow_servers`, with a migrated template."""
+    from taskflow.testing.databases import Databases
+
     found = Databases(taskflow_servers.database_url)
     found.make_template()
     return found
 
 
 @pytest.fixture
-def taskflow_database_url(taskflow_databases: Databases) -> Iterator[str]:
+def taskflow_database_url(taskflow_databases: "Databases") -> "Iterator[str]":
     """Return the URL of a migrated database that only this test has."""
     with taskflow_databases.copy() as url:
         yield url
 
 
 @pytest.fixture
-def taskflow_redis_url(taskflow_servers: EmbeddedServers) -> str:
+def taskflow_redis_url(taskflow_servers: "EmbeddedServers") -> str:
     """Return the URL of an empty Redis; the tests of a process run one after the other and share it."""
+    import redis
+
     with redis.Redis.from_url(taskflow_servers.redis_url) as client:
         client.flushall()
     return taskflow_servers.redis_url
 
 
 @pytest.fixture
-def taskflow_settings(taskflow_database_url: str, taskflow_redis_url: str, tmp_path: Path) -> Settings:
+def taskflow_settings(taskflow_database_url: str, taskflow_redis_url: str, tmp_path: "Path") -> "Settings":
     """Return the settings of this test."""
+    from taskflow.settings import Settings
+
     return Settings.model_validate(
         {
             "home": tmp_path / "home",
@@ -92,24 +101,32 @@ def taskflow_settings(taskflow_database_url: str, taskflow_redis_url: str, tmp_p
 @pytest.fixture
 def taskflow_imports(request: pytest.FixtureRequest) -> list[str]:
     """Return the modules that `taskflow_worker` imports."""
+    from taskflow.testing.worker import modules_of_tasks
+
     return list(request.config.getini("taskflow_imports")) or modules_of_tasks()
 
 
 @pytest.fixture
-def taskflow_environment(taskflow_settings: Settings, taskflow_imports: list[str]) -> dict[str, str]:
+def taskflow_environment(taskflow_settings: "Settings", taskflow_imports: list[str]) -> dict[str, str]:
     """Return the environment for TaskFlow processes that the test starts."""
+    from taskflow.testing.worker import environment_of
+
     return environment_of(taskflow_settings, taskflow_imports)
 
 
 @async_fixture
-async def taskflow_engine(taskflow_settings: Settings) -> AsyncIterator[Engine]:
+async def taskflow_engine(taskflow_settings: "Settings") -> "AsyncIterator[Engine]":
     """Return an engine that is open, and the one that `task.enqueue` uses."""
+    from taskflow.engine.client import Engine
+
     async with Engine.open(taskflow_settings) as engine:
         yield engine
 
 
 @async_fixture
-async def taskflow_worker(taskflow_settings: Settings, taskflow_imports: list[str]) -> AsyncIterator[None]:
+async def taskflow_worker(taskflow_settings: "Settings", taskflow_imports: list[str]) -> "AsyncIterator[None]":
     """Run a worker node with one child process, and a coordinator."""
+    from taskflow.testing.worker import running_worker
+
     async with running_worker(taskflow_settings, taskflow_imports):
         yield
