@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from support import sample_tasks as tasks
@@ -125,3 +126,14 @@ async def test_enqueueing_survives_redis_being_away(engine: Engine, database: Da
     handle = await engine.enqueue(tasks.noop)
     assert handle.status is TaskStatus.PENDING
     assert await count(database) == 1
+
+
+async def test_a_connection_that_knows_nothing_of_us_will_do(
+    engine: Engine, database: Database, database_url: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    async with connection.transaction():
+        handle = await engine.enqueue_in(connection, tasks.add, 2, right=3)
+    await connection.close()
+    found = await database.pool.fetchval("SELECT task_kwargs FROM tasks WHERE task_id = $1", handle.task_id)
+    assert found == {"left": 2, "right": 3}

@@ -5,6 +5,7 @@ from taskflow.engine.client import Engine
 from taskflow.engine.context import current_task, worker_context
 from taskflow.engine.default import NoEngineError, default_engine, use_engine
 from taskflow.engine.definition import Task, task
+from taskflow.engine.foreign import enqueue_through
 from taskflow.engine.requests import Request, TaskHandle
 from taskflow.engine.results import TaskCancelledError, TaskEnd, TaskFailedError, WaitTimeoutError
 from taskflow.engine.retry import NoRetry, Retry
@@ -34,6 +35,7 @@ __all__ = [
     "WaitTimeoutError",
     "current_task",
     "default_engine",
+    "enqueue_through",
     "task",
     "use_engine",
     "worker_context",

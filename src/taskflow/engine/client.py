@@ -20,7 +20,7 @@ from taskflow.broker.redis.dispatch import Entry, Settled
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.default import default_engine
 from taskflow.engine.definition import InvalidTaskArgumentsError, Task
-from taskflow.engine.requests import COPY_COLUMNS, Request, TaskHandle, TaskRow, prepare
+from taskflow.engine.requests import COPY_COLUMNS, Request, TaskHandle, TaskRow, json_text, prepare
 from taskflow.engine.results import TaskEnd
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
@@ -217,7 +217,8 @@ class Engine:
                 return TaskHandle(holder, there, row.queue, row.priority, is_new=False, task=task, client=self)
         await connection.execute(
             sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
-            row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay,
+            row.scheduled_at, row.parent_task_id, row.created_by, json_text(row.args), json_text(row.kwargs),
+            row.delay,
         )  # fmt: skip
         return row.handle(task, self)
 

@@ -118,12 +118,13 @@ ON CONFLICT (scope, key) DO UPDATE
 RETURNING task_id;
 
 -- name: insert_task
+-- Arguments come as text: a caller's connection need not know how we write JSON.
 -- $7: the instant it is wanted at; $12: or in how many seconds from now, on the database's clock. One in the past is
 -- due now: the scheduler does not look for what should have been due long before.
 INSERT INTO tasks (task_id, task_name, queue, dispatch_key, priority, status, max_retries, timeout_seconds,
                    scheduled_at, due_at, parent_task_id, created_by, task_args, task_kwargs)
 SELECT $1, $2, $3, $3, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END, $5, $6, at,
-       CASE WHEN at IS NOT NULL THEN greatest(at, now()) END, $8, $9, $10, $11
+       CASE WHEN at IS NOT NULL THEN greatest(at, now()) END, $8, $9, $10::text::jsonb, $11::text::jsonb
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
 
 -- name: request_cancel

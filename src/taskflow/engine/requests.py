@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
+import orjson
+
 from taskflow.base.ids import uuid7
 from taskflow.engine.default import NoEngineError
 from taskflow.engine.definition import Task, check_json, check_queue_name, registry
@@ -179,6 +181,11 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         kwargs=check_json(kwargs, "The set of arguments", exactly=True) if kwargs else None,
         idempotency_key=request.idempotency_key,
     )
+
+
+def json_text(value: Any) -> str | None:
+    """Return JSON-safe data as text, for connections that know nothing of our codec."""
+    return None if value is None else orjson.dumps(value).decode()
 
 
 def _first(value: int | None, default: int) -> int:
