@@ -38,6 +38,7 @@ class Top(App[None]):
     #head { height: 1; padding: 0 1; background: $panel; color: $text; }
     .box { border: round $primary-darken-1; border-title-color: $text-accent; padding: 0 1; background: $background; }
     .box:focus { border: round $accent; }
+    VerticalScroll { scrollbar-size-vertical: 1; }
     #totals { height: 4; }
     #chart { height: 6; }
     #middle { height: 1fr; min-height: 6; }
