@@ -1,9 +1,10 @@
 """Settings of the example: Django and TaskFlow share one PostgreSQL database.
 
-export TASKFLOW_DATABASE_URL=postgresql://… TASKFLOW_REDIS_URL=redis://…
-taskflow db upgrade && python manage.py migrate
-TASKFLOW_WORKER_IMPORTS='["worker"]' taskflow worker     # and `taskflow coordinator`
-python manage.py runserver
+To run it, in this folder:
+
+    TASKFLOW_WORKER_IMPORTS='["worker"]' taskflow up         # in one terminal
+    export TASKFLOW_DATABASE_URL=$(taskflow db url)          # in another
+    python manage.py migrate && python manage.py runserver 8001
 """
 
 import os

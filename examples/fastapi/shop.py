@@ -1,11 +1,12 @@
 """A FastAPI application: an order and the task that confirms it are committed together, or not at all.
 
-    export TASKFLOW_DATABASE_URL=… TASKFLOW_REDIS_URL=…       # `taskflow db upgrade` has made the tables
-    TASKFLOW_WORKER_IMPORTS='["shop"]' taskflow worker        # and `taskflow coordinator`
-    uvicorn shop:app
+To run it, in this folder:
 
-The same module is imported by the worker. `Database` is TaskFlow's pool; an application with a pool of its own hands
-its own connection (asyncpg) to `enqueue_in`.
+    TASKFLOW_WORKER_IMPORTS='["shop"]' taskflow up           # in one terminal
+    export TASKFLOW_DATABASE_URL=$(taskflow db url)          # in another
+    uvicorn shop:app --port 8001
+
+The application has a pool of its own (asyncpg), in the same database, and hands its connections to `enqueue_in`.
 """
 
 import os

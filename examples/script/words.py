@@ -1,7 +1,9 @@
 """A plain script: count the words of files, one task a file, and wait for all of them. No event loop here.
 
-TASKFLOW_WORKER_IMPORTS='["words"]' taskflow up      # in this folder, in one terminal
-python words.py ../../README.md ../../CHANGELOG.md   # in another
+To run it, in this folder:
+
+    TASKFLOW_WORKER_IMPORTS='["words"]' taskflow up          # in one terminal
+    python words.py ../README.md ../../CHANGELOG.md          # in another
 """
 
 import sys

@@ -57,4 +57,7 @@ def over_http_blocking(taskflow: SyncTaskFlow) -> None:
 
 async def calling_it(width: int) -> None:
     assert_type(await resize.enqueue(3), TaskHandle[str])
-    resize(imge_id=width)  # error: [call-arg]
+    assert_type(await resize(3), str)
+    assert_type(await resize.options(queue="other")(3), str)
+    assert_type(stamp(datetime.now(UTC)), datetime)
+    await resize(imge_id=width)  # error: [call-arg]

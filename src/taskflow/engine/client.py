@@ -50,14 +50,16 @@ class Engine:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings | None = None) -> AsyncIterator["Engine"]:
-        """Connect to PostgreSQL and Redis (`TASKFLOW_DATABASE_URL`, `TASKFLOW_REDIS_URL`), and be the engine of
-        `task.enqueue` in this process while the block lasts.
+        """Connect to PostgreSQL and Redis, and be the engine of `task.enqueue` in this process while the block lasts.
+
+        They are those of the settings (`TASKFLOW_DATABASE_URL`, `TASKFLOW_REDIS_URL`), else those of the `taskflow up`
+        that runs under `TASKFLOW_HOME`.
 
         Raises:
             ConfigurationError: a URL is missing.
             UnavailableError: PostgreSQL does not answer.
         """
-        settings = settings or Settings()
+        settings = (settings or Settings()).attached()
         async with (
             Database.open(settings.database, name="taskflow client") as database,
             RedisBroker.open(settings.redis) as broker,

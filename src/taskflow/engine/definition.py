@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
 
 import orjson
 from pydantic import ConfigDict, ValidationError, create_model
@@ -93,8 +93,8 @@ class Task(Generic[P, R]):
     is_async: bool = True
     _arguments: "_Arguments | None" = field(default=None, repr=False, compare=False)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R] | R:
-        """Run the function itself."""
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Run the function itself, here and now."""
         return self.function(*args, **kwargs)
 
     async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> "TaskHandle[R]":
@@ -115,7 +115,7 @@ class Task(Generic[P, R]):
         timeout: int | None = None,
         delay: float | None = None,
         idempotency_key: str | None = None,
-    ) -> "Task[P, R]":
+    ) -> Self:
         """Return the task with other options for one enqueueing.
 
         Args:
@@ -146,6 +146,28 @@ class Task(Generic[P, R]):
         if self._arguments is None:  # a batch function takes the batch; its tasks' arguments are its own business
             return dict(kwargs or {})
         return self._arguments.validate(args, kwargs)
+
+
+class AsyncTask(Task[P, R]):
+    """A task whose function is an `async def`: `await resize(3)` runs it here."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        """Run the function itself, here and now."""
+        result: Awaitable[R] = super().__call__(*args, **kwargs)
+        return result
+
+
+class SyncTask(Task[P, R]):
+    """A task whose function is a `def`: `stamp(3)` runs it here."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function itself, here and now."""
+        result: R = super().__call__(*args, **kwargs)
+        return result
 
 
 class _Arguments:
@@ -241,9 +263,9 @@ registry = Registry()
 
 
 @overload
-def task(function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+def task(function: Callable[P, Awaitable[R]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]  # an async one fits both
 @overload
-def task(function: Callable[P, R], /) -> Task[P, R]: ...
+def task(function: Callable[P, R], /) -> SyncTask[P, R]: ...
 @overload
 def task(
     *,
@@ -264,7 +286,7 @@ def task(
     timeout: int = ...,
     aliases: tuple[str, ...] = ...,
     batch: int,
-) -> "Callable[[Callable[[Batch], Awaitable[None]]], Task[..., None]]": ...
+) -> "Callable[[Callable[[Batch], Awaitable[None]]], AsyncTask[..., None]]": ...
 def task(
     function: Any = None,
     /,
@@ -295,7 +317,8 @@ def task(
 
     def decorate(inner: Callable[..., Any]) -> Task[..., Any]:
         chosen: str = name or inner.__name__
-        definition: Task[..., Any] = Task(
+        is_async = inspect.iscoroutinefunction(inner)
+        definition: Task[..., Any] = (AsyncTask if is_async else SyncTask)(
             name=chosen,
             function=inner,
             queue=check_queue_name(queue),
@@ -303,7 +326,7 @@ def task(
             max_retries=max_retries,
             timeout=timeout,
             batch=batch,
-            is_async=inspect.iscoroutinefunction(inner),
+            is_async=is_async,
             _arguments=None if batch else _Arguments(chosen, inner),
         )
         registry.add(definition, *aliases)
@@ -316,7 +339,9 @@ class _Decorator:
     """The type of `task(...)` without `batch`."""
 
     @overload
-    def __call__(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+    def __call__(  # type: ignore[overload-overlap]  # an async one fits both
+        self, function: Callable[P, Awaitable[R]], /
+    ) -> AsyncTask[P, R]: ...
     @overload
-    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
     def __call__(self, function: Any, /) -> Any: ...

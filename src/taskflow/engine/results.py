@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
-from taskflow.base.errors import ConflictError, TaskFlowError
+from taskflow.base.errors import TaskFlowError
 from taskflow.engine.definition import Task
 from taskflow.engine.states import TaskStatus
 
@@ -22,7 +22,7 @@ class TaskFailedError(TaskFlowError):
     code = "task_failed"
 
 
-class TaskCancelledError(ConflictError):
+class TaskCancelledError(TaskFlowError):
     """The task was cancelled."""
 
     code = "task_cancelled"

@@ -20,6 +20,7 @@ from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
+from taskflow.settings.servers import servers_under
 from taskflow.settings.smtp import SmtpSettings
 from taskflow.settings.worker import WorkerSettings
 
@@ -70,3 +71,12 @@ class Settings(BaseSettings):
     def find_api(self) -> ApiAccess:
         """Return where the API is and the key for it: what is set, else what the `taskflow up` of this home offers."""
         return find_api(self.home, self.api, self.http)
+
+    def attached(self) -> "Settings":
+        """Return these settings; URLs that are not set are those of the servers that run under this home, if any do."""
+        servers, changes = servers_under(self.home), dict[str, object]()
+        if self.database.url is None and servers.database:
+            changes["database"] = self.database.model_copy(update={"url": SecretStr(servers.database)})
+        if self.redis.url is None and servers.redis:
+            changes["redis"] = self.redis.model_copy(update={"url": SecretStr(servers.redis)})
+        return self.model_copy(update=changes)

@@ -39,6 +39,7 @@ class Top(App[None]):
     .box { border: round $primary-darken-1; border-title-color: $text-accent; padding: 0 1; background: $background; }
     .box:focus { border: round $accent; }
     VerticalScroll { scrollbar-size-vertical: 1; }
+    VerticalScroll > Static { padding-right: 1; }
     #totals { height: 4; }
     #chart { height: 6; }
     #middle { height: 1fr; min-height: 6; }

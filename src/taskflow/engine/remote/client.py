@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from typing import Any, ParamSpec, Self, TypeVar
 from uuid import UUID
 
@@ -137,8 +137,8 @@ class TaskFlow:
             if (end := calls.end_in(await self.get(task_id))) is not None:
                 return end
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        async with self._sockets:
-            async for _ in follow(self._access, [f"task:{task_id}"]):
+        async with self._sockets, aclosing(follow(self._access, [f"task:{task_id}"])) as events:
+            async for _ in events:
                 if (end := calls.end_in(await self.get(task_id))) is not None:
                     return end
         raise AssertionError  # it follows until somebody stops it

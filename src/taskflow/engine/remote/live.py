@@ -7,7 +7,7 @@ an async and a blocking one.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from websockets.asyncio.client import connect
@@ -108,7 +108,7 @@ class Conversation:
 _GONE = (OSError, TimeoutError, WebSocketException)
 
 
-async def follow(access: ApiAccess, topics: Sequence[str], cursor: str | None = None) -> AsyncIterator[LiveEvent]:
+async def follow(access: ApiAccess, topics: Sequence[str], cursor: str | None = None) -> AsyncGenerator[LiveEvent]:
     """Yield events of `topics` as they come; raises as `Conversation` does."""
     conversation = Conversation(access, topics, cursor)
     while True:
