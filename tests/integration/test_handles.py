@@ -2,27 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from support import sample_tasks as tasks
 from support.processes import running
 from support.waiting import eventually
+from taskflow.base.errors import UnavailableError
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import (
     Engine,
     NoEngineError,
+    SyncEngine,
     TaskCancelledError,
     TaskFailedError,
     TaskStatus,
     WaitTimeoutError,
     use_engine,
 )
+from taskflow.engine.definition import InvalidTaskArgumentsError
 from taskflow.engine.waiting import TaskNotFoundError
-from taskflow.settings import Settings
+from taskflow.settings import DatabaseSettings, Settings
 
 
 @pytest.fixture
@@ -103,3 +108,29 @@ async def test_the_engine_of_a_context_comes_before_the_default(engine: Engine, 
         await tasks.noop.enqueue()
     await tasks.noop.enqueue()
     assert await database.pool.fetchval("SELECT count(*) FROM tasks") == 1
+
+
+async def test_code_that_blocks_has_an_engine_of_its_own(
+    engine: Engine, node: asyncio.subprocess.Process, settings: Settings
+) -> None:
+    def program() -> list[int]:
+        with SyncEngine.open(settings) as blocking, ThreadPoolExecutor(4) as threads:
+            later = blocking.enqueue(tasks.noop.options(delay=600))
+            with pytest.raises(WaitTimeoutError):
+                later.wait(timeout=0.05)
+            assert later.cancel() is TaskStatus.CANCELLED
+            with pytest.raises(TaskCancelledError):
+                later.result()
+            with pytest.raises(InvalidTaskArgumentsError, match="left"):
+                blocking.enqueue(tasks.add, "x", 3)  # type: ignore[arg-type]  # that is the point
+            handles = blocking.enqueue_many(tasks.add, [{"left": 1, "right": number} for number in range(8)])
+            return list(threads.map(lambda handle: handle.result(timeout=20), handles))
+
+    assert await asyncio.to_thread(program) == [1 + number for number in range(8)]
+    assert (await tasks.add.enqueue(1, 1)).client is engine  # nobody has taken its place
+
+
+def test_a_database_that_is_away_is_told_to_whoever_opens(settings: Settings) -> None:
+    away = settings.model_copy(update={"database": DatabaseSettings(url=SecretStr("postgresql://x@127.0.0.1:9/x"))})
+    with pytest.raises(UnavailableError), SyncEngine.open(away):
+        pass

@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 
 from support.duties import lead
+from support.processes import running
+from support.waiting import eventually
 from taskflow.base.ids import uuid7, uuid7_floor
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db import partitions
@@ -158,3 +160,16 @@ async def test_a_week_that_somebody_holds_is_dropped_another_time(context: DutyC
         assert (await history_of(database, task_id))[2] == 1
     await run_dry(context)
     assert await history_of(database, task_id) == [0, 0, 0]
+
+
+async def test_a_coordinator_does_it_by_itself(
+    database: Database, broker: RedisBroker, environment: dict[str, str]
+) -> None:
+    await weeks(database, 60)
+    task_id, alive = await add(database, born=60, ended=59), await add(database, born=60, ended=None, status="BLOCKED")
+    async with running({**environment, "TASKFLOW_RETENTION_TASK_DAYS": "30"}, "coordinator", "--duties", "pruner"):
+
+        async def gone() -> bool:
+            return await left(database) == {alive}
+
+        await eventually(gone, seconds=30, what=f"task {task_id} is deleted")

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import assert_type
 
-from taskflow.engine import Cron, Engine, Schedule, TaskEnd, TaskHandle, task
-from taskflow.engine.remote import LiveEvent, SyncTaskFlow, SyncTaskHandle, TaskFlow
+from taskflow.engine import Cron, Engine, Schedule, SyncEngine, SyncTaskHandle, TaskEnd, TaskHandle, task
+from taskflow.engine.remote import LiveEvent, SyncTaskFlow, TaskFlow
 
 
 @task(queue="images", timeout=60)
@@ -37,6 +37,11 @@ async def through_the_direct_engine(engine: Engine) -> None:
     await engine.schedule(Schedule("nightly", Cron("0 3 * * *")), resize, image_id=3)
     await engine.enqueue(resize, imge_id=3)  # error: [call-arg]
     await engine.schedule(Schedule("nightly", Cron("0 3 * * *")), resize, imge_id=3)  # error: [call-arg]
+
+
+def through_the_blocking_engine(engine: SyncEngine) -> None:
+    assert_type(engine.enqueue(resize, 3).result(), str)
+    engine.enqueue(resize, imge_id=3)  # error: [call-arg]
 
 
 async def over_http(taskflow: TaskFlow) -> None:

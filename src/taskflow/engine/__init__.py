@@ -1,6 +1,7 @@
 """The task engine: typed tasks, claimed under a fence, finished in groups, never lost."""
 
 from taskflow.engine.batch import Batch, BatchItem
+from taskflow.engine.blocking import SyncEngine, SyncTaskHandle
 from taskflow.engine.client import Engine
 from taskflow.engine.context import current_task, worker_context
 from taskflow.engine.default import NoEngineError, default_engine, use_engine
@@ -26,6 +27,8 @@ __all__ = [
     "Request",
     "Retry",
     "Schedule",
+    "SyncEngine",
+    "SyncTaskHandle",
     "Task",
     "TaskCancelledError",
     "TaskEnd",

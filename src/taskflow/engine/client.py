@@ -59,14 +59,20 @@ class Engine:
             ConfigurationError: a URL is missing.
             UnavailableError: PostgreSQL does not answer.
         """
+        async with cls.connected(settings) as engine:
+            with default_engine(engine):
+                yield engine
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, settings: Settings | None = None) -> AsyncIterator["Engine"]:
+        """Do the same, but leave it to the caller which engine `task.enqueue` uses."""
         settings = (settings or Settings()).attached()
         async with (
             Database.open(settings.database, name="taskflow client") as database,
             RedisBroker.open(settings.redis) as broker,
         ):
-            engine = cls(database, broker)
-            with default_engine(engine):
-                yield engine
+            yield cls(database, broker)
 
     async def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:
         """Let a schedule start a task with these arguments; return the schedule's id.

@@ -2,6 +2,6 @@
 
 from taskflow.engine.remote.client import TaskFlow
 from taskflow.engine.remote.live import LiveEvent
-from taskflow.engine.remote.sync import SyncTaskFlow, SyncTaskHandle
+from taskflow.engine.remote.sync import SyncTaskFlow
 
-__all__ = ["LiveEvent", "SyncTaskFlow", "SyncTaskHandle", "TaskFlow"]
+__all__ = ["LiveEvent", "SyncTaskFlow", "TaskFlow"]

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 from uuid import UUID
 
 import httpx
 
+from taskflow.engine.blocking import SyncTaskHandle
 from taskflow.engine.definition import Task
 from taskflow.engine.remote import calls
 from taskflow.engine.remote.live import LiveEvent, follow_blocking
@@ -17,40 +17,6 @@ from taskflow.engine.states import TaskStatus
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class SyncTaskHandle(Generic[R]):
-    """A task that was enqueued, for code that blocks; `status` is what it was then."""
-
-    task_id: UUID
-    status: TaskStatus
-    queue: str
-    priority: int
-    task: Task[..., R] = field(repr=False, compare=False)
-    client: "SyncTaskFlow" = field(repr=False, compare=False)
-
-    def result(self, timeout: float | None = None) -> R:
-        """Wait for the task's end, at most `timeout` seconds, and return what it returned, as its function's type.
-
-        Raises:
-            TaskFailedError, TaskCancelledError: it did not end well.
-            WaitTimeoutError: it has not ended in time.
-        """
-        result: R = self.wait(timeout).value(self.task)
-        return result
-
-    def wait(self, timeout: float | None = None) -> TaskEnd:
-        """Wait for the task's end, whichever it is, and return it."""
-        return self.client.end_of(self.task_id, timeout)
-
-    def cancel(self) -> TaskStatus:
-        """Cancel the task, or ask its worker to while it runs; return its status now."""
-        return self.client.cancel(self.task_id)
-
-    def retry(self) -> None:
-        """Start the task over with a full set of attempts."""
-        self.client.retry(self.task_id)
 
 
 class SyncTaskFlow:
