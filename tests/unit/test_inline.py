@@ -128,8 +128,11 @@ async def test_a_delayed_task_waits_for_the_clock() -> None:
 async def test_the_same_key_is_the_same_task() -> None:
     with inline() as engine:
         first = await tasks.noop.options(idempotency_key="k").enqueue()
-        assert (await tasks.noop.options(idempotency_key="k").enqueue()).task_id == first.task_id
+        again = await tasks.noop.options(idempotency_key="k").enqueue()
+        assert (again.task_id, first.is_new, again.is_new) == (first.task_id, True, False)
         assert len(engine.tasks) == 1
+        await engine.advance(days=1)
+        assert (await tasks.noop.options(idempotency_key="k").enqueue()).is_new
 
 
 async def test_a_schedule_fires_when_the_clock_comes_by_also_over_the_setting_of_clocks() -> None:

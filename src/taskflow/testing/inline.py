@@ -28,6 +28,8 @@ from taskflow.testing.running import InlineTask
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_KEY_LIFE = timedelta(days=1)
+
 
 class InlineEngine:
     """Runs tasks where they are enqueued.
@@ -41,6 +43,7 @@ class InlineEngine:
         """Start at `now` (the present by default); `propagate` what a task raises last to whoever enqueued it."""
         self.now = now or datetime.now(UTC).replace(microsecond=0)
         self.tasks: list[InlineTask] = []
+        self._waiting: list[InlineTask] = []
         self._timers = Timers()
         self._propagate = propagate
 
@@ -54,6 +57,8 @@ class InlineEngine:
         Raises:
             InvalidTaskArgumentsError: the arguments do not fit the function.
         """
+        if (known := self._under(task)) is not None:
+            return self._handle(known, is_new=False)
         return self._handle(await self._take(task, args, kwargs))
 
     async def enqueue_in(
@@ -64,7 +69,7 @@ class InlineEngine:
         **kwargs: P.kwargs,
     ) -> TaskHandle[R]:
         """Do the same as `enqueue`, whatever becomes of the transaction."""
-        return self._handle(await self._take(task, args, kwargs))
+        return await self.enqueue(task, *args, **kwargs)
 
     async def enqueue_many(self, task: Task[P, R], calls: Iterable[dict[str, Any]]) -> list[TaskHandle[R]]:
         """Enqueue one task many times, each with the keyword arguments of a dict of `calls`."""
@@ -137,29 +142,37 @@ class InlineEngine:
             raise TaskNotFoundError(f"There is no task {task_id}.", task_id=str(task_id))
         return found
 
-    def _handle(self, found: InlineTask) -> TaskHandle[Any]:
+    def _handle(self, found: InlineTask, *, is_new: bool = True) -> TaskHandle[Any]:
         row = found.row
-        return TaskHandle(row.task_id, found.status, row.queue, row.priority, task=found.task, client=self)
+        return TaskHandle(row.task_id, found.status, row.queue, row.priority, is_new, task=found.task, client=self)
 
     async def _take(
         self, task: Task[..., Any], args: Iterable[Any], kwargs: dict[str, Any], at: datetime | None = None
     ) -> InlineTask:
-        key = task.idempotency_key
-        if key is not None and (known := self._under(task.name, key)) is not None:
-            return known
-        row = prepare(Request(task.name, list(args), kwargs, idempotency_key=key), task)
+        row = prepare(Request(task.name, list(args), kwargs, idempotency_key=task.idempotency_key), task)
         if at is None and row.delay is not None:
             at = self.now + timedelta(seconds=row.delay)
         found = InlineTask(task, row, TaskStatus.PENDING, self.now)
         self.tasks.append(found)
         if at is not None and at > self.now:
             found.status, found.due_at = TaskStatus.SCHEDULED, at
+            self._waiting.append(found)
         else:
             await self._run(found)
         return found
 
-    def _under(self, name: str, key: str) -> InlineTask | None:
-        return next((one for one in self.tasks if (one.name, one.row.idempotency_key) == (name, key)), None)
+    def _under(self, task: Task[..., Any]) -> InlineTask | None:
+        """Return the task that has the idempotency key of `task` already."""
+        key = task.idempotency_key
+        since = self.now - _KEY_LIFE
+        return next(
+            (
+                one
+                for one in self.tasks
+                if key and (one.name, one.row.idempotency_key) == (task.name, key) and one.enqueued_at > since
+            ),
+            None,
+        )
 
     async def _run(self, found: InlineTask) -> None:
         await found.run(self.now)
@@ -167,15 +180,16 @@ class InlineEngine:
             raise found.exception
 
     def _next(self, until: datetime) -> datetime | None:
-        waiting = [one.due_at for one in self.tasks if one.due_at is not None]
+        waiting = [one.due_at for one in self._waiting if one.due_at is not None]
         at = min([*waiting, *self._timers.coming()], default=None)
         return at if at is not None and at <= until else None
 
     async def _fire(self, fires: Iterable[tuple[Task[..., Any], dict[str, Any], datetime]]) -> list[InlineTask]:
         ran = [found for task, kwargs, at in fires if (found := await self._take(task, (), kwargs, at)).due_at is None]
-        due = sorted((one for one in self.tasks if one.due_at and one.due_at <= self.now), key=_due_at)
+        due = sorted((one for one in self._waiting if one.due_at and one.due_at <= self.now), key=_due_at)
         for found in due:
             await self._run(found)
+        self._waiting = [one for one in self._waiting if one.due_at is not None]
         return ran + due
 
 
