@@ -10,6 +10,7 @@ from taskflow.base.errors import NotFoundError
 from taskflow.base.ids import uuid7
 from taskflow.engine import (
     At,
+    Batch,
     Cron,
     Every,
     Retry,
@@ -46,6 +47,18 @@ async def asks_again() -> None:
 @task(name="inline.family")
 async def family(depth: int) -> int:
     return 1 + (await (await family.enqueue(depth - 1)).result() if depth else 0)
+
+
+@task(name="inline.choosy", batch=10)
+async def choosy(batch: Batch) -> None:
+    for item in batch.items:
+        match item.kwargs["word"]:
+            case "good":
+                batch.complete(item, "GOOD")
+            case "bad":
+                batch.fail(item, "bad", retry=False)
+            case _:
+                batch.release(item, after=360)
 
 
 async def test_a_task_runs_where_it_is_enqueued_and_its_result_is_typed() -> None:
@@ -123,6 +136,17 @@ async def test_a_delayed_task_waits_for_the_clock() -> None:
             await later.cancel()
         with pytest.raises(NotFoundError):
             await engine.cancel(uuid7())
+
+
+async def test_a_batch_task_reports_for_itself_or_hands_back() -> None:
+    with inline(now=MONDAY) as engine:
+        [good, bad, later] = await engine.enqueue_many(choosy, [{"word": word} for word in ("good", "bad", "later")])
+        assert await good.result() == "GOOD"
+        assert (await bad.wait()).error == "bad"
+        with pytest.raises(WaitTimeoutError):
+            await later.wait()
+        assert len(await engine.advance(minutes=10)) == 1  # once more, and handed back once more
+        assert later.status is TaskStatus.SCHEDULED
 
 
 async def test_the_same_key_is_the_same_task() -> None:

@@ -286,7 +286,7 @@ def task(
     timeout: int = ...,
     aliases: tuple[str, ...] = ...,
     batch: int,
-) -> "Callable[[Callable[[Batch], Awaitable[None]]], AsyncTask[..., None]]": ...
+) -> "Callable[[Callable[[Batch], Awaitable[None]]], AsyncTask[..., Any]]": ...
 def task(
     function: Any = None,
     /,

@@ -63,7 +63,7 @@ class TaskEnd(NamedTuple):
             reason = self.error or "nobody kept why"
             raise TaskFailedError(f"Task {self.task_id} {_ENDED[self.status]}: {reason}",
                                   **about, stack_trace=self.stack_trace)  # fmt: skip
-        reader = None if task is None else _reader(task.function)
+        reader = None if task is None or task.batch else _reader(task.function)  # a batch reports by item
         if reader is None:
             return self.result
         try:

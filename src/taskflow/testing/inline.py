@@ -176,6 +176,8 @@ class InlineEngine:
 
     async def _run(self, found: InlineTask) -> None:
         await found.run(self.now)
+        if found.due_at is not None and found not in self._waiting:
+            self._waiting.append(found)
         if self._propagate and found.exception is not None and found.status is not TaskStatus.COMPLETED:
             raise found.exception
 

@@ -10,7 +10,7 @@ import inspect
 import time
 import traceback
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Lease, Outcome
 
 _LEASE_SECONDS = 30.0
+_HANDED_BACK_SECONDS = 1.0
 
 
 class Attempt(NamedTuple):
@@ -94,7 +95,7 @@ class InlineTask:
         return TaskEnd(self.task_id, self.status, self.result, self.error, self.stack_trace)
 
     async def run(self, now: datetime) -> None:
-        """Run attempt after attempt until it has ended."""
+        """Run attempt after attempt until it has ended, or a batch hands it back: then it is due a little later."""
         self.started_at, self.due_at, retries = now, None, 0
         while True:
             self._epoch += 1
@@ -107,6 +108,10 @@ class InlineTask:
                 self.attempts.append(Attempt(len(self.attempts) + 1, outcome.execution, outcome.error, pause))
             if not going_on:
                 self.status, self.result = outcome.status, outcome.result
+                return
+            if not outcome.retries:  # handed back by a batch: not now
+                self.status = TaskStatus.SCHEDULED
+                self.due_at = now + timedelta(seconds=max(outcome.delay or 0.0, _HANDED_BACK_SECONDS))
                 return
             retries += outcome.retries
 

@@ -40,8 +40,10 @@ def top(client: Client, output: Output, once: bool, sort: str) -> None:
     from taskflow.cli.top import panels
 
     console = Console(highlight=False)
-    for panel in (panels.totals(board), panels.queues(board), panels.workers(board), panels.failures(board)):
-        console.print(panel)
+    parts = {"tasks": panels.totals, "queues": panels.queues, "workers": panels.workers, "failures": panels.failures}
+    for name, part in parts.items():
+        console.rule(name, align="left", style="dim")
+        console.print(part(board))
 
 
 async def _look(source: "Source", sort: str) -> Board:
