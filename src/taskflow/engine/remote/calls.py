@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 from pydantic_core import to_jsonable_python
 
-from taskflow.base.errors import InvalidInputError, UnauthenticatedError, UnavailableError
+from taskflow.base.errors import InvalidInputError, RateLimitedError, UnauthenticatedError, UnavailableError
 from taskflow.base.ids import uuid7
 from taskflow.base.remote_errors import error_of
 from taskflow.engine.definition import Task, check_json
@@ -23,6 +23,7 @@ from taskflow.engine.states import TERMINAL, TaskStatus
 from taskflow.settings import ApiAccess, Settings
 
 ATTEMPTS = 3
+_SHORTEST_PAUSE = 0.5
 _TIMING_COLUMNS = frozenset({"kind", "cron", "time_zone", "interval_seconds", "run_at"})
 
 
@@ -101,7 +102,10 @@ def end_in(found: Mapping[str, Any]) -> TaskEnd | None:
 def answer_of(response: httpx.Response) -> Any:
     """Return the JSON of an answer; a problem becomes the error it was."""
     if not response.is_success:
-        raise error_of(response.status_code, response.content)
+        error = error_of(response.status_code, response.content)
+        if (seconds := response.headers.get("Retry-After", "")).isdecimal():
+            error.context["retry_after"] = int(seconds)
+        raise error
     return response.json() if response.content else None
 
 
@@ -133,6 +137,11 @@ def http_options(access: ApiAccess, seconds: float) -> dict[str, Any]:
         "headers": {"Authorization": f"Bearer {access.key}"},
         "timeout": seconds,
     }
+
+
+def pause_after(error: RateLimitedError) -> float:
+    """Return how many seconds the API asks to wait after too many requests."""
+    return max(_SHORTEST_PAUSE, float(error.context.get("retry_after") or 0.0))
 
 
 def silence(url: object, error: Exception) -> UnavailableError:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 
+from taskflow.base.errors import RateLimitedError
 from taskflow.engine.default import default_engine
 from taskflow.engine.definition import Task
 from taskflow.engine.remote import calls
@@ -134,14 +135,22 @@ class TaskFlow:
 
     async def _end_of(self, task_id: UUID) -> TaskEnd:
         while self._sockets.locked():  # too many wait already: this one looks by itself until there is room
-            if (end := calls.end_in(await self.get(task_id))) is not None:
+            if (end := await self._look(task_id)) is not None:
                 return end
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
         async with self._sockets, aclosing(follow(self._access, [f"task:{task_id}"])) as events:
             async for _ in events:
-                if (end := calls.end_in(await self.get(task_id))) is not None:
+                if (end := await self._look(task_id)) is not None:
                     return end
         raise AssertionError  # it follows until somebody stops it
+
+    async def _look(self, task_id: UUID) -> TaskEnd | None:
+        """Return the end of a task if it has one; who has asked too often asks again when they may."""
+        while True:
+            try:
+                return calls.end_in(await self.get(task_id))
+            except RateLimitedError as error:
+                await asyncio.sleep(calls.pause_after(error))
 
     def _handle(self, task: Task[..., R], answer: Mapping[str, Any]) -> TaskHandle[R]:
         status = TaskStatus(answer["status"])

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx
 
+from taskflow.base.errors import RateLimitedError
 from taskflow.engine.blocking import SyncTaskHandle
 from taskflow.engine.definition import Task
 from taskflow.engine.remote import calls
@@ -62,7 +63,7 @@ class SyncTaskFlow:
         """Wait for the end of a task, at most `timeout` seconds; raises as `TaskFlow.end_of` does."""
         deadline = None if timeout is None else time.monotonic() + timeout
         for _ in follow_blocking(self._access, [f"task:{task_id}"], deadline=deadline):
-            if (end := calls.end_in(self.get(task_id))) is not None:
+            if (end := self._look(task_id, deadline)) is not None:
                 return end
         raise timed_out(task_id, timeout)
 
@@ -85,6 +86,17 @@ class SyncTaskFlow:
     def unschedule(self, schedule_id: UUID) -> None:
         """Delete a schedule; tasks that it started are left alone."""
         self._send(calls.unschedule(schedule_id))
+
+    def _look(self, task_id: UUID, deadline: float | None) -> TaskEnd | None:
+        """Return the end of a task if it has one; who has asked too often asks again when they may."""
+        while True:
+            try:
+                return calls.end_in(self.get(task_id))
+            except RateLimitedError as error:
+                pause = calls.pause_after(error)
+                if deadline is not None and time.monotonic() + pause > deadline:
+                    raise
+                time.sleep(pause)
 
     def _handle(self, task: Task[..., R], answer: Mapping[str, Any]) -> SyncTaskHandle[R]:
         status = TaskStatus(answer["status"])
