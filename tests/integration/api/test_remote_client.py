@@ -80,12 +80,17 @@ async def test_nobody_there_is_said_so() -> None:
 async def test_who_waits_and_has_asked_too_often_asks_again_when_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calls, "_SHORTEST_PAUSE", 0.0)
     task_id = uuid7()
-    answers = [
-        httpx.Response(429, headers={"Retry-After": "0"}, json={"title": "Too many", "code": "rate_limited"}),
-        httpx.Response(200, json={"task_id": str(task_id), "status": "COMPLETED", "result": {"result_data": 5}}),
-    ]
-    asked = iter([*answers, *answers])
-    transport = httpx.MockTransport(lambda _: next(asked))
+    ended = {"task_id": str(task_id), "status": "COMPLETED", "result": {"result_data": 5}}
+    asked = 0
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        if asked % 2:
+            return httpx.Response(429, headers={"Retry-After": "0"}, json={"title": "Too many", "code": "rate_limited"})
+        return httpx.Response(200, json=ended)
+
+    transport = httpx.MockTransport(answer)
     async with TaskFlow("http://x", "k", http=httpx.AsyncClient(transport=transport, base_url="http://x")) as taskflow:
         assert await taskflow._look(task_id) == TaskEnd(task_id, TaskStatus.COMPLETED, 5)
     with SyncTaskFlow("http://x", "k", http=httpx.Client(transport=transport, base_url="http://x")) as blocking:
