@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 
 import uvloop
 
-from benchmarks import campaign, csv_import, engine, graph, latency, report, rival, schedule
+from benchmarks import campaign, csv_import, engine, graph, latency, report, retention, rival, schedule
 from benchmarks.figures import LATEST, Figures, show
 from benchmarks.machine import facts
 from benchmarks.options import Options
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[Servers, Options, Figures], Awaitable[None]]] = 
     "latency": latency.run,
     "schedule": schedule.run,
     "graph": graph.run,
+    "retention": retention.run,
     "campaign": campaign.run,
     "import": csv_import.run,
 }

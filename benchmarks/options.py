@@ -14,6 +14,7 @@ class Options:
     schedule_seconds: float = 20.0
     waiting: int = 100_000
     nodes: int = 10_000
+    finished: int = 10_000_000
     recipients: int = 50_000
     rows: int = 1_000_000
     rivals: bool = True
@@ -29,6 +30,7 @@ class Options:
             schedule_seconds=3.0,
             waiting=2_000,
             nodes=500,
+            finished=20_000,
             recipients=1_000,
             rows=20_000,
             rivals=True,

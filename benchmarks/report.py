@@ -18,6 +18,7 @@ _AIMS = {
     "engine.latency.p99_ms": "below 15",
     "schedule.delay_p99_ms": "below 200",
     "schedule.fire_delay_p99_ms": "below 200",
+    "retention.drain_ratio_10m": "above 0.9",
     "campaign.messages_per_s": "4,000",
     "import.seconds": "below 30",
     "import.peak_mb": "below 300",
@@ -26,6 +27,7 @@ _HEADLINES = {
     "engine": "Engine: enqueue, drain and latency",
     "schedule": "Schedule",
     "graph": "Graph",
+    "retention": "Retention",
     "campaign": "Campaign",
     "import": "Import",
 }

@@ -271,3 +271,15 @@ async def test_options_of_a_task_and_its_progress(shell: Shell, database: Databa
     await broker.dispatch.settle([Settled("default", task_id, "COMPLETED")])
     out, _ = await asyncio.wait_for(watching.communicate(), 30)
     assert out.decode().splitlines()[-1] == f"{task_id}  COMPLETED"
+
+
+async def test_top_prints_what_is_there_for_scripts(shell: Shell) -> None:
+    await shell.run("task", "submit", "resize", "image_id=3", "--queue", "images")
+    code, out, err = await shell.run("top", "--once", "--sort", "name")
+    assert code == 0, err
+    assert ("images" in out, "No worker node" in out, "None." in out) == (True, True, True)
+    figures = await shell.json("top")
+    assert figures["stats"]["tasks"]["queues"][0]["ready"] == 1  # type: ignore[index]
+    assert (figures["workers"], figures["failures"]) == ([], [])  # type: ignore[index]
+    code, _, err = await shell.run("top", TASKFLOW_API_URL="http://127.0.0.1:1")  # no terminal: as with --once
+    assert (code, "No answer" in err) == (6, True)

@@ -207,3 +207,9 @@ async def in_batches(batch: Batch) -> None:
             batch.fail(item, f"{number} is odd", retry=False)
         else:
             batch.complete(item, {"size": len(batch.items)})
+
+
+@task
+async def add_by_another(left: int, right: int) -> str:
+    """Enqueue an addition and return the id of its task."""
+    return str((await add.enqueue(left, right)).task_id)

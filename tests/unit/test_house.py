@@ -28,7 +28,7 @@ from importlib.metadata import packages_distributions
 before = set(sys.modules)  # what a .pth file of the environment has brought in
 import taskflow
 for module in pkgutil.walk_packages(taskflow.__path__, "taskflow."):
-    if not module.name.endswith((".env", ".child", ".slot", ".__main__")):
+    if not module.name.endswith((".env", ".child", ".slot", ".__main__", ".pytest_plugin")):
         importlib.import_module(module.name)
 owners = packages_distributions()
 print(*sorted({owner for name in set(sys.modules) - before for owner in owners.get(name, ())}))

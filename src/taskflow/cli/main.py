@@ -41,6 +41,7 @@ COMMANDS = {
     "doctor": Entry("taskflow.cli.doctor:doctor", "Say what is wrong here and how to mend it."),
     "task": Entry("taskflow.cli.task:task", "Submit, list, watch, cancel and retry tasks."),
     "schedule": Entry("taskflow.cli.schedule:schedule", "Start tasks again and again, by cron or interval."),
+    "top": Entry("taskflow.cli.top:top", "Watch queues, workers, rates and failures, live in the terminal."),
     "campaign": Entry("taskflow.cli.campaign:campaign", "Create, start, watch and export campaigns."),
     "dlq": Entry("taskflow.cli.dlq:dlq", "List and requeue dead letters."),
     "inbox": Entry("taskflow.cli.inbox:inbox", "Read what the sandbox inbox received."),

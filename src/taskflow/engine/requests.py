@@ -1,10 +1,9 @@
-"""A task on its way in: what is asked for, what is inserted, what the caller gets."""
+"""A task on its way in: what is asked for, and what is inserted."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -13,12 +12,11 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.engine.definition import Task, registry
 from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, is_result, split_results
+from taskflow.engine.handles import Client, TaskHandle
 from taskflow.engine.options import OnConflict, check_key, check_queue_name, check_tags
 from taskflow.engine.payload import check_json
 from taskflow.engine.sealed import parts_of
 from taskflow.engine.states import Priority, TaskStatus
-
-R = TypeVar("R")
 
 COPY_COLUMNS = (
     "task_id", "task_name", "queue", "dispatch_key", "priority", "status", "max_retries", "timeout_seconds",
@@ -26,22 +24,6 @@ COPY_COLUMNS = (
 )  # fmt: skip
 OPTION_COLUMNS = ("payload_version", "tags", "expires_at")
 """Copied too when one of the tasks has something there."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskHandle(Generic[R]):
-    """A task that was enqueued. `is_new` is false when its idempotency or unique key was taken already."""
-
-    task_id: UUID
-    status: TaskStatus
-    queue: str
-    priority: int
-    is_new: bool = True
-
-    @property
-    def result(self) -> R:
-        """Stand for what the task will return, as an argument of another task, which then waits for this one."""
-        return cast("R", ResultOf(self.task_id))
 
 
 class Request(NamedTuple):
@@ -108,6 +90,7 @@ class TaskRow(NamedTuple):
     unique: UniqueClaim | None = None
     fingerprint: bytes | None = None  # of the call, under an idempotency key: another call under it is an error
     parents: tuple[Edge, ...] = ()
+    definition: Task[..., Any] | None = None  # whose call this is: it says of which type the result is
 
     @property
     def takes_results(self) -> bool:
@@ -129,10 +112,16 @@ class TaskRow(NamedTuple):
         """Tell whether it has to begin by some time."""
         return self.expires_at is not None or self.expires_in is not None
 
-    def handle(self) -> TaskHandle[Any]:
-        """Return what the caller gets."""
+    def handle(self, client: Client | None = None) -> TaskHandle[Any]:
+        """Return what the caller gets; `client` is who it asks."""
         status = TaskStatus.SCHEDULED if self.waits else TaskStatus.PENDING
-        return TaskHandle(self.task_id, TaskStatus.BLOCKED if self.parents else status, self.queue, self.priority)
+        if self.parents:
+            status = TaskStatus.BLOCKED
+        return TaskHandle(self.task_id, status, self.queue, self.priority, task=self.definition, client=client)
+
+    def handle_of(self, holder: UUID, status: TaskStatus, client: Client | None = None) -> TaskHandle[Any]:
+        """Return what the caller gets when another task holds a key of this one, or this one was there already."""
+        return TaskHandle(holder, status, self.queue, self.priority, is_new=False, task=self.definition, client=client)
 
     def record(self, now: datetime | None) -> tuple[Any, ...]:
         """Return the row for a COPY of `COPY_COLUMNS`; `now` is the database's, for those that wait."""
@@ -170,6 +159,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         InvalidDependencyError: the policies of its parents make no sense.
     """
     args, kwargs, results, checked, version = _arguments(request, task)
+    called = task
     task = task or registry.find(request.task_name)
     parents = edges_of(request.after, results) if request.after or results else ()
     row = TaskRow(
@@ -192,6 +182,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         expires_in=None if request.expires_at else request.expires_in or (task.expires_in if task else None),
         unique=_unique(request, task, checked),
         parents=parents,
+        definition=called,
     )
     if row.expires:
         _check_expiry(row)

@@ -5,6 +5,7 @@ from typing import ClassVar
 from taskflow.db import partitions
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
+from taskflow.engine.coordinator.retention import Retention
 from taskflow.settings import CoordinatorSettings
 
 sql = load(__file__)
@@ -19,12 +20,16 @@ class Pruner:
 
     name: ClassVar[str] = "pruner"
 
+    def __init__(self) -> None:
+        """Start the walk over ended tasks at the oldest."""
+        self._retention = Retention()
+
     def interval(self, settings: CoordinatorSettings) -> float:  # noqa: ARG002 - not a setting
         """Return ten minutes."""
         return _INTERVAL
 
     async def run_once(self, context: DutyContext) -> int:
-        """Make partitions, delete a batch of expired keys, results and old fires; return how many rows went."""
+        """Make partitions, delete a batch of whatever has expired; return how many rows and partitions went."""
         context.check()  # making a partition twice is harmless
         await partitions.ensure(context.database.pool)
         deleted = 0
@@ -34,7 +39,7 @@ class Pruner:
         async with context.leading() as connection:
             days = context.settings.coordinator.schedule_fire_days
             deleted += _count(await connection.execute(fires_sql.expire_fires, days, BATCH))
-        return deleted
+        return deleted + await self._retention.run_once(context)
 
 
 def _count(tag: str) -> int:
