@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 
 import uvloop
 
-from benchmarks import campaign, csv_import, engine, graph, latency, limits, report, rival, schedule
+from benchmarks import campaign, csv_import, engine, graph, latency, limits, report, retention, rival, schedule
 from benchmarks.figures import LATEST, Figures, show
 from benchmarks.machine import facts
 from benchmarks.options import Options
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[Servers, Options, Figures], Awaitable[None]]] = 
     "schedule": schedule.run,
     "graph": graph.run,
     "limits": limits.run,
+    "retention": retention.run,
     "campaign": campaign.run,
     "import": csv_import.run,
 }

@@ -15,6 +15,7 @@ class Options:
     waiting: int = 100_000
     nodes: int = 10_000
     limited_tasks: int = 20_000
+    finished: int = 10_000_000
     recipients: int = 50_000
     rows: int = 1_000_000
     rivals: bool = True
@@ -31,6 +32,7 @@ class Options:
             waiting=2_000,
             nodes=500,
             limited_tasks=2_000,
+            finished=20_000,
             recipients=1_000,
             rows=20_000,
             rivals=True,

@@ -19,6 +19,7 @@ _AIMS = {
     "schedule.delay_p99_ms": "below 200",
     "schedule.fire_delay_p99_ms": "below 200",
     "limits.most_at_once": "2",
+    "retention.drain_ratio_10m": "above 0.9",
     "campaign.messages_per_s": "4,000",
     "import.seconds": "below 30",
     "import.peak_mb": "below 300",
@@ -28,6 +29,7 @@ _HEADLINES = {
     "schedule": "Schedule",
     "graph": "Graph",
     "limits": "Limits",
+    "retention": "Retention",
     "campaign": "Campaign",
     "import": "Import",
 }

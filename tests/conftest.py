@@ -1,24 +1,22 @@
-"""Fixtures: real servers once per test process, a database of its own for each test.
+"""Fixtures: those that we ship (`taskflow.pytest_plugin`) under shorter names, and what only our own tests need.
 
 `settings` is the root of everything: it names a freshly copied, migrated database and an emptied Redis.
 """
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
-import redis as redis_py
 import redis.asyncio as redis_asyncio
 
 from support import chromium as chromium_support
-from support.databases import Databases
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.embedded import EmbeddedServers
 from taskflow.settings import Settings
+from taskflow.testing.databases import Databases
+from taskflow.testing.worker import environment_of
 
-SECRET_KEY = "test-secret-key-of-32-characters-or-more"
 _KEPT = {"TASKFLOW_REQUIRE_CHROMIUM", "TASKFLOW_CHROMIUM", "TASKFLOW_CHAOS_SEEDS"}
 
 
@@ -52,71 +50,40 @@ def _clean_environment() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def servers(taskflow_servers: EmbeddedServers) -> EmbeddedServers:
     """PostgreSQL (without fsync) and Valkey, shared by all tests of this process. Do not kill these."""
-    with EmbeddedServers(tmp_path_factory.mktemp("servers") / "home", durable=False) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def databases(servers: EmbeddedServers) -> Databases:
-    """The databases of `servers`, with a migrated template."""
-    found = Databases(servers.database_url)
-    found.make_template()
-    return found
+    return taskflow_servers
 
 
 @pytest.fixture
-def database_url(databases: Databases) -> Iterator[str]:
+def database_url(taskflow_database_url: str) -> str:
     """The URL of a migrated database that only this test has."""
-    with databases.copy() as url:
-        yield url
+    return taskflow_database_url
 
 
 @pytest.fixture
-def empty_database_url(databases: Databases) -> Iterator[str]:
+def empty_database_url(taskflow_databases: Databases) -> Iterator[str]:
     """The URL of a database without tables, for tests of migrations."""
-    with databases.copy(empty=True) as url:
+    with taskflow_databases.copy(empty=True) as url:
         yield url
 
 
 @pytest.fixture
-def redis_url(servers: EmbeddedServers) -> str:
+def redis_url(taskflow_redis_url: str) -> str:
     """The URL of an empty Redis; the tests of a process run one after the other and share it."""
-    client = redis_py.Redis.from_url(servers.redis_url)
-    client.flushall()
-    client.close()
-    return servers.redis_url
+    return taskflow_redis_url
 
 
 @pytest.fixture
-def environment(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     """The environment of a TaskFlow process that a test starts: this test's database and Redis, free ports."""
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")},
-        "TASKFLOW_HOME": str(tmp_path / "home"),
-        "TASKFLOW_DATABASE_URL": database_url,
-        "TASKFLOW_REDIS_URL": redis_url,
-        "TASKFLOW_SECRET_KEY": SECRET_KEY,
-        "TASKFLOW_HTTP_PORT": "0",
-        "TASKFLOW_SANDBOX_PORT": "0",
-        "TASKFLOW_LOG_LEVEL": "WARNING",
-    }
+    return environment_of(settings)
 
 
 @pytest.fixture
-def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
+def settings(taskflow_settings: Settings) -> Settings:
     """The settings of this test."""
-    return Settings.model_validate(
-        {
-            "home": tmp_path / "home",
-            "secret_key": SECRET_KEY,
-            "database": {"url": database_url},
-            "redis": {"url": redis_url},
-            "http": {"port": 0},
-            "sandbox": {"port": 0},
-        }
-    )
+    return taskflow_settings
 
 
 @pytest.fixture

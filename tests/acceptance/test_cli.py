@@ -13,10 +13,10 @@ from uuid import UUID, uuid4
 import pytest
 import redis
 
-from support.databases import Databases
 from support.up import COMMAND, System, up
 from support.waiting import eventually_sync
 from taskflow.embedded import EmbeddedServers
+from taskflow.testing.databases import Databases
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -29,11 +29,11 @@ PEOPLE = (
 
 @pytest.fixture(scope="module")
 def system(
-    servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+    servers: EmbeddedServers, taskflow_databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
     """A running `taskflow up` on the tests' servers."""
     redis.Redis.from_url(servers.redis_url).flushall()
-    with databases.copy() as database_url:
+    with taskflow_databases.copy() as database_url:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")},
             "TASKFLOW_HOME": str(tmp_path_factory.mktemp("cli") / "home"),

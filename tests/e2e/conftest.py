@@ -10,9 +10,9 @@ import redis
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from support.dashboard import DESK, SECONDS, Dashboard, Open
-from support.databases import Databases
 from support.up import System, up
 from taskflow.embedded import EmbeddedServers
+from taskflow.testing.databases import Databases
 
 expect.set_options(timeout=SECONDS * 1000)
 
@@ -29,12 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def system(
-    chromium: str, servers: EmbeddedServers, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+    chromium: str, servers: EmbeddedServers, taskflow_databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
     """A running `taskflow up` on the tests' servers."""
     redis.Redis.from_url(servers.redis_url).flushall()
     home = tmp_path_factory.mktemp("e2e") / "home"
-    with databases.copy() as database_url:
+    with taskflow_databases.copy() as database_url:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")},
             "TASKFLOW_HOME": str(home),

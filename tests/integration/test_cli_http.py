@@ -362,3 +362,15 @@ async def test_a_worker_command_shows_the_node_once_it_has_obeyed(shell: Shell, 
         assert await node.wait() == 0
         code, _, err = await shell.run("worker", "shutdown", worker["worker_id"])
         assert (code, "has stopped or is dead" in err) == (5, True)
+
+
+async def test_top_prints_what_is_there_for_scripts(shell: Shell) -> None:
+    await shell.run("task", "submit", "resize", "image_id=3", "--queue", "images")
+    code, out, err = await shell.run("top", "--once", "--sort", "name")
+    assert code == 0, err
+    assert ("images" in out, "No worker node" in out, "None." in out) == (True, True, True)
+    figures = await shell.json("top")
+    assert figures["stats"]["tasks"]["queues"][0]["ready"] == 1  # type: ignore[index]
+    assert (figures["workers"], figures["failures"]) == ([], [])  # type: ignore[index]
+    code, _, err = await shell.run("top", TASKFLOW_API_URL="http://127.0.0.1:1")  # no terminal: as with --once
+    assert (code, "No answer" in err) == (6, True)

@@ -12,12 +12,12 @@ import asyncpg
 import pytest
 import redis
 
-from support.databases import run
 from support.waiting import eventually_sync
 from taskflow.embedded import EmbeddedServers
 from taskflow.embedded.home import HomeInUseError, HomeNotWritableError
 from taskflow.embedded.postgresql import OtherMajorError
 from taskflow.embedded.server import command_line
+from taskflow.testing.databases import run
 
 OWNER = """
 import sys, time

@@ -1,15 +1,17 @@
 """Enqueueing is an INSERT: with the caller's transaction or not at all."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from support import sample_tasks as tasks
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.engine import Engine, Request
+from taskflow.engine import Engine, Graph, Request
 from taskflow.engine.client import TaskNotFoundError
 from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.states import IllegalTransitionError, TaskStatus
@@ -39,6 +41,34 @@ async def test_a_task_enqueued_in_a_transaction_exists_if_and_only_if_it_commits
         await engine.dispatch([handle])
     assert await count(database) == 1
     assert await broker.dispatch.sizes(["default"]) == [(1, 0)]
+
+
+@pytest.mark.parametrize("codec", [False, True])
+async def test_a_connection_that_writes_json_in_its_own_way_will_do(
+    engine: Engine, database: Database, database_url: str, codec: bool
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        if codec:
+            await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+        async with connection.transaction():
+            first = await engine.enqueue_in(connection, tasks.add.options(tags=["red"], expires_in=60), 1, right=2)
+            keyed = await engine.enqueue_in(connection, tasks.noop.options(unique_key="k", idempotency_key="k"))
+            child = await engine.enqueue_in(connection, tasks.add.options(tags=["red"]), first.output, right=4)
+            graph = Graph()
+            pair = [graph.add(tasks.add, 1, 2), graph.add(tasks.add, 3, 4)]
+            graph.add(tasks.collect, [one.output for one in pair])
+            await engine.submit_graph_in(connection, graph)
+    finally:
+        await connection.close()
+    rows = {row["task_id"]: row for row in await database.pool.fetch("SELECT * FROM tasks")}
+    assert len(rows) == 6
+    assert (rows[first.task_id]["task_kwargs"], rows[first.task_id]["tags"]) == ({"left": 1, "right": 2}, ["red"])
+    assert (rows[child.task_id]["status"], rows[child.task_id]["tags"]) == ("BLOCKED", ["red"])
+    assert rows[child.task_id]["task_kwargs"] == {"right": 4}
+    assert rows[keyed.task_id]["task_args"] is None
+    arguments = "SELECT arguments FROM task_dependencies WHERE child_id = $1"
+    assert await database.pool.fetchval(arguments, child.task_id) == [["left", None]]
 
 
 async def test_an_idempotency_key_names_one_task_however_often_and_at_once(engine: Engine, database: Database) -> None:

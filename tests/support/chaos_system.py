@@ -28,13 +28,13 @@ import redis
 
 from support.chaos_ledger import Reading
 from support.chaos_tasks import BODIES
-from support.databases import run
 from support.waiting import eventually_sync
 from taskflow.db import migrate, partitions
 from taskflow.db.pool import Database
 from taskflow.embedded import EmbeddedServers
 from taskflow.identity.first_start import ensure_cli_key, ensure_first_admin
 from taskflow.settings import Settings
+from taskflow.testing.databases import run
 
 TESTS = Path(__file__).parents[1]
 WITNESS = Path(__file__).with_name("chaos_witness.sql")

@@ -237,3 +237,9 @@ async def serve(tenant: str, seconds: float = 0.0) -> None:
 async def alone(seconds: float = 0.0) -> None:
     """Run by itself."""
     await asyncio.sleep(seconds)
+
+
+@task
+async def add_by_another(left: int, right: int) -> str:
+    """Enqueue an addition and return the id of its task."""
+    return str((await add.enqueue(left, right)).task_id)

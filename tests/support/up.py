@@ -16,9 +16,9 @@ import asyncpg
 import httpx
 import orjson
 
-from support.databases import run
 from support.processes import TESTS
 from support.waiting import eventually_sync
+from taskflow.testing.databases import run
 
 COMMAND = [sys.executable, "-P", "-m", "taskflow.cli.main"]
 PASSWORD = "correct horse battery"

@@ -29,7 +29,7 @@ sys.modules["opentelemetry.sdk"] = None  # an extra's, which others take along w
 before = set(sys.modules)  # what a .pth file of the environment has brought in
 import taskflow
 for module in pkgutil.walk_packages(taskflow.__path__, "taskflow."):
-    if not module.name.endswith((".env", ".child", ".slot", ".otel", ".__main__")):
+    if not module.name.endswith((".env", ".child", ".slot", ".otel", ".__main__", ".pytest_plugin")):
         importlib.import_module(module.name)
 owners = packages_distributions()
 print(json.dumps({name: owners[name] for name in sorted(set(sys.modules) - before) if name in owners}))

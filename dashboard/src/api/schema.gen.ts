@@ -708,6 +708,194 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Limits
+         * @description List the limits of tasks and of their keys, by subject.
+         */
+        get: operations["list_limits"];
+        /**
+         * Override Limit
+         * @description Override the limit of a task, or of one of its keys.
+         */
+        put: operations["override_limit"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/limits/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset Limit
+         * @description Take an override back: what the definition says is in force again.
+         */
+        post: operations["reset_limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Queues
+         * @description List queues by name.
+         */
+        get: operations["list_queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Queue
+         * @description Get a queue.
+         */
+        get: operations["get_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change Queue
+         * @description Change what tasks get in a queue, and its limits; a queue that is not there yet is made.
+         */
+        patch: operations["change_queue"];
+        trace?: never;
+    };
+    "/api/v1/queues/{name}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drain Queue
+         * @description Take no new tasks and run those that wait.
+         */
+        post: operations["drain_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause Queue
+         * @description Hand out nothing more; what runs goes on.
+         */
+        post: operations["pause_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{name}/peek": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Peek Queue
+         * @description List the ids that stand first in each line of a queue.
+         */
+        get: operations["peek_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{name}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Purge Queue
+         * @description Cancel all tasks that have not started.
+         */
+        post: operations["purge_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/queues/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume Queue
+         * @description Hand out again, and take new tasks again.
+         */
+        post: operations["resume_queue"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules": {
         parameters: {
             query?: never;
@@ -1328,6 +1516,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workers/{worker_id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Drain Worker
+         * @description Let a node finish what it runs, hand back what waits there, and leave.
+         */
+        post: operations["drain_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workers/{worker_id}/pause": {
         parameters: {
             query?: never;
@@ -1362,6 +1570,26 @@ export interface paths {
          * @description Let a paused node take tasks again.
          */
         post: operations["resume_worker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workers/{worker_id}/shutdown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shut Down Worker
+         * @description Let a node stop what it runs, hand all of it back, and leave; no attempt is burnt.
+         */
+        post: operations["shut_down_worker"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2345,6 +2573,79 @@ export interface components {
             user_id: string;
         };
         /**
+         * LimitChange
+         * @description How a task or one of its keys is limited; what is left out stays, and null takes it away.
+         */
+        LimitChange: {
+            /** Concurrency */
+            concurrency?: number | null;
+            /** Key */
+            key?: string | null;
+            /** Rate */
+            rate?: string | null;
+            /** Task Name */
+            task_name: string;
+            /** Weight */
+            weight?: number | null;
+        };
+        /**
+         * LimitOut
+         * @description A limit in force.
+         */
+        LimitOut: {
+            /**
+             * Code Concurrency
+             * @description What the definition says.
+             */
+            code_concurrency: number | null;
+            /** Code Rate */
+            code_rate: string | null;
+            /** Concurrency */
+            concurrency: number | null;
+            /**
+             * Key
+             * @description `*`: each key that has no limit of its own; null: the task as a whole.
+             */
+            key: string | null;
+            /** Rate */
+            rate: string | null;
+            /**
+             * Running
+             * @description Tasks that count for it now; of `*` that is told key by key.
+             */
+            running: number;
+            /**
+             * Source
+             * @description Whose word it is.
+             * @enum {string}
+             */
+            source: "code" | "operator";
+            /**
+             * Subject
+             * @example task:resize/tenant-7
+             */
+            subject: string;
+            /** Task Name */
+            task_name: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Weight */
+            weight: number;
+        };
+        /**
+         * LimitTarget
+         * @description Which limit: of a task as its definition limits it (the whole, or each key), or of one key.
+         */
+        LimitTarget: {
+            /** Key */
+            key?: string | null;
+            /** Task Name */
+            task_name: string;
+        };
+        /**
          * LogOut
          * @description A line that a task logged.
          */
@@ -2908,6 +3209,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[LimitOut] */
+        Page_LimitOut_: {
+            /** Items */
+            items: components["schemas"]["LimitOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[LogOut] */
         Page_LogOut_: {
             /** Items */
@@ -2932,6 +3243,16 @@ export interface components {
         Page_PolicyOut_: {
             /** Items */
             items: components["schemas"]["PolicyOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[QueueOut] */
+        Page_QueueOut_: {
+            /** Items */
+            items: components["schemas"]["QueueOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3222,14 +3543,6 @@ export interface components {
             uncertain: number;
         };
         /**
-         * Purged
-         * @description How many dead letters are gone.
-         */
-        Purged: {
-            /** Purged */
-            purged: number;
-        };
-        /**
          * PurgeSelection
          * @description Which dead letters to delete; `requeued` alone is enough to name some.
          */
@@ -3262,6 +3575,26 @@ export interface components {
              * @description Occurs in the reason, the traceback or the arguments.
              */
             text?: string | null;
+        };
+        /**
+         * QueueChange
+         * @description What to change of a queue; what is left out stays, and null takes it away.
+         */
+        QueueChange: {
+            /** Aging Seconds */
+            aging_seconds?: number | null;
+            /** Concurrency */
+            concurrency?: number | null;
+            /** Max Retries */
+            max_retries?: number | null;
+            /** Priority */
+            priority?: ("CRITICAL" | "HIGH" | "MEDIUM" | "LOW") | number | null;
+            /** Rate */
+            rate?: string | null;
+            /** Timeout Seconds */
+            timeout_seconds?: number | null;
+            /** Weight */
+            weight?: number | null;
         };
         /**
          * QueueDemand
@@ -3299,6 +3632,86 @@ export interface components {
              * @description Mean of the newest attempts.
              */
             task_seconds: number;
+        };
+        /**
+         * QueueOut
+         * @description A queue.
+         */
+        QueueOut: {
+            /**
+             * Aging Seconds
+             * @description Waiting that is worth a priority level; null: none is.
+             */
+            aging_seconds: number | null;
+            /**
+             * Concurrency
+             * @description How many tasks run at a time; null: any number.
+             */
+            concurrency: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Max Retries
+             * @description Likewise; null: 5.
+             */
+            max_retries: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Oldest Seconds
+             * @description Age of the oldest task in line.
+             */
+            oldest_seconds: number | null;
+            /**
+             * Per Minute
+             * @description Tasks that ended within the last minute.
+             */
+            per_minute: number | null;
+            /**
+             * Priority
+             * @description Of tasks that say nothing else; null: 5.
+             */
+            priority: number | null;
+            /**
+             * Rate
+             * @description How many start in a while; null: any number.
+             * @example 100/m
+             */
+            rate: string | null;
+            /**
+             * Running
+             * @description Tasks handed out to workers.
+             */
+            running: number | null;
+            /**
+             * State
+             * @description A draining queue that has nothing left is drained.
+             * @enum {string}
+             */
+            state: "active" | "paused" | "draining" | "drained";
+            /**
+             * Timeout Seconds
+             * @description Likewise; null: 300.
+             */
+            timeout_seconds: number | null;
+            /**
+             * Waiting
+             * @description Tasks in line; null while Redis is away.
+             */
+            waiting: number | null;
+            /**
+             * Waiting Is Partial
+             * @description More wait in PostgreSQL than the window in Redis holds.
+             */
+            waiting_is_partial: boolean;
+            /**
+             * Weight
+             * @description Its share of the workers beside other queues.
+             */
+            weight: number;
         };
         /**
          * QueueStats
@@ -3911,6 +4324,22 @@ export interface components {
             timeout_seconds?: number | null;
         };
         /**
+         * Purged
+         * @description How many dead letters are gone.
+         */
+        taskflow__engine__dead_letters__schemas__Purged: {
+            /** Purged */
+            purged: number;
+        };
+        /**
+         * Purged
+         * @description How many tasks were cancelled before they had started.
+         */
+        taskflow__engine__queues__schemas__Purged: {
+            /** Cancelled */
+            cancelled: number;
+        };
+        /**
          * TaskOut
          * @description A task.
          */
@@ -4298,6 +4727,12 @@ export interface components {
              * @description When it left in good order; a DEAD node without it just went silent.
              */
             stopped_at: string | null;
+            /**
+             * Wanted
+             * @description What it was told; it obeys within a heartbeat.
+             * @enum {string}
+             */
+            wanted: "RUN" | "PAUSE" | "DRAIN" | "STOP";
             /**
              * Worker Id
              * Format: uuid
@@ -5448,7 +5883,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Purged"];
+                    "application/json": components["schemas"]["taskflow__engine__dead_letters__schemas__Purged"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -5704,6 +6139,361 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InboxRule"][];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_limits: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LimitOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    override_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LimitOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitTarget"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_queues: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_QueueOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    drain_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    peek_queue: {
+        parameters: {
+            query?: {
+                count?: number;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purge_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["taskflow__engine__queues__schemas__Purged"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7018,6 +7808,37 @@ export interface operations {
             };
         };
     };
+    drain_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pause_worker: {
         parameters: {
             query?: never;
@@ -7050,6 +7871,37 @@ export interface operations {
         };
     };
     resume_worker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                worker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkerOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    shut_down_worker: {
         parameters: {
             query?: never;
             header?: never;

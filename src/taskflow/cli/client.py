@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import httpx
@@ -20,7 +20,10 @@ from taskflow.base.errors import TaskFlowError, UnauthenticatedError, Unavailabl
 from taskflow.base.remote_errors import error_of
 from taskflow.base.terminal import printable
 from taskflow.cli.configuration import load_settings
-from taskflow.settings import CLI_KEY_FILE, Settings
+from taskflow.settings import ApiAccess
+
+if TYPE_CHECKING:
+    from taskflow.engine.remote import LiveEvent
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,6 +94,21 @@ class Client:
             cursor = page["next_cursor"]
             if cursor is None:
                 return
+
+    def events(self, *topics: str) -> "Iterator[LiveEvent]":
+        """Iterate over what happens, across lost connections; `resync` says to look at the API (again).
+
+        Raises:
+            InvalidInputError: the API has no such topics.
+            UnauthenticatedError: the key is no longer good.
+            UnavailableError: the API stays away for ten seconds.
+        """
+        from taskflow.engine.remote.live import follow_blocking
+
+        try:
+            yield from follow_blocking(ApiAccess(self.url, self.key), topics)
+        except UnauthenticatedError as error:
+            raise self.refused() from error
 
     def refused(self) -> UnauthenticatedError:
         """Return the error of a key that the API does not take."""
@@ -198,30 +216,15 @@ def connect(api_url: str | None = None) -> Client:
         UnauthenticatedError: there is no key.
     """
     settings = load_settings()
-    url = api_url or os.environ.get("TASKFLOW_API_URL") or _local_url(settings)
+    found = settings.find_api()
+    url = api_url or found.url
     if not url.startswith(("http://", "https://")):
         raise click.UsageError(f"The API's address begins with http:// or https://, {url!r} does not.")
-    key = os.environ.get("TASKFLOW_API_KEY") or _stored_key(settings)
-    if not key:
+    if not found.key:
         raise UnauthenticatedError(
             f"No API key: set TASKFLOW_API_KEY, or start `taskflow up`, which keeps one in {settings.home}."
         )
-    return Client(url, key)
-
-
-def _stored_key(settings: Settings) -> str:
-    try:
-        return (settings.home / CLI_KEY_FILE).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _local_url(settings: Settings) -> str:
-    try:
-        return str(json.loads((settings.home / "processes.json").read_text(encoding="utf-8"))["url"])
-    except (OSError, ValueError, KeyError):
-        host = settings.http.host if settings.http.host not in {"0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104
-        return f"http://{f'[{host}]' if ':' in host else host}:{settings.http.port}"
+    return Client(url, found.key)
 
 
 def _json(answer: httpx.Response) -> Any:

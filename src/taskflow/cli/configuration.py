@@ -28,18 +28,11 @@ def load_settings(*, attach: bool = False, **overrides: Any) -> Settings:
 
 def attached(settings: Settings) -> Settings:
     """Return `settings` with the URLs and the secret key of the TaskFlow that runs under its home, if one does."""
+    found = settings.attached()
     home = Home(settings.home)
-    running = home.running()
-    if running is None:
-        return settings
-    updates: dict[str, Any] = {}
-    if settings.database.url is None and running.database_url:
-        updates["database"] = settings.database.model_copy(update={"url": SecretStr(running.database_url)})
-    if settings.redis.url is None and running.redis_url:
-        updates["redis"] = settings.redis.model_copy(update={"url": SecretStr(running.redis_url)})
-    if settings.secret_key is None and (key := home.secret_key()):
-        updates["secret_key"] = SecretStr(key)
-    return settings.model_copy(update=updates)
+    if found.secret_key is None and home.running() and (key := home.secret_key()):
+        return found.model_copy(update={"secret_key": SecretStr(key)})
+    return found
 
 
 def database_url(settings: Settings) -> str:

@@ -19,9 +19,9 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the schema to REVISION (the newest by default); safe to run twice and side by side."""
-    url = database_url(load_settings(attach=True))
-    asyncio.run(migrate.upgrade(url, revision))
-    click.echo(f"The database is at {asyncio.run(migrate.current(url))}.")
+    target = database_url(load_settings(attach=True))
+    asyncio.run(migrate.upgrade(target, revision))
+    click.echo(f"The database is at {asyncio.run(migrate.current(target))}.")
 
 
 @db.command()
@@ -29,13 +29,19 @@ def upgrade(revision: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def downgrade(revision: str, yes: bool) -> None:
     """Take the schema back to REVISION; "base" drops every table."""
-    url = database_url(load_settings(attach=True))
+    target = database_url(load_settings(attach=True))
     if not yes:
         click.confirm(
             f"Go back to {revision}? Columns and tables that are newer are dropped with their rows.", abort=True
         )
-    asyncio.run(migrate.downgrade(url, revision))
-    click.echo(f"The database is at {asyncio.run(migrate.current(url)) or 'base'}.")
+    asyncio.run(migrate.downgrade(target, revision))
+    click.echo(f"The database is at {asyncio.run(migrate.current(target)) or 'base'}.")
+
+
+@db.command()
+def url() -> None:
+    """Print the URL of the database, for other programs: `export TASKFLOW_DATABASE_URL=$(taskflow db url)`."""
+    click.echo(database_url(load_settings(attach=True)))
 
 
 @db.command()

@@ -43,6 +43,7 @@ COMMANDS = {
     "queue": Entry("taskflow.cli.queue:queue", "List, pause, drain, purge and limit queues."),
     "limit": Entry("taskflow.cli.limit:limit", "List and override limits of tasks and keys."),
     "schedule": Entry("taskflow.cli.schedule:schedule", "Start tasks again and again, by cron or interval."),
+    "top": Entry("taskflow.cli.top:top", "Watch queues, workers, rates and failures, live in the terminal."),
     "campaign": Entry("taskflow.cli.campaign:campaign", "Create, start, watch and export campaigns."),
     "dlq": Entry("taskflow.cli.dlq:dlq", "List, group, requeue and purge dead letters."),
     "webhook": Entry("taskflow.cli.webhook:webhook", "Tell others over HTTP how tasks ended."),

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from taskflow.cli.client import Client
-from taskflow.cli.live import events
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _LINE_SECONDS = 1.0
@@ -84,13 +83,13 @@ class ProgressDisplay:
 
 def follow(client: Client, campaign_id: str) -> Iterator[dict[str, Any]]:
     """Yield the campaign again and again, at once and whenever it has moved, until it has ended."""
-    for event in events(client, [f"campaign:{campaign_id}", "campaigns"]):
-        if event is not None and event["type"] == "campaign.progress":
-            data = event["data"]
+    for event in client.events(f"campaign:{campaign_id}", "campaigns"):
+        if event.type == "campaign.progress":
+            data = event.data
             if data["status"] not in ENDED:
                 yield {"status": data["status"], "progress": data}
                 continue
-        elif event is not None and event["data"].get("campaign_id") != campaign_id:
+        elif event.type != "resync" and event.data.get("campaign_id") != campaign_id:
             continue
         found = client.get(f"/campaigns/{campaign_id}")
         yield found

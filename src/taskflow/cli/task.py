@@ -161,26 +161,21 @@ def watch(client: Client, output: Output, task_ids: tuple[str, ...]) -> int:
         for task_id in task_ids:
             client.get(f"/tasks/{task_id}")  # a wrong id is refused before anything is waited for
         return follow(client, output, list(task_ids))
-    from taskflow.cli.live import events
-
-    for event in events(client, ["tasks"]):
-        if event is not None:
-            output.thing(event["data"], text=f"{event['data']['task_id']}  {event['data']['status']}")
+    for event in client.events("tasks"):
+        if event.type != "resync":
+            output.thing(event.data, text=f"{event.data['task_id']}  {event.data['status']}")
     return 0
 
 
 def follow(client: Client, output: Output, task_ids: list[str]) -> int:
     """Wait for tasks to end and print how; return the exit code."""
-    from taskflow.cli.live import events
-
     ended: dict[str, str] = {}
-    for event in events(client, [f"task:{task_id}" for task_id in task_ids]):
-        if event is not None and event["type"] == "task.progress":
-            data = event["data"]
-            output.thing(data, text=f"{data['task_id']}  {_how_far(data)}")
+    for event in client.events(*(f"task:{task_id}" for task_id in task_ids)):
+        if event.type == "task.progress":
+            output.thing(event.data, text=f"{event.data['task_id']}  {_how_far(event.data)}")
             continue
         for task_id in [item for item in task_ids if item not in ended]:
-            if event is None or event["data"]["task_id"] == task_id:
+            if event.type == "resync" or event.data["task_id"] == task_id:
                 status = client.get(f"/tasks/{task_id}")["status"]
                 if status in _ENDED:
                     ended[task_id] = status

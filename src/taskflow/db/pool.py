@@ -23,9 +23,11 @@ from taskflow.settings.database import DatabaseSettings
 if TYPE_CHECKING:
     Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
     Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+    _Plain: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
     Pool = asyncpg.Pool
+    _Plain = asyncpg.Connection
 
 HOT_PINS = {
     "plan_cache_mode": "force_generic_plan",
@@ -35,6 +37,12 @@ HOT_PINS = {
     "enable_bitmapscan": "off",
     "jit": "off",
 }
+
+
+class _OwnConnection(_Plain):
+    """A connection of these pools: `jsonb` is Python data on it, also in a COPY."""
+
+    writes_jsonb = True
 
 
 def _encode_jsonb(value: Any) -> bytes:
@@ -82,6 +90,7 @@ class Database:
         pins = {} if settings.hot_url else HOT_PINS
         common: dict[str, Any] = {
             "init": _prepare,
+            "connection_class": _OwnConnection,
             "command_timeout": settings.command_timeout,
             "statement_cache_size": 512 if settings.statement_cache else 0,
             "min_size": 1,

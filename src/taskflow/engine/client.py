@@ -5,7 +5,8 @@ Enqueueing is an INSERT. `enqueue` runs it in a transaction of its own and puts 
 the handle once it has committed, or leave it to the relay, which finds it within a second.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, NoReturn, ParamSpec, TypeVar
 from uuid import UUID
@@ -18,11 +19,13 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Connection, Database
+from taskflow.engine.default import default_engine
 from taskflow.engine.definition import Task
 from taskflow.engine.dependencies.graph import Graph
 from taskflow.engine.dependencies.release import announce
-from taskflow.engine.dependencies.service import DependencyService, TaskNotFoundError
+from taskflow.engine.dependencies.service import DependencyService
 from taskflow.engine.dependencies.steering import Cancelled, cancel, restart
+from taskflow.engine.handles import TaskHandle
 from taskflow.engine.insertion import Inserted, insert, insert_many, needs_transaction
 from taskflow.engine.limits.service import LimitService
 from taskflow.engine.middleware.stack import MiddlewareStack
@@ -30,11 +33,14 @@ from taskflow.engine.middleware.stack import stack as used_middleware
 from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.queues.service import QueueService
 from taskflow.engine.queues.terms import QueueBook, admit
-from taskflow.engine.requests import Request, TaskHandle, TaskRow, prepare, request_of
+from taskflow.engine.requests import Request, TaskRow, prepare, request_of
+from taskflow.engine.results import TaskEnd
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
 from taskflow.engine.states import IllegalTransitionError, TaskStatus
 from taskflow.engine.store import sql
+from taskflow.engine.waiting import Ends, TaskNotFoundError
+from taskflow.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,8 +69,36 @@ class Engine:
         self._middleware = middleware
         self.queues = QueueService(database, broker, self._book, self.cancel_many)
         self.limits = LimitService(database, broker)
+        self._ends = Ends(database, broker)
         self.schedules = ScheduleService(database, broker)
         self.dependencies = DependencyService(database, broker)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings | None = None) -> AsyncIterator["Engine"]:
+        """Connect to PostgreSQL and Redis, and be the engine of `task.enqueue` in this process while the block lasts.
+
+        They are those of the settings (`TASKFLOW_DATABASE_URL`, `TASKFLOW_REDIS_URL`), else those of the `taskflow up`
+        that runs under `TASKFLOW_HOME`.
+
+        Raises:
+            ConfigurationError: a URL is missing.
+            UnavailableError: PostgreSQL does not answer.
+        """
+        async with cls.connected(settings) as engine:
+            with default_engine(engine):
+                yield engine
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, settings: Settings | None = None) -> AsyncIterator["Engine"]:
+        """Do the same, but leave it to the caller which engine `task.enqueue` uses."""
+        settings = (settings or Settings()).attached()
+        async with (
+            Database.open(settings.database, name="taskflow client") as database,
+            RedisBroker.open(settings.redis) as broker,
+        ):
+            yield cls(database, broker)
 
     async def schedule(self, schedule: Schedule, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> UUID:
         """Let a schedule start a task with these arguments; return the schedule's id.
@@ -105,9 +139,9 @@ class Engine:
         [row] = await self._admitted([row], connection)
         if needs_transaction([row]):
             async with connection.transaction():
-                inserted = await insert(connection, row)
+                inserted = await insert(connection, row, self)
         else:
-            inserted = await insert(connection, row)
+            inserted = await insert(connection, row, self)
         await self._middleware.after_enqueue([row] if inserted.handles[0].is_new else [])
         return inserted.handles[0]
 
@@ -131,7 +165,7 @@ class Engine:
     async def submit_graph_in(self, connection: Connection, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit a graph in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
         rows = await self._admitted(graph.rows(), connection)
-        inserted = await insert_many(connection, rows)
+        inserted = await insert_many(connection, rows, self)
         await self._middleware.after_enqueue(rows)
         return _by_id(inserted.handles)
 
@@ -156,9 +190,7 @@ class Engine:
             if request.task_id is None:
                 raise
             status = await self._database.pool.fetchval(sql.status_of, row.task_id)
-            return TaskHandle(
-                row.task_id, TaskStatus(status), row.queue, row.priority, is_new=False, dispatch_key=row.dispatch_key
-            )
+            return row.handle_of(row.task_id, TaskStatus(status), self)
         await self._announce([row], inserted)
         return inserted.handles[0]
 
@@ -186,7 +218,7 @@ class Engine:
         try:
             inserted = await self._insert(rows)
         except asyncpg.UniqueViolationError:  # given ids that are all there already: see `Request.task_id`
-            return [replace(row.handle(), is_new=False) for row in rows]
+            return [replace(row.handle(self), is_new=False) for row in rows]
         await self._announce(rows, inserted)
         return inserted.handles
 
@@ -198,13 +230,18 @@ class Engine:
     async def _insert(self, rows: Sequence[TaskRow]) -> Inserted:
         if not needs_transaction(rows):
             async with self._database.pool.acquire() as connection:
-                return await (insert(connection, rows[0]) if len(rows) == 1 else insert_many(connection, rows))
+                return await self._write(connection, rows)
 
         async def work() -> Inserted:
             async with self._database.hot.acquire() as connection, connection.transaction():
-                return await (insert(connection, rows[0]) if len(rows) == 1 else insert_many(connection, rows))
+                return await self._write(connection, rows)
 
         return await repeat_when_deadlocked(work)
+
+    async def _write(self, connection: Connection, rows: Sequence[TaskRow]) -> Inserted:
+        if len(rows) == 1:
+            return await insert(connection, rows[0], self)
+        return await insert_many(connection, rows, self)
 
     async def cancel(self, task_id: UUID) -> TaskStatus:
         """Cancel a task that waits, or ask its worker to cancel it while it runs; return its status now.
@@ -217,6 +254,15 @@ class Engine:
         if not rows:
             await self._refuse(task_id, "cancelled")
         return TaskStatus(rows[0]["status"])
+
+    async def end_of(self, task_id: UUID, timeout: float | None = None) -> TaskEnd:  # noqa: ASYNC109 - as in `TaskHandle`
+        """Wait for the end of a task, at most `timeout` seconds, and return it.
+
+        Raises:
+            TaskNotFoundError: there is none.
+            WaitTimeoutError: it has not ended in time.
+        """
+        return await self._ends.wait(task_id, timeout)
 
     async def cancel_many(self, task_ids: Sequence[UUID]) -> int:
         """Cancel those of `task_ids` that wait, and ask to cancel those that run; return how many."""

@@ -10,10 +10,11 @@ was made, and when it runs, so that a row written by something else cannot reach
 import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
 
 from taskflow.base.errors import ConfigurationError, InvalidInputError, NotFoundError
 from taskflow.engine.arguments import Arguments, Upgrade, Upgrades
+from taskflow.engine.default import current_engine
 from taskflow.engine.dependencies.models import Parent
 from taskflow.engine.injection import Injection, dependencies_of
 from taskflow.engine.limits.models import TaskLimits
@@ -23,6 +24,7 @@ from taskflow.engine.states import Priority
 
 if TYPE_CHECKING:
     from taskflow.engine.batch import Batch
+    from taskflow.engine.handles import TaskHandle
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,11 +70,20 @@ class Task(Generic[P, R]):
     _arguments: Arguments | None = field(default=None, repr=False, compare=False)
     _upgrades: Upgrades | None = field(default=None, repr=False, compare=False)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R] | R:
-        """Run the function itself."""
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Run the function itself, here and now."""
         return self.function(*args, **kwargs)
 
-    def options(self, **options: Unpack[CallOptions]) -> "Task[P, R]":
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> "TaskHandle[R]":
+        """Enqueue the task with the engine that is open here (see `engine/default.py`).
+
+        Raises:
+            NoEngineError: none is.
+            InvalidTaskArgumentsError: the arguments do not fit the function.
+        """
+        return await current_engine().enqueue(self, *args, **kwargs)
+
+    def options(self, **options: Unpack[CallOptions]) -> Self:
         """Return the task with other options for one enqueueing: see `CallOptions`.
 
         Raises:
@@ -154,6 +165,28 @@ class Task(Generic[P, R]):
         return check_key(self.unique_key(**{name: arguments[name] for name in names}), f"{self.name}: unique key")
 
 
+class AsyncTask(Task[P, R]):
+    """A task whose function is an `async def`: `await resize(3)` runs it here."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        """Run the function itself, here and now."""
+        result: Awaitable[R] = super().__call__(*args, **kwargs)
+        return result
+
+
+class SyncTask(Task[P, R]):
+    """A task whose function is a `def`: `stamp(3)` runs it here."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function itself, here and now."""
+        result: R = super().__call__(*args, **kwargs)
+        return result
+
+
 class Registry:
     """Tasks by name."""
 
@@ -204,15 +237,15 @@ registry = Registry()
 
 
 @overload
-def task(function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+def task(function: Callable[P, Awaitable[R]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]  # an async one fits both
 @overload
-def task(function: Callable[P, R], /) -> Task[P, R]: ...
+def task(function: Callable[P, R], /) -> SyncTask[P, R]: ...
 @overload
 def task(**options: Unpack[TaskOptions]) -> "_Decorator": ...
 @overload
 def task(
     *, batch: int, **options: Unpack[TaskOptions]
-) -> "Callable[[Callable[[Batch], Awaitable[None]]], Task[..., None]]": ...
+) -> "Callable[[Callable[[Batch], Awaitable[None]]], AsyncTask[..., Any]]": ...
 def task(function: Any = None, /, *, batch: int | None = None, **options: Unpack[TaskOptions]) -> Any:
     """Make a function a task.
 
@@ -235,7 +268,7 @@ def task(function: Any = None, /, *, batch: int | None = None, **options: Unpack
         provided = dependencies_of(inner)
         arguments = None if batch else Arguments.of(name, inner, provided)
         names = arguments.names if arguments else ()
-        definition: Task[..., Any] = Task(
+        definition: Task[..., Any] = (AsyncTask if is_async else SyncTask)(
             name=name,
             function=inner,
             batch=batch,
@@ -268,7 +301,9 @@ class _Decorator:
     """The type of `task(...)` without `batch`."""
 
     @overload
-    def __call__(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+    def __call__(  # type: ignore[overload-overlap]  # an async one fits both
+        self, function: Callable[P, Awaitable[R]], /
+    ) -> AsyncTask[P, R]: ...
     @overload
-    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    def __call__(self, function: Callable[P, R], /) -> SyncTask[P, R]: ...
     def __call__(self, function: Any, /) -> Any: ...

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from taskflow.db.copying import copy_into
 from taskflow.db.pool import Connection
 from taskflow.engine.dependencies.insertion import insert_graph
 from taskflow.engine.dependencies.models import InvalidDependencyError
 from taskflow.engine.dependencies.release import Freed
 from taskflow.engine.dependencies.steering import Cancelled, cancel_in
-from taskflow.engine.keys import Holder, hold_idempotency_key, hold_unique_key
-from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskHandle, TaskRow
+from taskflow.engine.handles import Client, TaskHandle
+from taskflow.engine.keys import hold_idempotency_key, hold_unique_key
+from taskflow.engine.payload import json_text
+from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskRow
 from taskflow.engine.store import sql
 from taskflow.engine.tracing import producing
 
@@ -34,8 +37,8 @@ def needs_transaction(rows: Sequence[TaskRow]) -> bool:
     return any(row.parents or row.unique is not None or row.idempotency_key is not None for row in rows)
 
 
-async def insert(connection: Connection, row: TaskRow) -> Inserted:
-    """Insert a task.
+async def insert(connection: Connection, row: TaskRow, client: Client | None = None) -> Inserted:
+    """Insert a task; its handle asks `client`.
 
     Raises:
         TaskKeyReusedError, DuplicateTaskError: its key says so.
@@ -46,26 +49,26 @@ async def insert(connection: Connection, row: TaskRow) -> Inserted:
     if row.idempotency_key is not None:
         hold = await hold_idempotency_key(connection, row)
         if hold.holder is not None:
-            return Inserted([_held(hold.holder, row)])
+            return Inserted([row.handle_of(*hold.holder, client)])
     if row.unique is not None:
         hold = await hold_unique_key(connection, row, row.unique)
         if hold.holder is not None:
-            return Inserted([_held(hold.holder, row)])
+            return Inserted([row.handle_of(*hold.holder, client)])
         if hold.replaced is not None:
             cancelled = await cancel_in(connection, [hold.replaced])
     if row.parents:
-        return Inserted(*await insert_graph(connection, [row]), cancelled)
+        return Inserted(*await insert_graph(connection, [row], client), cancelled)
     async with producing(connection, [row]):
         await connection.execute(
             sql.insert_task, row.task_id, row.task_name, row.queue, row.priority, row.max_retries, row.timeout,
-            row.scheduled_at, row.parent_task_id, row.created_by, row.args, row.kwargs, row.delay, row.payload_version,
-            row.tags or None, row.expires_at, row.expires_in, row.dispatch_key,
+            row.scheduled_at, row.parent_task_id, row.created_by, json_text(row.args), json_text(row.kwargs),
+            row.delay, row.payload_version, row.tags or None, row.expires_at, row.expires_in, row.dispatch_key,
         )  # fmt: skip
-    return Inserted([row.handle()], cancelled=cancelled)
+    return Inserted([row.handle(client)], cancelled=cancelled)
 
 
-async def insert_many(connection: Connection, rows: Sequence[TaskRow]) -> Inserted:
-    """Insert many tasks, all or none.
+async def insert_many(connection: Connection, rows: Sequence[TaskRow], client: Client | None = None) -> Inserted:
+    """Insert many tasks, all or none; their handles ask `client`.
 
     Raises:
         DuplicateTaskError: a key says so.
@@ -80,15 +83,15 @@ async def insert_many(connection: Connection, rows: Sequence[TaskRow]) -> Insert
                 f"{keyed[0].task_name} has a unique key: it may turn out to be another task, which nothing in a graph"
                 " can wait for. Submit it by itself."
             )
-        return Inserted(*await insert_graph(connection, rows))
+        return Inserted(*await insert_graph(connection, rows, client))
     if not keyed:
         await _copy(connection, rows)
-        return Inserted([row.handle() for row in rows])
+        return Inserted([row.handle(client) for row in rows])
     free = [row for row in rows if row.unique is None]
     if free:
         await _copy(connection, free)
-    made = {row.task_id: await insert(connection, row) for row in keyed}
-    handles = [made[row.task_id].handles[0] if row.task_id in made else row.handle() for row in rows]
+    made = {row.task_id: await insert(connection, row, client) for row in keyed}
+    handles = [made[row.task_id].handles[0] if row.task_id in made else row.handle(client) for row in rows]
     parts = [one.cancelled for one in made.values() if one.cancelled is not None]
     cancelled = Cancelled([row for part in parts for row in part.rows], [one for part in parts for one in part.freed])
     return Inserted(handles, cancelled=cancelled)
@@ -104,11 +107,7 @@ async def _copy(connection: Connection, rows: Sequence[TaskRow]) -> None:
         columns = (*COPY_COLUMNS, *OPTION_COLUMNS)
         records = [record + row.option_record(now) for record, row in zip(records, rows, strict=True)]
     async with producing(connection, rows):
-        await connection.copy_records_to_table("tasks", records=records, columns=columns)
-
-
-def _held(holder: Holder, row: TaskRow) -> TaskHandle[Any]:
-    return TaskHandle(*holder, row.queue, row.priority, is_new=False, dispatch_key=row.dispatch_key)
+        await copy_into(connection, "tasks", columns, records)
 
 
 def _key(row: TaskRow) -> tuple[str, str]:

@@ -71,8 +71,10 @@ def check_result(value: Any, limit: int) -> Any:
     return plain
 
 
-def json_text(value: Any) -> str:
-    """Return JSON-safe data as text."""
+def json_text(value: Any) -> str | None:
+    """Return JSON-safe data as text, for statements that a connection without our codec may run; None of None."""
+    if value is None:
+        return None
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # integers beyond 64 bits

@@ -162,6 +162,7 @@ SELECT t.task_id FROM unnest($1::uuid[]) AS o (task_id) JOIN tasks t USING (task
 WHERE t.cancel_requested_at IS NOT NULL AND t.status = 'RUNNING';
 
 -- name: insert_task
+-- Arguments come as text: a caller's connection need not know how we write JSON.
 -- $7: the instant it is wanted at; $12: or in how many seconds from now, on the database's clock. One in the past is
 -- due now: the scheduler does not look for what should have been due long before. $15 and $16: the same for its expiry. $17: where it
 -- stands in line.
@@ -169,7 +170,7 @@ INSERT INTO tasks (task_id, task_name, queue, dispatch_key, priority, status, ma
                    scheduled_at, due_at, parent_task_id, created_by, task_args, task_kwargs, payload_version, tags,
                    expires_at)
 SELECT $1, $2, $3, $17, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED' END, $5, $6, at,
-       CASE WHEN at IS NOT NULL THEN greatest(at, now()) END, $8, $9, $10, $11, $13, $14,
+       CASE WHEN at IS NOT NULL THEN greatest(at, now()) END, $8, $9, $10::text::jsonb, $11::text::jsonb, $13, $14,
        coalesce($15::timestamptz, now() + $16::float8 * interval '1 second')
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
 

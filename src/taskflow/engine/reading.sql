@@ -54,6 +54,14 @@ ORDER BY task_id DESC LIMIT $8;
 -- name: get_task
 SELECT * FROM tasks WHERE task_id = $1;
 
+-- name: end_of
+-- What somebody who waits for a task wants to know. An earlier attempt's error stays in the row of a success without result.
+-- A result that has expired is not there any more, whether or not it was pruned.
+SELECT t.status, CASE WHEN r.expires_at IS NULL OR r.expires_at > now() THEN r.result_data END AS result_data,
+       r.error_message, r.stack_trace
+FROM tasks t LEFT JOIN task_results r ON r.task_id = t.task_id AND t.completed_at IS NOT NULL
+WHERE t.task_id = $1;
+
 -- name: executions
 SELECT * FROM task_executions WHERE task_id = $1 ORDER BY lease_epoch;
 

@@ -13,8 +13,8 @@ from taskflow.base.pagination import InvalidCursorError, decode_cursor, encode_c
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.engine.dependencies.release import sql as dependencies_sql
-from taskflow.engine.dependencies.service import TaskNotFoundError
 from taskflow.engine.states import TERMINAL, TaskStatus
+from taskflow.engine.waiting import TaskNotFoundError
 
 sql = load(__file__, "reading.sql")
 

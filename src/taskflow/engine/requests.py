@@ -1,10 +1,9 @@
-"""A task on its way in: what is asked for, what is inserted, what the caller gets."""
+"""A task on its way in: what is asked for, and what is inserted."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -13,13 +12,12 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.engine.definition import Task, registry
 from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, is_result, split_results
+from taskflow.engine.handles import Client, TaskHandle
 from taskflow.engine.limits.routing import part_of
 from taskflow.engine.options import TERMS, OnConflict, check_key, check_queue_name, check_tags
 from taskflow.engine.payload import check_json
 from taskflow.engine.sealed import parts_of
 from taskflow.engine.states import Priority, TaskStatus
-
-R = TypeVar("R")
 
 _HOLDERS = frozenset({ResultOf, list, tuple})  # what an argument is that may be, or hold, results of parents
 
@@ -29,28 +27,6 @@ COPY_COLUMNS = (
 )  # fmt: skip
 OPTION_COLUMNS = ("payload_version", "tags", "expires_at")
 """Copied too when one of the tasks has something there."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaskHandle(Generic[R]):
-    """A task that was enqueued. `is_new` is false when its idempotency or unique key was taken already."""
-
-    task_id: UUID
-    status: TaskStatus
-    queue: str
-    priority: int
-    is_new: bool = True
-    dispatch_key: str | None = None  # where it stands in line, when that is only a part of its queue
-
-    @property
-    def line(self) -> str:
-        """Return the dispatch key under which it waits."""
-        return self.dispatch_key or self.queue
-
-    @property
-    def result(self) -> R:
-        """Stand for what the task will return, as an argument of another task, which then waits for this one."""
-        return cast("R", ResultOf(self.task_id))
 
 
 class Request(NamedTuple):
@@ -125,6 +101,8 @@ class TaskRow(NamedTuple):
         """Return where it stands in line."""
         return f"{self.queue}/{self.part}" if self.part else self.queue
 
+    definition: Task[..., Any] | None = None  # whose call this is: it says of which type the result is
+
     @property
     def takes_results(self) -> bool:
         """Tell whether arguments are results of parents."""
@@ -145,16 +123,18 @@ class TaskRow(NamedTuple):
         """Tell whether it has to begin by some time."""
         return self.expires_at is not None or self.expires_in is not None
 
-    def handle(self) -> TaskHandle[Any]:
-        """Return what the caller gets."""
+    def handle(self, client: Client | None = None) -> TaskHandle[Any]:
+        """Return what the caller gets; `client` is who it asks."""
         status = TaskStatus.SCHEDULED if self.waits else TaskStatus.PENDING
+        if self.parents:
+            status = TaskStatus.BLOCKED
         return TaskHandle(
-            self.task_id,
-            TaskStatus.BLOCKED if self.parents else status,
-            self.queue,
-            self.priority,
-            dispatch_key=self.dispatch_key,
+            self.task_id, status, self.queue, self.priority, True, self.dispatch_key, self.definition, client
         )
+
+    def handle_of(self, holder: UUID, status: TaskStatus, client: Client | None = None) -> TaskHandle[Any]:
+        """Return what the caller gets when another task holds a key of this one, or this one was there already."""
+        return TaskHandle(holder, status, self.queue, self.priority, False, self.dispatch_key, self.definition, client)
 
     def record(self, now: datetime | None) -> tuple[Any, ...]:
         """Return the row for a COPY of `COPY_COLUMNS`; `now` is the database's, for those that wait."""
@@ -193,6 +173,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         InvalidConcurrencyKeyError: the task's concurrency key cannot be computed from the arguments.
     """
     args, kwargs, results, checked, version = _arguments(request, task)
+    called = task
     task = task or registry.find(request.task_name)
     parents = edges_of(request.after, results) if request.after or results else ()
     row = TaskRow(
@@ -217,6 +198,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         parents=parents,
         part=part_of(task, checked),
         said=_said(request, task),
+        definition=called,
     )
     if row.expires:
         _check_expiry(row)

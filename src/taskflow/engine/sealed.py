@@ -7,8 +7,16 @@ key. `middleware/encryption.py` makes and opens them.
 import re
 from typing import Any
 
+from taskflow.base.errors import TaskFlowError
+
 MARK = "$encrypted"
 _TEXT = re.compile(r"\$encrypted:([A-Za-z0-9_.-]{1,50}):[A-Za-z0-9+/=]+")
+
+
+class SealedError(TaskFlowError):
+    """This payload cannot be opened."""
+
+    code = "sealed_payload"
 
 
 def sealed_value(key_id: str, sealed: str) -> dict[str, Any]:

@@ -312,7 +312,7 @@ def _columns(outcomes: Sequence[Outcome]) -> tuple[Sequence[Any], ...]:
         [o.delay for o in outcomes],
         [o.retries for o in outcomes],
         [o.crashes for o in outcomes],
-        [None if o.result is None else json_text(o.result) for o in outcomes],
+        [json_text(o.result) for o in outcomes],
         [o.error for o in outcomes],
         [o.stack for o in outcomes],
         [uuid7() if o.dead else None for o in outcomes],

@@ -10,14 +10,17 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from taskflow.settings.api import CLI_KEY_FILE, ApiAccess, ApiSettings, find_api
 from taskflow.settings.campaign import CampaignSettings
 from taskflow.settings.coordinator import CoordinatorSettings
 from taskflow.settings.database import DatabaseSettings
 from taskflow.settings.http import HttpSettings
 from taskflow.settings.log import LogSettings
 from taskflow.settings.redis import RedisSettings
+from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
+from taskflow.settings.servers import servers_under
 from taskflow.settings.smtp import SmtpSettings
 from taskflow.settings.tracing import TracingSettings
 from taskflow.settings.webhook import WebhookSettings
@@ -25,12 +28,15 @@ from taskflow.settings.worker import WorkerSettings
 
 __all__ = [
     "CLI_KEY_FILE",
+    "ApiAccess",
+    "ApiSettings",
     "CampaignSettings",
     "CoordinatorSettings",
     "DatabaseSettings",
     "HttpSettings",
     "LogSettings",
     "RedisSettings",
+    "RetentionSettings",
     "SandboxSettings",
     "SecuritySettings",
     "Settings",
@@ -39,9 +45,6 @@ __all__ = [
     "WebhookSettings",
     "WorkerSettings",
 ]
-
-CLI_KEY_FILE = "cli-key"
-"""Under `home`: the key of the command line. Named here, because whoever reads it needs nothing else of identity."""
 
 
 class Settings(BaseSettings):
@@ -59,12 +62,27 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     http: HttpSettings = HttpSettings()
+    api: ApiSettings = ApiSettings()
     security: SecuritySettings = SecuritySettings()
     worker: WorkerSettings = WorkerSettings()
     coordinator: CoordinatorSettings = CoordinatorSettings()
+    retention: RetentionSettings = RetentionSettings()
     campaign: CampaignSettings = CampaignSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
     webhook: WebhookSettings = WebhookSettings()
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
+
+    def find_api(self) -> ApiAccess:
+        """Return where the API is and the key for it: what is set, else what the `taskflow up` of this home offers."""
+        return find_api(self.home, self.api, self.http)
+
+    def attached(self) -> "Settings":
+        """Return these settings; URLs that are not set are those of the servers that run under this home, if any do."""
+        servers, changes = servers_under(self.home), dict[str, object]()
+        if self.database.url is None and servers.database:
+            changes["database"] = self.database.model_copy(update={"url": SecretStr(servers.database)})
+        if self.redis.url is None and servers.redis:
+            changes["redis"] = self.redis.model_copy(update={"url": SecretStr(servers.redis)})
+        return self.model_copy(update=changes)

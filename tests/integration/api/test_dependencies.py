@@ -124,8 +124,8 @@ async def test_the_client_submits_graphs(operator: httpx.AsyncClient, api: Api) 
     graph = Graph()
     parts = [graph.add(tasks.add, number, right=1) for number in range(3)]
     group = graph.group(parts, on_failure=tasks.noop)
-    graph.add(tasks.collect.options(queue="a"), [part.result for part in parts])
-    report = graph.add(tasks.collect.options(queue="b", after=[After(group, on_failure="skip")]), group.results)
+    graph.add(tasks.collect.options(queue="a"), [part.output for part in parts])
+    report = graph.add(tasks.collect.options(queue="b", after=[After(group, on_failure="skip")]), group.output)
     handles = await taskflow.submit_graph(graph)
     assert handles[report.task_id].status == "BLOCKED"
     worker = await FakeWorker.register(api.database)

@@ -7,8 +7,9 @@ from support import sample_tasks as tasks
 from support.api import Api
 from taskflow.base.errors import NotFoundError, UnavailableError
 from taskflow.base.ids import uuid7
+from taskflow.engine import TaskEnd
 from taskflow.engine.payload import InvalidTaskArgumentsError
-from taskflow.engine.remote import TaskFlow
+from taskflow.engine.remote import SyncTaskFlow, TaskFlow, calls
 from taskflow.engine.states import TaskStatus
 
 
@@ -74,3 +75,23 @@ async def test_nobody_there_is_said_so() -> None:
     async with TaskFlow("http://127.0.0.1:9", "unused", seconds=1) as taskflow:
         with pytest.raises(UnavailableError, match="No answer"):
             await taskflow.enqueue(tasks.noop)
+
+
+async def test_who_waits_and_has_asked_too_often_asks_again_when_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "_SHORTEST_PAUSE", 0.0)
+    task_id = uuid7()
+    ended = {"task_id": str(task_id), "status": "COMPLETED", "result": {"result_data": 5}}
+    asked = 0
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        if asked % 2:
+            return httpx.Response(429, headers={"Retry-After": "0"}, json={"title": "Too many", "code": "rate_limited"})
+        return httpx.Response(200, json=ended)
+
+    transport = httpx.MockTransport(answer)
+    async with TaskFlow("http://x", "k", http=httpx.AsyncClient(transport=transport, base_url="http://x")) as taskflow:
+        assert await taskflow._look(task_id) == TaskEnd(task_id, TaskStatus.COMPLETED, 5)
+    with SyncTaskFlow("http://x", "k", http=httpx.Client(transport=transport, base_url="http://x")) as blocking:
+        assert blocking._look(task_id, None) == TaskEnd(task_id, TaskStatus.COMPLETED, 5)

@@ -157,10 +157,10 @@ async def test_results_of_parents_become_arguments(engine: Engine, worker: FakeW
     parts = [graph.add(add, number, 0) for number in range(3)]
     group = graph.group(parts)
     silent = graph.add(noop)
-    graph.add(add.options(queue="two"), parts[2].result, right=parts[0].result)
-    graph.add(collect.options(queue="list"), [part.result for part in reversed(parts)])
-    graph.add(collect.options(queue="group"), numbers=group.results)
-    graph.add(add.options(queue="none"), silent.result, 7)  # type: ignore[arg-type]
+    graph.add(add.options(queue="two"), parts[2].output, right=parts[0].output)
+    graph.add(collect.options(queue="list"), [part.output for part in reversed(parts)])
+    graph.add(collect.options(queue="group"), numbers=group.output)
+    graph.add(add.options(queue="none"), silent.output, 7)  # type: ignore[arg-type]
     await engine.submit_graph(graph)
     for number, part in enumerate(parts):
         await worker.run(returns(number * 10), [part.task_id])
@@ -179,7 +179,7 @@ async def test_results_that_are_too_large_together_are_refused(
 ) -> None:
     graph = Graph()
     parts = [graph.add(add, number, 0) for number in range(3)]
-    graph.add(collect, [part.result for part in parts])
+    graph.add(collect, [part.output for part in parts])
     await engine.submit_graph(graph)
     await worker.run(returns("x" * 400_000))
     [lease] = await worker.claim()

@@ -9,8 +9,8 @@ from support.sample_tasks import noop
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import After, Engine, Graph
-from taskflow.engine.dependencies.service import TaskNotFoundError
 from taskflow.engine.states import IllegalTransitionError
+from taskflow.engine.waiting import TaskNotFoundError
 
 
 @pytest.fixture

@@ -50,11 +50,11 @@ async def test_results_travel_down_a_diamond(
 ) -> None:
     graph = Graph()
     top = graph.add(tasks.add, 1, 2)
-    left = graph.add(tasks.add_in_a_slot, top.result, 10)
-    right = graph.add(tasks.add, left=20, right=top.result)
-    bottom = graph.add(tasks.collect, [left.result, right.result])
+    left = graph.add(tasks.add_in_a_slot, top.output, 10)
+    right = graph.add(tasks.add, left=20, right=top.output)
+    bottom = graph.add(tasks.collect, [left.output, right.output])
     await engine.submit_graph(graph)
-    later = await engine.enqueue(tasks.add, bottom.result, 1)
+    later = await engine.enqueue(tasks.add, bottom.output, 1)
     await all_ended(database)
     assert await result(database, later.task_id) == 3 + 10 + 20 + 3 + 1
 
@@ -62,7 +62,7 @@ async def test_results_travel_down_a_diamond(
 async def test_two_hundred_meet_in_one(engine: Engine, node: asyncio.subprocess.Process, database: Database) -> None:
     graph = Graph()
     group = graph.group([graph.add(tasks.add, number, 0) for number in range(200)], on_success=tasks.noop)
-    total = graph.add(tasks.collect, group.results)
+    total = graph.add(tasks.collect, group.output)
     await engine.submit_graph(graph)
     await all_ended(database)
     assert await result(database, total.task_id) == sum(range(200))

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from support.sample_tasks import add, noop
 from taskflow.engine import After, Graph
-from taskflow.engine.definition import InvalidTaskArgumentsError
 from taskflow.engine.dependencies.models import InvalidDependencyError
 from taskflow.engine.dependencies.order import CyclicDependencyError, topological
+from taskflow.engine.payload import InvalidTaskArgumentsError
 
 
 def test_parents_come_first_and_the_given_order_is_kept_otherwise() -> None:
@@ -77,12 +77,12 @@ def test_a_policy_that_is_none_is_refused() -> None:
 def test_arguments_beside_results_are_checked_when_the_graph_is_built() -> None:
     graph = Graph()
     first = graph.add(add, 1, 2)
-    graph.add(add, first.result, 2)
-    graph.add(add, left=first.result, right=first.result)
+    graph.add(add, first.output, 2)
+    graph.add(add, left=first.output, right=first.output)
     with pytest.raises(InvalidTaskArgumentsError, match="right"):
-        graph.add(add, first.result, "two")  # type: ignore[arg-type]
+        graph.add(add, first.output, "two")  # type: ignore[arg-type]
     with pytest.raises(InvalidTaskArgumentsError, match="no argument 'middle'"):
-        graph.add(add, 1, 2, middle=first.result)  # type: ignore[call-arg]
+        graph.add(add, 1, 2, middle=first.output)  # type: ignore[call-arg]
 
 
 def test_a_group_without_members_is_refused() -> None:

@@ -7,6 +7,7 @@ from taskflow.base.ids import uuid7_floor
 from taskflow.db import partitions
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
+from taskflow.engine.coordinator.retention import Retention
 from taskflow.engine.tracing import sql as traces_sql
 from taskflow.engine.webhooks.repository import sql as webhooks_sql
 from taskflow.settings import CoordinatorSettings
@@ -24,12 +25,16 @@ class Pruner:
 
     name: ClassVar[str] = "pruner"
 
+    def __init__(self) -> None:
+        """Start the walk over ended tasks at the oldest."""
+        self._retention = Retention()
+
     def interval(self, settings: CoordinatorSettings) -> float:  # noqa: ARG002 - not a setting
         """Return ten minutes."""
         return _INTERVAL
 
     async def run_once(self, context: DutyContext) -> int:
-        """Make partitions, delete a batch of what has expired of each kind; return how many rows went."""
+        """Make partitions, delete a batch of what has expired of each kind; return how many rows and partitions."""
         context.check()  # making a partition twice is harmless
         await partitions.ensure(context.database.pool)
         deleted = 0
@@ -45,7 +50,7 @@ class Pruner:
         async with context.leading() as connection:
             days = context.settings.webhook.delivery_days
             deleted += _count(await connection.execute(webhooks_sql.expire_deliveries, days, BATCH))
-        return deleted
+        return deleted + await self._retention.run_once(context)
 
 
 def _count(tag: str) -> int:

@@ -248,8 +248,8 @@ LEFT JOIN task_claims c ON c.claim_id = r.claim_id
 WHERE w.worker_id IS NULL OR c.claim_id IS NULL;
 
 -- name: orphaned_executions
--- Among the newest execution rows: those whose task does not exist.
+-- Among the newest execution rows of the last day: those whose task does not exist. Older ones may have lost it to retention.
 SELECT count(*) FROM (
-  SELECT task_id FROM task_executions ORDER BY task_id DESC LIMIT $1
+  SELECT task_id, coalesce(completed_at, started_at) AS at FROM task_executions ORDER BY task_id DESC LIMIT $1
 ) AS e LEFT JOIN tasks t ON t.task_id = e.task_id
-WHERE t.task_id IS NULL;
+WHERE t.task_id IS NULL AND e.at > now() - interval '1 day';

@@ -18,8 +18,9 @@ from taskflow.db.pool import Database
 from taskflow.engine.client import Engine
 from taskflow.engine.dead_letters.models import DeadLetterFilter, RetryPolicy
 from taskflow.engine.dead_letters.repository import DeadLetterReader, found, sql
-from taskflow.engine.dependencies.service import TaskNotFoundError
-from taskflow.engine.requests import Request, TaskHandle
+from taskflow.engine.handles import TaskHandle
+from taskflow.engine.requests import Request
+from taskflow.engine.waiting import TaskNotFoundError
 
 
 class AlreadyRequeuedError(ConflictError):

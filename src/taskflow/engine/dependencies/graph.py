@@ -2,7 +2,7 @@
 
 graph = Graph()
 pages = [graph.add(fetch, url=url) for url in urls]
-report = graph.add(summarize, pages=[page.result for page in pages])   # waits for all, takes what they return
+report = graph.add(summarize, pages=[page.output for page in pages])   # waits for all, takes what they return
 graph.add(alarm.options(after=[After(report, on_failure="run", on_success="skip")]))
 handles = await engine.submit_graph(graph)
 """
@@ -42,7 +42,7 @@ class Node(Generic[R]):
     name: str
 
     @property
-    def result(self) -> R:
+    def output(self) -> R:
         """Stand for what the task will return, as an argument of another task, which then waits for this one."""
         return cast("R", ResultOf(self.task_id))
 
@@ -56,7 +56,7 @@ class Group(Generic[R]):
     members: tuple[Node[R], ...]
 
     @property
-    def results(self) -> list[R]:
+    def output(self) -> list[R]:
         """Stand for what the members will return, in their order, as an argument of another task."""
         return cast("list[R]", ResultOf(self.task_id))
 
@@ -73,7 +73,7 @@ class Graph:
         return len(self._rows)
 
     def add(self, task: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> Node[R]:
-        """Add a task with these arguments; `Node.result` of others may be among them.
+        """Add a task with these arguments; `Node.output` of others may be among them.
 
         `task.options(after=[…])` names what it waits for besides: nodes, groups, handles of earlier tasks, or `After`
         with a policy.
@@ -100,7 +100,7 @@ class Graph:
     ) -> Group[R]:
         """Wait for tasks together, and call tasks back when all have completed, when one has not, and in either case.
 
-        The callbacks take no arguments here; `graph.add(task.options(after=[group]), group.results)` makes one that
+        The callbacks take no arguments here; `graph.add(task.options(after=[group]), group.output)` makes one that
         does. What comes after a group waits for one edge instead of one for each member.
 
         Raises:

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from taskflow.base.errors import NotFoundError
+from taskflow.db.copying import copy_into
 from taskflow.db.pool import Connection
 from taskflow.engine.dependencies.models import MAX_EDGES, InvalidDependencyError
 from taskflow.engine.dependencies.release import Freed, release, sql
-from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskHandle, TaskRow
+from taskflow.engine.handles import Client, TaskHandle
+from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskRow
 from taskflow.engine.tracing import producing
 
 _TASK_COLUMNS = (*COPY_COLUMNS, *OPTION_COLUMNS, "pending_parents", "has_children", "takes_results")
@@ -34,7 +36,7 @@ class InsertedGraph(NamedTuple):
     freed: list[Freed]
 
 
-async def insert_graph(connection: Connection, rows: Sequence[TaskRow]) -> InsertedGraph:
+async def insert_graph(connection: Connection, rows: Sequence[TaskRow], client: Client | None = None) -> InsertedGraph:
     """Insert tasks with their edges in the transaction of `connection`; edges may lead from one to another.
 
     Raises:
@@ -58,11 +60,11 @@ async def insert_graph(connection: Connection, rows: Sequence[TaskRow]) -> Inser
         for row in rows
     ]
     async with producing(connection, rows):
-        await connection.copy_records_to_table("tasks", records=records, columns=_TASK_COLUMNS)
-    await connection.copy_records_to_table("task_dependencies", records=edges, columns=_EDGE_COLUMNS)
+        await copy_into(connection, "tasks", _TASK_COLUMNS, records)
+    await copy_into(connection, "task_dependencies", _EDGE_COLUMNS, edges)
     freed = await release(connection, ended)
     statuses = {child.task_id: child.status for child in freed}
-    handles = (row.handle() for row in rows)
+    handles = (row.handle(client) for row in rows)
     return InsertedGraph([replace(one, status=statuses.get(one.task_id, one.status)) for one in handles], freed)
 
 

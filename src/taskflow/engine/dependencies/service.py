@@ -7,7 +7,6 @@ from uuid import UUID
 import asyncpg
 from redis.exceptions import RedisError
 
-from taskflow.base.errors import NotFoundError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Connection, Database
@@ -18,16 +17,11 @@ from taskflow.engine.dependencies.release import Freed, announce, release, sql
 from taskflow.engine.dependencies.steering import cancel, restart
 from taskflow.engine.states import IllegalTransitionError
 from taskflow.engine.store import sql as tasks_sql
+from taskflow.engine.waiting import TaskNotFoundError
 
 log = get_logger(__name__)
 
 MAX_GRAPH = 10_000
-
-
-class TaskNotFoundError(NotFoundError):
-    """There is no such task."""
-
-    code = "task_not_found"
 
 
 class TaskGraph(NamedTuple):

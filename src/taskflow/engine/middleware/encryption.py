@@ -17,11 +17,11 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from taskflow.base.errors import ConfigurationError, TaskFlowError
+from taskflow.base.errors import ConfigurationError
 from taskflow.engine.dependencies.models import GROUP, InvalidDependencyError
 from taskflow.engine.middleware.base import Call, Middleware
 from taskflow.engine.requests import TaskRow
-from taskflow.engine.sealed import parts_of, sealed_text, sealed_value
+from taskflow.engine.sealed import SealedError, parts_of, sealed_text, sealed_value
 from taskflow.engine.store import Outcome
 
 Place = Literal["arguments", "result", "error", "stack"]
@@ -29,12 +29,6 @@ Place = Literal["arguments", "result", "error", "stack"]
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _ID_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
-
-
-class SealedError(TaskFlowError):
-    """This payload cannot be opened."""
-
-    code = "sealed_payload"
 
 
 class PayloadEncryption(Middleware):

@@ -47,6 +47,11 @@ class MiddlewareStack:
         self._before_complete, self._after_complete = having("before_complete"), having("after_complete")
 
     @property
+    def sees_enqueueing(self) -> bool:
+        """Tell whether anybody has `before_enqueue` or `after_enqueue`."""
+        return bool(self._before_enqueue or self._after_enqueue)
+
+    @property
     def sees_runs(self) -> bool:
         """Tell whether anybody has `before_run` or `after_run`."""
         return bool(self._before_run or self._after_run)

@@ -29,7 +29,9 @@ from taskflow.base.logging import configure_logging, get_logger
 from taskflow.base.process import calm_collector, die_with_parent
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.engine.client import Engine
 from taskflow.engine.context import WorkerContext, worker
+from taskflow.engine.default import default_engine
 from taskflow.engine.definition import registry
 from taskflow.engine.lifespan import open_child
 from taskflow.engine.limits.publishing import publish_limits
@@ -271,6 +273,7 @@ async def _main(config: ChildConfig, settings: Settings) -> int:
         context = WorkerContext(database, broker, settings, config.worker_id, config.process_id)
         worker.set(context)
         async with AsyncExitStack() as lifespan:
+            lifespan.enter_context(default_engine(Engine(database, broker)))  # tasks enqueue tasks
             try:
                 await open_child(lifespan, context)
             except Exception:

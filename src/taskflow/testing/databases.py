@@ -1,4 +1,4 @@
-"""A migrated template made once, a copy of it for each test."""
+"""Databases for tests: a migrated template made once, a copy of it for each test."""
 
 import asyncio
 import itertools
