@@ -21,6 +21,7 @@ from taskflow.broker.redis.scripts import script
 
 EVENT_STREAM_LENGTH = 100_000
 _PUSHED_AT_ONCE = 1_000  # a script holds up everybody else
+_COUNTED_KEYS = 1_000
 PRIORITY_SPAN = 10**14  # more milliseconds than UUIDv7 times will reach for three thousand years
 
 
@@ -227,9 +228,16 @@ class Dispatch(Control):
         return list(zip(counts[::2], counts[1::2], strict=True))
 
     async def waiting(self, queues: Sequence[str] = ()) -> int:
-        """Return how many ids could be handed out now, of some queues or of all; not what is paused or rated out."""
+        """Return how many ids could be handed out now, of some queues or of all; not what is paused or limited.
+
+        Of a queue in very many parts, the first thousand are counted: enough to want every process there may be.
+        """
         ready = cast("list[str]", await self._redis.zrange(self._keys.ready, 0, -1))
-        keys = [key for key in ready if not queues or key.partition("/")[0] in queues]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for queue in ready:
+                if not queues or queue in queues:
+                    pipe.zrange(self._keys.ready_keys(queue), 0, _COUNTED_KEYS - 1)
+            keys = [key for found in await pipe.execute() for key in found]
         return sum(waiting for waiting, _ in await self.sizes(keys))
 
     async def overflowing(self) -> set[str]:
