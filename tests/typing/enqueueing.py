@@ -22,6 +22,7 @@ async def through_the_task() -> None:
     assert_type(handle, TaskHandle[str])
     assert_type(await handle.result(timeout=5), str)
     assert_type(await handle.wait(), TaskEnd)
+    assert_type(handle.output, str)
     assert_type(await (await stamp.enqueue(datetime.now(UTC))).result(), datetime)
     await resize.options(priority="HIGH", delay=60).enqueue(3, width=320)
     await resize.enqueue(imge_id=3)  # error: [call-arg]
@@ -30,6 +31,7 @@ async def through_the_task() -> None:
     await resize.enqueue()  # error: [call-arg]
     await resize.options(priority="HIGH").enqueue(imge_id=3)  # error: [call-arg]
     await stamp.enqueue("today")  # error: [arg-type]
+    await stamp.enqueue(handle.output)  # error: [arg-type]
 
 
 async def through_the_direct_engine(engine: Engine) -> None:

@@ -7,7 +7,7 @@ from support import sample_tasks as tasks
 from support.api import Api
 from taskflow.base.errors import NotFoundError, UnavailableError
 from taskflow.base.ids import uuid7
-from taskflow.engine import TaskEnd
+from taskflow.engine import TaskEnd, TaskHandle
 from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.remote import SyncTaskFlow, TaskFlow, calls
 from taskflow.engine.states import TaskStatus
@@ -95,3 +95,19 @@ async def test_who_waits_and_has_asked_too_often_asks_again_when_they_may(monkey
         assert await taskflow._look(task_id) == TaskEnd(task_id, TaskStatus.COMPLETED, 5)
     with SyncTaskFlow("http://x", "k", http=httpx.Client(transport=transport, base_url="http://x")) as blocking:
         assert blocking._look(task_id, None) == TaskEnd(task_id, TaskStatus.COMPLETED, 5)
+
+
+def test_all_that_a_call_asks_for_is_sent() -> None:
+    parent, other = uuid7(), uuid7()
+    options = tasks.add.options(
+        tags=["red"], expires_in=60, unique_key="k", unique_for=5, on_conflict="raise", after=[parent]
+    )
+    body = calls.enqueue(options, (1, TaskHandle(other, TaskStatus.PENDING, "default", 5).output), {}).body
+    assert body["args"] == {"left": 1}
+    assert (body["tags"], body["expires_in_seconds"], body["version"]) == (["red"], 60, 1)
+    assert (body["unique_key"], body["unique_for_seconds"], body["on_conflict"]) == ("k", 5, "raise")
+    assert [(edge["parent"], edge["on_failure"]) for edge in body["after"]] == [
+        (str(parent), "fail"),
+        (str(other), "fail"),
+    ]
+    assert body["results"] == {"right": str(other)}
