@@ -66,7 +66,7 @@ async def test_a_policy_says_when_and_requeues_then(
     done = await seen(letters, old)
     assert (done["requeue_cause"], done["requeued_task_id"], done["retry_at"]) == ("policy", task_id, None)
     assert await context.database.pool.fetchval("SELECT status FROM tasks WHERE task_id = $1", task_id) == "PENDING"
-    assert await broker.upkeep.head("default", 9) == [str(task_id)]
+    assert await broker.dispatch.peek("default", 9) == [str(task_id)]
 
 
 async def test_delays_grow_up_to_the_longest_and_end_at_the_limit(

@@ -85,7 +85,7 @@ async def test_a_key_that_is_the_result_of_another_task_is_known_when_it_is_clai
 ) -> None:
     graph = Graph()
     first = graph.add(names_a_tenant)
-    child = graph.add(tasks.serve, tenant=first.result)
+    child = graph.add(tasks.serve, tenant=first.output)
     await engine.submit_graph(graph)
     assert (await row(database, child.task_id))["dispatch_key"] == "default"
     [lease] = await worker.take()
