@@ -8,6 +8,7 @@ nodes one of which is killed half-way: never more than 2 of a tenant at once.
 
 import os
 import signal
+import time
 from collections import Counter
 from typing import Any
 
@@ -72,26 +73,35 @@ async def _most_at_once(servers: Servers, count: int) -> int:
         await system.start("worker", "--processes", str(PROCESSES))
         await until(lambda: _done(system, count // 2), _LONGEST, "half of the tasks", every=0.05)
         os.kill(doomed, signal.SIGKILL)  # its children die with it
+        killed_at = time.monotonic()
         await until(lambda: _done(system, count), _LONGEST, "the last task", every=0.2)
-    return _highest(stamps.read_bytes())
+    return _highest(stamps.read_bytes(), killed_at)
 
 
-def _highest(raw: bytes) -> int:
-    """Return the most tasks of a tenant at once. What begins again had been cut short: it is counted once."""
-    steps = sorted(
+def _highest(raw: bytes, killed_at: float) -> int:
+    """Return the most tasks of a tenant at once. One that begins again, or never ends, was cut short by the kill."""
+    begun: dict[int, float] = {}
+    steps: list[tuple[float, int, int]] = []  # when, one less or one more, of which tenant
+
+    def add(task: int, ended: float) -> None:
+        started = begun.pop(task)
+        steps.extend([(started, 1, task % KEYS), (max(started, ended), -1, task % KEYS)])
+
+    for at, number in sorted(
         (at, number) for number, at in tasks.STAMP.iter_unpack(raw[: len(raw) - len(raw) % tasks.STAMP.size])
-    )
-    running: dict[int, int] = {}  # task → tenant
+    ):
+        task, ends = divmod(number, 2)
+        if task in begun:
+            add(task, at if ends else killed_at)
+        if not ends:
+            begun[task] = at
+    for task in list(begun):
+        add(task, killed_at)
     counts: Counter[int] = Counter()
     highest = 0
-    for _, number in steps:
-        task, ends = divmod(number, 2)
-        if task in running:
-            counts[running.pop(task)] -= 1
-        if not ends:
-            running[task] = task % KEYS
-            counts[task % KEYS] += 1
-            highest = max(highest, counts[task % KEYS])
+    for _, step, tenant in sorted(steps):
+        counts[tenant] += step
+        highest = max(highest, counts[tenant])
     return highest
 
 
