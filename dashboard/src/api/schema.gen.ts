@@ -3728,6 +3728,11 @@ export interface components {
              * @description How long the oldest PENDING task has waited.
              */
             oldest_seconds: number | null;
+            /**
+             * Paused
+             * @description Hands out nothing.
+             */
+            paused: boolean;
             /** Queue */
             queue: string;
             /**

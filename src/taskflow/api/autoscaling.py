@@ -61,11 +61,12 @@ async def get_autoscaling(
     stats, seconds = await counter.read(), await meter.read()
     slots_each = slots_per_worker or _slots_of_one(stats.workers.capacity, stats.workers.active, settings)
     known = {one.queue: one for one in stats.tasks.queues}
+    paused = {one.queue for one in known.values() if one.paused}  # what waits there is not let go, whoever comes
     chosen = sorted(set(queue)) if queue is not None else sorted(known)
     demands = []
     for name in chosen:
         load = _load(known.get(name), name, seconds.get(name, ASSUMED_SECONDS))
-        slots = desired_slots(load, target_seconds)
+        slots = float(load.running) if name in paused else desired_slots(load, target_seconds)
         demands.append(
             QueueDemand(
                 queue=name,

@@ -145,6 +145,7 @@ def _bounded(queues: Sequence[QueueStats]) -> Sequence[QueueStats]:
         ready=sum(queue.ready for queue in rest),
         scheduled=sum(queue.scheduled for queue in rest),
         running=sum(queue.running for queue in rest),
+        paused=all(queue.paused for queue in rest),
         oldest_seconds=max(queue.oldest_seconds or 0.0 for queue in rest),
         completed_per_second=sum(queue.completed_per_second for queue in rest),
     )

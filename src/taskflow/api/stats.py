@@ -36,6 +36,7 @@ class QueueStats(BaseModel):
     ready: int = Field(description="PENDING tasks.")
     scheduled: int = Field(description="SCHEDULED and BLOCKED tasks.")
     running: int
+    paused: bool = Field(description="Hands out nothing.")
     oldest_seconds: float | None = Field(description="How long the oldest PENDING task has waited.")
     completed_per_second: float = Field(description="Over the last minute.")
 
@@ -108,6 +109,7 @@ class StatsCounter:
             live = await connection.fetch(sql.live)
             recent = await connection.fetch(sql.recent)
             rest = await connection.fetchrow(sql.rest)
+            paused = {row["name"] for row in await connection.fetch(sql.paused_queues)}
         assert rest is not None  # noqa: S101 - a SELECT without FROM has a row
         by_status: Counter[TaskStatus] = Counter(dict.fromkeys(TaskStatus, 0))
         queues: dict[str, Counter[TaskStatus]] = {}
@@ -135,7 +137,8 @@ class StatsCounter:
             tasks=TaskStats(
                 by_status=dict(by_status),
                 queues=[
-                    _queue(name, counts, oldest.get(name), completed[name]) for name, counts in sorted(queues.items())
+                    _queue(name, counts, oldest.get(name), completed[name], paused=name in paused)
+                    for name, counts in sorted(queues.items())
                 ],
                 completed_per_second=round(completed.total() / 60, 2),
                 failed_last_hour=rest["failed_last_hour"],
@@ -155,13 +158,16 @@ async def get_stats(counter: Annotated[StatsCounter, service(StatsCounter)]) -> 
     return await counter.read()
 
 
-def _queue(name: str, counts: Counter[TaskStatus], oldest_seconds: float | None, last_minute: int) -> QueueStats:
+def _queue(
+    name: str, counts: Counter[TaskStatus], oldest_seconds: float | None, last_minute: int, *, paused: bool
+) -> QueueStats:
     ready = counts[TaskStatus.PENDING]
     return QueueStats(
         queue=name,
         ready=ready,
         scheduled=sum(counts[status] for status in _WAITING) - ready,
         running=counts[TaskStatus.RUNNING],
+        paused=paused,
         oldest_seconds=oldest_seconds,
         completed_per_second=round(last_minute / 60, 2),
     )

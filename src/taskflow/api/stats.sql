@@ -15,6 +15,9 @@ FROM tasks
 WHERE created_at > now() - interval '1 hour' AND completed_at > now() - interval '1 hour'
 GROUP BY 1, 2, 3;
 
+-- name: paused_queues
+SELECT name FROM queues WHERE paused;
+
 -- name: rest
 SELECT
   now() AS now,

@@ -91,3 +91,10 @@ async def test_workers_that_live_say_how_large_one_is(api: Api, viewer: httpx.As
 async def test_wrong_questions_are_refused(viewer: httpx.AsyncClient) -> None:
     for query in ({"target_seconds": 0}, {"target_seconds": "nan"}, {"slots_per_worker": 0}, {"queue": "a b"}):
         assert (await viewer.get(URL, params=query)).status_code == 422, query
+
+
+async def test_what_waits_in_a_paused_queue_wants_nobody(api: Api, operator: httpx.AsyncClient) -> None:
+    await add_tasks(api.database, 60, key="images")
+    assert (await operator.post("/api/v1/queues/images/pause")).status_code == 200
+    [images] = (await asked(operator))["queues"]
+    assert (images["ready"], images["desired_slots"], images["desired_workers"]) == (60, 0.0, 0)
