@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from support import option_tasks as tasks
-from support.duties import add_tasks, lead
+from support.duties import add_tasks
 from support.following import ended, progress, result, row
 from support.processes import running
 from support.waiting import eventually
@@ -16,23 +16,8 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.events import Event
 from taskflow.db.pool import Database
 from taskflow.engine import Engine
-from taskflow.engine.coordinator.duty import DutyContext
-from taskflow.engine.coordinator.relay import Relay
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Outcome, ProgressLine, TaskStore
-from taskflow.settings import Settings
-
-
-@pytest.fixture
-async def term(database: Database, broker: RedisBroker, settings: Settings) -> DutyContext:
-    context = await lead(database, broker, settings)
-    await Relay().run_once(context)
-    return context
-
-
-@pytest.fixture
-def engine(database: Database, broker: RedisBroker, term: DutyContext) -> Engine:
-    return Engine(database, broker)
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from support.receiver import receiving
 from support.waiting import eventually
 from taskflow.base.errors import ConfigurationError
 from taskflow.base.ids import uuid7
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine, outcomes, tracing
 from taskflow.engine.store import Lease
@@ -41,12 +40,6 @@ def spans() -> Iterator[InMemorySpanExporter]:
     yield exporter
     tracing.disable()
     provider.shutdown()
-
-
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
 
 
 def lease(task_id: object, name: str = "noop") -> Lease:

@@ -30,12 +30,6 @@ TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE tgname = 'tasks_ended'"
 
 
 @pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
-
-
-@pytest.fixture
 def webhooks(database: Database, broker: RedisBroker, settings: Settings) -> WebhookService:
     settings.webhook.allow_networks = [ip_network("127.0.0.0/8")]
     return WebhookService(database, broker, settings)

@@ -14,16 +14,8 @@ from support import sample_tasks as tasks
 from support.following import ended, result, row
 from support.processes import running, start, stop
 from support.waiting import eventually
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine
-
-
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    """The direct client; the dispatch is open, as after the relay's first run."""
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
 
 
 @pytest.fixture

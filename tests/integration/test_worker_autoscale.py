@@ -10,15 +10,8 @@ import pytest
 from support import sample_tasks as tasks
 from support.processes import running, start
 from support.waiting import eventually
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine
-
-
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 from support import sample_tasks as tasks
 from support.processes import running, start, stop
 from support.waiting import eventually
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine, Task
 
@@ -23,13 +22,6 @@ QUICK = {
     "TASKFLOW_COORDINATOR_RESCUER_SECONDS": "0.2",
     "TASKFLOW_WORKER_PROCESSES": "1",
 }
-
-
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    """The direct client; the dispatch is open, as after the relay's first run."""
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
 
 
 @pytest.fixture

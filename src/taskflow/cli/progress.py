@@ -15,7 +15,6 @@ from taskflow.cli.client import Client
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _LINE_SECONDS = 1.0
-_FURTHER = ("failed", "deferred", "uncertain", "suppressed", "cancelled")
 
 
 def line(sums: dict[str, Any]) -> str:

@@ -1,40 +1,44 @@
 -- What people and programs read about tasks and workers. These run on the ordinary pool.
 
--- name: list_tasks
--- Newest first by id. A campaign's tasks are born after it, so its id bounds the walk.
-SELECT * FROM tasks
-WHERE ($1::text[] IS NULL OR status = ANY ($1))
+-- name: chosen
+-- What a filter asks of every task that it lists.
+  ($1::text[] IS NULL OR status = ANY ($1))
   AND ($2::text IS NULL OR task_name = $2)
   AND ($3::text IS NULL OR queue = $3)
-  AND ($4::uuid IS NULL OR (campaign_id = $4 AND task_id > $4))
   AND ($5::timestamptz IS NULL OR created_at >= $5)
   AND ($6::timestamptz IS NULL OR created_at < $6)
+
+-- name: by_id
+-- A page, newest first by id. A campaign's tasks are born after it, so its id bounds the walk.
+  ($4::uuid IS NULL OR (campaign_id = $4 AND task_id > $4))
   AND ($7::uuid IS NULL OR task_id < $7)
-ORDER BY task_id DESC LIMIT $8;
+ORDER BY task_id DESC LIMIT $8
+
+-- name: list_tasks
+SELECT * FROM tasks
+WHERE
+-- include: chosen
+  AND
+-- include: by_id
+;
 
 -- name: list_live_tasks
 -- The same for states that have not ended: the partial index holds only those.
 SELECT * FROM tasks
 WHERE completed_at IS NULL
-  AND ($1::text[] IS NULL OR status = ANY ($1))
-  AND ($2::text IS NULL OR task_name = $2)
-  AND ($3::text IS NULL OR queue = $3)
-  AND ($4::uuid IS NULL OR (campaign_id = $4 AND task_id > $4))
-  AND ($5::timestamptz IS NULL OR created_at >= $5)
-  AND ($6::timestamptz IS NULL OR created_at < $6)
-  AND ($7::uuid IS NULL OR task_id < $7)
-ORDER BY task_id DESC LIMIT $8;
+  AND
+-- include: chosen
+  AND
+-- include: by_id
+;
 
 -- name: list_failed_tasks
 -- The same for FAILED and TIMEOUT, newest failure first: these are rare, and have an index of their own.
 SELECT * FROM tasks
 WHERE failed_at IS NOT NULL
-  AND ($1::text[] IS NULL OR status = ANY ($1))
-  AND ($2::text IS NULL OR task_name = $2)
-  AND ($3::text IS NULL OR queue = $3)
+  AND
+-- include: chosen
   AND ($4::uuid IS NULL OR campaign_id = $4)
-  AND ($5::timestamptz IS NULL OR created_at >= $5)
-  AND ($6::timestamptz IS NULL OR created_at < $6)
   AND ($7::timestamptz IS NULL OR (failed_at, task_id) < ($7, $8::uuid))
 ORDER BY failed_at DESC, task_id DESC LIMIT $9;
 
@@ -42,14 +46,11 @@ ORDER BY failed_at DESC, task_id DESC LIMIT $9;
 -- The same for tasks that have all of these tags: an index of their own, too.
 SELECT * FROM tasks
 WHERE tags @> $9::text[]
-  AND ($1::text[] IS NULL OR status = ANY ($1))
-  AND ($2::text IS NULL OR task_name = $2)
-  AND ($3::text IS NULL OR queue = $3)
-  AND ($4::uuid IS NULL OR (campaign_id = $4 AND task_id > $4))
-  AND ($5::timestamptz IS NULL OR created_at >= $5)
-  AND ($6::timestamptz IS NULL OR created_at < $6)
-  AND ($7::uuid IS NULL OR task_id < $7)
-ORDER BY task_id DESC LIMIT $8;
+  AND
+-- include: chosen
+  AND
+-- include: by_id
+;
 
 -- name: get_task
 SELECT * FROM tasks WHERE task_id = $1;

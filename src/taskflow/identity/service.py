@@ -21,8 +21,6 @@ from taskflow.settings.security import SecuritySettings
 log = get_logger(__name__)
 sql = repository.sql
 
-SCOPES = frozenset({"metrics"})
-
 
 class WrongCredentialsError(UnauthenticatedError):
     """The address or the password is wrong."""

@@ -6,13 +6,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.graphs import FakeWorker, assert_settled, completes, fails, is_cancelled
 from support.sample_tasks import noop
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Database
 from taskflow.engine import After, Engine, Graph
@@ -111,12 +109,6 @@ class Trial:
                 assert status in verdicts
             else:
                 assert status == own[self.ends[task_id]]
-
-
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
 
 
 @settings(

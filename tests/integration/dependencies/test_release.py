@@ -28,12 +28,6 @@ async def worker(database: Database) -> FakeWorker:
     return await FakeWorker.register(database)
 
 
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
-
-
 async def row(database: Database, task_id: UUID) -> dict[str, Any]:
     return dict(await database.pool.fetchrow("SELECT * FROM tasks WHERE task_id = $1", task_id) or {})
 

@@ -6,7 +6,6 @@ import pytest
 
 from support.graphs import FakeWorker, assert_settled, fails, is_cancelled, statuses
 from support.sample_tasks import noop
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import After, Engine, Graph
 from taskflow.engine.states import IllegalTransitionError
@@ -16,12 +15,6 @@ from taskflow.engine.waiting import TaskNotFoundError
 @pytest.fixture
 async def worker(database: Database) -> FakeWorker:
     return await FakeWorker.register(database)
-
-
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
 
 
 async def test_a_subtree_is_cancelled_whatever_its_policies_and_other_parents(

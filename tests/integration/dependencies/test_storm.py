@@ -11,7 +11,6 @@ import pytest
 
 from support.graphs import FakeWorker, assert_settled, completes, fails, is_cancelled
 from support.sample_tasks import noop
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Database
 from taskflow.engine import After, Engine, Graph
@@ -19,12 +18,6 @@ from taskflow.engine.states import IllegalTransitionError
 
 ROUNDS = 40
 ENDS = [completes, completes, fails, is_cancelled]
-
-
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
 
 
 class Storm:

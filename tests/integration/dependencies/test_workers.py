@@ -12,16 +12,8 @@ from support import sample_tasks as tasks
 from support.graphs import assert_settled, statuses
 from support.processes import running
 from support.waiting import eventually
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import After, Engine, Graph
-
-
-@pytest.fixture
-async def engine(database: Database, broker: RedisBroker) -> Engine:
-    """The direct client; the dispatch is open, as after the relay's first run."""
-    await broker.dispatch.publish_generation("test")
-    return Engine(database, broker)
 
 
 @pytest.fixture

@@ -1,0 +1,14 @@
+"""What integration tests of the engine share."""
+
+import pytest
+
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
+from taskflow.engine import Engine
+
+
+@pytest.fixture
+async def engine(database: Database, broker: RedisBroker) -> Engine:
+    """The direct client; the dispatch is open, as after the relay's first run."""
+    await broker.dispatch.publish_generation("test")
+    return Engine(database, broker)
