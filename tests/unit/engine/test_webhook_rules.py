@@ -52,6 +52,8 @@ def test_a_secret_is_another_for_another_webhook_version_or_key() -> None:
         "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1",
         "::1", "::", "fe80::1", "fc00::1", "ff02::1", "2001:db8::1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::",
+        "192.0.0.8", "fec0::1", "3fff::1", "5f00::1", "64:ff9b:1::808:808",
+        "64:ff9b:1:7f00:0:100:808:808",  # 127.0.0.1 to a translator that keeps it behind its 48 bits
     ],
 )  # fmt: skip
 def test_what_is_inside_is_not_reached(address: str) -> None:
