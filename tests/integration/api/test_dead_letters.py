@@ -147,9 +147,7 @@ async def test_letters_are_purged_one_by_one_by_filter_and_all(api: Api, operato
 
 
 @pytest.mark.parametrize("verb", ["requeue", "purge"])
-async def test_an_empty_search_text_does_not_mean_all_of_them(
-    api: Api, operator: httpx.AsyncClient, verb: str
-) -> None:
+async def test_an_empty_search_text_does_not_mean_all_of_them(api: Api, operator: httpx.AsyncClient, verb: str) -> None:
     await give_up(api.database)
     answer = await operator.post(f"{URL}/{verb}", json={"text": ""})
     assert answer.status_code == 422
