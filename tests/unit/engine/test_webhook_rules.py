@@ -1,6 +1,8 @@
 """Webhooks: signatures as the standard has them, and addresses that lead out of the house and nowhere else."""
 
 import base64
+import json
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from taskflow.base.ids import uuid7
 from taskflow.engine.webhooks.addresses import AddressGuard, InvalidWebhookUrlError, Target
 from taskflow.engine.webhooks.sender import judge
 from taskflow.engine.webhooks.signatures import headers, secret_of, written
+from taskflow.engine.webhooks.tasks import body_of
 
 SECRET_KEY = "a-secret-key-of-thirty-two-characters"
 REFERENCE = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -108,3 +111,13 @@ def test_statuses_say_whether_and_when_to_try_again() -> None:
     assert judge(503, b"99999999").after == 86_400.0
     assert judge(503, b"Wed, 21 Oct 2026 07:28:00 GMT").after is None
     assert (judge(410).is_gone, judge(404).is_gone) == (True, False)
+
+
+def test_a_message_says_of_an_encrypted_error_only_that_it_is() -> None:
+    message = {
+        "event": "task.failed",
+        "data": {"task_name": "charge"},
+        "occurred_at": datetime(2026, 11, 22, tzinfo=UTC),
+        "error_message": "$encrypted:2026-11:" + "A" * 481,  # as the statement cuts it
+    }
+    assert json.loads(body_of(message))["data"]["error"] == "(encrypted with the key 2026-11)"  # type: ignore[arg-type]

@@ -95,7 +95,7 @@ class DeadLetterGroup(BaseModel):
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
         """Read a row of the groups."""
-        return cls(**dict(row))
+        return cls(**{name: sealed.shown(row[name]) for name in cls.model_fields})
 
 
 class DeadLetterSelection(Body):

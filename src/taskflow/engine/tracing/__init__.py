@@ -35,8 +35,8 @@ class Carrier(NamedTuple):
 class RunSpan(Protocol):
     """The span of one call; hears how its tasks ended."""
 
-    def note(self, outcome: Outcome) -> None:
-        """Take in an end."""
+    def note(self, outcome: Outcome, *, hidden: bool) -> None:
+        """Take in an end; of one that is `hidden`, not what its error says."""
         ...
 
 
@@ -121,10 +121,10 @@ class Traces:
                 for lease in leases:
                     self._spans.pop(lease.task_id, None)
 
-    def note(self, outcome: Outcome) -> None:
-        """Tell the span of a task how it ended."""
+    def note(self, outcome: Outcome, *, hidden: bool = False) -> None:
+        """Tell the span of a task how it ended; what a `hidden` one's error says is for no other system."""
         if (span := self._spans.get(outcome.lease.task_id)) is not None:
-            span.note(outcome)
+            span.note(outcome, hidden=hidden)
 
     async def _carriers(self, leases: Sequence[Lease]) -> dict[UUID, Carrier]:
         try:

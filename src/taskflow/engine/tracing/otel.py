@@ -33,12 +33,12 @@ class _Call:
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def note(self, outcome: Outcome) -> None:
-        """Take in an end."""
+    def note(self, outcome: Outcome, *, hidden: bool) -> None:
+        """Take in an end; of one that is `hidden`, not what its error says."""
         self._span.set_attribute("taskflow.task.status", outcome.status.value)
         if outcome.error is not None:
             self._span.set_attribute("error.type", outcome.fault.error_class or outcome.execution)
-            self._span.set_status(StatusCode.ERROR, outcome.error[:500])
+            self._span.set_status(StatusCode.ERROR, "encrypted" if hidden else outcome.error[:500])
         elif outcome.status is TaskStatus.CANCELLED:
             self._span.set_status(StatusCode.ERROR, "cancelled")
 
