@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
+from opentelemetry.trace import NoOpTracer, SpanKind, StatusCode, format_trace_id
 
 from support import sample_tasks as tasks
 from support.processes import running
@@ -155,6 +155,22 @@ async def test_what_the_error_of_an_encrypted_task_says_is_told_to_no_tracing_sy
     [span] = spans.get_finished_spans()
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "encrypted")
     assert not seals.hides("another")
+
+
+async def test_tasks_are_enqueued_and_run_where_opentelemetry_makes_no_spans(
+    engine: Engine, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing._Active, "tracer", OpenTelemetryTracer(NoOpTracer()))
+    handle = await engine.enqueue(tasks.noop)
+    assert await database.pool.fetchval("SELECT count(*) FROM task_traces") == 0
+    traces, one, ran = tracing.Traces.open(database), lease(handle.task_id), []
+    assert traces is not None
+
+    async def runs() -> None:
+        ran.append(one)
+
+    await traces.follow([one], runs())
+    assert ran == [one]
 
 
 async def test_workers_export_over_otlp_what_they_run(

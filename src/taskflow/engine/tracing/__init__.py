@@ -43,8 +43,8 @@ class RunSpan(Protocol):
 class Tracer(Protocol):
     """What a tracing library does for us."""
 
-    def producing(self, rows: Sequence[TaskRow]) -> AbstractContextManager[Carrier]:
-        """Open the span of an enqueueing; yield the context to keep with its tasks."""
+    def producing(self, rows: Sequence[TaskRow]) -> AbstractContextManager[Carrier | None]:
+        """Open the span of an enqueueing; yield the context to keep with its tasks, None when it has none."""
         ...
 
     def consuming(self, leases: Sequence[Lease], carriers: Mapping[UUID, Carrier]) -> AbstractContextManager[RunSpan]:
@@ -87,8 +87,9 @@ async def producing(connection: Connection, rows: Sequence[TaskRow]) -> AsyncIte
         yield
         return
     with _Active.tracer.producing(rows) as carrier:
-        ids = sorted(row.task_id for row in rows)
-        await connection.execute(sql.insert_traces, ids, carrier.traceparent, carrier.tracestate)
+        if carrier is not None:
+            ids = sorted(row.task_id for row in rows)
+            await connection.execute(sql.insert_traces, ids, carrier.traceparent, carrier.tracestate)
         yield
 
 

@@ -51,8 +51,8 @@ class OpenTelemetryTracer:
         self._tracer = tracer
 
     @contextmanager
-    def producing(self, rows: Sequence[TaskRow]) -> Iterator[Carrier]:
-        """Open the span of an enqueueing."""
+    def producing(self, rows: Sequence[TaskRow]) -> Iterator[Carrier | None]:
+        """Open the span of an enqueueing; without a provider, or with the SDK disabled, it has no context."""
         first = rows[0]
         attributes = _attributes("send", "enqueue", first.queue, first.task_name)
         attributes |= _which(first.task_id, len(rows))
@@ -61,7 +61,7 @@ class OpenTelemetryTracer:
         ):
             carrier: dict[str, str] = {}
             _PROPAGATOR.inject(carrier)
-            yield Carrier(carrier["traceparent"], carrier.get("tracestate"))
+            yield Carrier(carrier["traceparent"], carrier.get("tracestate")) if carrier else None
 
     @contextmanager
     def consuming(self, leases: Sequence[Lease], carriers: Mapping[UUID, Carrier]) -> Iterator[RunSpan]:
