@@ -135,7 +135,7 @@ async def test_a_key_is_forgotten_after_a_day_and_not_before(api: Api, operator:
 
 @pytest.mark.parametrize("key", ["x" * 256, "a\tb", "clé", ""])
 async def test_a_key_that_is_too_long_empty_or_unprintable_is_refused(operator: httpx.AsyncClient, key: str) -> None:
-    assert (await operator.post(TASKS, json=BODY, headers={"Idempotency-Key": key})).status_code == 400
+    assert (await operator.post(TASKS, json=BODY, headers={"Idempotency-Key": key.encode()})).status_code == 400
 
 
 async def test_a_long_request_keeps_its_lock(
