@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from taskflow.base.errors import ConfigurationError
 from taskflow.base.ids import uuid7
 from taskflow.engine import Call, PayloadEncryption, Request
 from taskflow.engine.middleware.encryption import Place
@@ -52,6 +53,8 @@ def test_arguments_are_no_result_of_their_own_task(place: Place) -> None:
 async def test_where_it_is_required_nothing_runs_on_arguments_that_were_never_sealed(
     kwargs: dict[str, Any] | None,
 ) -> None:
+    with pytest.raises(ConfigurationError, match="`required` needs `tasks`"):
+        PayloadEncryption(KEYS, current="k", required=True)
     strict = PayloadEncryption(KEYS, current="k", tasks=["charge"], required=True)
     plain = prepare(Request("charge", kwargs=kwargs))
     with pytest.raises(SealedError, match="never sealed"):

@@ -42,10 +42,11 @@ class PayloadEncryption(Middleware):
         current: the id of the key that seals; the others only open.
         tasks: only tasks of these names; all when None.
         required: run none of them on arguments that were never sealed, so that whoever can write to the database, but
-            has no key, makes no calls of their own. Whoever enqueues needs the keys then, the API too.
+            has no key, makes no calls of their own. Whoever enqueues needs the keys then, the API too. It needs
+            `tasks`, because the engine's own tasks (webhooks, mail) are made in SQL.
 
     Raises:
-        ConfigurationError: a key has another length, or `current` is not among them.
+        ConfigurationError: a key has another length, `current` is not among them, or `required` comes without `tasks`.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class PayloadEncryption(Middleware):
         self._keys = {key_id: AESGCM(_key(key_id, key)) for key_id, key in keys.items()}
         if current not in self._keys:
             raise ConfigurationError(f"The current key {current!r} is not among the keys {sorted(self._keys)}.")
+        if required and tasks is None:
+            raise ConfigurationError("`required` needs `tasks`: the engine's own tasks are never sealed.")
         self._current = current
         self._tasks = None if tasks is None else frozenset(tasks)
         self._required = required
