@@ -11,16 +11,21 @@ from support.duties import lead
 from support.following import ended, result, row
 from support.processes import running
 from support.waiting import eventually
+from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine, Middleware, PayloadEncryption, Request
 from taskflow.engine.coordinator.relay import Relay
+from taskflow.engine.dependencies.graph import group_row
+from taskflow.engine.dependencies.models import Edge, OnFailure
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.repository import EngineReader
 from taskflow.engine.requests import TaskRow
 from taskflow.engine.schemas import TaskDetail
+from taskflow.engine.sealed import SealedError
 from taskflow.settings import Settings
 
+GREET = "surrounded.greet"
 KEYS = {"old": bytes(range(32)), "new": bytes(range(32, 64))}
 
 
@@ -115,11 +120,15 @@ async def test_payloads_are_unreadable_at_rest_and_keys_rotate(
     seals = PayloadEncryption(KEYS, current="new")
     for handle in (*secrets, plain):
         stored = (await result(database, handle.task_id))["result_data"]
-        assert seals.open(stored, (await row(database, handle.task_id))["task_name"], "result") == "Hello Ada"
+        name = (await row(database, handle.task_id))["task_name"]
+        assert seals.open(stored, name, "result", handle.task_id) == "Hello Ada"
+    moved = (await result(database, secrets[0].task_id))["result_data"]
+    with pytest.raises(SealedError, match="sealed for something else"):
+        seals.open(moved, names[0], "result", secrets[2].task_id)
     error = await result(database, failing.task_id)
-    assert seals.open(error["error_message"], names[0], "error") == "ValueError: nobody is there"
-    assert "raise ValueError" in seals.open(error["stack_trace"], names[0], "stack")
-    lost = seals.open((await result(database, foreign.task_id))["error_message"], names[0], "error")
+    assert seals.open(error["error_message"], names[0], "error", failing.task_id) == "ValueError: nobody is there"
+    assert "raise ValueError" in seals.open(error["stack_trace"], names[0], "stack", failing.task_id)
+    lost = seals.open((await result(database, foreign.task_id))["error_message"], names[0], "error", foreign.task_id)
     assert lost == "SealedError: surrounded.greet: its arguments is sealed with the key 'lost', which is not here."
 
     dump = await database.pool.fetch(
@@ -134,4 +143,57 @@ async def test_payloads_are_unreadable_at_rest_and_keys_rotate(
     detail = TaskDetail.of_history(await EngineReader(database.pool).history(failing.task_id, 10))
     shown = json.loads(detail.model_dump_json())
     assert shown["task_kwargs"] == {"encrypted": "new"}
+    assert shown["result"]["encrypted_with"] is None
     assert shown["result"]["error_message"] == shown["executions"][0]["error_message"] == "(encrypted with the key new)"
+
+
+async def test_encrypted_results_become_arguments_on_the_worker_and_are_unreadable_on_the_way(
+    make_engine: Callable[..., Engine], environment: dict[str, str], database: Database
+) -> None:
+    seals = PayloadEncryption(KEYS, current="new")
+    sealing, plain = make_engine(seals), make_engine()
+
+    def greet_all(greeting: str, **more: Any) -> Request:
+        return Request(f"{GREET}_all", kwargs={"greeting": greeting, **more}, max_retries=0)
+
+    ada, eve = [await sealing.submit(Request(GREET, kwargs={"name": name})) for name in ("Ada", "Eve")]
+    open_ada = await plain.submit(Request(GREET, kwargs={"name": "Ada"}))  # sealed by the worker only
+    members = (Edge(one.task_id, OnFailure.RUN, arguments=(("members", n),)) for n, one in enumerate((eve, ada)))
+    [group] = await sealing.submit_rows([group_row(uuid7(), tuple(members))])
+    slot = Request(f"{GREET}_all_in_a_slot", kwargs={"greeting": "From a slot:", "names": [eve.output]}, max_retries=0)
+    expected = {
+        await sealing.submit(greet_all("Two:", names=[ada.output, eve.output])): "Two: Hello Ada, Hello Eve",
+        await sealing.submit(greet_all("Group:", names=group.output, last=ada.output)): (
+            "Group: Hello Eve, Hello AdaHello Ada"
+        ),
+        await sealing.submit(slot): "From a slot: Hello Eve",
+        (last := await plain.submit(greet_all("Open:", names=[open_ada.output]))): "Open: Hello Ada",
+    }
+    async with node(environment):
+        for handle, text in expected.items():
+            assert (await ended(database, handle.task_id))["status"] == "COMPLETED"
+            stored, name = (
+                (await result(database, handle.task_id))["result_data"],
+                (await row(database, handle.task_id))["task_name"],
+            )
+            assert seals.open(stored, name, "result", handle.task_id) == text
+    dump = await database.pool.fetch(
+        "SELECT to_jsonb(t)::text FROM tasks t WHERE task_id <> ALL($1)"
+        " UNION ALL SELECT to_jsonb(r)::text FROM task_results r",
+        [open_ada.task_id, last.task_id],
+    )
+    assert not [text for (text,) in dump if "Ada" in text or "Eve" in text or "Two:" in text]
+
+
+async def test_a_worker_without_keys_fails_what_takes_encrypted_results(
+    make_engine: Callable[..., Engine], environment: dict[str, str], database: Database
+) -> None:
+    engine = make_engine(PayloadEncryption(KEYS, current="new", tasks=[GREET]))
+    first = await engine.submit(Request(GREET, kwargs={"name": "Ada"}))
+    last = await engine.submit(
+        Request(f"{GREET}_all", kwargs={"greeting": "Hi", "names": [first.output]}, max_retries=0)
+    )
+    async with node(environment, SURROUNDED_TASKS="forgetful"):
+        assert (await ended(database, last.task_id))["status"] == "FAILED"
+    error = (await result(database, last.task_id))["error_message"]
+    assert error == "SealedError: surrounded.greet_all takes results that are encrypted, and this worker opens none."

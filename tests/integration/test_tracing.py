@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
+from opentelemetry.trace import NoOpTracer, SpanKind, StatusCode, format_trace_id
 
 from support import sample_tasks as tasks
 from support.processes import running
@@ -19,7 +19,8 @@ from support.waiting import eventually
 from taskflow.base.errors import ConfigurationError
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
-from taskflow.engine import Engine, outcomes, tracing
+from taskflow.engine import Engine, PayloadEncryption, outcomes, tracing
+from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.store import Lease
 from taskflow.engine.tracing.otel import OpenTelemetryTracer
 
@@ -137,6 +138,39 @@ async def test_an_attempt_that_fails_is_an_error_of_its_class(database: Database
     [span] = spans.get_finished_spans()
     assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "ValueError: no order 7")
     assert (attributes(span)["error.type"], attributes(span)["taskflow.task.status"]) == ("ValueError", "SCHEDULED")
+
+
+async def test_what_the_error_of_an_encrypted_task_says_is_told_to_no_tracing_system(
+    database: Database, spans: InMemorySpanExporter
+) -> None:
+    traces, one = tracing.Traces.open(database), lease(uuid7())
+    assert traces is not None
+    seals = MiddlewareStack(PayloadEncryption({"k": bytes(32)}, current="k", tasks=[one.task_name]))
+
+    async def fails() -> None:
+        outcome = outcomes.failed(one, 0.1, "ValueError: no card 4111")
+        traces.note(outcome, hidden=seals.hides(one.task_name))
+
+    await traces.follow([one], fails())
+    [span] = spans.get_finished_spans()
+    assert (span.status.status_code, span.status.description) == (StatusCode.ERROR, "encrypted")
+    assert not seals.hides("another")
+
+
+async def test_tasks_are_enqueued_and_run_where_opentelemetry_makes_no_spans(
+    engine: Engine, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracing._Active, "tracer", OpenTelemetryTracer(NoOpTracer()))
+    handle = await engine.enqueue(tasks.noop)
+    assert await database.pool.fetchval("SELECT count(*) FROM task_traces") == 0
+    traces, one, ran = tracing.Traces.open(database), lease(handle.task_id), []
+    assert traces is not None
+
+    async def runs() -> None:
+        ran.append(one)
+
+    await traces.follow([one], runs())
+    assert ran == [one]
 
 
 async def test_workers_export_over_otlp_what_they_run(

@@ -19,6 +19,18 @@ async def greet(name: str) -> str:
     return f"Hello {name}"
 
 
+@task(name="surrounded.greet_all", max_retries=0)
+async def greet_all(greeting: str, names: list[str], last: str = "") -> str:
+    """Greet many."""
+    return f"{greeting} {', '.join(names)}{last}"
+
+
+@task(name="surrounded.greet_all_in_a_slot", max_retries=0)
+def greet_all_in_a_slot(greeting: str, names: list[str]) -> str:
+    """Greet many from a slot."""
+    return f"{greeting} {', '.join(names)}"
+
+
 @task(name="surrounded.greet_in_a_slot", max_retries=0)
 def greet_in_a_slot(name: str) -> str:
     """Greet from a slot."""
@@ -65,7 +77,18 @@ class Journal(Middleware):
         raise RuntimeError("nobody minds")
 
 
+class Forgetful(PayloadEncryption):
+    """Has its keys for one task only, as a worker does that was not given those of others."""
+
+    async def before_run(self, call: Call) -> None:
+        """Open nothing of others."""
+        if call.lease.task_name == "surrounded.greet":
+            await super().before_run(call)
+
+
 if os.environ.get("SURROUNDED_TASKS") == "journal":
     use_middleware(Journal("A"), Journal("B"))
+elif os.environ.get("SURROUNDED_TASKS") == "forgetful":
+    use_middleware(Forgetful(KEYS, current="new", tasks=["surrounded.greet"]))
 else:
     use_middleware(PayloadEncryption(KEYS, current="new"))

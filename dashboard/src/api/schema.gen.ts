@@ -3877,6 +3877,11 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Encrypted With
+             * @description The id of the key that the result is encrypted with: what it is cannot be read here.
+             */
+            encrypted_with: string | null;
             /** Error Message */
             error_message: string | null;
             /**
@@ -3884,7 +3889,10 @@ export interface components {
              * @description When it is forgotten; null: with its task.
              */
             expires_at: string | null;
-            /** Result Data */
+            /**
+             * Result Data
+             * @description `encrypted` and the key's id when `encrypted_with` names one.
+             */
             result_data: unknown;
             /** Stack Trace */
             stack_trace: string | null;
@@ -5693,7 +5701,10 @@ export interface operations {
     requeue_dead_letter: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 dlq_id: string;
             };
@@ -5872,7 +5883,10 @@ export interface operations {
     purge_dead_letters: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5905,7 +5919,10 @@ export interface operations {
     requeue_dead_letters: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6453,7 +6470,10 @@ export interface operations {
     purge_queue: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 name: string;
             };
@@ -6686,7 +6706,10 @@ export interface operations {
     backfill_schedule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 schedule_id: string;
             };
@@ -7057,7 +7080,10 @@ export interface operations {
     cancel_subtree: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -7088,7 +7114,10 @@ export interface operations {
     retry_from_failed: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -7155,7 +7184,10 @@ export interface operations {
     retry_task: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -7222,7 +7254,10 @@ export interface operations {
     cancel_tasks: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7291,7 +7326,10 @@ export interface operations {
     retry_tasks: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7657,7 +7695,10 @@ export interface operations {
     replay_delivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 delivery_id: string;
                 webhook_id: string;
@@ -7720,7 +7761,10 @@ export interface operations {
     test_webhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 webhook_id: string;
             };

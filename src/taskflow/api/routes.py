@@ -59,14 +59,28 @@ PUBLIC_PATHS = frozenset(
 # Outside it: probes, and the links in mails. The dashboard's files are public too; they hold no data.
 PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}"})
 
+# POSTs whose repetition would do something twice, count anew, or be refused because it was done. Left out are those
+# that only set a state, and those whose answer holds a secret, which nobody may keep.
 IDEMPOTENT_PATHS = frozenset(
     {
         f"{API_PREFIX}/tasks",
         f"{API_PREFIX}/tasks/bulk",
         f"{API_PREFIX}/tasks/graph",
+        f"{API_PREFIX}/tasks/cancel",
+        f"{API_PREFIX}/tasks/retry",
+        f"{API_PREFIX}/tasks/{{task_id}}/retry",
+        f"{API_PREFIX}/tasks/{{task_id}}/graph/cancel",
+        f"{API_PREFIX}/tasks/{{task_id}}/graph/retry",
+        f"{API_PREFIX}/queues/{{name}}/purge",
+        f"{API_PREFIX}/dead-letters/requeue",
+        f"{API_PREFIX}/dead-letters/purge",
+        f"{API_PREFIX}/dead-letters/{{dlq_id}}/requeue",
+        f"{API_PREFIX}/webhooks/{{webhook_id}}/test",
+        f"{API_PREFIX}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/replay",
         f"{API_PREFIX}/campaigns",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
+        f"{API_PREFIX}/schedules/{{schedule_id}}/backfill",
     }
 )
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from taskflow.api.app import create_app
+from taskflow.api.heads import BoundedHeads
 from taskflow.base.logging import get_logger
 from taskflow.settings import Settings
 
@@ -60,7 +61,7 @@ def make_server(settings: Settings) -> _Server:
             host=settings.http.host,
             port=settings.http.port,
             loop="uvloop",
-            http="httptools",
+            http=BoundedHeads,
             ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE_BYTES,
             ws_per_message_deflate=False,

@@ -40,6 +40,8 @@ def encode_cursor(*key: Any) -> str:
 def decode_cursor(cursor: str, *kinds: Any) -> tuple[Any, ...]:
     """Turn a cursor back into its sort key, each part through its constructor (`decode_cursor(c, UUID)`).
 
+    A part that is text (`str`) has to be text already, of characters that PostgreSQL can compare.
+
     Raises:
         InvalidCursorError: it was not made by `encode_cursor` for this kind of list.
     """
@@ -47,6 +49,12 @@ def decode_cursor(cursor: str, *kinds: Any) -> tuple[Any, ...]:
         parts = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(parts, list) or len(parts) != len(kinds):
             raise InvalidCursorError
-        return tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
+        return tuple(_text(part) if kind is str else kind(part) for kind, part in zip(kinds, parts, strict=True))
     except (binascii.Error, ValueError, TypeError, AttributeError) as error:
         raise InvalidCursorError from error
+
+
+def _text(part: Any) -> str:
+    if not isinstance(part, str) or "\x00" in part:
+        raise InvalidCursorError
+    return part

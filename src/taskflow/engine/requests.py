@@ -168,10 +168,12 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
 
     Raises:
         InvalidTaskArgumentsError: the arguments do not fit, or are no JSON.
-        InvalidInputError: an option cannot be so, or the task would expire before it is due.
+        InvalidInputError: an option cannot be so, the task would expire before it is due, or its name is the engine's.
         InvalidDependencyError: the policies of its parents make no sense.
         InvalidConcurrencyKeyError: the task's concurrency key cannot be computed from the arguments.
     """
+    if request.task_name == GROUP:
+        raise InvalidInputError(f"{GROUP} is what a graph makes of a group: submit a graph.")
     args, kwargs, results, checked, version = _arguments(request, task)
     called = task
     task = task or registry.find(request.task_name)

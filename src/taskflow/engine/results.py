@@ -67,8 +67,8 @@ class TaskEnd(NamedTuple):
                                   **about, stack_trace=self.stack_trace)  # fmt: skip
         if (sealed := parts_of(self.result)) is not None:
             raise SealedError(
-                f"Task {self.task_id}: its result is sealed with the key {sealed[0]!r}; `wait()` hands it out as it is,"
-                " and PayloadEncryption.open opens it.", **about
+                f"Task {self.task_id}: its result is sealed with the key {sealed[0]!r}; where PostgreSQL can be read,"
+                " `wait()` hands it out as it is, and PayloadEncryption.open opens it.", **about
             )  # fmt: skip
         reader = None if task is None or task.batch else _reader(task.function)  # a batch reports by item
         if reader is None:

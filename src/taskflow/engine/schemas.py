@@ -226,16 +226,21 @@ class ExecutionOut(BaseModel):
 class ResultOut(BaseModel):
     """What a task returned, or why it failed."""
 
-    result_data: Any
+    result_data: Any = Field(description="`encrypted` and the key's id when `encrypted_with` names one.")
     error_message: str | None
     stack_trace: str | None
     created_at: datetime
     expires_at: datetime | None = Field(description="When it is forgotten; null: with its task.")
+    encrypted_with: str | None = Field(
+        description="The id of the key that the result is encrypted with: what it is cannot be read here."
+    )
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> "ResultOut":
         """Read a row of `task_results`."""
-        return cls(**{name: sealed.shown(row[name]) for name in cls.model_fields})
+        shown = {name: sealed.shown(row[name]) for name in cls.model_fields if name != "encrypted_with"}
+        parts = sealed.parts_of(row["result_data"])
+        return cls(**shown, encrypted_with=parts[0] if parts else None)
 
 
 class TaskProgressOut(BaseModel):

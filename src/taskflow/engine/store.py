@@ -15,7 +15,7 @@ from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Connection, Database
 from taskflow.db.queries import load
 from taskflow.engine.dead_letters.faults import Fault, fault_of
-from taskflow.engine.dependencies.models import fill
+from taskflow.engine.dependencies.models import GROUP, Returned, fill
 from taskflow.engine.dependencies.release import Freed, release
 from taskflow.engine.dependencies.release import sql as dependencies_sql
 from taskflow.engine.payload import MAX_PAYLOAD_BYTES, json_text
@@ -30,7 +30,8 @@ _NO_FAULT = Fault("", "")
 class Lease(NamedTuple):
     """One claimed attempt, as its row was at that moment.
 
-    `refusal` says why it cannot run at all: what its parents returned is too large to be its arguments.
+    `refusal` says why it cannot run at all: what its parents returned is too large to be its arguments. `returned` is
+    what its parents returned where something of that is sealed: whoever opens it puts it among the arguments.
     """
 
     task_id: UUID
@@ -49,6 +50,7 @@ class Lease(NamedTuple):
     has_children: bool = False
     takes_results: bool = False
     refusal: str | None = None
+    returned: tuple[Returned, ...] = ()
 
 
 class Finished(NamedTuple):
@@ -159,12 +161,17 @@ class TaskStore:
 
     async def _with_results(self, leases: Sequence[Lease]) -> list[Lease]:
         """Put what parents returned among the arguments of those that take it."""
-        found: dict[UUID, list[tuple[Any, Any]]] = {}
+        found: dict[UUID, list[Returned]] = {}
         sizes: dict[UUID, int] = {}
         takers = sorted(lease.task_id for lease in leases if lease.takes_results)
         rows = await self._pool.fetch(dependencies_sql.results_of_parents, takers, MAX_PAYLOAD_BYTES)
-        for task_id, arguments, result, size in rows:
-            found.setdefault(task_id, []).append((arguments, result))
+        groups = sorted({row["parent_id"] for row in rows if row["task_name"] == GROUP and holds_sealed(row["result"])})
+        members: dict[UUID, list[tuple[UUID, str]]] = {}
+        for group_id, member_id, name in await self._pool.fetch(dependencies_sql.members_of, groups) if groups else ():
+            members.setdefault(group_id, []).append((member_id, name or ""))
+        for task_id, arguments, parent_id, name, result, size in rows:
+            sources = tuple(members.get(parent_id, [(parent_id, name)]))
+            found.setdefault(task_id, []).append(Returned(arguments, result, sources, name == GROUP))
             sizes[task_id] = int(size)
         return [
             _filled(lease, found[lease.task_id], sizes[lease.task_id]) if lease.task_id in found else lease
@@ -270,15 +277,15 @@ async def _look(connection: Connection, missing: dict[UUID, Outcome], now: dict[
     return sorted(late, key=_task_id)
 
 
-def _filled(lease: Lease, results: Sequence[tuple[Any, Any]], size: int) -> Lease:
-    """Put results of parents, `size` bytes of them, among the arguments of a lease, or say why that cannot be."""
+def _filled(lease: Lease, returned: Sequence[Returned], size: int) -> Lease:
+    """Put results of parents, `size` bytes of them, among the arguments of a lease, or say why that cannot be yet."""
     if size > MAX_PAYLOAD_BYTES:
         return lease._replace(
             refusal=f"What its parents returned takes {size:,} bytes; arguments may take {MAX_PAYLOAD_BYTES:,}."
         )
-    if parts_of(lease.kwargs) is not None or any(holds_sealed(result) for _, result in results):
-        return lease._replace(refusal="What is encrypted cannot be handed from task to task: pass on where it is kept.")
-    return lease._replace(kwargs=fill(lease.kwargs, results))
+    if parts_of(lease.kwargs) is not None or any(holds_sealed(one.result) for one in returned):
+        return lease._replace(returned=tuple(returned))
+    return lease._replace(kwargs=fill(lease.kwargs, [(one.arguments, one.result) for one in returned]))
 
 
 def _is_cancelled(outcome: Outcome, status: str | None) -> bool:

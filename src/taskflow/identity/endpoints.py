@@ -10,6 +10,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.identity.access import (
     DEFAULT_PAGE,
+    AuditTrail,
     Caller,
     Cursor,
     Limit,
@@ -20,7 +21,7 @@ from taskflow.identity.access import (
     service,
 )
 from taskflow.identity.audit import AuditLog
-from taskflow.identity.models import Role
+from taskflow.identity.models import Role, User
 from taskflow.identity.schemas import (
     AuditOut,
     KeyCreated,
@@ -36,7 +37,13 @@ from taskflow.identity.schemas import (
     UserChange,
     UserOut,
 )
-from taskflow.identity.service import IdentityService, RefreshReusedError, Session
+from taskflow.identity.service import (
+    IdentityService,
+    RefreshReusedError,
+    Session,
+    WrongCredentialsError,
+    WrongPasswordError,
+)
 from taskflow.identity.tickets import LIFE_SECONDS, TicketBooth
 from taskflow.identity.tokens import TokenSigner
 from taskflow.settings import Settings
@@ -62,7 +69,11 @@ audit_log = APIRouter(prefix="/audit-log", tags=["audit-log"], dependencies=[req
 @auth.post("/login", dependencies=[public(), audited("auth.login")])
 async def sign_in(body: SignIn, request: Request, identity: Identity, trail: Trail) -> SessionTokens:
     """Sign in with address and password."""
-    session = await identity.sign_in(body.email, body.password, request.state.address)
+    try:
+        session = await identity.sign_in(body.email, body.password, request.state.address)
+    except WrongCredentialsError as error:
+        _note_attempt(error.user, trail, "auth.login_failed")
+        raise
     return _tokens(session, trail)
 
 
@@ -76,6 +87,7 @@ async def refresh(body: RefreshToken, identity: Identity, trail: Trail) -> Sessi
         trail.target(error.user.user_id, session_id=str(error.session_id))
         trail.changed("auth.refresh_reused")
         raise
+    trail.nothing_changed()  # a session goes on, every quarter of an hour: its sign-in has a row
     return _tokens(session, trail)
 
 
@@ -102,13 +114,18 @@ async def change_password(
 ) -> SessionTokens:
     """Change your own password; your sessions end, and the answer opens a new one."""
     address = request.state.address
-    session = await identity.change_password(caller, body.current_password, body.new_password, address)
+    try:
+        session = await identity.change_password(caller, body.current_password, body.new_password, address)
+    except WrongPasswordError as error:
+        _note_attempt(error.user, trail, "auth.password_failed")
+        raise
     return _tokens(session, trail)
 
 
 @auth.post("/ws-ticket", dependencies=[require(Role.VIEWER), audited("auth.ws_ticket")])
-async def ws_ticket(caller: Caller, broker: Annotated[RedisBroker, service(RedisBroker)]) -> Ticket:
+async def ws_ticket(caller: Caller, broker: Annotated[RedisBroker, service(RedisBroker)], trail: Trail) -> Ticket:
     """Get a ticket that opens one WebSocket within 30 seconds."""
+    trail.nothing_changed()
     return Ticket(ticket=await TicketBooth(broker).issue(caller), expires_in=LIFE_SECONDS)
 
 
@@ -186,6 +203,15 @@ async def list_audit_log(
         before=_before(cursor), limit=limit + 1, actor_id=actor_id, action=action, target_id=target_id
     )
     return _page([AuditOut.model_validate(row) for row in found], limit, "audit_id")
+
+
+def _note_attempt(user: User | None, trail: AuditTrail, action: str) -> None:
+    """Keep that somebody knew no password; of an unknown address only that: it may be a password in the wrong field."""
+    trail.changed(action)
+    if user is None:
+        trail.entry.detail["account"] = "unknown"
+    else:
+        trail.target(user.user_id, email=user.email, is_active=user.is_active)
 
 
 def _tokens(session: Session, trail: Trail) -> SessionTokens:

@@ -27,6 +27,11 @@ class WrongCredentialsError(UnauthenticatedError):
 
     code = "wrong_credentials"
 
+    def __init__(self, user: User | None) -> None:
+        """Keep whose account it was, for the audit log; the answer is the same for all."""
+        super().__init__()
+        self.user = user
+
 
 class EmailTakenError(ConflictError):
     """A user with this address exists."""
@@ -50,6 +55,11 @@ class WrongPasswordError(InvalidInputError):
     """The present password is another one."""
 
     code = "wrong_password"
+
+    def __init__(self, user: User | None) -> None:
+        """Keep whose account it is, for the audit log."""
+        super().__init__()
+        self.user = user
 
 
 class RefreshReusedError(InvalidTokenError):
@@ -142,7 +152,7 @@ class IdentityService:
         try:
             user, _ = await self._recognise(caller.email, current, address)
         except WrongCredentialsError as error:  # whose 401 would say that the session is over
-            raise WrongPasswordError from error
+            raise WrongPasswordError(error.user) from error
         changed = await self.update_user(user.user_id, role=None, is_active=None, password=new)
         return await self._issue(changed, uuid7())
 
@@ -153,7 +163,7 @@ class IdentityService:
         user, stored = found or (None, None)
         matches = await passwords.verify_password(stored, password)
         if user is None or stored is None or not matches or not user.is_active:
-            raise WrongCredentialsError
+            raise WrongCredentialsError(user)
         await self._guard.forgive(email, address)
         return user, stored
 

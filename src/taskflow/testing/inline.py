@@ -144,13 +144,17 @@ class InlineEngine:
         return TaskHandle(row.task_id, found.status, row.queue, row.priority, is_new, task=found.task, client=self)
 
     async def _enqueue(self, task: Task[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> TaskHandle[Any]:
-        row = await middleware.before_enqueue(prepare(request_of(task, args, kwargs), task))
+        row, verdict = prepare(request_of(task, args, kwargs), task), None
+        if row.parents:
+            row, verdict = after_parents(row, {one.task_id: one for one in self.tasks})
+        row = await middleware.before_enqueue(row)
         if (known := holder_of(row, self.tasks, self.now)) is not None:
             return self._handle(known, is_new=False)
-        return self._handle(await self._take(task, row))
+        return self._handle(await self._take(task, row, verdict=verdict))
 
-    async def _take(self, task: Task[..., Any], row: TaskRow, at: datetime | None = None) -> InlineTask:
-        row, verdict = after_parents(row, {one.task_id: one for one in self.tasks}) if row.parents else (row, None)
+    async def _take(
+        self, task: Task[..., Any], row: TaskRow, at: datetime | None = None, verdict: TaskStatus | None = None
+    ) -> InlineTask:
         if at is None and row.delay is not None:
             at = self.now + timedelta(seconds=row.delay)
         found = InlineTask(task, row, verdict or TaskStatus.PENDING, self.now)

@@ -146,6 +146,21 @@ async def test_letters_are_purged_one_by_one_by_filter_and_all(api: Api, operato
     assert await api.database.pool.fetchval("SELECT count(*) FROM tasks") == 4
 
 
+async def test_what_is_encrypted_says_so_in_letters_and_groups(api: Api, viewer: httpx.AsyncClient) -> None:
+    await give_up(api.database, reason="$encrypted:2026-11:AAAA")
+    for path in (URL, f"{URL}/groups"):
+        [item] = (await viewer.get(path)).json()["items"]
+        assert item["failure_reason"] == "(encrypted with the key 2026-11)"
+
+
+@pytest.mark.parametrize("verb", ["requeue", "purge"])
+async def test_an_empty_search_text_does_not_mean_all_of_them(api: Api, operator: httpx.AsyncClient, verb: str) -> None:
+    await give_up(api.database)
+    answer = await operator.post(f"{URL}/{verb}", json={"text": ""})
+    assert answer.status_code == 422
+    assert len(await listed(operator, requeued=False)) == 1
+
+
 async def test_a_policy_is_set_read_changed_and_deleted(operator: httpx.AsyncClient) -> None:
     path = f"{URL}/policies/shop/mail"
     made = (await operator.put(path, json={"max_retries": 2, "delay_seconds": 5})).json()

@@ -1,12 +1,15 @@
 """Idempotency-Key: Stripe's contract, a test a clause."""
 
 import asyncio
+import re
 
 import httpx
 import pytest
 
 from support.api import Api
+from support.letters import give_up
 from support.waiting import eventually
+from taskflow.api import routes
 from taskflow.api.middleware import idempotency
 from taskflow.engine.client import Engine
 from taskflow.identity.models import Role
@@ -130,9 +133,9 @@ async def test_a_key_is_forgotten_after_a_day_and_not_before(api: Api, operator:
     assert await count(api) == 2
 
 
-@pytest.mark.parametrize("key", ["x" * 256, "a\tb"])
-async def test_a_key_that_is_too_long_or_unprintable_is_refused(operator: httpx.AsyncClient, key: str) -> None:
-    assert (await operator.post(TASKS, json=BODY, headers={"Idempotency-Key": key})).status_code == 400
+@pytest.mark.parametrize("key", ["x" * 256, "a\tb", "clé", ""])
+async def test_a_key_that_is_too_long_empty_or_unprintable_is_refused(operator: httpx.AsyncClient, key: str) -> None:
+    assert (await operator.post(TASKS, json=BODY, headers={"Idempotency-Key": key.encode()})).status_code == 400
 
 
 async def test_a_long_request_keeps_its_lock(
@@ -156,3 +159,26 @@ async def test_a_long_request_keeps_its_lock(
     await eventually(later)
     go.set()
     await first
+
+
+async def test_a_retry_whose_answer_was_lost_is_repeated(operator: httpx.AsyncClient) -> None:
+    path = f"{TASKS}/{(await operator.post(TASKS, json=BODY)).json()['task_id']}"
+    await operator.delete(path)
+    first, again = [await operator.post(f"{path}/retry", headers=KEY) for _ in range(2)]
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert (first.content, again.headers["Idempotency-Replayed"]) == (again.content, "true")
+    assert (await operator.post(f"{path}/retry")).status_code == 409
+
+
+async def test_a_purge_whose_answer_was_lost_tells_what_it_did(api: Api, operator: httpx.AsyncClient) -> None:
+    await give_up(api.database)
+    for _ in range(2):
+        answer = await operator.post("/api/v1/dead-letters/purge", json={"all": True}, headers=KEY)
+        assert answer.json() == {"purged": 1}
+    assert (await operator.post("/api/v1/dead-letters/purge", json={"all": True})).json() == {"purged": 0}
+
+
+@pytest.mark.parametrize("path", sorted(routes.IDEMPOTENT_PATHS))
+def test_no_answer_that_holds_a_secret_is_kept(path: str) -> None:
+    assert not re.search("/(auth|users|api-keys)|/webhooks$|/rotate", path)
+    assert any(route.path == path and "POST" in route.methods for route in routes.walk())

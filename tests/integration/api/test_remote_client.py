@@ -10,6 +10,7 @@ from taskflow.base.ids import uuid7
 from taskflow.engine import TaskEnd, TaskHandle
 from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.remote import SyncTaskFlow, TaskFlow, calls
+from taskflow.engine.sealed import SealedError
 from taskflow.engine.states import TaskStatus
 
 
@@ -95,6 +96,24 @@ async def test_who_waits_and_has_asked_too_often_asks_again_when_they_may(monkey
         assert await taskflow._look(task_id) == TaskEnd(task_id, TaskStatus.COMPLETED, 5)
     with SyncTaskFlow("http://x", "k", http=httpx.Client(transport=transport, base_url="http://x")) as blocking:
         assert blocking._look(task_id, None) == TaskEnd(task_id, TaskStatus.COMPLETED, 5)
+
+
+async def test_an_encrypted_result_is_said_to_be_one_and_not_taken_for_a_value(taskflow: TaskFlow, api: Api) -> None:
+    sealed, lookalike = [await taskflow.enqueue(tasks.add, 2, right=3) for _ in range(2)]
+    ended = "UPDATE tasks SET status = 'COMPLETED', completed_at = now(), lease_epoch = 1 WHERE task_id = $1"
+    for handle, data in ((sealed, {"$encrypted": {"key": "2026", "data": "AA"}}), (lookalike, {"encrypted": "2026"})):
+        await api.database.pool.execute(ended, handle.task_id)
+        await api.database.pool.execute(
+            "INSERT INTO task_results (task_id, result_data) VALUES ($1, $2)", handle.task_id, data
+        )
+    found = [await taskflow.get(handle.task_id) for handle in (sealed, lookalike)]
+    assert [task["result"]["encrypted_with"] for task in found] == ["2026", None]
+    unreadable, readable = [calls.end_in(task) for task in found]
+    assert unreadable is not None
+    assert readable is not None
+    with pytest.raises(SealedError, match="'2026'"):
+        unreadable.value()
+    assert readable.value() == {"encrypted": "2026"}
 
 
 def test_all_that_a_call_asks_for_is_sent() -> None:

@@ -11,6 +11,7 @@ from support.api import Api
 from taskflow.api import routes
 from taskflow.api.metrics import MetricsGuard
 from taskflow.base.ids import uuid7
+from taskflow.base.pagination import encode_cursor
 from taskflow.engine.client import Engine
 from taskflow.identity.models import Role
 
@@ -156,3 +157,52 @@ async def test_nobody_fills_the_audit_log_by_signing_out_without_a_session(api: 
         answer = await api.anonymous.post("/api/v1/auth/logout", json={"refresh_token": "made up"})
         assert answer.status_code == 204
     assert len((await admin.get("/api/v1/audit-log")).json()["items"]) == before
+
+
+async def test_failed_sign_ins_are_audited_and_what_was_typed_is_not(api: Api, admin: httpx.AsyncClient) -> None:
+    await api.user(Role.VIEWER, "known@example.com")
+    for email in ("known@example.com", "my-password-in-the-wrong-field"):
+        answer = await api.anonymous.post("/api/v1/auth/login", json={"email": email, "password": "wrong, all wrong"})
+        assert answer.status_code == 401
+    rows = (await admin.get("/api/v1/audit-log", params={"action": "auth.login_failed"})).json()["items"]
+    assert [(row["actor"], row["address"]) for row in rows] == [("anonymous", "127.0.0.1")] * 2
+    assert [row["detail"] for row in rows] == [
+        {"account": "unknown"},
+        {"email": "known@example.com", "is_active": True},
+    ]
+    assert "wrong" not in str(rows)
+
+
+async def test_guesses_at_the_present_password_are_audited(api: Api, admin: httpx.AsyncClient) -> None:
+    body = {"current_password": "wrong, all wrong", "new_password": "quite another one"}
+    assert (await admin.post("/api/v1/auth/password", json=body)).status_code == 422
+    [row] = (await admin.get("/api/v1/audit-log", params={"action": "auth.password_failed"})).json()["items"]
+    assert (row["actor"], row["detail"]["email"]) == ("admin@example.com", "admin@example.com")
+
+
+async def test_a_session_that_goes_on_and_its_sockets_leave_no_rows(api: Api, admin: httpx.AsyncClient) -> None:
+    session = await api.sign_in(await api.user(Role.VIEWER, "busy@example.com"))
+    before = len((await admin.get("/api/v1/audit-log")).json()["items"])
+    body = {"refresh_token": session["refresh_token"]}
+    assert (await api.anonymous.post("/api/v1/auth/refresh", json=body)).status_code == 200
+    assert (await admin.post("/api/v1/auth/ws-ticket")).status_code == 200
+    assert len((await admin.get("/api/v1/audit-log")).json()["items"]) == before
+
+
+async def test_no_list_stumbles_over_a_forged_cursor(admin: httpx.AsyncClient) -> None:
+    document = (await admin.get("/api/v1/openapi.json")).json()
+    lists = [
+        path
+        for path, operations in document["paths"].items()
+        if any(parameter["name"] == "cursor" for parameter in operations.get("get", {}).get("parameters", ()))
+    ]
+    assert len(lists) > 10
+    for path in lists:
+        for parts in (["\0"], [None], [["a"]], ["0001-01-01T00:00:00+23:59", "\0"]):
+            answer = await admin.get(filled(path), params={"cursor": encode_cursor(*parts)})
+            assert answer.status_code in (404, 422), f"{path}: {answer.text}"
+
+
+async def test_no_task_takes_the_name_of_groups(operator: httpx.AsyncClient) -> None:
+    answer = await operator.post("/api/v1/tasks", json={"task_name": "taskflow.group"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")

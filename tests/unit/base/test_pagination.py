@@ -23,3 +23,9 @@ def test_a_forged_cursor_is_an_input_error(text: str) -> None:
 def test_a_cursor_of_another_list_is_an_input_error() -> None:
     with pytest.raises(InvalidCursorError):
         decode_cursor(encode_cursor("a", "b"), str)
+
+
+@pytest.mark.parametrize("part", ["a\x00b", 1, None, ["a"], {"a": 1}])
+def test_a_text_that_no_list_hands_out_is_an_input_error(part: object) -> None:
+    with pytest.raises(InvalidCursorError):
+        decode_cursor(encode_cursor(part), str)

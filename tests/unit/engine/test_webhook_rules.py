@@ -1,6 +1,8 @@
 """Webhooks: signatures as the standard has them, and addresses that lead out of the house and nowhere else."""
 
 import base64
+import json
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from taskflow.base.ids import uuid7
 from taskflow.engine.webhooks.addresses import AddressGuard, InvalidWebhookUrlError, Target
 from taskflow.engine.webhooks.sender import judge
 from taskflow.engine.webhooks.signatures import headers, secret_of, written
+from taskflow.engine.webhooks.tasks import body_of
 
 SECRET_KEY = "a-secret-key-of-thirty-two-characters"
 REFERENCE = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -52,6 +55,8 @@ def test_a_secret_is_another_for_another_webhook_version_or_key() -> None:
         "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1",
         "::1", "::", "fe80::1", "fc00::1", "ff02::1", "2001:db8::1",
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::",
+        "192.0.0.8", "fec0::1", "3fff::1", "5f00::1", "64:ff9b:1::808:808",
+        "64:ff9b:1:7f00:0:100:808:808",  # 127.0.0.1 to a translator that keeps it behind its 48 bits
     ],
 )  # fmt: skip
 def test_what_is_inside_is_not_reached(address: str) -> None:
@@ -106,3 +111,13 @@ def test_statuses_say_whether_and_when_to_try_again() -> None:
     assert judge(503, b"99999999").after == 86_400.0
     assert judge(503, b"Wed, 21 Oct 2026 07:28:00 GMT").after is None
     assert (judge(410).is_gone, judge(404).is_gone) == (True, False)
+
+
+def test_a_message_says_of_an_encrypted_error_only_that_it_is() -> None:
+    message = {
+        "event": "task.failed",
+        "data": {"task_name": "charge"},
+        "occurred_at": datetime(2026, 11, 22, tzinfo=UTC),
+        "error_message": "$encrypted:2026-11:" + "A" * 481,  # as the statement cuts it
+    }
+    assert json.loads(body_of(message))["data"]["error"] == "(encrypted with the key 2026-11)"  # type: ignore[arg-type]

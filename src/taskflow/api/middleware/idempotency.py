@@ -83,8 +83,8 @@ class IdempotencyMiddleware:
             await self.app(scope, receive, send)
             return
         try:
-            if not 0 < len(key) <= _MAX_KEY_CHARS or not key.isprintable():
-                raise BadRequestError(f"An Idempotency-Key has 1 to {_MAX_KEY_CHARS} printable characters.")
+            if not 0 < len(key) <= _MAX_KEY_CHARS or not (key.isascii() and key.isprintable()):
+                raise BadRequestError(f"An Idempotency-Key has 1 to {_MAX_KEY_CHARS} printable ASCII characters.")
             digest, receive = await _fingerprint(headers, receive)
             services: Services = scope["app"].state.services
             request = _KeptRequest(services.get(Database), f"{principal.user_id} {scope['path']}", key, digest)

@@ -95,7 +95,7 @@ class DeadLetterGroup(BaseModel):
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
         """Read a row of the groups."""
-        return cls(**dict(row))
+        return cls(**{name: sealed.shown(row[name]) for name in cls.model_fields})
 
 
 class DeadLetterSelection(Body):
@@ -106,7 +106,9 @@ class DeadLetterSelection(Body):
     fingerprint: Fingerprint | None = None
     moved_after: Instant | None = None
     moved_before: Instant | None = None
-    text: Text | None = Field(None, description="Occurs in the reason, the traceback or the arguments.")
+    text: Annotated[Text, Field(min_length=1)] | None = Field(
+        None, description="Occurs in the reason, the traceback or the arguments."
+    )
     dlq_ids: Annotated[list[UUID], Field(max_length=10_000, fail_fast=True)] | None = None
     all: StrictBool = Field(False, description="Must be true when nothing else is given.")
 

@@ -150,6 +150,20 @@ def _places(results: Mapping[str, list[ResultOf] | ResultOf]) -> Iterator[tuple[
                 yield name, place, item.parent_id
 
 
+class Returned(NamedTuple):
+    """What a parent returned, and where that goes among the arguments of its child.
+
+    Attributes:
+        arguments: as those of an `Edge`.
+        sources: (id, name) of the task whose result it is; of each member when the parent is a group.
+    """
+
+    arguments: Any
+    result: Any
+    sources: tuple[tuple[UUID, str], ...]
+    is_group: bool
+
+
 def fill(kwargs: Mapping[str, Any] | None, found: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
     """Put results of parents, as (arguments of the edge, result), among the keyword arguments of their child."""
     filled = dict(kwargs or {})

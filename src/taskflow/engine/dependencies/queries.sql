@@ -128,7 +128,7 @@ RETURNING t.task_id, t.completed_at IS NOT NULL AS has_ended;
 -- What claimed tasks take from their parents, as far as all of it together is no larger than $2 bytes; a group hands on
 -- what its members returned, in their order.
 WITH wanted AS (
-  SELECT d.child_id, d.arguments, r.result_data
+  SELECT d.child_id, d.arguments, d.parent_id, p.task_name, r.result_data
   FROM unnest($1::uuid[]) AS o (task_id)
   JOIN task_dependencies d ON d.child_id = o.task_id AND d.arguments IS NOT NULL
   JOIN tasks p ON p.task_id = d.parent_id
@@ -141,11 +141,21 @@ WITH wanted AS (
     HAVING count(*) > 0
   ) AS r ON true
 ), sized AS (
-  SELECT child_id, arguments, result_data,
+  SELECT child_id, arguments, parent_id, task_name, result_data,
          sum(octet_length(result_data::text)) OVER (PARTITION BY child_id) AS bytes
   FROM wanted
 )
-SELECT child_id, arguments, CASE WHEN bytes <= $2 THEN result_data END AS result, coalesce(bytes, 0) AS bytes FROM sized;
+SELECT child_id, arguments, parent_id, task_name, CASE WHEN bytes <= $2 THEN result_data END AS result,
+       coalesce(bytes, 0) AS bytes
+FROM sized;
+
+-- name: members_of
+-- Whose results a group hands on, in their order: needed only where these are sealed.
+SELECT d.child_id, d.parent_id, m.task_name
+FROM unnest($1::uuid[]) AS o (task_id)
+JOIN task_dependencies d ON d.child_id = o.task_id
+LEFT JOIN tasks m ON m.task_id = d.parent_id
+ORDER BY d.child_id, (d.arguments -> 0 ->> 1)::int;
 
 -- ───────────────────────────────────────────── steering ─────────────────────────────────────────────
 

@@ -29,8 +29,8 @@ def part_of(task: Task[..., Any] | None, arguments: Mapping[str, Any]) -> str | 
 def reroute(lease: Lease, suggested: str) -> str | None:
     """Return the dispatch key under which a task should have waited; None when the `suggested` one is right.
 
-    Calls whose key cannot be computed share one key. So do those that are encrypted and come from somebody who did not
-    know the definition: nobody reads them before they run.
+    Calls whose key cannot be computed share one key. So do those that are encrypted, or take encrypted results, and
+    come from somebody who did not know the definition: nobody reads them before they run.
     """
     if lease.dispatch_key != suggested:
         return lease.dispatch_key
@@ -52,6 +52,6 @@ def reroute(lease: Lease, suggested: str) -> str | None:
 
 
 def _arguments(task: Task[..., Any], lease: Lease) -> dict[str, Any]:
-    if parts_of(lease.kwargs) is not None or parts_of(lease.args) is not None:
+    if lease.returned or parts_of(lease.kwargs) is not None or parts_of(lease.args) is not None:
         return {}
     return task.read(lease.args, lease.kwargs, lease.payload_version)

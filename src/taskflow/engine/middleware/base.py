@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from taskflow.engine.dependencies.models import Returned
 from taskflow.engine.requests import TaskRow
 from taskflow.engine.store import Lease, Outcome
 
@@ -33,6 +34,7 @@ class Call:
     Attributes:
         lease: the claimed attempt: its task, its epoch, its attempts so far.
         args, kwargs: as the row has them; change them before the function reads them.
+        returned: results of parents that are not among `kwargs` yet, because something of them is sealed.
         result: what the function returned; change it before it is written.
         error: what the function raised, as a sentence; None when it returned.
     """
@@ -42,10 +44,15 @@ class Call:
     kwargs: Any
     result: Any = None
     error: str | None = None
+    returned: Sequence[Returned] = ()
 
 
 class Middleware:
     """Hooks around every task of this process."""
+
+    def hides(self, task_name: str) -> bool:  # noqa: ARG002 - for those who override it
+        """Tell whether the errors of a task may leave this process only as `before_complete` has made them."""
+        return False
 
     async def before_enqueue(self, task: TaskRow) -> TaskRow:
         """Return the task as it is to be written."""

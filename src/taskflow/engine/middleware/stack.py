@@ -41,6 +41,7 @@ class MiddlewareStack:
             found = [hook for hook in own if getattr(hook, "__func__", None) is not getattr(Middleware, name)]
             return tuple(found if name in _TOWARDS_THE_DATABASE else reversed(found))
 
+        self._hiding = [one for one in self._middleware if hasattr(one, "hides")]
         self._before_enqueue, self._after_enqueue = having("before_enqueue"), having("after_enqueue")
         self._before_claim, self._after_claim = having("before_claim"), having("after_claim")
         self._before_run, self._after_run = having("before_run"), having("after_run")
@@ -55,6 +56,10 @@ class MiddlewareStack:
     def sees_runs(self) -> bool:
         """Tell whether anybody has `before_run` or `after_run`."""
         return bool(self._before_run or self._after_run)
+
+    def hides(self, task_name: str) -> bool:
+        """Tell whether somebody keeps the errors of a task from whoever sees them before they are written."""
+        return any(one.hides(task_name) for one in self._hiding)
 
     async def before_enqueue(self, task: TaskRow) -> TaskRow:
         """Return the task as it is to be written; errors are the enqueuer's."""

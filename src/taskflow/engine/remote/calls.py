@@ -22,6 +22,7 @@ from taskflow.engine.remote.bodies import graph_body, task_body
 from taskflow.engine.requests import prepare, request_of
 from taskflow.engine.results import TaskEnd
 from taskflow.engine.schedules.models import Schedule
+from taskflow.engine.sealed import sealed_value
 from taskflow.engine.states import TERMINAL, TaskStatus
 from taskflow.settings import ApiAccess, Settings
 
@@ -117,10 +118,11 @@ def end_in(found: Mapping[str, Any]) -> TaskEnd | None:
     if status not in TERMINAL:
         return None
     result = found["result"] or {}
+    key_id = result.get("encrypted_with")
     return TaskEnd(
         UUID(found["task_id"]),
         status,
-        result.get("result_data"),
+        result.get("result_data") if key_id is None else sealed_value(key_id, ""),  # who asks for its value is told
         result.get("error_message"),
         result.get("stack_trace"),
     )

@@ -1,16 +1,14 @@
 """Reads schedules and what they fired."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from taskflow.base.errors import InvalidInputError
 from taskflow.base.pagination import decode_cursor
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.engine.repository import Rows, before, page
+from taskflow.engine.repository import Rows, before, moment, page
 from taskflow.engine.schedules.service import found
 
 sql = load(__file__)
@@ -42,12 +40,5 @@ class ScheduleReader:
     async def list_fires(self, schedule_id: UUID, cursor: str | None, limit: int) -> tuple[Rows, str | None]:
         """Return a page of what a schedule fired, newest instant first."""
         await self.schedule(schedule_id)
-        [earlier_than] = decode_cursor(cursor, _moment) if cursor else (None,)
+        [earlier_than] = decode_cursor(cursor, moment) if cursor else (None,)
         return page(await self._pool.fetch(sql.list_fires, schedule_id, earlier_than, limit + 1), limit, "fire_at")
-
-
-def _moment(text: Any) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise InvalidInputError("The cursor's time has no zone.")
-    return moment

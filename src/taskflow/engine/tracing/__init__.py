@@ -35,16 +35,16 @@ class Carrier(NamedTuple):
 class RunSpan(Protocol):
     """The span of one call; hears how its tasks ended."""
 
-    def note(self, outcome: Outcome) -> None:
-        """Take in an end."""
+    def note(self, outcome: Outcome, *, hidden: bool) -> None:
+        """Take in an end; of one that is `hidden`, not what its error says."""
         ...
 
 
 class Tracer(Protocol):
     """What a tracing library does for us."""
 
-    def producing(self, rows: Sequence[TaskRow]) -> AbstractContextManager[Carrier]:
-        """Open the span of an enqueueing; yield the context to keep with its tasks."""
+    def producing(self, rows: Sequence[TaskRow]) -> AbstractContextManager[Carrier | None]:
+        """Open the span of an enqueueing; yield the context to keep with its tasks, None when it has none."""
         ...
 
     def consuming(self, leases: Sequence[Lease], carriers: Mapping[UUID, Carrier]) -> AbstractContextManager[RunSpan]:
@@ -87,8 +87,9 @@ async def producing(connection: Connection, rows: Sequence[TaskRow]) -> AsyncIte
         yield
         return
     with _Active.tracer.producing(rows) as carrier:
-        ids = sorted(row.task_id for row in rows)
-        await connection.execute(sql.insert_traces, ids, carrier.traceparent, carrier.tracestate)
+        if carrier is not None:
+            ids = sorted(row.task_id for row in rows)
+            await connection.execute(sql.insert_traces, ids, carrier.traceparent, carrier.tracestate)
         yield
 
 
@@ -121,10 +122,10 @@ class Traces:
                 for lease in leases:
                     self._spans.pop(lease.task_id, None)
 
-    def note(self, outcome: Outcome) -> None:
-        """Tell the span of a task how it ended."""
+    def note(self, outcome: Outcome, *, hidden: bool = False) -> None:
+        """Tell the span of a task how it ended; what a `hidden` one's error says is for no other system."""
         if (span := self._spans.get(outcome.lease.task_id)) is not None:
-            span.note(outcome)
+            span.note(outcome, hidden=hidden)
 
     async def _carriers(self, leases: Sequence[Lease]) -> dict[UUID, Carrier]:
         try:

@@ -33,12 +33,12 @@ class _Call:
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def note(self, outcome: Outcome) -> None:
-        """Take in an end."""
+    def note(self, outcome: Outcome, *, hidden: bool) -> None:
+        """Take in an end; of one that is `hidden`, not what its error says."""
         self._span.set_attribute("taskflow.task.status", outcome.status.value)
         if outcome.error is not None:
             self._span.set_attribute("error.type", outcome.fault.error_class or outcome.execution)
-            self._span.set_status(StatusCode.ERROR, outcome.error[:500])
+            self._span.set_status(StatusCode.ERROR, "encrypted" if hidden else outcome.error[:500])
         elif outcome.status is TaskStatus.CANCELLED:
             self._span.set_status(StatusCode.ERROR, "cancelled")
 
@@ -51,8 +51,8 @@ class OpenTelemetryTracer:
         self._tracer = tracer
 
     @contextmanager
-    def producing(self, rows: Sequence[TaskRow]) -> Iterator[Carrier]:
-        """Open the span of an enqueueing."""
+    def producing(self, rows: Sequence[TaskRow]) -> Iterator[Carrier | None]:
+        """Open the span of an enqueueing; without a provider, or with the SDK disabled, it has no context."""
         first = rows[0]
         attributes = _attributes("send", "enqueue", first.queue, first.task_name)
         attributes |= _which(first.task_id, len(rows))
@@ -61,7 +61,7 @@ class OpenTelemetryTracer:
         ):
             carrier: dict[str, str] = {}
             _PROPAGATOR.inject(carrier)
-            yield Carrier(carrier["traceparent"], carrier.get("tracestate"))
+            yield Carrier(carrier["traceparent"], carrier.get("tracestate")) if carrier else None
 
     @contextmanager
     def consuming(self, leases: Sequence[Lease], carriers: Mapping[UUID, Carrier]) -> Iterator[RunSpan]:

@@ -3,6 +3,9 @@
 A name is looked up once. Every address it has must be global, or in a network that the operator allows; then the
 connection goes to one of these addresses, so that a second lookup cannot lead elsewhere. Plain http goes only to
 allowed networks. Addresses that carry another one (IPv4 in IPv6, NAT64, 6to4) are judged by that.
+
+What is global says `ipaddress`, whose tables differ between releases of Python: what IANA's registries of special
+addresses list besides is named here.
 """
 
 import asyncio
@@ -17,7 +20,15 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_URL_CHARS = 2_000
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_NAT64 = IPv6Network("64:ff9b::/96")
+_SPECIAL: tuple[Network, ...] = (
+    IPv4Network("192.0.0.0/24"),  # protocol assignments
+    IPv4Network("192.88.99.0/24"),  # 6to4 relays, withdrawn
+    IPv6Network("64:ff9b:1::/48"),  # NAT64 of a house: which bits are the IPv4 address is its own affair
+    IPv6Network("3fff::/20"),  # documentation
+    IPv6Network("5f00::/16"),  # segment routing
+    IPv6Network("fec0::/10"),  # site-local, withdrawn
+)
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -91,9 +102,15 @@ class AddressGuard:
     def may_reach(self, address: Address, *, plain: bool) -> bool:
         """Tell whether a connection to an address is allowed; `plain`: without TLS."""
         inner = _inner(address)
-        if any(inner.version == network.version and inner in network for network in self._allowed):
+        if _lies_in(inner, self._allowed):
             return True
-        return not plain and inner.is_global and not inner.is_multicast and not inner.is_reserved
+        if plain or _lies_in(inner, _SPECIAL):
+            return False
+        return inner.is_global and not inner.is_multicast and not inner.is_reserved
+
+
+def _lies_in(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
 
 
 def _inner(address: Address) -> Address:
@@ -104,6 +121,6 @@ def _inner(address: Address) -> Address:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if any(address in network for network in _NAT64):
+    if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address

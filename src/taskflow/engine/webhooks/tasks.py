@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 
 from taskflow.db.queries import load
+from taskflow.engine import sealed
 from taskflow.engine.context import WorkerContext, current_task, worker_context
 from taskflow.engine.definition import task
 from taskflow.engine.retry import NoRetry, Retry
@@ -74,5 +75,5 @@ def body_of(message: asyncpg.Record) -> bytes:
     """Return the payload: type, timestamp, data; the same bytes at every attempt while the task's result stays."""
     data = dict(message["data"])
     if message["error_message"] is not None and message["event"] in ("task.failed", "task.timed_out"):
-        data["error"] = message["error_message"]
+        data["error"] = sealed.shown(message["error_message"])
     return orjson.dumps({"type": message["event"], "timestamp": message["occurred_at"].isoformat(), "data": data})

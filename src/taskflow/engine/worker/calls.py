@@ -16,6 +16,7 @@ from taskflow.engine.definition import Task
 from taskflow.engine.middleware.base import Call
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.payload import check_result
+from taskflow.engine.sealed import SealedError
 from taskflow.engine.store import Lease, Outcome
 from taskflow.engine.worker import verdicts
 from taskflow.engine.worker.board import Board
@@ -66,7 +67,7 @@ class Caller:
         lease = run.leases[0]
         current.set(self._reporter(run, lease).context())
         try:
-            if self._middleware.sees_runs:
+            if self._middleware.sees_runs or lease.returned:
                 result = await self._surrounded(definition, lease)
             else:
                 result = await _called(definition, lease.args, lease.kwargs, lease.payload_version)
@@ -84,8 +85,7 @@ class Caller:
 
     async def _surrounded(self, definition: Task[..., Any], lease: Lease) -> Any:
         """Call a function with middleware before and after it."""
-        call = Call(lease, lease.args, lease.kwargs)
-        await self._middleware.before_run(call)
+        call = await self._opened(lease)
         try:
             call.result = await _called(definition, call.args, call.kwargs, lease.payload_version)
         except BaseException as error:
@@ -94,6 +94,18 @@ class Caller:
             raise
         await self._middleware.after_run(call)
         return call.result
+
+    async def _opened(self, lease: Lease) -> Call:
+        """Return a call as middleware has made it.
+
+        Raises:
+            SealedError: what its parents returned is sealed, and nobody has opened it.
+        """
+        call = Call(lease, lease.args, lease.kwargs, returned=lease.returned)
+        await self._middleware.before_run(call)
+        if call.returned:
+            raise SealedError(f"{lease.task_name} takes results that are encrypted, and this worker opens none.")
+        return call
 
     def _kept(self, definition: Task[..., Any], result: Any) -> Any:
         """Return what is to be kept of a result."""
@@ -105,9 +117,8 @@ class Caller:
         lease = run.leases[0]
         assert run.stop is not None  # noqa: S101 - set by `call`
         limit = definition.max_result_bytes or self._settings.result_max_bytes
-        call = Call(lease, lease.args, lease.kwargs)
         try:
-            await self._middleware.before_run(call)
+            call = await self._opened(lease)
             reply = await self._slots.run(lease, call.args, call.kwargs, limit, self._reporter(run, lease), run.stop)
             if self._middleware.sees_runs and run.reason is None and not reply.get("interrupted"):
                 call.result, call.error = reply.get("ok"), reply.get("error")
@@ -158,9 +169,8 @@ class Caller:
     async def _open(self, definition: Task[..., Any], item: BatchItem) -> None:
         """Let middleware and upgrades change the arguments of a batch's task."""
         lease = item.lease
-        if self._middleware.sees_runs:
-            call = Call(lease, lease.args, lease.kwargs)
-            await self._middleware.before_run(call)
+        if self._middleware.sees_runs or lease.returned:
+            call = await self._opened(lease)
             item.args, item.kwargs = call.args, call.kwargs
         if lease.payload_version is not None and lease.payload_version < definition.version:
             item.args, item.kwargs = None, definition.read(item.args, item.kwargs, lease.payload_version)

@@ -64,6 +64,7 @@ class Executor:
         self._stock = stock
         self._board = board
         self._publisher = publisher
+        self._middleware = middleware
         self._caller = Caller(settings, board, publisher, slots, middleware, self._report)
         self._begin_alone = begin_alone
         self._on_room = on_room
@@ -273,5 +274,5 @@ class Executor:
         if entry is not None:
             self._board.end(entry)
             if self._traces is not None:
-                self._traces.note(outcome)
+                self._traces.note(outcome, hidden=self._middleware.hides(outcome.lease.task_name))
             self._publisher.report(outcome)
