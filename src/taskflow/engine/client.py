@@ -33,7 +33,7 @@ from taskflow.engine.middleware.stack import stack as used_middleware
 from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.queues.service import QueueService
 from taskflow.engine.queues.terms import QueueBook, admit
-from taskflow.engine.requests import Request, TaskRow, prepare, request_of
+from taskflow.engine.requests import Request, TaskRow, prepare, prepare_calls, request_of
 from taskflow.engine.results import TaskEnd
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.schedules.service import ScheduleService
@@ -210,7 +210,7 @@ class Engine:
 
     async def enqueue_many(self, task: Task[P, R], calls: Iterable[dict[str, Any]]) -> list[TaskHandle[R]]:
         """Enqueue one task many times, each with the keyword arguments of a dict of `calls`: one COPY, all or none."""
-        return await self.submit_rows([prepare(request_of(task, (), call), task) for call in calls])
+        return await self.submit_rows(prepare_calls(task, calls))
 
     async def submit_rows(self, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
         """Enqueue what was prepared, all or none, and put in line what need not wait."""

@@ -1,7 +1,7 @@
 """A task on its way in: what is asked for, and what is inserted."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from taskflow.base.errors import InvalidInputError
-from taskflow.base.ids import uuid7
+from taskflow.base.ids import uuid7, uuid7_many
 from taskflow.engine.definition import Task, registry
 from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, is_result, split_results
 from taskflow.engine.handles import Client, TaskHandle
@@ -205,6 +205,35 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
     if row.expires:
         _check_expiry(row)
     return row if row.idempotency_key is None else row._replace(fingerprint=_fingerprint(row))
+
+
+_KWARGS = TaskRow._fields.index("kwargs")
+
+
+def prepare_calls(task: Task[..., Any], calls: Iterable[dict[str, Any]]) -> list[TaskRow]:
+    """Prepare many calls of one task, as `prepare` does each; what they have in common is worked out once.
+
+    Raises as `prepare` does.
+    """
+    calls = list(calls)
+    differ = task.limits or task.unique_key or task.idempotency_key or task.after
+    if differ or any(map(_is_special, calls)):
+        return [prepare(request_of(task, (), call), task) for call in calls]
+    rows: list[TaskRow] = []
+    for task_id, call in zip(uuid7_many(len(calls)), calls, strict=True):
+        if not rows:
+            rows.append(prepare(request_of(task, (), call)._replace(task_id=task_id), task))
+            head, tail = rows[0][1:_KWARGS], rows[0][_KWARGS + 1 :]
+            continue
+        checked = task.validate((), call)
+        kwargs = check_json(checked, "The set of arguments", exactly=True) if checked else None
+        rows.append(TaskRow._make((task_id, *head, kwargs, *tail)))
+    return rows
+
+
+def _is_special(call: dict[str, Any]) -> bool:
+    """Tell whether arguments may be results of parents, or are encrypted."""
+    return bool(call) and not (_HOLDERS.isdisjoint(map(type, call.values())) and parts_of(call) is None)
 
 
 class _Arguments(NamedTuple):
