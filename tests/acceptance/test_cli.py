@@ -220,7 +220,7 @@ def _refused(cli: Cli, key: str) -> bool:
 
 def test_exit_codes_tell_scripts_what_went_wrong(cli: Cli, tmp_path: Path) -> None:
     assert "task" in cli("task", "get", NOBODY, code=NOT_FOUND)
-    cli("task", "get", "no-id", code=CONFLICT)
+    assert "'no-id' is not a valid UUID" in cli("task", "get", "no-id", code=USAGE)
     cli("task", "frobnicate", code=USAGE)
     cli("nonsense", code=USAGE)
     cli("task", "list", TASKFLOW_API_KEY="tf_wrong", code=REFUSED)

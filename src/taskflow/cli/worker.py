@@ -45,12 +45,15 @@ def worker(
     queues: str | None,
     imports: tuple[str, ...],
 ) -> None:
-    """Run a worker node; with a subcommand, list, pause, resume, drain and shut down nodes."""
+    """Run a worker node; with a subcommand, list, pause, resume, drain and shut down nodes.
+
+    A node works at TASKFLOW_DATABASE_URL and TASKFLOW_REDIS_URL, or beside the `taskflow up` that runs here.
+    """
     if context.invoked_subcommand is not None:
         return
     from taskflow.engine.worker.node import run
 
-    settings = load_settings()
+    settings = load_settings(attach=True)
     configure_logging(settings.log.level, settings.log.format)
     changes: dict[str, object] = {"imports": [*BUILT_IN, *settings.worker.imports, *imports]}
     if processes is not None and autoscale is not None:

@@ -7,6 +7,8 @@ export interface TaskFilter {
   status?: TaskStatus[];
   task_name?: string;
   queue?: string;
+  /** Tasks that have all of them. */
+  tag?: string[];
   campaign_id?: string;
   created_after?: string;
   created_before?: string;
@@ -50,17 +52,22 @@ export function taskQuery(taskId: string) {
   });
 }
 
+/** The filter as a request's body has it. */
+function selection({ tag, ...filter }: TaskFilter) {
+  return { ...given({ ...filter, tags: tag }), all: true };
+}
+
 /** Cancels all that match and have not ended. */
 export function cancelTasks(filter: TaskFilter) {
   return body<{ cancelled: number }>(
-    api.POST("/api/v1/tasks/cancel", { body: { ...given({ ...filter }), all: true } }),
+    api.POST("/api/v1/tasks/cancel", { body: selection(filter) }),
   );
 }
 
 /** Starts all over that match and ended badly. */
 export function retryTasks(filter: TaskFilter) {
   return body<{ retried: number }>(
-    api.POST("/api/v1/tasks/retry", { body: { ...given({ ...filter }), all: true } }),
+    api.POST("/api/v1/tasks/retry", { body: selection(filter) }),
   );
 }
 

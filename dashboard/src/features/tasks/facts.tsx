@@ -16,6 +16,22 @@ function Ref({ to, id }: { to: string; id: string }) {
   );
 }
 
+function Tags({ tags }: { tags: string[] }) {
+  return (
+    <span className="flex flex-wrap gap-x-2">
+      {tags.map((tag) => (
+        <Link
+          key={tag}
+          to={`/tasks?tag=${encodeURIComponent(tag)}`}
+          className="rounded-sm underline underline-offset-2"
+        >
+          {tag}
+        </Link>
+      ))}
+    </span>
+  );
+}
+
 export function TaskFacts({ task }: { task: TaskDetail }) {
   const items: [string, ReactNode][] = [
     ["Id", <CopyId key="id" id={task.task_id} className="-ml-1" />],
@@ -52,7 +68,7 @@ export function TaskFacts({ task }: { task: TaskDetail }) {
       <Ref key="p" to={`/tasks/${task.parent_task_id}`} id={task.parent_task_id} />,
     ]);
   }
-  if (task.tags.length > 0) items.push(["Tags", task.tags.join(", ")]);
+  if (task.tags.length > 0) items.push(["Tags", <Tags key="t" tags={task.tags} />]);
   if (task.expires_at) items.push(["Expires", <Time key="x" iso={task.expires_at} className="" />]);
   if (task.crash_count > 0) items.push(["Crashes", task.crash_count]);
   items.push(["Lease epoch", task.lease_epoch]);
