@@ -88,6 +88,23 @@ def test_all_that_carry_a_tag_are_cancelled(admin: Dashboard, system: System) ->
     assert system.get(f"/tasks/{spared}")["status"] == "SCHEDULED"
 
 
+def test_a_task_shows_what_it_waits_for_and_what_waits_for_it(admin: Dashboard, system: System) -> None:
+    page = admin.page
+    parts = [{"name": name, "task_name": "add", "args": {"left": 1, "right": 2}} for name in ("a", "b")]
+    total = {"name": "total", "task_name": "collect", "results": {"numbers": ["a", "b"]}}
+    later = {"name": "later", "task_name": "noop", "after": ["total"]}
+    ids = system.post("/tasks/graph", {"tasks": [*parts, total, later]})["task_ids"]
+    system.ended(ids["later"])
+    admin.goto(f"/tasks/{ids['total']}")
+    expect(page.get_by_role("link", name=ids["a"][-8:])).to_contain_text("result as numbers")
+    expect(page.get_by_text("None of its own.")).to_be_visible()
+    admin.settled()
+    admin.accessible()
+    page.get_by_role("link", name=ids["later"][-8:]).click()
+    admin.heading("noop")
+    expect(page.get_by_role("link", name=ids["total"][-8:])).to_contain_text("Completed")
+
+
 def test_a_failed_task_shows_its_attempts_logs_and_stack_and_is_retried(admin: Dashboard, system: System) -> None:
     page = admin.page
     body = {"task_name": "always_fails", "args": {"word": "kaboom"}, "max_retries": 2}

@@ -13,6 +13,7 @@ export type AuditEntry = Schemas["AuditOut"];
 export type Task = Schemas["TaskOut"];
 export type TaskStatus = Schemas["TaskStatus"];
 export type TaskDetail = Schemas["TaskDetail"];
+export type TaskGraph = Schemas["GraphOut"];
 export type Execution = Schemas["ExecutionOut"];
 export type TaskLog = Schemas["LogOut"];
 export type Worker = Schemas["WorkerOut"];

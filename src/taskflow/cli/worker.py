@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from taskflow.base.logging import configure_logging
-from taskflow.cli.configuration import load_settings
+from taskflow.cli.configuration import hand_down, load_settings
 from taskflow.cli.task_modules import BUILT_IN
 from taskflow.cli.worker_nodes import COMMANDS
 
@@ -54,6 +54,7 @@ def worker(
     from taskflow.engine.worker.node import run
 
     settings = load_settings(attach=True)
+    hand_down(settings)
     configure_logging(settings.log.level, settings.log.format)
     changes: dict[str, object] = {"imports": [*BUILT_IN, *settings.worker.imports, *imports]}
     if processes is not None and autoscale is not None:

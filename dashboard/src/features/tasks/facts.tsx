@@ -62,7 +62,7 @@ export function TaskFacts({ task }: { task: TaskDetail }) {
       <Ref key="c" to={`/campaigns/${task.campaign_id}`} id={task.campaign_id} />,
     ]);
   }
-  if (task.parent_task_id) {
+  if (task.parent_task_id && task.dependencies.length === 0) {
     items.push([
       "Parent",
       <Ref key="p" to={`/tasks/${task.parent_task_id}`} id={task.parent_task_id} />,
@@ -92,7 +92,9 @@ export function TaskArguments({ task }: { task: TaskDetail }) {
   return (
     <Panel title="Arguments">
       {none ? (
-        <p className="text-muted text-sm">It takes none.</p>
+        <p className="text-muted text-sm">
+          {task.dependencies.length > 0 ? "None of its own." : "It takes none."}
+        </p>
       ) : (
         <div className="flex flex-col gap-3">
           {!isEmpty(task.task_args) && <Json value={task.task_args} label="arguments" />}

@@ -39,7 +39,7 @@ function TextFilter({ label, className, value, onChange }: TextFilterProps) {
       placeholder={label}
       value={text}
       onChange={(event) => setText(event.target.value)}
-      className={`${className} max-md:w-full`}
+      className={`${className} max-md:w-full!`}
     />
   );
 }
@@ -63,19 +63,19 @@ export function TaskFilters({ get, set, queues }: TaskFiltersProps) {
       <div className="flex min-w-0 items-center gap-2 max-md:grid max-md:w-full max-md:grid-cols-2">
         <TextFilter
           label="Task name"
-          className="w-44"
+          className="w-36!"
           value={get("task_name")}
           onChange={(task_name) => set({ task_name })}
         />
         <TextFilter
           label="Tags"
-          className="w-32"
+          className="w-28!"
           value={get("tag")}
           onChange={(tag) => set({ tag })}
         />
         <Select
           aria-label="Queue"
-          className="w-36! max-md:w-full!"
+          className="w-32! max-md:w-full!"
           value={queue}
           onChange={(value) => set({ queue: value })}
           options={[
@@ -85,7 +85,7 @@ export function TaskFilters({ get, set, queues }: TaskFiltersProps) {
         />
         <Select
           aria-label="Created"
-          className="w-36! max-md:w-full!"
+          className="w-32! max-md:w-full!"
           value={get("since")}
           onChange={(value) => set({ since: value })}
           options={ranges}
