@@ -72,8 +72,9 @@ describe("filters", () => {
 
 describe("neighbours", () => {
   const node = (task_id: string) => ({ task_id }) as TaskGraph["nodes"][number];
-  const edge = (parent_id: string, child_id: string, args: [string, number | null][] | null) =>
-    ({ parent_id, child_id, arguments: args }) as TaskGraph["edges"][number];
+  type Edge = TaskGraph["edges"][number];
+  const edge = (parent_id: string, child_id: string, args: Edge["arguments"]) =>
+    ({ parent_id, child_id, arguments: args }) as Edge;
   it("are parents and children, with the arguments that results become", () => {
     const graph = {
       nodes: ["a", "b", "c", "d"].map(node),
