@@ -151,6 +151,10 @@ class Output:
             for name, value in data.items():
                 click.echo(f"{name:<{width}}  {cell(value)}")
 
+    def facts(self, data: Mapping[str, Any]) -> None:
+        """Print what is known of one thing, line by line; what says nothing is left out for people."""
+        self.thing(data if self.as_json else {name: value for name, value in data.items() if value not in (None, [])})
+
     def first(self, rows: Iterator[dict[str, Any]], limit: int, columns: Sequence[str], *, empty: str) -> None:
         """Print the first `limit` of `rows` like `things`, and tell people when there are more."""
         shown = list(islice(rows, limit))

@@ -78,7 +78,7 @@ def show(client: Client, output: Output, dlq_id: UUID) -> None:
         output.thing(found)
         return
     attempts, stack = found.pop("executions"), found.pop("stack_trace")
-    output.thing(found)
+    output.facts(found)
     for row in attempts:
         line = f"attempt {row['attempt_number']}: {row['status']}  {row['error_message'] or ''}"
         output.thing(row, text=line.rstrip())

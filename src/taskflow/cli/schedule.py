@@ -217,7 +217,7 @@ def _show(output: Output, found: dict[str, Any]) -> None:
         output.thing(found)
         return
     instants = found.pop("next_fires")
-    output.thing({"when": _when(found)} | found)
+    output.facts({"when": _when(found)} | found)
     for instant in instants:
         click.echo(f"next  {instant}")
 

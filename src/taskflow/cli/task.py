@@ -102,7 +102,7 @@ def get(client: Client, output: Output, task_id: UUID) -> None:
         output.thing(found)
         return
     parts = {key: found.pop(key) for key in ("progress", "dependencies", "executions", "result", "logs")}
-    output.thing(found)
+    output.facts(found)
     if parts["progress"]:
         click.echo(f"progress: {_how_far(parts['progress'])}")
     for parent in parts["dependencies"]:
