@@ -1,9 +1,6 @@
 """The command line against a running system: every noun, `--json`, exit codes."""
 
 import json
-import os
-import subprocess
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -11,72 +8,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import redis
 
-from support.up import COMMAND, System, up
+from support.command_line import AWAY, CONFLICT, FAILED, NOT_FOUND, REFUSED, USAGE, Cli
+from support.up import System
 from support.waiting import eventually_sync
-from taskflow.embedded import EmbeddedServers
-from taskflow.testing.databases import Databases
 
 pytestmark = pytest.mark.xdist_group("cli")
 
 NOBODY = "01993f6a-7c2e-7d11-a5b8-3f60c1d2e9aa"
-FAILED, USAGE, NOT_FOUND, REFUSED, CONFLICT, AWAY = 1, 2, 3, 4, 5, 6
 PEOPLE = (
     "email,name\n" + "".join(f"p{n}@cli.example,Zoë {n}\n" for n in range(30)) + "gone@refused.example,No\nbad,No\n"
 )
-
-
-@pytest.fixture(scope="module")
-def system(
-    servers: EmbeddedServers, taskflow_databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[System]:
-    """A running `taskflow up` on the tests' servers."""
-    redis.Redis.from_url(servers.redis_url).flushall()
-    with taskflow_databases.copy() as database_url:
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")},
-            "TASKFLOW_HOME": str(tmp_path_factory.mktemp("cli") / "home"),
-            "TASKFLOW_DATABASE_URL": database_url,
-            "TASKFLOW_REDIS_URL": servers.redis_url,
-            "TASKFLOW_HTTP_PORT": "0",
-            "TASKFLOW_SANDBOX_PORT": "0",
-            "TASKFLOW_LOG_LEVEL": "WARNING",
-        }
-        with up(environment) as running:
-            yield running
-
-
-class Cli:
-    """`taskflow` as somebody types it in the home of a running system."""
-
-    def __init__(self, system: System) -> None:
-        self.environment = dict(system.environment)
-
-    def __call__(self, *arguments: str, code: int = 0, stdin: str | None = None, **environment: str) -> str:
-        """Run a command, check its exit code, and return what it printed: the error when one is expected."""
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            env=self.environment | environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done.stderr if code > FAILED else done.stdout
-
-    def json(self, *arguments: str, code: int = 0, **options: Any) -> Any:
-        """Run a command with --json and return what it printed."""
-        return json.loads(self(*arguments, "--json", code=code, **options))
-
-
-@pytest.fixture
-def cli(system: System) -> Cli:
-    """The command line."""
-    return Cli(system)
 
 
 def test_a_task_is_submitted_watched_read_and_listed(cli: Cli) -> None:
@@ -220,7 +162,7 @@ def _refused(cli: Cli, key: str) -> bool:
 
 def test_exit_codes_tell_scripts_what_went_wrong(cli: Cli, tmp_path: Path) -> None:
     assert "task" in cli("task", "get", NOBODY, code=NOT_FOUND)
-    cli("task", "get", "no-id", code=CONFLICT)
+    assert "'no-id' is not a valid UUID" in cli("task", "get", "no-id", code=USAGE)
     cli("task", "frobnicate", code=USAGE)
     cli("nonsense", code=USAGE)
     cli("task", "list", TASKFLOW_API_KEY="tf_wrong", code=REFUSED)

@@ -51,6 +51,60 @@ def test_filters_live_in_the_address_and_back_leads_to_them(admin: Dashboard, sy
     expect(admin.row(done[-8:])).to_have_count(0)
 
 
+def test_tags_are_a_filter_that_lives_in_the_address(admin: Dashboard, system: System) -> None:
+    page = admin.page
+    tenant = uuid4().hex
+    both = system.post("/tasks", {"task_name": "noop", "tags": [tenant, "a b"]})["task_id"]
+    one = system.post("/tasks", {"task_name": "noop", "tags": [tenant]})["task_id"]
+    other = system.post("/tasks", {"task_name": "noop"})["task_id"]
+    admin.goto("/tasks")
+    expect(admin.row(other[-8:])).to_be_visible()
+    page.get_by_label("Tags").fill(tenant)
+    expect(page).to_have_url(re.compile(rf"tag={tenant}$"))
+    expect(admin.row(other[-8:])).to_have_count(0)
+    expect(admin.row(one[-8:])).to_be_visible()
+    page.get_by_label("Tags").fill(f"{tenant}, a b")
+    expect(admin.row(one[-8:])).to_have_count(0)
+    admin.row(both[-8:]).click()
+    page.get_by_role("link", name=tenant).click()  # a task's tags lead to the others
+    expect(page.get_by_label("Tags")).to_have_value(tenant)
+    expect(admin.row(one[-8:])).to_be_visible()
+
+
+def test_all_that_carry_a_tag_are_cancelled(admin: Dashboard, system: System) -> None:
+    page = admin.page
+    tenant = uuid4().hex
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    task = {"task_name": "noop", "scheduled_at": later}
+    marked = {**task, "tags": [tenant]}
+    system.post("/tasks/bulk", {"tasks": [marked] * 101})
+    spared = system.post("/tasks", task)["task_id"]
+    admin.goto(f"/tasks?tag={tenant}")
+    page.get_by_label("Select all loaded rows").check()
+    admin.button("Select all that match").click()
+    admin.button("Cancel all").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Cancel all").click()
+    admin.toast("101 tasks cancelled")
+    assert system.get(f"/tasks/{spared}")["status"] == "SCHEDULED"
+
+
+def test_a_task_shows_what_it_waits_for_and_what_waits_for_it(admin: Dashboard, system: System) -> None:
+    page = admin.page
+    parts = [{"name": name, "task_name": "add", "args": {"left": 1, "right": 2}} for name in ("a", "b")]
+    total = {"name": "total", "task_name": "collect", "results": {"numbers": ["a", "b"]}}
+    later = {"name": "later", "task_name": "noop", "after": ["total"]}
+    ids = system.post("/tasks/graph", {"tasks": [*parts, total, later]})["task_ids"]
+    system.ended(ids["later"])
+    admin.goto(f"/tasks/{ids['total']}")
+    expect(page.get_by_role("link", name=ids["a"][-8:])).to_contain_text("result as numbers")
+    expect(page.get_by_text("None of its own.")).to_be_visible()
+    admin.settled()
+    admin.accessible()
+    page.get_by_role("link", name=ids["later"][-8:]).click()
+    admin.heading("noop")
+    expect(page.get_by_role("link", name=ids["total"][-8:])).to_contain_text("Completed")
+
+
 def test_a_failed_task_shows_its_attempts_logs_and_stack_and_is_retried(admin: Dashboard, system: System) -> None:
     page = admin.page
     body = {"task_name": "always_fails", "args": {"word": "kaboom"}, "max_retries": 2}

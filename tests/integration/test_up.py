@@ -98,6 +98,28 @@ def test_a_killed_process_is_started_again(system: System, name: str) -> None:
     eventually_sync(lambda: httpx.get(f"{system.rows['Dashboard']}/ready", trust_env=False).is_success, seconds=30)
 
 
+def test_a_worker_of_the_same_home_joins_the_system(system: System) -> None:
+    environment = alone(system.home)
+
+    def taskflow(*arguments: str) -> str:
+        command = [*COMMAND[:-1], *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout
+
+    for worker in json.loads(taskflow("worker", "list", "--json")):
+        if worker["status"] != "DEAD":
+            taskflow("worker", "pause", worker["worker_id"])
+    with subprocess.Popen([*COMMAND[:-1], "worker", "--processes", "1"], env=environment) as joined:
+        try:
+            assert "COMPLETED" in taskflow("task", "submit", "taskflow.echo", "message=hello", "--wait")
+        finally:
+            joined.terminate()
+            joined.wait(60)
+    for worker in json.loads(taskflow("worker", "list", "--json")):
+        if worker["status"] == "PAUSED":
+            taskflow("worker", "resume", worker["worker_id"])
+
+
 def test_a_taken_port_is_refused_with_its_setting(system: System, tmp_path: Path) -> None:
     port = system.rows["Dashboard"].rpartition(":")[2]
     taken = alone(tmp_path / "home") | {"TASKFLOW_HTTP_PORT": port}

@@ -1,5 +1,6 @@
 """A running `taskflow up` and what tests ask of it: its API, its database, its mail server, its processes."""
 
+import json
 import os
 import signal
 import smtplib
@@ -139,7 +140,8 @@ class System:
 def up(environment: Mapping[str, str]) -> Iterator[System]:
     """Run `taskflow up`, with the sample tasks, for the length of a block."""
     path = os.pathsep.join(filter(None, (str(TESTS), environment.get("PYTHONPATH"))))
-    full = {**environment, "PYTHONPATH": path, "TASKFLOW_WORKER_IMPORTS": '["support.sample_tasks"]'}
+    modules = [f"support.{name}_tasks" for name in ("sample", "option", "house")]
+    full = {**environment, "PYTHONPATH": path, "TASKFLOW_WORKER_IMPORTS": json.dumps(modules)}
     with subprocess.Popen([*COMMAND, "up"], env=full, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         rows = {}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import assert_type
 
-from taskflow.engine import Cron, Engine, Schedule, SyncEngine, SyncTaskHandle, TaskEnd, TaskHandle, task
+from taskflow.engine import After, Cron, Engine, Schedule, SyncEngine, SyncTaskHandle, TaskEnd, TaskHandle, task
 from taskflow.engine.remote import LiveEvent, SyncTaskFlow, TaskFlow
 
 
@@ -28,6 +28,8 @@ async def through_the_task() -> None:
     await resize.enqueue(imge_id=3)  # error: [call-arg]
     await resize.enqueue(image_id="three")  # error: [arg-type]
     await resize.enqueue(3, 4, 5)  # error: [call-arg]
+    await resize.options(after=[After(handle, on_failure="run", on_success="skip")]).enqueue(4)
+    await resize.options(after=[After(handle, on_failure="rum")]).enqueue(4)  # error: [arg-type]
     await resize.enqueue()  # error: [call-arg]
     await resize.options(priority="HIGH").enqueue(imge_id=3)  # error: [call-arg]
     await stamp.enqueue("today")  # error: [arg-type]

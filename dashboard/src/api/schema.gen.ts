@@ -2348,6 +2348,11 @@ export interface components {
                 [key: string]: unknown;
             } | unknown[];
             /**
+             * Delay Seconds
+             * @description The same, counted from now.
+             */
+            delay_seconds?: number | null;
+            /**
              * Expires At
              * @description If it has not begun by then, it ends CANCELLED.
              */
@@ -2948,6 +2953,11 @@ export interface components {
             args?: {
                 [key: string]: unknown;
             } | unknown[];
+            /**
+             * Delay Seconds
+             * @description The same, counted from now.
+             */
+            delay_seconds?: number | null;
             /**
              * Expires At
              * @description If it has not begun by then, it ends CANCELLED.

@@ -13,6 +13,11 @@ export type AuditEntry = Schemas["AuditOut"];
 export type Task = Schemas["TaskOut"];
 export type TaskStatus = Schemas["TaskStatus"];
 export type TaskDetail = Schemas["TaskDetail"];
+/** The client reads pairs as lists: `arguments` is a list of [argument, place]. */
+type Edge = Omit<Schemas["EdgeOut"], "arguments"> & {
+  arguments: (string | number | null)[][] | null;
+};
+export type TaskGraph = Omit<Schemas["GraphOut"], "edges"> & { edges: Edge[] };
 export type Execution = Schemas["ExecutionOut"];
 export type TaskLog = Schemas["LogOut"];
 export type Worker = Schemas["WorkerOut"];

@@ -103,6 +103,7 @@ export function taskStatus(task: { status: string; retry_count: number }): strin
 export const taskStatuses = [
   "PENDING",
   "SCHEDULED",
+  "BLOCKED",
   "RUNNING",
   "COMPLETED",
   "FAILED",

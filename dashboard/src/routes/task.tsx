@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "react-router";
 import { useLiveInvalidation } from "@/api/live/use-live-invalidation";
-import { taskKeys, taskQuery } from "@/api/queries/tasks";
+import { taskGraphQuery, taskKeys, taskQuery } from "@/api/queries/tasks";
 import { Skeleton } from "@/components/ui/feedback";
 import { Page } from "@/components/ui/page";
 import { State } from "@/components/ui/state";
@@ -12,6 +12,7 @@ import { TaskArguments, TaskFacts } from "@/features/tasks/facts";
 import { Logs } from "@/features/tasks/logs";
 import { Outcome } from "@/features/tasks/outcome";
 import { TaskProgress } from "@/features/tasks/progress";
+import { Related } from "@/features/tasks/related";
 import { TaskActions } from "@/features/tasks/task-actions";
 import { shortId } from "@/lib/format";
 import { taskStatus } from "@/lib/states";
@@ -22,6 +23,7 @@ export default function TaskPage() {
   const { taskId = "" } = useParams();
   const { get, set } = useUrlState();
   const query = useQuery(taskQuery(taskId));
+  const graph = useQuery(taskGraphQuery(taskId));
   const task = query.data;
   // An address that names no task has no topic, and the server would refuse all that are asked for with it.
   useLiveInvalidation(task ? [`task:${task.task_id}`] : [], [taskKeys.detail(taskId)], 1_500);
@@ -46,6 +48,7 @@ export default function TaskPage() {
             <div className="flex min-w-0 flex-col gap-4">
               <TaskFacts task={data} />
               <TaskArguments task={data} />
+              <Related taskId={taskId} graph={graph.data} />
             </div>
           </div>
         )}

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { Execution, Task } from "@/api/types";
+import type { Execution, Task, TaskGraph } from "@/api/types";
 import { suggestions } from "@/app/shell/suggestions";
 import { may } from "@/features/session/permissions";
 import { since, toTaskFilter } from "@/features/tasks/filters";
+import { neighbours } from "@/features/tasks/neighbours";
 import { timeline, withLatest } from "@/features/tasks/timeline";
 import { patched } from "@/features/tasks/use-live-tasks";
 
@@ -61,6 +62,35 @@ describe("filters", () => {
   it("takes several statuses and drops nonsense", () => {
     const get = (key: string) => (key === "status" ? "FAILED,TIMEOUT,BANANA" : "");
     expect(toTaskFilter(get, zero).status).toEqual(["FAILED", "TIMEOUT"]);
+  });
+  it("takes tags with commas between, which may have spaces in them", () => {
+    const get = (key: string) => (key === "tag" ? "tenant 7, ,blue,blue" : "");
+    expect(toTaskFilter(get, zero).tag).toEqual(["tenant 7", "blue"]);
+    expect(toTaskFilter(() => "", zero).tag).toBeUndefined();
+  });
+});
+
+describe("neighbours", () => {
+  const node = (task_id: string) => ({ task_id }) as TaskGraph["nodes"][number];
+  type Edge = TaskGraph["edges"][number];
+  const edge = (parent_id: string, child_id: string, args: Edge["arguments"]) =>
+    ({ parent_id, child_id, arguments: args }) as Edge;
+  it("are parents and children, with the arguments that results become", () => {
+    const graph = {
+      nodes: ["a", "b", "c", "d"].map(node),
+      edges: [
+        edge("a", "c", [["pages", 0]]),
+        edge("b", "c", null),
+        edge("c", "d", null),
+        edge("a", "b", null),
+      ],
+    } as TaskGraph;
+    const { parents, children } = neighbours("c", graph);
+    expect(parents.map(({ node: { task_id }, hands }) => [task_id, hands])).toEqual([
+      ["a", ["pages"]],
+      ["b", []],
+    ]);
+    expect(children.map(({ node: { task_id } }) => task_id)).toEqual(["d"]);
   });
 });
 

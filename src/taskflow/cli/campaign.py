@@ -104,8 +104,8 @@ def upload(client: Client, fields: dict[str, Any], recipients: Path) -> Any:
 @speaks_http
 def list_campaigns(client: Client, output: Output, status: str | None, limit: int) -> None:
     """List campaigns, newest first."""
-    rows = list(client.pages("/campaigns", limit, status=status.upper() if status else None))
-    output.things(rows, _COLUMNS, empty="No campaigns.")
+    rows = client.pages("/campaigns", limit + 1, status=status.upper() if status else None)
+    output.first(rows, limit, _COLUMNS, empty="No campaigns.")
 
 
 @campaign.command()

@@ -8,8 +8,11 @@ line, because command lines are seen by everybody on the machine.
 import functools
 import json
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +23,7 @@ from taskflow.base.errors import TaskFlowError, UnauthenticatedError, Unavailabl
 from taskflow.base.remote_errors import error_of
 from taskflow.base.terminal import printable
 from taskflow.cli.configuration import load_settings
+from taskflow.cli.table import cell, table
 from taskflow.settings import ApiAccess
 
 if TYPE_CHECKING:
@@ -147,6 +151,17 @@ class Output:
             for name, value in data.items():
                 click.echo(f"{name:<{width}}  {cell(value)}")
 
+    def facts(self, data: Mapping[str, Any]) -> None:
+        """Print what is known of one thing, line by line; what says nothing is left out for people."""
+        self.thing(data if self.as_json else {name: value for name, value in data.items() if value not in (None, [])})
+
+    def first(self, rows: Iterator[dict[str, Any]], limit: int, columns: Sequence[str], *, empty: str) -> None:
+        """Print the first `limit` of `rows` like `things`, and tell people when there are more."""
+        shown = list(islice(rows, limit))
+        self.things(shown, columns, empty=empty)
+        if not self.as_json and next(rows, None) is not None:
+            click.echo(f"There are more; these are the first {limit:,}: see --limit.", err=True)
+
     def things(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
         """Print a list: a JSON array, or a table of some columns."""
         if self.as_json:
@@ -155,10 +170,13 @@ class Output:
         if not rows:
             click.echo(empty, err=True)
             return
-        table = [[column.upper() for column in columns], *([cell(row[name]) for name in columns] for row in rows)]
-        widths = [max(len(line[number]) for line in table) for number in range(len(columns))]
-        for line in table:
-            click.echo("  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        lines, hidden = table(rows, columns, width)
+        for line in lines:
+            click.echo(line)
+        if hidden:
+            left_out = ", ".join(columns[-hidden:])
+            click.echo(f"Too narrow for {left_out}: widen the terminal, or see --json.", err=True)
 
 
 def json_of(text: str, what: str) -> Any:
@@ -185,15 +203,6 @@ def text_of(file: Path) -> str:
         raise click.UsageError(
             f"{file} is not UTF-8: byte {error.start + 1} cannot be read. Save it as UTF-8."
         ) from error
-
-
-def cell(value: Any) -> str:
-    """Return a value as a table shows it."""
-    if value is None:
-        return "-"
-    if isinstance(value, str):
-        return printable(value.replace("\n", " "))
-    return printable(json.dumps(value, ensure_ascii=False))
 
 
 def speaks_http(command: F) -> F:

@@ -1,5 +1,6 @@
 """The settings of a command: the environment, and what a running `taskflow up` of the same home offers."""
 
+import os
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
@@ -33,6 +34,16 @@ def attached(settings: Settings) -> Settings:
     if found.secret_key is None and home.running() and (key := home.secret_key()):
         return found.model_copy(update={"secret_key": SecretStr(key)})
     return found
+
+
+def hand_down(settings: Settings) -> None:
+    """Put the servers and the key that were found into the environment, where child processes read theirs."""
+    found = {
+        "TASKFLOW_DATABASE_URL": settings.database.url,
+        "TASKFLOW_REDIS_URL": settings.redis.url,
+        "TASKFLOW_SECRET_KEY": settings.secret_key,
+    }
+    os.environ.update({name: secret.get_secret_value() for name, secret in found.items() if secret is not None})
 
 
 def database_url(settings: Settings) -> str:

@@ -29,9 +29,10 @@ def coordinator(duties: str | None, metrics_port: int | None) -> None:
     dead_letters, pruner, drift.
 
     Any number of coordinators may run: one leads, the others take over within seconds when it is gone. One that runs
-    other duties than the rest elects a leader of its own.
+    other duties than the rest elects a leader of its own. It works at TASKFLOW_DATABASE_URL and TASKFLOW_REDIS_URL, or
+    beside the `taskflow up` that runs here.
     """
-    settings = load_settings()
+    settings = load_settings(attach=True)
     configure_logging(settings.log.level, settings.log.format)
     changes: dict[str, object] = {}
     if duties is not None:

@@ -8,6 +8,7 @@ import click
 
 from taskflow.cli.client import Client, Output, json_of, speaks_http
 from taskflow.cli.dlq_policy import policy
+from taskflow.cli.parameters import Instant, PriorityLevel
 from taskflow.cli.task import pair
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,8 +19,10 @@ _FILTERS = (
     click.option("--name", "task_name", help="Only this task."),
     click.option("--queue", help="Only this queue."),
     click.option("--fingerprint", help="Only this group: see `taskflow dlq groups`."),
-    click.option("--after", "moved_after", help="Given up at this instant or later: 2026-01-31T09:00:00+01:00."),
-    click.option("--before", "moved_before", help="Given up before this instant."),
+    click.option(
+        "--after", "moved_after", type=Instant(), help="Given up at this instant or later: 2026-01-31T09:00:00+01:00."
+    ),
+    click.option("--before", "moved_before", type=Instant(), help="Given up before this instant."),
     click.option("--text", help="Occurs in the reason, the traceback or the arguments."),
 )
 
@@ -51,7 +54,7 @@ dlq.add_command(policy)
 @speaks_http
 def list_dead_letters(client: Client, output: Output, limit: int, **query: Any) -> None:
     """List dead letters, newest first."""
-    output.things(list(client.pages("/dead-letters", limit, **query)), _COLUMNS, empty="No dead letters.")
+    output.first(client.pages("/dead-letters", limit + 1, **query), limit, _COLUMNS, empty="No dead letters.")
 
 
 @dlq.command()
@@ -61,7 +64,8 @@ def list_dead_letters(client: Client, output: Output, limit: int, **query: Any) 
 @speaks_http
 def groups(client: Client, output: Output, limit: int, **query: Any) -> None:
     """List what breaks tasks: letters grouped by error class and place in the code."""
-    output.things(list(client.pages("/dead-letters/groups", limit, **query)), _GROUP_COLUMNS, empty="No dead letters.")
+    rows = client.pages("/dead-letters/groups", limit + 1, **query)
+    output.first(rows, limit, _GROUP_COLUMNS, empty="No dead letters.")
 
 
 @dlq.command()
@@ -74,7 +78,7 @@ def show(client: Client, output: Output, dlq_id: UUID) -> None:
         output.thing(found)
         return
     attempts, stack = found.pop("executions"), found.pop("stack_trace")
-    output.thing(found)
+    output.facts(found)
     for row in attempts:
         line = f"attempt {row['attempt_number']}: {row['status']}  {row['error_message'] or ''}"
         output.thing(row, text=line.rstrip())
@@ -89,7 +93,7 @@ def show(client: Client, output: Output, dlq_id: UUID) -> None:
 @click.option("--set", "arguments", multiple=True, metavar="KEY=VALUE", help="Of one letter: another argument.")
 @click.option("--args", "whole", help="Of one letter: all arguments as JSON, an object of keywords or a list.")
 @click.option("--to-queue", help="Of one letter: another queue.")
-@click.option("--priority", help="Of one letter: CRITICAL, HIGH, MEDIUM, LOW, or 1 to 10.")
+@click.option("--priority", type=PriorityLevel(), help="Of one letter: CRITICAL, HIGH, MEDIUM, LOW, or 1 to 10.")
 @speaks_http
 def requeue(
     client: Client,
@@ -99,9 +103,9 @@ def requeue(
     arguments: tuple[str, ...],
     whole: str | None,
     to_queue: str | None,
-    priority: str | None,
+    priority: int | None,
     **query: str | None,
-) -> None:
+) -> int:
     """Start the tasks of dead letters over: by id, by filter, or all.
 
     With --set, --args, --to-queue or --priority, one letter becomes another task, and is linked to it.
@@ -112,9 +116,10 @@ def requeue(
         edit = _edit(client, dlq_ids[0], arguments, whole, to_queue, priority)
         done = client.post(f"/dead-letters/{dlq_ids[0]}/requeue", edit)
         output.thing(done, text=done["requeued_task_id"])
-        return
+        return 0
     done = client.post("/dead-letters/requeue", _selection(dlq_ids, everything, query))
     output.thing(done, text=f"{done['requeued']} requeued")
+    return _missed(dlq_ids, done["requeued"], "not there, or requeued already")
 
 
 @dlq.command()
@@ -123,10 +128,11 @@ def requeue(
 @_REQUEUED
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @speaks_http
-def purge(client: Client, output: Output, dlq_ids: tuple[UUID, ...], everything: bool, **query: Any) -> None:
+def purge(client: Client, output: Output, dlq_ids: tuple[UUID, ...], everything: bool, **query: Any) -> int:
     """Delete dead letters: by id, by filter, or all. Their tasks stay as they are."""
     done = client.post("/dead-letters/purge", _selection(dlq_ids, everything, query))
     output.thing(done, text=f"{done['purged']} purged")
+    return _missed(dlq_ids, done["purged"], "not there")
 
 
 def _selection(dlq_ids: tuple[UUID, ...], everything: bool, query: dict[str, Any]) -> dict[str, Any]:
@@ -138,8 +144,17 @@ def _selection(dlq_ids: tuple[UUID, ...], everything: bool, query: dict[str, Any
     return chosen | ({"all": True} if everything else {})
 
 
+def _missed(dlq_ids: tuple[UUID, ...], done: int, why: str) -> int:
+    """Say how many of the letters that were named are left, and return the exit code."""
+    left = len(set(dlq_ids)) - done
+    if left <= 0:
+        return 0
+    click.echo(f"{left} of {len(set(dlq_ids))} letters: {why}.", err=True)
+    return 1
+
+
 def _edit(
-    client: Client, dlq_id: UUID, arguments: tuple[str, ...], whole: str | None, queue: str | None, priority: str | None
+    client: Client, dlq_id: UUID, arguments: tuple[str, ...], whole: str | None, queue: str | None, priority: int | None
 ) -> dict[str, Any]:
     edit: dict[str, Any] = {}
     if whole:
@@ -152,5 +167,5 @@ def _edit(
     if queue:
         edit["queue"] = queue
     if priority:
-        edit["priority"] = int(priority) if priority.isdecimal() else priority.upper()
+        edit["priority"] = priority
     return edit

@@ -5,7 +5,7 @@ from urllib.parse import quote
 import click
 
 from taskflow.cli.client import Client, Output, speaks_http
-from taskflow.cli.durations import Duration
+from taskflow.cli.parameters import Duration
 
 _COLUMNS = ("task_name", "max_retries", "delay_seconds", "backoff", "max_delay_seconds", "updated_at")
 

@@ -22,7 +22,7 @@ def inbox() -> None:
 @speaks_http
 def list_mails(client: Client, output: Output, q: str | None, limit: int) -> None:
     """List received messages, newest first."""
-    output.things(list(client.pages("/inbox", limit, q=q)), _COLUMNS, empty="The inbox is empty.")
+    output.first(client.pages("/inbox", limit + 1, q=q), limit, _COLUMNS, empty="The inbox is empty.")
 
 
 @inbox.command()

@@ -8,23 +8,24 @@ from uuid import UUID
 import click
 
 from taskflow.base.errors import NotFoundError
-from taskflow.cli.client import Client, Output, connect, json_of, speaks_http
-from taskflow.cli.durations import Duration
-from taskflow.cli.task import follow, pair
+from taskflow.cli.client import Client, Output, connect, speaks_http
+from taskflow.cli.parameters import Duration, Instant, PriorityLevel
+from taskflow.cli.task import args_of, follow
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _COLUMNS = ("name", "when", "task_name", "next_fire_at", "last_fire_at", "paused")
+_WHEN = ("cron", "interval_seconds", "run_at")
 _FIRE_COLUMNS = ("fire_at", "status", "cause", "task_id", "task_status")
 
 _OPTIONS = (
     click.option("--cron", help="Five fields: '0 3 * * MON-FRI'; or @hourly, @daily, @weekly, @monthly, @yearly."),
     click.option("--zone", "time_zone", help="The time zone whose clocks --cron reads: Europe/Berlin. [default: UTC]"),
     click.option("--every", "interval_seconds", type=Duration(), help="An interval: 30s, 5m, 2h, 1d."),
-    click.option("--at", "run_at", help="Once, at this instant: 2026-01-31T09:00:00+01:00."),
+    click.option("--at", "run_at", type=Instant(), help="Once, at this instant: 2026-01-31T09:00:00+01:00."),
     click.option("--args", "whole", help="All arguments as JSON: an object of keywords, or a list."),
     click.option("--queue", help="Another queue than the task's own."),
-    click.option("--priority", help="CRITICAL, HIGH, MEDIUM, LOW, or 1 to 10."),
+    click.option("--priority", type=PriorityLevel(), help="CRITICAL, HIGH, MEDIUM, LOW, or 1 to 10."),
     click.option("--max-retries", type=click.IntRange(0), help="Attempts after the first."),
     click.option("--timeout", "timeout_seconds", type=click.IntRange(1), help="Seconds an attempt may take."),
     click.option("--tag", "tags", multiple=True, help="A word to find its tasks by; may be repeated."),
@@ -32,8 +33,8 @@ _OPTIONS = (
         "--expires-in", "expires_in_seconds", type=Duration(),
         help="A task that has not begun so long after it was due is cancelled: 30s, 5m, 2h, 1d.",
     ),
-    click.option("--starts-at", help="No instant before this one."),
-    click.option("--ends-at", help="None after this one."),
+    click.option("--starts-at", type=Instant(), help="No instant before this one."),
+    click.option("--ends-at", type=Instant(), help="None after this one."),
     click.option("--jitter", "jitter_seconds", type=Duration(), help="Put each instant off by up to so long."),
     click.option(
         "--misfire", "misfire_policy", type=click.Choice(["skip", "once", "all"]),
@@ -70,6 +71,8 @@ def create(
     client: Client, output: Output, name: str, task_name: str, arguments: tuple[str, ...], paused: bool, **options: Any
 ) -> None:
     """Make the schedule NAME of the task TASK: `nightly report day=yesterday --cron '0 3 * * MON-FRI'`."""
+    if sum(options[when] is not None for when in _WHEN) != 1:
+        raise click.UsageError("Say when: one of --cron, --every and --at.")
     body = {"name": name, "task_name": task_name, "paused": paused} | _body(arguments, options)
     _show(output, client.post("/schedules", body))
 
@@ -81,7 +84,10 @@ def create(
 @speaks_http
 def update(client: Client, output: Output, name: str, arguments: tuple[str, ...], **options: Any) -> None:
     """Change a schedule; what is not given stays. Another timing counts from now on."""
-    _show(output, client.request("PATCH", f"/schedules/{_find(client, name)}", json=_body(arguments, options)))
+    changes = _body(arguments, options)
+    if not changes:
+        raise click.UsageError("Say what to change; --help lists it.")
+    _show(output, client.request("PATCH", f"/schedules/{_find(client, name)}", json=changes))
 
 
 @schedule.command("list")
@@ -91,8 +97,8 @@ def update(client: Client, output: Output, name: str, arguments: tuple[str, ...]
 @speaks_http
 def list_schedules(client: Client, output: Output, limit: int, **query: Any) -> None:
     """List schedules, newest first."""
-    rows = [row | {"when": _when(row)} for row in client.pages("/schedules", limit, **query)]
-    output.things(rows, _COLUMNS, empty="No schedules.")
+    rows = (row | {"when": _when(row)} for row in client.pages("/schedules", limit + 1, **query))
+    output.first(rows, limit, _COLUMNS, empty="No schedules.")
 
 
 @schedule.command()
@@ -109,8 +115,8 @@ def get(client: Client, output: Output, name: str) -> None:
 @speaks_http
 def fires(client: Client, output: Output, name: str, limit: int) -> None:
     """List what became of a schedule's instants, newest first."""
-    rows = list(client.pages(f"/schedules/{_find(client, name)}/fires", limit))
-    output.things(rows, _FIRE_COLUMNS, empty="It has not fired yet.")
+    rows = client.pages(f"/schedules/{_find(client, name)}/fires", limit + 1)
+    output.first(rows, limit, _FIRE_COLUMNS, empty="It has not fired yet.")
 
 
 @schedule.command("next")
@@ -163,8 +169,8 @@ def run(client: Client, output: Output, name: str, wait: bool) -> int:
 
 @schedule.command()
 @click.argument("name")
-@click.option("--from", "first", required=True, help="The first instant: 2026-01-01T00:00:00+01:00.")
-@click.option("--to", "last", required=True, help="The last one; not in the future.")
+@click.option("--from", "first", required=True, type=Instant(), help="The first instant: 2026-01-01T00:00:00+01:00.")
+@click.option("--to", "last", required=True, type=Instant(), help="The last one; not in the future.")
 @speaks_http
 def backfill(client: Client, output: Output, name: str, first: str, last: str) -> None:
     """Fire the instants of a past range that have not fired; repeating it fires nothing twice."""
@@ -185,10 +191,8 @@ def delete(client: Client, output: Output, names: tuple[str, ...]) -> None:
 def _body(arguments: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
     whole = options.pop("whole")
     body = {name: value for name, value in options.items() if value is not None and value != ()}
-    if "priority" in body:
-        body["priority"] = int(body["priority"]) if body["priority"].isdecimal() else body["priority"].upper()
     if whole or arguments:
-        body["args"] = json_of(whole, "--args") if whole else dict(pair(text) for text in arguments)
+        body["args"] = args_of(arguments, whole)
     return body
 
 
@@ -213,7 +217,7 @@ def _show(output: Output, found: dict[str, Any]) -> None:
         output.thing(found)
         return
     instants = found.pop("next_fires")
-    output.thing({"when": _when(found)} | found)
+    output.facts({"when": _when(found)} | found)
     for instant in instants:
         click.echo(f"next  {instant}")
 

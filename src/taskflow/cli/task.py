@@ -1,13 +1,16 @@
 """`taskflow task`: submit tasks and follow what becomes of them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import click
 
 from taskflow.base.terminal import printable
-from taskflow.cli.client import Client, Output, cell, json_of, speaks_http
-from taskflow.cli.durations import Duration
+from taskflow.cli.client import Client, Output, json_of, speaks_http
+from taskflow.cli.parameters import Duration, Instant, PriorityLevel
+from taskflow.cli.table import cell
 from taskflow.cli.task_graph import graph, steer, submit_graph
 
 _COLUMNS = ("task_id", "task_name", "status", "priority", "queue", "retry_count", "created_at")
@@ -28,12 +31,15 @@ task.add_command(graph)
 @click.argument("name")
 @click.argument("arguments", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--args", "whole", help="All arguments as JSON: an object of keywords, or a list.")
-@click.option("--priority", help="CRITICAL, HIGH, MEDIUM, LOW, or 1 to 10.")
+@click.option("--priority", type=PriorityLevel(), help="CRITICAL, HIGH, MEDIUM, LOW, or 1 to 10.")
 @click.option("--queue", help="Another queue than the task's own.")
-@click.option("--at", "scheduled_at", help="Not before this instant: 2026-01-31T09:00:00+01:00.")
+@click.option("--delay", "delay_seconds", type=Duration(), help="Not before so long from now: 30s, 5m, 2h, 1d.")
+@click.option("--at", "scheduled_at", type=Instant(), help="Not before this instant: 2026-01-31T09:00:00+01:00.")
 @click.option("--max-retries", type=click.IntRange(0), help="Attempts after the first.")
 @click.option("--timeout", "timeout_seconds", type=click.IntRange(1), help="Seconds an attempt may take.")
-@click.option("--after", multiple=True, metavar="TASK_ID", help="A task that must end first; may be repeated.")
+@click.option(
+    "--after", multiple=True, metavar="TASK_ID", type=click.UUID, help="A task that must end first; may be repeated."
+)
 @click.option("--tag", "tags", multiple=True, help="A word to find it by; may be repeated.")
 @click.option("--expires-in", "expires_in_seconds", type=Duration(), help="It must begin within: 30s, 5m, 2h, 1d.")
 @click.option("--unique-key", help="While another task of this name holds the key, --on-conflict decides.")
@@ -48,8 +54,7 @@ def submit(
     name: str,
     arguments: tuple[str, ...],
     whole: str | None,
-    priority: str | None,
-    after: tuple[str, ...],
+    after: tuple[UUID, ...],
     idempotency_key: str | None,
     tags: tuple[str, ...],
     wait: bool,
@@ -58,9 +63,8 @@ def submit(
     """Submit the task NAME; values are JSON where they can be, text otherwise: `resize image_id=3 name=tree`."""
     body = {
         "task_name": name,
-        "args": json_of(whole, "--args") if whole else dict(pair(text) for text in arguments),
-        "priority": int(priority) if priority and priority.isdecimal() else priority and priority.upper(),
-        "after": list(after) or None,
+        "args": args_of(arguments, whole),
+        "after": [str(parent) for parent in after] or None,
         "tags": list(tags) or None,
         **options,
     }
@@ -84,21 +88,21 @@ def list_tasks(
     client: Client, output: Output, status: tuple[str, ...], tag: tuple[str, ...], limit: int, **query: str | None
 ) -> None:
     """List tasks, newest first."""
-    rows = list(client.pages("/tasks", limit, status=list(status) or None, tag=list(tag) or None, **query))
-    output.things(rows, _COLUMNS, empty="No tasks.")
+    rows = client.pages("/tasks", limit + 1, status=list(status) or None, tag=list(tag) or None, **query)
+    output.first(rows, limit, _COLUMNS, empty="No tasks.")
 
 
 @task.command()
-@click.argument("task_id")
+@click.argument("task_id", type=click.UUID)
 @speaks_http
-def get(client: Client, output: Output, task_id: str) -> None:
+def get(client: Client, output: Output, task_id: UUID) -> None:
     """Show a task with its progress, its attempts, its result and its log."""
     found = client.get(f"/tasks/{task_id}")
     if output.as_json:
         output.thing(found)
         return
     parts = {key: found.pop(key) for key in ("progress", "dependencies", "executions", "result", "logs")}
-    output.thing(found)
+    output.facts(found)
     if parts["progress"]:
         click.echo(f"progress: {_how_far(parts['progress'])}")
     for parent in parts["dependencies"]:
@@ -113,9 +117,9 @@ def get(client: Client, output: Output, task_id: str) -> None:
 
 
 @task.command()
-@click.argument("task_id")
+@click.argument("task_id", type=click.UUID)
 @speaks_http
-def logs(client: Client, output: Output, task_id: str) -> None:
+def logs(client: Client, output: Output, task_id: UUID) -> None:
     """Print what a task logged."""
     lines = list(client.pages(f"/tasks/{task_id}/logs"))
     if output.as_json:
@@ -125,10 +129,10 @@ def logs(client: Client, output: Output, task_id: str) -> None:
 
 
 @task.command()
-@click.argument("task_ids", nargs=-1, required=True)
+@click.argument("task_ids", nargs=-1, required=True, type=click.UUID)
 @click.option("--subtree", is_flag=True, help="And everything that waits for them, however far down.")
 @speaks_http
-def cancel(client: Client, output: Output, task_ids: tuple[str, ...], subtree: bool) -> None:
+def cancel(client: Client, output: Output, task_ids: tuple[UUID, ...], subtree: bool) -> None:
     """Cancel tasks; those that run are asked to stop."""
     if subtree:
         steer(client, output, task_ids, "cancel")
@@ -138,10 +142,10 @@ def cancel(client: Client, output: Output, task_ids: tuple[str, ...], subtree: b
 
 
 @task.command()
-@click.argument("task_ids", nargs=-1, required=True)
+@click.argument("task_ids", nargs=-1, required=True, type=click.UUID)
 @click.option("--from-failed", is_flag=True, help="What failed above or below them, and all that follows from it.")
 @speaks_http
-def retry(client: Client, output: Output, task_ids: tuple[str, ...], from_failed: bool) -> None:
+def retry(client: Client, output: Output, task_ids: tuple[UUID, ...], from_failed: bool) -> None:
     """Start tasks over that failed, timed out or were cancelled."""
     if from_failed:
         steer(client, output, task_ids, "retry")
@@ -151,16 +155,16 @@ def retry(client: Client, output: Output, task_ids: tuple[str, ...], from_failed
 
 
 @task.command()
-@click.argument("task_ids", nargs=-1)
+@click.argument("task_ids", nargs=-1, type=click.UUID)
 @speaks_http
-def watch(client: Client, output: Output, task_ids: tuple[str, ...]) -> int:
+def watch(client: Client, output: Output, task_ids: tuple[UUID, ...]) -> int:
     """Wait for tasks to end (exit code 1 unless all complete) and print how far they are; without ids, print the ends
     of all tasks until Ctrl-C.
     """
     if task_ids:
         for task_id in task_ids:
             client.get(f"/tasks/{task_id}")  # a wrong id is refused before anything is waited for
-        return follow(client, output, list(task_ids))
+        return follow(client, output, [str(task_id) for task_id in task_ids])
     for event in client.events("tasks"):
         if event.type != "resync":
             output.thing(event.data, text=f"{event.data['task_id']}  {event.data['status']}")
@@ -204,6 +208,19 @@ def _print_logs(lines: list[dict[str, Any]]) -> None:
         fields = "".join(f"  {name}={cell(value)}" for name, value in (line["metadata"] or {}).items())
         message = printable(line["message"], keep="\n\t")
         click.echo(f"{line['created_at']}  {line['level']:<7}  {message}{fields}")
+
+
+def args_of(pairs: Sequence[str], whole: str | None) -> Any:
+    """Return the arguments of a task: KEY=VALUE each, or all of them as JSON.
+
+    Raises:
+        click.UsageError: both are given, or one is not what it should be.
+    """
+    if whole is None:
+        return dict(pair(text) for text in pairs)
+    if pairs:
+        raise click.UsageError("Give arguments as KEY=VALUE or as --args, not both.")
+    return json_of(whole, "--args")
 
 
 def pair(text: str) -> tuple[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 import click
 
@@ -32,10 +33,10 @@ def submit_graph(client: Client, output: Output, file: Path, idempotency_key: st
 
 
 @click.command()
-@click.argument("task_id")
+@click.argument("task_id", type=click.UUID)
 @click.option("--limit", default=1_000, show_default=True, type=click.IntRange(1, 10_000), help="The nearest so many.")
 @speaks_http
-def graph(client: Client, output: Output, task_id: str, limit: int) -> None:
+def graph(client: Client, output: Output, task_id: UUID, limit: int) -> None:
     """Show all tasks that hang together with one, parents before children, and what each waits for."""
     found = client.get(f"/tasks/{task_id}/graph", limit=limit)
     if output.as_json:
@@ -46,9 +47,9 @@ def graph(client: Client, output: Output, task_id: str, limit: int) -> None:
         click.echo(f"There are more; these are the {limit:,} nearest.", err=True)
 
 
-def steer(client: Client, output: Output, task_ids: Sequence[str], verb: Literal["cancel", "retry"]) -> None:
+def steer(client: Client, output: Output, task_ids: Sequence[UUID], verb: Literal["cancel", "retry"]) -> None:
     """Cancel or retry tasks with what hangs on them, and print how many tasks that were."""
-    rows = [{"task_id": task_id, **client.post(f"/tasks/{task_id}/graph/{verb}")} for task_id in task_ids]
+    rows = [{"task_id": str(task_id), **client.post(f"/tasks/{task_id}/graph/{verb}")} for task_id in task_ids]
     output.things(rows, ("task_id", _VERBS[verb]), empty="")
 
 

@@ -85,8 +85,8 @@ def send_test(client: Client, output: Output, webhook_id: UUID) -> None:
 @speaks_http
 def deliveries(client: Client, output: Output, webhook_id: UUID, delivered: bool | None, limit: int) -> None:
     """List what a webhook delivers, newest first."""
-    rows = list(client.pages(f"/webhooks/{webhook_id}/deliveries", limit, delivered=delivered))
-    output.things(rows, _DELIVERY_COLUMNS, empty="Nothing yet.")
+    rows = client.pages(f"/webhooks/{webhook_id}/deliveries", limit + 1, delivered=delivered)
+    output.first(rows, limit, _DELIVERY_COLUMNS, empty="Nothing yet.")
 
 
 @webhook.command()

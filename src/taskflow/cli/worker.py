@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from taskflow.base.logging import configure_logging
-from taskflow.cli.configuration import load_settings
+from taskflow.cli.configuration import hand_down, load_settings
 from taskflow.cli.task_modules import BUILT_IN
 from taskflow.cli.worker_nodes import COMMANDS
 
@@ -35,6 +35,7 @@ class ProcessRange(click.ParamType[tuple[int, int]]):
 )
 @click.option("--capacity", type=click.IntRange(1, 1000), help="Tasks that one child runs at a time.")
 @click.option("--queues", help="Queues to serve, separated by commas; every queue by default.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /health there; 0: a free port.")
 @click.option("--import", "imports", multiple=True, help="A module that defines tasks; may be repeated.")
 @click.pass_context
 def worker(
@@ -43,14 +44,19 @@ def worker(
     autoscale: tuple[int, int] | None,
     capacity: int | None,
     queues: str | None,
+    metrics_port: int | None,
     imports: tuple[str, ...],
 ) -> None:
-    """Run a worker node; with a subcommand, list, pause, resume, drain and shut down nodes."""
+    """Run a worker node; with a subcommand, list, pause, resume, drain and shut down nodes.
+
+    A node works at TASKFLOW_DATABASE_URL and TASKFLOW_REDIS_URL, or beside the `taskflow up` that runs here.
+    """
     if context.invoked_subcommand is not None:
         return
     from taskflow.engine.worker.node import run
 
-    settings = load_settings()
+    settings = load_settings(attach=True)
+    hand_down(settings)
     configure_logging(settings.log.level, settings.log.format)
     changes: dict[str, object] = {"imports": [*BUILT_IN, *settings.worker.imports, *imports]}
     if processes is not None and autoscale is not None:
@@ -61,6 +67,8 @@ def worker(
         changes["processes"], changes["max_processes"] = autoscale
     if capacity is not None:
         changes["capacity"] = capacity
+    if metrics_port is not None:
+        changes["metrics_port"] = metrics_port
     if queues is not None:
         changes["queues"] = [name.strip() for name in queues.split(",") if name.strip()]
     settings = settings.model_copy(update={"worker": settings.worker.model_copy(update=changes)})

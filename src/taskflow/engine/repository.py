@@ -135,7 +135,7 @@ class EngineReader:
         """Return a worker node's row, or raise WorkerNotFoundError."""
         row = await self._pool.fetchrow(sql.get_worker, worker_id)
         if row is None:
-            raise WorkerNotFoundError
+            raise WorkerNotFoundError(f"There is no worker {worker_id}.")
         return row
 
     async def want_worker(self, worker_id: UUID, wanted: str) -> asyncpg.Record | None:

@@ -54,6 +54,7 @@ class Request(NamedTuple):
     unique_key: str | None = None
     unique_for: float | None = None
     on_conflict: OnConflict | None = None
+    delay: float | None = None  # seconds from the enqueueing, on the database's clock
     after: Sequence[Parent] = ()  # arguments may be results of further parents: `ResultOf`, or a list of them
 
 
@@ -186,7 +187,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         max_retries=_first(request.max_retries, task.max_retries if task else 5),
         timeout=_first(request.timeout_seconds, task.timeout if task else 300),
         scheduled_at=request.scheduled_at,
-        delay=task.delay if task else None,
+        delay=request.delay if request.delay is not None else task.delay if task else None,
         parent_task_id=request.parent_task_id or (parents[0].parent_id if parents else None),
         created_by=request.created_by,
         args=check_json(args, "The list of arguments", exactly=True) if args else None,

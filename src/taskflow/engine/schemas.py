@@ -26,6 +26,7 @@ Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS, fail_fast=True)]
 KeyText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
+DelaySeconds = Annotated[float, Field(ge=0, le=100 * 366 * 86_400)]
 ExpirySeconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
 
 
@@ -44,6 +45,7 @@ class TaskFields(Body):
     )
     queue: QueueName | None = Field(None, description="By default the task's own.")
     scheduled_at: Instant | None = Field(None, description="Not before this instant.")
+    delay_seconds: DelaySeconds | None = Field(None, description="The same, counted from now.")
     max_retries: int | None = Field(None, ge=0, le=1_000, description="By default the task's own.")
     timeout_seconds: int | None = Field(None, ge=1, le=7 * 86_400, description="By default the task's own.")
     tags: Tags | None = Field(None, description="Short words to find it by; by default the task's own.")
@@ -65,8 +67,10 @@ class TaskFields(Body):
     )
 
     @model_validator(mode="after")
-    def check_expiry(self) -> Self:
-        """Demand one way to say when it expires."""
+    def check_times(self) -> Self:
+        """Demand one way to say when it is due, and one to say when it expires."""
+        if self.scheduled_at is not None and self.delay_seconds is not None:
+            raise ValueError("give scheduled_at or delay_seconds, not both")
         if self.expires_at is not None and self.expires_in_seconds is not None:
             raise ValueError("give expires_at or expires_in_seconds, not both")
         return self
@@ -98,6 +102,7 @@ class TaskFields(Body):
             max_retries=self.max_retries,
             timeout_seconds=self.timeout_seconds,
             scheduled_at=self.scheduled_at,
+            delay=self.delay_seconds,
             created_by=created_by,
             task_id=task_id,
             tags=self.tags,

@@ -95,6 +95,9 @@ function AttemptLine({
   );
 }
 
+/** The name of tasks without a body. */
+const GROUP = "taskflow.group";
+
 /** Every attempt on one time axis: dashes are waiting, bars are work. */
 export function Attempts({ task, executions }: { task: Task; executions: Execution[] }) {
   const now = useNow();
@@ -110,7 +113,11 @@ export function Attempts({ task, executions }: { task: Task; executions: Executi
   return (
     <Panel title="Attempts" aside={`${plural(made, "attempt")}${most}`}>
       {lines.size === 0 ? (
-        <p className="py-2 text-muted text-sm">It ended before it was started.</p>
+        <p className="py-2 text-muted text-sm">
+          {task.task_name === GROUP
+            ? "A group runs nothing: it ends with its last member."
+            : "It ended before it was started."}
+        </p>
       ) : (
         <>
           <Ruler span={span} />

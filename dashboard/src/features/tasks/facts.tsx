@@ -16,6 +16,22 @@ function Ref({ to, id }: { to: string; id: string }) {
   );
 }
 
+function Tags({ tags }: { tags: string[] }) {
+  return (
+    <span className="flex flex-wrap gap-x-2">
+      {tags.map((tag) => (
+        <Link
+          key={tag}
+          to={`/tasks?tag=${encodeURIComponent(tag)}`}
+          className="rounded-sm underline underline-offset-2"
+        >
+          {tag}
+        </Link>
+      ))}
+    </span>
+  );
+}
+
 export function TaskFacts({ task }: { task: TaskDetail }) {
   const items: [string, ReactNode][] = [
     ["Id", <CopyId key="id" id={task.task_id} className="-ml-1" />],
@@ -46,13 +62,13 @@ export function TaskFacts({ task }: { task: TaskDetail }) {
       <Ref key="c" to={`/campaigns/${task.campaign_id}`} id={task.campaign_id} />,
     ]);
   }
-  if (task.parent_task_id) {
+  if (task.parent_task_id && task.dependencies.length === 0) {
     items.push([
       "Parent",
       <Ref key="p" to={`/tasks/${task.parent_task_id}`} id={task.parent_task_id} />,
     ]);
   }
-  if (task.tags.length > 0) items.push(["Tags", task.tags.join(", ")]);
+  if (task.tags.length > 0) items.push(["Tags", <Tags key="t" tags={task.tags} />]);
   if (task.expires_at) items.push(["Expires", <Time key="x" iso={task.expires_at} className="" />]);
   if (task.crash_count > 0) items.push(["Crashes", task.crash_count]);
   items.push(["Lease epoch", task.lease_epoch]);
@@ -76,7 +92,9 @@ export function TaskArguments({ task }: { task: TaskDetail }) {
   return (
     <Panel title="Arguments">
       {none ? (
-        <p className="text-muted text-sm">It takes none.</p>
+        <p className="text-muted text-sm">
+          {task.dependencies.length > 0 ? "None of its own." : "It takes none."}
+        </p>
       ) : (
         <div className="flex flex-col gap-3">
           {!isEmpty(task.task_args) && <Json value={task.task_args} label="arguments" />}

@@ -4,7 +4,7 @@ import type { TaskStatus } from "@/api/types";
 import type { Option } from "@/components/ui/select";
 import { states } from "@/lib/states";
 
-export const filterKeys = ["status", "task_name", "queue", "campaign_id", "since"] as const;
+export const filterKeys = ["status", "task_name", "queue", "tag", "campaign_id", "since"] as const;
 
 export const ranges: readonly Option[] = [
   { value: "", label: "Any time" },
@@ -32,11 +32,19 @@ function statuses(text: string): TaskStatus[] | undefined {
   return known.length > 0 ? known : undefined;
 }
 
+/** What stands between commas, each once; a tag may have spaces in it. */
+export function tags(text: string): string[] | undefined {
+  const each = text.split(",").map((tag) => tag.trim());
+  const given = [...new Set(each.filter(Boolean))];
+  return given.length > 0 ? given : undefined;
+}
+
 export function toTaskFilter(get: (key: string) => string, now: number): TaskFilter {
   return {
     status: statuses(get("status")),
     task_name: get("task_name"),
     queue: get("queue"),
+    tag: tags(get("tag")),
     campaign_id: get("campaign_id"),
     created_after: since(get("since"), now),
   };

@@ -8,7 +8,7 @@ export function Outcome({ task }: { task: TaskDetail }) {
   if (!result) return null;
   if (result.error_message || result.stack_trace) {
     return (
-      <Panel title="Error">
+      <Panel title={task.completed_at ? "Error" : "Last error"}>
         {result.error_message && (
           <p className="break-words font-medium text-failed-fg text-sm">{result.error_message}</p>
         )}

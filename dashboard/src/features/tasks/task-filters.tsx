@@ -15,8 +15,15 @@ interface TaskFiltersProps {
   queues: string[];
 }
 
+interface TextFilterProps {
+  label: string;
+  className: string;
+  value: string;
+  onChange: (value: string) => void;
+}
+
 /** Keeps what is being typed and hands it on when the typing stops. */
-function NameFilter({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+function TextFilter({ label, className, value, onChange }: TextFilterProps) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
   useEffect(() => {
@@ -28,11 +35,11 @@ function NameFilter({ value, onChange }: { value: string; onChange: (value: stri
     <Input
       type="search"
       data-filter
-      aria-label="Task name"
-      placeholder="Task name"
+      aria-label={label}
+      placeholder={label}
       value={text}
       onChange={(event) => setText(event.target.value)}
-      className="w-52 max-md:w-full"
+      className={`${className} max-md:w-full!`}
     />
   );
 }
@@ -53,11 +60,22 @@ export function TaskFilters({ get, set, queues }: TaskFiltersProps) {
         value={get("status")}
         onChange={(status) => set({ status })}
       />
-      <div className="flex min-w-0 items-center gap-2 max-md:grid max-md:w-full max-md:grid-cols-2 max-md:[&>:first-child]:col-span-2">
-        <NameFilter value={get("task_name")} onChange={(task_name) => set({ task_name })} />
+      <div className="flex min-w-0 items-center gap-2 max-md:grid max-md:w-full max-md:grid-cols-2">
+        <TextFilter
+          label="Task name"
+          className="w-36!"
+          value={get("task_name")}
+          onChange={(task_name) => set({ task_name })}
+        />
+        <TextFilter
+          label="Tags"
+          className="w-28!"
+          value={get("tag")}
+          onChange={(tag) => set({ tag })}
+        />
         <Select
           aria-label="Queue"
-          className="w-36! max-md:w-full!"
+          className="w-32! max-md:w-full!"
           value={queue}
           onChange={(value) => set({ queue: value })}
           options={[
@@ -67,7 +85,7 @@ export function TaskFilters({ get, set, queues }: TaskFiltersProps) {
         />
         <Select
           aria-label="Created"
-          className="w-36! max-md:w-full!"
+          className="w-32! max-md:w-full!"
           value={get("since")}
           onChange={(value) => set({ since: value })}
           options={ranges}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
@@ -27,6 +27,11 @@ class OnFailure(StrEnum):
     FAIL = "fail"
     SKIP = "skip"
     RUN = "run"
+
+
+# Both as they are written: an editor knows the words.
+FailurePolicy = OnFailure | Literal["fail", "skip", "run"]
+SuccessPolicy = OnSuccess | Literal["run", "skip"]
 
 
 class InvalidDependencyError(InvalidInputError):
@@ -77,8 +82,8 @@ class After:
     """
 
     parent: UUID | HasTaskId
-    on_failure: OnFailure | str = OnFailure.FAIL
-    on_success: OnSuccess | str = OnSuccess.RUN
+    on_failure: FailurePolicy = OnFailure.FAIL
+    on_success: SuccessPolicy = OnSuccess.RUN
 
     def edge(self) -> Edge:
         """Return it as an edge.

@@ -11,7 +11,14 @@ from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.dependencies.insertion import hold
-from taskflow.engine.dependencies.models import After, InvalidDependencyError, OnFailure, OnSuccess
+from taskflow.engine.dependencies.models import (
+    After,
+    FailurePolicy,
+    InvalidDependencyError,
+    OnFailure,
+    OnSuccess,
+    SuccessPolicy,
+)
 from taskflow.engine.dependencies.order import topological
 from taskflow.engine.dependencies.release import Freed, announce, release, sql
 from taskflow.engine.dependencies.steering import cancel, restart
@@ -46,8 +53,8 @@ class DependencyService:
         parent_id: UUID,
         child_id: UUID,
         *,
-        on_failure: OnFailure | str = OnFailure.FAIL,
-        on_success: OnSuccess | str = OnSuccess.RUN,
+        on_failure: FailurePolicy = OnFailure.FAIL,
+        on_success: SuccessPolicy = OnSuccess.RUN,
     ) -> None:
         """Let a task that has not started wait for one more; saying it again changes nothing.
 

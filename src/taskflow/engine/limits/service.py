@@ -65,7 +65,8 @@ class LimitService:
             subjects = [task_subject(task_name, key)]
         gone = [subject for subject in subjects if await self._pool.fetchval(sql.reset, subject)]
         if not gone:
-            raise UnknownLimitError(f"Nobody has overridden the limit of {' or '.join(subjects)}.")
+            what = repr(task_name) if key is None else f"{task_name!r} for {key!r}"
+            raise UnknownLimitError(f"Nobody has overridden the limit of {what}.")
         for subject in gone:
             row = await self._pool.fetchrow(sql.limit_in_force, subject)
             await self._tell(subject, limit_of(row) if row else Limit())

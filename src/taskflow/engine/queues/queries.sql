@@ -30,8 +30,9 @@ INSERT INTO queues (name) VALUES ($1)
 ON CONFLICT (name) DO UPDATE SET paused = false, draining = false, updated_at = now();
 
 -- name: drain
+-- A pause ends with it: what waits is to run.
 INSERT INTO queues (name, draining) VALUES ($1, true)
-ON CONFLICT (name) DO UPDATE SET draining = true, updated_at = now();
+ON CONFLICT (name) DO UPDATE SET draining = true, paused = false, updated_at = now();
 
 -- name: change
 INSERT INTO queues (name, priority, max_retries, timeout_seconds) VALUES ($1, $2, $3, $4)

@@ -92,8 +92,8 @@ class QueueService:
         return await self.get(name)
 
     async def drain(self, name: str) -> Queue:
-        """Take no new tasks and run those that wait. Every process knows of it within five seconds."""
-        await self._steer(sql.drain, name, None)
+        """Take no new tasks and run those that wait; a pause ends. Every process knows of it within five seconds."""
+        await self._steer(sql.drain, name, self._broker.dispatch.resume(name))
         return await self.get(name)
 
     async def purge(self, name: str) -> int:
@@ -143,11 +143,10 @@ class QueueService:
             looks = {}
         return [Queue(dict(row), looks.get(row["name"])) for row in rows]
 
-    async def _steer(self, statement: str, name: str, word: Awaitable[None] | None) -> None:
+    async def _steer(self, statement: str, name: str, word: Awaitable[None]) -> None:
         await self._database.pool.execute(statement, check_queue_name(name))
         self._book.forget()
-        if word is not None:
-            await self._tell(name, word)
+        await self._tell(name, word)
 
     @staticmethod
     async def _tell(name: str, word: Awaitable[None]) -> None:

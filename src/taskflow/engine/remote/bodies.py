@@ -1,7 +1,6 @@
 """The JSON of tasks and graphs as the API takes them."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from taskflow.engine.dependencies.models import GROUP, Edge
@@ -10,7 +9,6 @@ from taskflow.engine.requests import TaskRow
 
 def task_body(row: TaskRow) -> dict[str, Any]:
     """Return the body that enqueues a task."""
-    at = None if row.delay is None else (datetime.now(UTC) + timedelta(seconds=row.delay)).isoformat()
     body = {
         "task_name": row.task_name,
         "args": row.kwargs or {},
@@ -18,7 +16,7 @@ def task_body(row: TaskRow) -> dict[str, Any]:
         "priority": row.priority if "priority" in row.said else None,  # else the queue may have one
         "max_retries": row.max_retries if "max_retries" in row.said else None,
         "timeout_seconds": row.timeout if "timeout" in row.said else None,
-        "scheduled_at": at,
+        "delay_seconds": row.delay,
         "version": row.payload_version,
         "tags": list(row.tags),
         "expires_in_seconds": row.expires_in,

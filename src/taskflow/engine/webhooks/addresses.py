@@ -93,9 +93,9 @@ class AddressGuard:
                 reason = (
                     "http:// goes only to networks in it" if target.scheme == "http" else "it is not a global address"
                 )
+                where = text if text == target.host else f"{target.host} is {text}, which"
                 raise InvalidWebhookUrlError(
-                    f"{target.host} is {text}, which is not in TASKFLOW_WEBHOOK_ALLOW_NETWORKS, and {reason}.",
-                    field="url",
+                    f"{where} is not in TASKFLOW_WEBHOOK_ALLOW_NETWORKS, and {reason}.", field="url"
                 )
         return addresses
 

@@ -200,7 +200,7 @@ class Executor:
             return None
         definition = registry.find(lease.task_name)
         if definition is None:
-            error = UnknownTaskError.title() + f" ({lease.task_name}; import its module in this worker)"
+            error = UnknownTaskError.title() + f" ({lease.task_name}: name its module in TASKFLOW_WORKER_IMPORTS)"
             self._publisher.report(outcomes.failed(lease, 0.0, error))
         elif lease.payload_version is not None and lease.payload_version > definition.version:
             log.warning("newer_arguments", task_name=lease.task_name, version=lease.payload_version)
