@@ -194,6 +194,29 @@ async def test_a_batch_reports_each_of_its_tasks(
     assert {r["n"] for r in rows if r["lease_epoch"] == 2} == set(range(0, 40, 7))
 
 
+async def test_what_was_claimed_as_quick_and_is_slow_goes_back_to_whoever_is_idle(
+    engine: Engine, environment: dict[str, str], database: Database
+) -> None:
+    settings = {"TASKFLOW_WORKER_PROCESSES": "1", "TASKFLOW_WORKER_CAPACITY": "2", "TASKFLOW_WORKER_DRAIN_SECONDS": "1"}
+    await engine.enqueue_many(tasks.noop, [{}] * 500)
+    async with running({**environment, **settings}, "worker"):
+
+        async def count(status: str) -> int:
+            found: int = await database.pool.fetchval("SELECT count(*) FROM tasks WHERE status = $1", status)
+            return found
+
+        async def quick_ones_are_done() -> bool:
+            return await count("COMPLETED") == 500
+
+        async def only_those_in_slots_run() -> bool:
+            return await count("RUNNING") == 2
+
+        await eventually(quick_ones_are_done)
+        await engine.enqueue_many(tasks.sleeps, [{"seconds": 60}] * 50)
+        await eventually(only_those_in_slots_run)
+    assert await database.pool.fetchval("SELECT max(lease_epoch) FROM tasks WHERE task_name = 'sleeps'") <= 2
+
+
 async def test_sigterm_drains_and_hands_back_what_does_not_finish(
     engine: Engine, environment: dict[str, str], database: Database
 ) -> None:

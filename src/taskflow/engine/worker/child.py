@@ -233,6 +233,7 @@ class Child:
             self._board.set(Counter.HELD, self._stock.held)
             self._executor.stop_overdue()
             self._executor.tend_suspects()
+            self._executor.return_stale()
             await asyncio.sleep(_TICK)
 
     async def _care(self) -> None:

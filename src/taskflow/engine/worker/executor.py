@@ -34,6 +34,7 @@ from taskflow.settings import WorkerSettings
 log = get_logger(__name__)
 
 _SWALLOWED_AFTER = 1.0
+_STALE_SECONDS = 1.0  # ten times what may be claimed ahead
 _NEWER_VERSION_SECONDS = 10.0  # until another worker may be asked that knows newer arguments
 _BETWEEN_TASKS = 0.005
 _INSIDE_BATCH = 0.05
@@ -92,6 +93,13 @@ class Executor:
         while self._line:
             self._hand_back(self._line.pop()[0])
         self._suspects.release()
+
+    def return_stale(self) -> None:
+        """Hand back what has waited too long behind tasks slower than expected: another child may be idle."""
+        now = monotonic()
+        for lease, claimed_at in self._line.stale(now - _STALE_SECONDS):
+            self._stock.suppose(lease.dispatch_key, now - claimed_at)
+            self._hand_back(lease)
 
     def stop_task(self, task_id: UUID, reason: Reason) -> None:
         """Stop a task that waits here or runs."""

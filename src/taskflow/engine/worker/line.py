@@ -29,6 +29,13 @@ class Line:
         self._left(lease)
         return lease, claimed_at
 
+    def stale(self, before: float) -> list[tuple[Lease, float]]:
+        """Take out what was claimed before that time (monotonic)."""
+        taken: list[tuple[Lease, float]] = []
+        while self._waiting and self._waiting[0][1] < before:
+            taken.append(self.pop())
+        return taken
+
     def remove(self, task_id: UUID) -> Lease | None:
         """Take a task's lease out, if it waits here."""
         for item in self._waiting:

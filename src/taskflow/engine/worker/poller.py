@@ -49,6 +49,12 @@ class Stock:
             self._seconds.pop(next(iter(self._seconds)))
         self._seconds[dispatch_key] = seconds if known is None else known * 0.8 + seconds * 0.2
 
+    def suppose(self, dispatch_key: str, seconds: float) -> None:
+        """Take tasks of a key for at least so slow, until some have told better."""
+        if self._seconds.get(dispatch_key, 0.0) < seconds:
+            self.learn(dispatch_key, seconds)
+            self._seconds[dispatch_key] = seconds
+
     def room(self) -> tuple[int, int, dict[str, int]]:
         """Return (limit, quota of an unknown key, quotas of known keys) for the next claim; limit 0: claim nothing."""
         if self.reserved:
