@@ -195,10 +195,11 @@ class Engine:
         return inserted.handles[0]
 
     async def submit_many(self, requests: Iterable[Request]) -> list[TaskHandle[Any]]:
-        """Enqueue many tasks by name, all or none. Idempotency keys are for single tasks.
+        """Enqueue many tasks by name, all or none.
 
         Raises:
             InvalidTaskArgumentsError: the arguments of one of them do not fit; none is enqueued.
+            TaskKeyReusedError, DuplicateTaskError: a key of one of them says so; none is enqueued.
         """
         rows = []
         for index, request in enumerate(requests):
