@@ -44,6 +44,7 @@ async def test_what_has_not_begun_ends_cancelled_with_the_reason(
     await let_expire(database)
     assert await Expiry().run_once(context) == 2
     assert await Expiry().run_once(context) == 0
+    assert await broker.dispatch.peek("default", 9) == [str(other.task_id)]
     for handle in (late, waits):
         assert (await row(database, handle.task_id))["status"] == "CANCELLED"
         assert "It expired at" in (await result(database, handle.task_id))["error_message"]

@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError
 
 from taskflow.broker.keys import Keys
 from taskflow.broker.redis.control import Control
-from taskflow.broker.redis.generation import is_intact, open_generation
+from taskflow.broker.redis.generation import is_intact
 from taskflow.broker.redis.scripts import script
 
 EVENT_STREAM_LENGTH = 100_000
@@ -213,10 +213,6 @@ class Dispatch(Control):
     async def generation(self) -> str | None:
         """Return the name of this life of the dispatch; None after a flush, until the relay has rebuilt it."""
         return cast("str | None", await self._redis.get(self._keys.generation))
-
-    async def publish_generation(self, name: str) -> None:
-        """Open the dispatch for claims: every window is in place."""
-        await open_generation(self._redis, self._keys, name)
 
     async def sizes(self, dispatch_keys: Sequence[str]) -> list[tuple[int, int]]:
         """Return (waiting, handed out) for each key."""

@@ -69,6 +69,10 @@ FROM unnest($1::uuid[]) AS o (task_id) LEFT JOIN tasks t ON t.task_id = o.task_i
 -- nothing.
 UPDATE dispatch_generation SET generation = $1 WHERE only_row;
 
+-- name: generation
+-- Which life of the dispatch limited tasks are claimed in.
+SELECT generation FROM dispatch_generation WHERE only_row;
+
 -- name: claims_after
 SELECT claim_id, task_ids FROM task_claims WHERE claim_id > $1 ORDER BY claim_id LIMIT $2;
 
@@ -113,7 +117,7 @@ WITH late AS MATERIALIZED (
 ), ended AS (
   UPDATE tasks AS t SET status = 'CANCELLED', completed_at = now(), due_at = NULL
   FROM late WHERE t.task_id = late.task_id
-  RETURNING t.task_id, t.dispatch_key, t.expires_at, t.has_children
+  RETURNING t.task_id, t.status, t.dispatch_key, t.expires_at, t.has_children
 ), reasons AS (
   INSERT INTO task_results (task_id, error_message)
   SELECT task_id, format('It expired at %s, before it had begun.',
@@ -121,7 +125,7 @@ WITH late AS MATERIALIZED (
   FROM ended
   ON CONFLICT (task_id) DO UPDATE SET error_message = excluded.error_message, created_at = now()
 )
-SELECT task_id, dispatch_key, has_children FROM ended;
+SELECT task_id, status, dispatch_key, has_children FROM ended;
 
 -- ────────────────────────────────────────────── rescuer ─────────────────────────────────────────────
 

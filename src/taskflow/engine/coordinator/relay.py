@@ -3,7 +3,8 @@
 Enqueueing commits a row and then pushes its id. Everything that can go wrong after the commit ends here:
 
 - **Redis forgot** (a flush, a restart, a failover, an old snapshot): the dispatch is closed, emptied, and built anew:
-  rules of the keys, a window of each key's backlog, then the generation that lets workers claim again.
+  rules of the keys, a window of each key's backlog, then the generation that lets workers claim again. The same when it
+  was PostgreSQL that forgot (a backup was restored, a standby promoted that had not seen the last rebuild).
 - **The backlog is longer than a window**: keys in overflow are refilled behind their window's last id.
 - **A push was lost** (a crash between commit and push): a sweep walks the backlog a bounded piece at a time and pushes
   what Redis does not know. A small backlog is covered whole every second.
@@ -67,6 +68,8 @@ class Relay:
         now = time.monotonic()
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
+            if await self._is_foreign(context):
+                return await self.rebuild(context)
             await self._mender.run_once(context)
             if await self.sweep(context):
                 self._swept_at = -SWEEP_SECONDS  # where one was lost there may be more
@@ -74,6 +77,12 @@ class Relay:
             self._looked_at_leases = now
             await self.return_expired(context)
         return done
+
+    @staticmethod
+    async def _is_foreign(context: DutyContext) -> bool:
+        """Tell whether Redis lives a life that PostgreSQL does not know: then nobody can claim limited tasks."""
+        known = await context.database.pool.fetchval(sql.generation)
+        return bool(known != await context.broker.dispatch.generation())
 
     async def rebuild(self, context: DutyContext) -> int:
         """Close the dispatch, build every window from PostgreSQL, and open it as a new generation."""
