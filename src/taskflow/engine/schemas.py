@@ -12,7 +12,7 @@ from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
 from taskflow.engine import sealed
 from taskflow.engine.dependencies.models import After, OnFailure, OnSuccess, ResultOf
-from taskflow.engine.options import MAX_KEY_CHARS, MAX_TAG_CHARS, MAX_TAGS, MAX_VERSION, OnConflict
+from taskflow.engine.options import MAX_EXPIRY_SECONDS, MAX_KEY_CHARS, MAX_TAG_CHARS, MAX_TAGS, MAX_VERSION, OnConflict
 from taskflow.engine.repository import TaskFilter, TaskHistory
 from taskflow.engine.requests import Request
 from taskflow.engine.states import Priority, TaskStatus
@@ -26,7 +26,7 @@ Text = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\x00]*$")]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS, fail_fast=True)]
 KeyText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
-ExpirySeconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
+ExpirySeconds = Annotated[float, Field(gt=0, le=MAX_EXPIRY_SECONDS)]
 
 
 class TaskFields(Body):
