@@ -28,6 +28,14 @@ async def live_keys(database: Database) -> list[str]:
     return sorted(row[0] for row in await database.hot.fetch(sql.live_dispatch_keys))
 
 
+async def heads(database: Database, dispatch_keys: Sequence[str], limit: int) -> dict[str, list[Entry]]:
+    """Return the first `limit` PENDING tasks of each key, all by one statement."""
+    found: dict[str, list[Entry]] = {key: [] for key in dispatch_keys}
+    for row in await database.hot.fetch(sql.backlog_heads, dispatch_keys, limit):
+        found[row[0]].append(Entry(*row))
+    return found
+
+
 async def page_after(database: Database, dispatch_key: str, place: Place, limit: int) -> list[Entry]:
     """Return the next `limit` PENDING tasks of a key behind a place."""
     rows = await database.hot.fetch(sql.backlog_after, dispatch_key, place.priority, place.task_id, limit)

@@ -59,6 +59,15 @@ UNION ALL
  ORDER BY t.priority DESC, t.task_id LIMIT $4)
 LIMIT $4;
 
+-- name: backlog_heads
+-- The first PENDING tasks ($2 at most) of each of these keys.
+SELECT t.dispatch_key, t.priority, t.task_id::text FROM unnest($1::text[]) AS k (dispatch_key)
+CROSS JOIN LATERAL (
+  SELECT t.dispatch_key, t.priority, t.task_id FROM tasks t
+  WHERE t.dispatch_key = k.dispatch_key AND t.completed_at IS NULL AND t.status = 'PENDING'
+  ORDER BY t.priority DESC, t.task_id LIMIT $2
+) AS t;
+
 -- name: standing
 -- What ids are now, and where they stand in line.
 SELECT o.task_id::text, t.status, t.priority, t.dispatch_key
@@ -235,9 +244,21 @@ DELETE FROM task_keys WHERE (scope, key) IN (
   ORDER BY k.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
 
 -- name: expire_results
+-- One that a task still has to take (or one in the dead letters may, once more; also through a group) outlasts its time.
 DELETE FROM task_results WHERE task_id IN (
-  SELECT task_id FROM task_results WHERE expires_at < now()
-  ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
+  SELECT r.task_id FROM task_results r
+  WHERE r.expires_at < now() AND NOT EXISTS (
+    SELECT FROM (
+      SELECT d.child_id FROM task_dependencies d WHERE d.parent_id = r.task_id AND d.arguments IS NOT NULL
+      UNION ALL
+      SELECT b.child_id FROM task_dependencies d
+      JOIN tasks g ON g.task_id = d.child_id AND g.task_name = 'taskflow.group'
+      JOIN task_dependencies b ON b.parent_id = g.task_id AND b.arguments IS NOT NULL
+      WHERE d.parent_id = r.task_id
+    ) AS below JOIN tasks c ON c.task_id = below.child_id AND c.task_name <> 'taskflow.group'
+    WHERE c.completed_at IS NULL
+       OR (c.failed_at IS NOT NULL AND EXISTS (SELECT FROM dead_letter_queue l WHERE l.task_id = c.task_id)))
+  ORDER BY r.expires_at LIMIT $1 FOR UPDATE OF r SKIP LOCKED);
 
 -- name: running_without_worker
 -- RUNNING tasks of one key that no rescue will find: their worker is gone, or no claim names them.
