@@ -54,7 +54,7 @@ class QueueService:
         self._cancel = cancel
 
     async def page(self, after: str | None, limit: int) -> list[Queue]:
-        """Return queues by name, also those that came into use a moment ago."""
+        """Return queues by name: all that were ever in use, also those that came into use a moment ago."""
         keys = await self._meet()
         rows = await self._database.pool.fetch(sql.list_queues, None, after, limit)
         return await self._seen(rows, keys)
