@@ -70,7 +70,7 @@ class Engine:
         self.queues = QueueService(database, broker, self._book, self.cancel_many)
         self.limits = LimitService(database, broker)
         self._ends = Ends(database, broker)
-        self.schedules = ScheduleService(database, broker)
+        self.schedules = ScheduleService(database, broker, self._book)
         self.dependencies = DependencyService(database, broker)
 
     @classmethod

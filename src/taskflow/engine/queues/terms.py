@@ -70,11 +70,20 @@ def _admitted(row: TaskRow, terms: QueueTerms) -> TaskRow:
     if terms is PLAIN or row.task_name == GROUP:  # a group stands in no line
         return row
     if terms.draining:
-        raise QueueDrainingError(
-            f"The queue {row.queue!r} drains and takes no new tasks; `taskflow queue resume {row.queue}` opens it"
-            " again.",
-            queue=row.queue,
-        )
+        raise draining(row.queue)
+    return grant(row, terms)
+
+
+def draining(queue: str) -> QueueDrainingError:
+    """Return the error of a queue that drains."""
+    return QueueDrainingError(
+        f"The queue {queue!r} drains and takes no new tasks; `taskflow queue resume {queue}` opens it again.",
+        queue=queue,
+    )
+
+
+def grant(row: TaskRow, terms: QueueTerms) -> TaskRow:
+    """Return a task with what its queue grants where neither caller nor definition chose."""
     return row._replace(
         priority=_granted(row, "priority", terms.priority, row.priority),
         max_retries=_granted(row, "max_retries", terms.max_retries, row.max_retries),
