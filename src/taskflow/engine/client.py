@@ -32,7 +32,7 @@ from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.middleware.stack import stack as used_middleware
 from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.queues.service import QueueService
-from taskflow.engine.queues.terms import QueueBook, admit
+from taskflow.engine.queues.terms import QueueBook, admit, routed
 from taskflow.engine.requests import Request, TaskRow, prepare, request_of
 from taskflow.engine.results import TaskEnd
 from taskflow.engine.schedules.models import Schedule
@@ -226,7 +226,8 @@ class Engine:
     async def _admitted(self, rows: Sequence[TaskRow], connection: Connection | None = None) -> Sequence[TaskRow]:
         """Return tasks as they are to be written: with what their queues grant, and what middleware makes of them."""
         terms = await self._book.refresh(connection or self._database.pool)
-        return await self._middleware.before_enqueue_many(admit(rows, terms))
+        rows = routed(admit(rows, terms), self._book.overrides.subjects)
+        return await self._middleware.before_enqueue_many(rows)
 
     async def _insert(self, rows: Sequence[TaskRow]) -> Inserted:
         if not needs_transaction(rows):

@@ -89,7 +89,7 @@ async def test_what_is_wrong_is_told(operator: httpx.AsyncClient, viewer: httpx.
     assert (await operator.patch(f"{URL}/mail", json={"concurrency": 0})).status_code == 422
     assert (await operator.post(f"{URL}/a%20b/pause")).status_code == 422
     assert (await viewer.post(f"{URL}/mail/pause")).status_code == 403
-    answer = await operator.put(LIMITS, json={"task_name": "nobody", "concurrency": 3})
+    answer = await operator.put(LIMITS, json={"task_name": "nobody", "key": "a", "concurrency": 3})
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_limit")
 
 

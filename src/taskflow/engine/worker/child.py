@@ -33,6 +33,7 @@ from taskflow.engine.context import WorkerContext, worker
 from taskflow.engine.default import default_engine
 from taskflow.engine.definition import registry
 from taskflow.engine.lifespan import open_child
+from taskflow.engine.limits.overrides import Overrides
 from taskflow.engine.limits.publishing import publish_limits
 from taskflow.engine.limits.routing import reroute
 from taskflow.engine.middleware.stack import stack as middleware
@@ -123,7 +124,7 @@ class Child:
             worker_id=config.worker_id,
             process_id=config.process_id,
             feed=self._feed,
-            reroute=reroute,
+            reroute=lambda lease, suggested: reroute(lease, suggested, self._overrides.subjects),
         )
         self._executor = Executor(
             settings,
@@ -137,6 +138,7 @@ class Child:
             on_tainted=self._replace,
             traces=Traces.open(context.database),
         )
+        self._overrides = Overrides()
         self._queues = QueueMeeter(context.database)
         self._queues.see(settings.queues)
         self._draining = asyncio.Event()
@@ -161,6 +163,7 @@ class Child:
 
     async def run(self, control: socket.socket) -> int:
         """Work until told to drain; return the exit status."""
+        await self._overrides.refresh(self._context.database.pool)
         watchdog = Watchdog(self._executor)
         watchdog.start()
         publishing = asyncio.create_task(self._publisher.run())
@@ -244,8 +247,9 @@ class Child:
             await asyncio.sleep(_CARE)
             try:
                 await self._queues.run_once()
+                await self._overrides.refresh(self._context.database.pool)
             except CONNECTION_LOST as error:
-                log.warning("queues_not_met_yet", error=repr(error))
+                log.warning("queues_not_cared_for", error=repr(error))
             now = time.monotonic()
             leases = [
                 (lease, now - run.started) for run in self._executor.long_running(_LONG) for lease in run.leases[:1]
