@@ -83,8 +83,8 @@ class Dependencies:
 
     async def _unblock(self, context: DutyContext) -> list[Freed]:
         stuck: list[UUID] = []
-        for key in await backlog.live_keys(context.database):
-            stuck += [row[0] for row in await context.database.hot.fetch(sql.waiting_for_nobody, key, SAMPLE)]
+        for keys in backlog.parts(await backlog.live_keys(context.database)):
+            stuck += [row[0] for row in await context.database.hot.fetch(sql.waiting_for_nobody, keys, SAMPLE)]
         return await self._wait_anew(context, sorted(stuck)) if stuck else []
 
     @staticmethod

@@ -68,10 +68,11 @@ class DriftMeter:
         keys = await backlog.live_keys(context.database)
         for key in keys:
             found.missing += await self._missing(context, key)
-            found.blocked_lost += len(
-                await context.database.hot.fetch(dependencies_sql.waiting_for_nobody, key, _SAMPLE)
-            )
             found.running_lost += await context.database.hot.fetchval(sql.running_without_worker, key, _SAMPLE)
+        for some in backlog.parts(keys):
+            found.blocked_lost += len(
+                await context.database.hot.fetch(dependencies_sql.waiting_for_nobody, some, _SAMPLE)
+            )
         queue_keys = await context.broker.upkeep.queue_keys()
         for key in queue_keys:
             found.ghosts += await self._ghosts(context, key)

@@ -40,7 +40,6 @@ log = get_logger(__name__)
 SWEEP_SECONDS = 1.0
 SWEEP_ROWS = 5000
 _SWEEP_PAGE = 1000
-_KEYS = 200  # looked at together: there may be ten thousand, with a task or two each
 _FEW = 20
 _LEASES = 1000
 _CLAIMS = 200
@@ -98,8 +97,8 @@ class Relay:
         await apply_rules(context, await read_rules(context))
         keys = await backlog.live_keys(context.database)
         await upkeep.mark_overflowing(keys)  # first, so that nobody appends behind a window that is being built
-        for start in range(0, len(keys), _KEYS):
-            pushed += await self._fill_many(context, keys[start : start + _KEYS])
+        for some in backlog.parts(keys):
+            pushed += await self._fill_many(context, some)
         context.check()
         if not await upkeep.publish(generation):
             log.warning("dispatch_rebuild_interrupted", generation=generation)
@@ -175,7 +174,7 @@ class Relay:
         overflowing = await context.broker.dispatch.overflowing()
         budget, found = SWEEP_ROWS, 0
         while keys and budget > 0:
-            some, keys = keys[:_KEYS], keys[_KEYS:]
+            some, keys = keys[: backlog.KEYS], keys[backlog.KEYS :]
             heads = await backlog.heads(context.database, some, _FEW)
             long = [key for key in some if len(heads[key]) >= _FEW or key in overflowing]
             short = [entry for key in some if key not in long for entry in heads[key]]
