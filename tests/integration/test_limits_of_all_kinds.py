@@ -1,6 +1,8 @@
 """Limits and terms of queues hold however a task comes in: in a graph, by a schedule, encrypted, under a unique key."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -16,7 +18,8 @@ from taskflow.engine.limits.publishing import publish_limits
 from taskflow.engine.limits.routing import reroute
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.outcomes import completed
-from taskflow.engine.queues.terms import QueueDrainingError
+from taskflow.engine.queues.service import QueueService
+from taskflow.engine.queues.terms import QueueBook, QueueDrainingError
 from taskflow.engine.store import Lease, TaskStore
 from taskflow.engine.worker.claims import Claims
 
@@ -89,6 +92,24 @@ async def test_an_operator_limits_a_task_whose_definition_limits_nothing(
     await engine.limits.reset("noop", None)
     await worker.overrides.refresh(database.pool)
     assert len(await worker.take()) == 2, "whatever line they wait in, nothing holds them up any more"
+
+
+async def test_a_purge_leaves_alone_what_begins_while_it_looks(
+    database: Database, broker: RedisBroker, engine: Engine, worker: Worker
+) -> None:
+    first, second = await engine.enqueue_many(tasks.noop, [{}, {}])
+
+    async def late(task_ids: Sequence[UUID]) -> int:
+        await worker.store.claim(uuid7(), uuid7(), uuid7(), [str(first.task_id)])
+        return await engine.queues._cancel(task_ids)
+
+    queues = QueueService(database, broker, QueueBook(), late)
+    assert await queues.purge("default") == 1
+    found = [(await row(database, one.task_id)) for one in (first, second)]
+    assert [(task["status"], task["cancel_requested_at"] is None) for task in found] == [
+        ("RUNNING", True),
+        ("CANCELLED", False),
+    ]
 
 
 async def test_a_task_of_a_graph_waits_in_its_own_line(

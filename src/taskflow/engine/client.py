@@ -67,7 +67,7 @@ class Engine:
         self._broker = broker
         self._book = book or QueueBook()
         self._middleware = middleware
-        self.queues = QueueService(database, broker, self._book, self.cancel_many)
+        self.queues = QueueService(database, broker, self._book, self._cancel_waiting)
         self.limits = LimitService(database, broker)
         self._ends = Ends(database, broker)
         self.schedules = ScheduleService(database, broker, self._book)
@@ -270,6 +270,9 @@ class Engine:
         """Cancel those of `task_ids` that wait, and ask to cancel those that run; return how many."""
         return len((await self._cancel(task_ids)).rows)
 
+    async def _cancel_waiting(self, task_ids: Sequence[UUID]) -> int:
+        return len((await self._cancel(task_ids, running=False)).rows)
+
     async def retry(self, task_id: UUID) -> None:
         """Start an ended task over with a full set of attempts, once those of its parents that go on have ended.
 
@@ -289,8 +292,8 @@ class Engine:
             log.warning("push_left_to_the_relay", tasks=len(restarted.task_ids), error=str(error))
         return len(restarted.task_ids)
 
-    async def _cancel(self, task_ids: Sequence[UUID]) -> Cancelled:
-        cancelled = await cancel(self._database, task_ids)
+    async def _cancel(self, task_ids: Sequence[UUID], *, running: bool = True) -> Cancelled:
+        cancelled = await cancel(self._database, task_ids, running=running)
         try:
             await cancelled.announce(self._broker)
         except (RedisError, OSError) as error:

@@ -176,10 +176,12 @@ SELECT $1, $2, $3, $17, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED'
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
 
 -- name: request_cancel
--- Of these, cancel what waits, and ask the holders to cancel what runs. Rows are locked in the order of workers' batches.
+-- Of these, cancel what waits, and with $2 ask the holders to cancel what runs. Rows are locked in the order of workers'
+-- batches.
 WITH these AS MATERIALIZED (
   SELECT task_id FROM tasks
-  WHERE task_id = ANY($1::uuid[]) AND status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
+  WHERE task_id = ANY($1::uuid[])
+    AND (status IN ('PENDING', 'SCHEDULED', 'BLOCKED') OR (status = 'RUNNING' AND $2::boolean))
   ORDER BY task_id FOR UPDATE
 )
 UPDATE tasks AS t

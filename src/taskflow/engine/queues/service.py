@@ -47,7 +47,7 @@ class QueueService:
     """Queues for code that shares the database."""
 
     def __init__(self, database: Database, broker: RedisBroker, book: QueueBook, cancel: CancelMany) -> None:
-        """Use the pools and the broker of this process; `book` is told of changes, `cancel` cancels tasks."""
+        """Use the pools and the broker of this process; `book` is told of changes, `cancel` cancels what waits."""
         self._database = database
         self._broker = broker
         self._book = book
