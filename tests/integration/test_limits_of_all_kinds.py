@@ -18,6 +18,7 @@ from taskflow.engine.limits.publishing import publish_limits
 from taskflow.engine.limits.routing import reroute
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.outcomes import completed
+from taskflow.engine.queues.meeting import QueueMeeter
 from taskflow.engine.queues.service import QueueService
 from taskflow.engine.queues.terms import QueueBook, QueueDrainingError
 from taskflow.engine.store import Lease, TaskStore
@@ -92,6 +93,15 @@ async def test_an_operator_limits_a_task_whose_definition_limits_nothing(
     await engine.limits.reset("noop", None)
     await worker.overrides.refresh(database.pool)
     assert len(await worker.take()) == 2, "whatever line they wait in, nothing holds them up any more"
+
+
+async def test_a_queue_that_cannot_be_is_not_met(database: Database) -> None:
+    meeter = QueueMeeter(database)
+    meeter.see(["mail", "mail/task:serve/ada", "a b", "x" * 101, "nul\x00"])
+    assert await meeter.run_once() == 1
+    meeter.see(["mail/campaign:1"])
+    assert await meeter.run_once() == 0
+    assert await database.pool.fetchval("SELECT array_agg(name::text) FROM queues") == ["mail"]
 
 
 async def test_a_purge_leaves_alone_what_begins_while_it_looks(

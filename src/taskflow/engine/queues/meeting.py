@@ -6,6 +6,7 @@ Queues with tasks that have not ended need nobody for that: whoever lists queues
 from collections.abc import Iterable
 
 from taskflow.db.pool import Database
+from taskflow.engine.options import is_queue_name
 from taskflow.engine.queues.terms import sql
 
 
@@ -19,8 +20,9 @@ class QueueMeeter:
         self._new: set[str] = set()
 
     def see(self, dispatch_keys: Iterable[str]) -> None:
-        """Take in where tasks came from, or would."""
-        self._new |= {key.partition("/")[0] for key in dispatch_keys} - self._known
+        """Take in where tasks came from, or would; a name that no queue can have is left out."""
+        names = {key.partition("/")[0] for key in dispatch_keys} - self._known
+        self._new |= {name for name in names if is_queue_name(name)}
 
     async def run_once(self) -> int:
         """Write the rows of new ones; return how many were new to this process."""
