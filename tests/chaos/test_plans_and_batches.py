@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from support.lives import publish_generation
 from support.processes import running
 from support.sample_tasks import noop
 from support.waiting import eventually
@@ -126,7 +127,7 @@ async def test_a_backlog_is_claimed_and_completed_in_batches(
     environment: dict[str, str],
 ) -> None:
     """At default settings, with nothing to do but work: at least 20 rows a claim and a completion statement."""
-    await broker.dispatch.publish_generation("test")
+    await publish_generation(broker, "test")
     await Engine(database, broker).enqueue_many(noop, [{} for _ in range(BACKLOG)])
     async with running(environment, "worker"):
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.duties import open_dispatch
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine
@@ -10,5 +11,5 @@ from taskflow.engine import Engine
 @pytest.fixture
 async def engine(database: Database, broker: RedisBroker) -> Engine:
     """The direct client; the dispatch is open, as after the relay's first run."""
-    await broker.dispatch.publish_generation("test")
+    await open_dispatch(database, broker)
     return Engine(database, broker)

@@ -13,6 +13,7 @@ import pytest
 from support import sample_tasks
 from support.api import serving
 from support.letters import give_up
+from support.lives import publish_generation
 from support.processes import running
 from support.waiting import eventually
 from taskflow.base.ids import uuid7
@@ -204,7 +205,7 @@ async def test_an_expression_is_tried_without_a_server() -> None:
 async def test_watching_a_task_ends_with_it_and_tells_how_it_ended(
     shell: Shell, database: Database, broker: RedisBroker
 ) -> None:
-    await broker.dispatch.publish_generation("g")
+    await publish_generation(broker, "g")
     done = (await shell.json("task", "submit", "x"))["task_id"]  # type: ignore[index]
     failed = (await shell.json("task", "submit", "x"))["task_id"]  # type: ignore[index]
     watching = await shell.start("task", "watch", done, failed)
@@ -244,7 +245,7 @@ async def test_a_graph_is_submitted_shown_cancelled_and_retried(shell: Shell, tm
 
 
 async def test_options_of_a_task_and_its_progress(shell: Shell, database: Database, broker: RedisBroker) -> None:
-    await broker.dispatch.publish_generation("first")
+    await publish_generation(broker, "first")
     arguments = ("--tag", "red", "--tag", "blue", "--expires-in", "1h", "--unique-key", "k")
     created = await shell.json("task", "submit", "render", *arguments)
     task_id = created["task_id"]  # type: ignore[index]

@@ -10,6 +10,7 @@ from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.db.pool import Database
+from taskflow.engine.coordinator import backlog
 from taskflow.engine.coordinator import relay as relay_module
 from taskflow.engine.coordinator.duty import DispatchRule, DutyContext
 from taskflow.engine.coordinator.relay import Relay
@@ -230,3 +231,22 @@ async def test_an_expired_lease_ends_in_what_postgresql_says(context: DutyContex
     events = {event.data["task_id"]: event.data["status"] for _, event in await broker.events.read("0")}
     assert events == {done: "COMPLETED"}  # an end whose event was lost is announced now
     assert await relay.return_expired(context) == 0
+
+
+async def test_very_many_keys_are_rebuilt_and_swept_together(
+    context: DutyContext, broker: RedisBroker, eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def key_by_key(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(backlog, "page_after", key_by_key)
+    keys = [f"default/task:serve/{number}" for number in range(450)]
+    ids = [task_id for key in keys for task_id in await add_tasks(context.database, key=key)]
+    relay = Relay()
+    await relay.run_once(context)
+    assert await broker.dispatch.overflowing() == set()
+    assert await broker.dispatch.waiting() == 450
+    for key in keys:
+        await broker.dispatch.clear(key)
+    await relay.run_once(context)
+    assert sorted(await drain(broker)) == sorted(ids)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.lives import publish_generation
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
@@ -10,7 +11,7 @@ from taskflow.broker.redis.dispatch import Entry
 @pytest.fixture
 async def opened(broker: RedisBroker) -> RedisBroker:
     """A dispatch that is open."""
-    await broker.dispatch.publish_generation("test")
+    await publish_generation(broker, "test")
     return broker
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from redis.asyncio import Redis
 
+from support.lives import open_generation
 from taskflow.base.ids import uuid7
 from taskflow.broker.keys import Keys
 from taskflow.broker.limits import Limit, subject_of
@@ -37,7 +38,7 @@ class DispatchMachine(RuleBasedStateMachine):
         self.paused: set[str] = set()
         self.limits: dict[str, int] = {}
         self.run(self.redis.flushall())
-        self.run(self.dispatch.publish_generation("g"))
+        self.run(open_generation(self.redis, self.names, "g"))
 
     def run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)

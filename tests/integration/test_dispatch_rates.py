@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from support.lives import publish_generation
 from taskflow.base.ids import uuid7
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
@@ -17,7 +18,7 @@ PER_MINUTE = 1200  # 20 a second, a bucket of 40
 @pytest.fixture
 async def rated(broker: RedisBroker) -> RedisBroker:
     """A key with a rate and more work than can be done."""
-    await broker.dispatch.publish_generation("test")
+    await publish_generation(broker, "test")
     await broker.dispatch.set_limit(KEY, Limit(per_minute=PER_MINUTE))
     await broker.dispatch.push(Entry(KEY, 5, str(uuid7())) for _ in range(2_000))
     return broker
@@ -50,7 +51,7 @@ async def test_two_consumers_share_one_rate_also_when_one_of_them_dies(rated: Re
 
 async def test_a_flush_allows_no_burst(rated: RedisBroker) -> None:
     await rated.redis.flushall()
-    await rated.dispatch.publish_generation("after")
+    await publish_generation(rated, "after")
     await rated.dispatch.set_limit(KEY, Limit(per_minute=6))
     await rated.dispatch.push(Entry(KEY, 5, str(uuid7())) for _ in range(100))
     claimed = await rated.dispatch.claim("first", limit=100, quota=100, lease=30)

@@ -13,7 +13,7 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.engine import Engine, Request
+from taskflow.engine import Engine, Every, Request, Schedule
 from taskflow.engine.coordinator.expiry import Expiry
 from taskflow.engine.coordinator.relay import Relay
 from taskflow.engine.outcomes import failed
@@ -44,6 +44,7 @@ async def test_what_has_not_begun_ends_cancelled_with_the_reason(
     await let_expire(database)
     assert await Expiry().run_once(context) == 2
     assert await Expiry().run_once(context) == 0
+    assert await broker.dispatch.peek("default", 9) == [str(other.task_id)]
     for handle in (late, waits):
         assert (await row(database, handle.task_id))["status"] == "CANCELLED"
         assert "It expired at" in (await result(database, handle.task_id))["error_message"]
@@ -95,6 +96,13 @@ async def test_a_task_that_would_expire_before_it_is_due_is_refused(engine: Engi
         await engine.enqueue(tasks.tagged.options(delay=60, expires_in=60))
     with pytest.raises(InvalidInputError, match="expire before it is due"):
         await engine.submit(Request("tagged", scheduled_at=soon, expires_at=soon))
+
+
+async def test_no_schedule_is_made_whose_tasks_would_expire_beyond_all_time(engine: Engine, database: Database) -> None:
+    for forever in (1e15, float("inf")):
+        with pytest.raises(InvalidInputError, match="expires_in takes up to 31,622,400 seconds"):
+            await engine.schedule(Schedule("x", Every(60)), tasks.tagged.options(expires_in=forever))
+    assert await database.pool.fetchval("SELECT count(*) FROM schedules") == 0
 
 
 async def test_two_coordinators_expire_a_task_once(

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from support import sample_tasks as tasks
+from support.lives import publish_generation
 from support.processes import running
 from support.waiting import eventually
 from taskflow.base.errors import UnavailableError
@@ -33,7 +34,7 @@ from taskflow.settings import DatabaseSettings, Settings
 @pytest.fixture
 async def engine(settings: Settings, broker: RedisBroker) -> AsyncIterator[Engine]:
     """An open engine; the dispatch is open too, as after the relay's first run."""
-    await broker.dispatch.publish_generation("test")
+    await publish_generation(broker, "test")
     async with Engine.open(settings) as opened:
         yield opened
 

@@ -4,6 +4,7 @@ import pytest
 
 from support import sample_tasks as tasks
 from support.duties import add_worker, lead, open_dispatch
+from support.lives import publish_generation
 from taskflow.base.errors import ConfigurationError
 from taskflow.base.ids import uuid7
 from taskflow.broker.limits import Limit
@@ -93,8 +94,23 @@ async def test_a_server_that_comes_back_with_an_old_snapshot_hands_out_nothing(
     await broker.redis.set(broker.keys.server, "another run")
     await broker.redis.script_flush()  # as a restart does
     assert (await claim(broker)).state == "NOGEN"
-    await broker.dispatch.publish_generation("again")
+    await publish_generation(broker, "again")
     assert len(ids_of(await claim(broker))) == 1
+
+
+async def test_a_postgresql_that_forgot_a_life_does_not_hold_up_what_is_limited(
+    database: Database, broker: RedisBroker, settings: Settings
+) -> None:
+    context = await lead(database, broker, settings, rule_sources=[dispatch_rules])
+    store, worker = TaskStore(database), await add_worker(database)
+    await publish_limits(database, broker, [tasks.serve])
+    await Relay().run_once(context)
+    await Engine(database, broker).enqueue_many(tasks.serve, [{"tenant": "ada"}] * 5)
+    await database.pool.execute("UPDATE dispatch_generation SET generation = 'of a backup'")
+    await Relay().run_once(context)
+    claimed = await claim(broker)
+    won = await store.claim(uuid7(), worker, uuid7(), ids_of(claimed), generation=claimed.generation)
+    assert len(won) == 2
 
 
 async def test_a_word_that_comes_too_late_frees_nothing(database: Database, broker: RedisBroker) -> None:

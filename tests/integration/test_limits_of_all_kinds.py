@@ -1,6 +1,8 @@
 """Limits and terms of queues hold however a task comes in: in a graph, by a schedule, encrypted, under a unique key."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,11 +13,14 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import Engine, Every, Graph, PayloadEncryption, Request, Schedule, task
 from taskflow.engine.dependencies.release import announce
+from taskflow.engine.limits.overrides import Overrides
 from taskflow.engine.limits.publishing import publish_limits
 from taskflow.engine.limits.routing import reroute
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.outcomes import completed
-from taskflow.engine.queues.terms import QueueDrainingError
+from taskflow.engine.queues.meeting import QueueMeeter
+from taskflow.engine.queues.service import QueueService
+from taskflow.engine.queues.terms import QueueBook, QueueDrainingError
 from taskflow.engine.store import Lease, TaskStore
 from taskflow.engine.worker.claims import Claims
 
@@ -46,8 +51,14 @@ class Worker:
     def __init__(self, database: Database, broker: RedisBroker, worker_id: Any) -> None:
         self._broker = broker
         self.store = TaskStore(database)
+        self.overrides = Overrides()
         self._claims = Claims(
-            self.store, broker, MiddlewareStack(), worker_id=worker_id, process_id=uuid7(), reroute=reroute
+            self.store,
+            broker,
+            MiddlewareStack(),
+            worker_id=worker_id,
+            process_id=uuid7(),
+            reroute=lambda lease, suggested: reroute(lease, suggested, self.overrides.subjects),
         )
 
     async def take(self) -> list[Lease]:
@@ -62,6 +73,53 @@ async def worker(database: Database, broker: RedisBroker) -> Worker:
 
 async def row(database: Database, task_id: object) -> Any:
     return await database.pool.fetchrow("SELECT * FROM tasks WHERE task_id = $1", task_id)
+
+
+async def test_an_operator_limits_a_task_whose_definition_limits_nothing(
+    database: Database, broker: RedisBroker, engine: Engine, worker: Worker
+) -> None:
+    before = await engine.enqueue_many(tasks.noop, [{}, {}])
+    await engine.limits.override("noop", None, {"concurrency": 1})
+    await worker.overrides.refresh(database.pool)
+    assert await worker.take() == [], "they waited in the queue's own line, and go to wait in the right one"
+    [first] = await worker.take()
+    assert first.task_id == before[0].task_id
+    assert await worker.take() == []
+    other = Engine(database, broker)  # a process that starts now
+    await other.enqueue(tasks.noop)
+    await publish_limits(database, broker, [tasks.noop])
+    assert await broker.dispatch.sizes(["default", "default/task:noop"]) == [(0, 0), (2, 1)]
+    assert [row["subject"] for row, _ in await engine.limits.page(None, 9)] == ["task:noop", "task:serve/*"]
+    await engine.limits.reset("noop", None)
+    await worker.overrides.refresh(database.pool)
+    assert len(await worker.take()) == 2, "whatever line they wait in, nothing holds them up any more"
+
+
+async def test_a_queue_that_cannot_be_is_not_met(database: Database) -> None:
+    meeter = QueueMeeter(database)
+    meeter.see(["mail", "mail/task:serve/ada", "a b", "x" * 101, "nul\x00"])
+    assert await meeter.run_once() == 1
+    meeter.see(["mail/campaign:1"])
+    assert await meeter.run_once() == 0
+    assert await database.pool.fetchval("SELECT array_agg(name::text) FROM queues") == ["mail"]
+
+
+async def test_a_purge_leaves_alone_what_begins_while_it_looks(
+    database: Database, broker: RedisBroker, engine: Engine, worker: Worker
+) -> None:
+    first, second = await engine.enqueue_many(tasks.noop, [{}, {}])
+
+    async def late(task_ids: Sequence[UUID]) -> int:
+        await worker.store.claim(uuid7(), uuid7(), uuid7(), [str(first.task_id)])
+        return await engine.queues._cancel(task_ids)
+
+    queues = QueueService(database, broker, QueueBook(), late)
+    assert await queues.purge("default") == 1
+    found = [(await row(database, one.task_id)) for one in (first, second)]
+    assert [(task["status"], task["cancel_requested_at"] is None) for task in found] == [
+        ("RUNNING", True),
+        ("CANCELLED", False),
+    ]
 
 
 async def test_a_task_of_a_graph_waits_in_its_own_line(

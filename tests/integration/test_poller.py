@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from support.duties import add_tasks
+from support.lives import publish_generation
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
@@ -42,7 +43,7 @@ async def test_a_claim_that_is_under_way_is_fed_before_the_poller_stops(
     database: Database, broker: RedisBroker, settings: Settings
 ) -> None:
     ids = await add_tasks(database, 3)
-    await broker.dispatch.publish_generation("test")
+    await publish_generation(broker, "test")
     await broker.dispatch.push(Entry("default", 5, i) for i in ids)
     store = HeldStore(database)
     fed: list[Lease] = []

@@ -7,6 +7,7 @@ import pytest
 
 from support import sample_tasks as tasks
 from support.api import serving
+from support.lives import publish_generation
 from support.processes import running
 from taskflow.base.errors import InvalidInputError, UnauthenticatedError
 from taskflow.broker.redis.broker import RedisBroker
@@ -22,7 +23,7 @@ async def url(
     settings: Settings, database: Database, broker: RedisBroker, environment: dict[str, str]
 ) -> AsyncIterator[str]:
     """The URL of an API with a worker behind it; its key lies in the home, as `taskflow up` leaves it."""
-    await broker.dispatch.publish_generation("test")
+    await publish_generation(broker, "test")
     await ensure_first_admin(database, settings)
     settings.home.mkdir(parents=True)
     await ensure_cli_key(database, settings)

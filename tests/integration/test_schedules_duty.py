@@ -25,6 +25,7 @@ from taskflow.engine.coordinator.pruner import Pruner
 from taskflow.engine.coordinator.relay import Relay
 from taskflow.engine.coordinator.scheduler import Scheduler
 from taskflow.engine.coordinator.schedules import Schedules
+from taskflow.engine.queues.terms import QueueDrainingError
 from taskflow.settings import Settings
 
 
@@ -38,6 +39,11 @@ async def context(database: Database, broker: RedisBroker, settings: Settings) -
 @pytest.fixture
 def engine(context: DutyContext) -> Engine:
     return Engine(context.database, context.broker)
+
+
+def two_minutes() -> tuple[datetime, datetime]:
+    now = datetime.now(UTC)
+    return now - timedelta(seconds=120), now
 
 
 async def minutely(engine: Engine, **words: Any) -> None:
@@ -217,6 +223,45 @@ async def test_what_waits_does_not_begin_during_a_pause(context: DutyContext, en
     await engine.schedules.resume(schedule_id)
     assert await Schedules().run_once(context) > 0
     assert await statuses(context.database) == ["FIRED", "FIRED"]
+
+
+async def test_into_a_queue_that_drains_nothing_fires_and_nothing_is_cancelled_for_it(
+    context: DutyContext, engine: Engine
+) -> None:
+    waits = await engine.schedule(Schedule("waits", Every(60), overlap="queue_one"), noop)
+    await engine.schedule(Schedule("replaces", Every(60), overlap="cancel_previous"), noop)
+    elsewhere = await engine.schedule(Schedule("elsewhere", Every(60)), noop.options(queue="other"))
+    for _ in range(2):
+        await elapse(context.database, 60)
+        await Schedules().run_once(context)
+    open_now = "SELECT count(*) FROM tasks WHERE completed_at IS NULL AND queue = 'default'"
+    assert await context.database.pool.fetchval(open_now) == 2
+    await engine.queues.drain("default")
+    await elapse(context.database, 60)
+    await Schedules().run_once(context)
+    assert await context.database.pool.fetchval(open_now) == 2
+    for steer in (engine.schedules.run(waits), engine.schedules.backfill(waits, *two_minutes())):
+        with pytest.raises(QueueDrainingError):
+            await steer
+    await engine.schedules.run(elsewhere)
+    await complete(context.database)
+    assert await Schedules().run_once(context) == 0, "what waits for its turn goes on waiting"
+    await engine.queues.resume("default")
+    assert await Schedules().run_once(context) == 1
+    assert await context.database.pool.fetchval(open_now) == 1
+
+
+async def test_a_schedule_takes_what_its_queue_grants_when_it_is_made_or_declared(
+    context: DutyContext, engine: Engine
+) -> None:
+    await engine.queues.change("default", {"priority": 8, "max_retries": 1, "timeout_seconds": 7})
+    mine = noop.options(max_retries=3)
+    schedule_id = await engine.schedule(Schedule("x", Every(60)), mine)
+    terms = "SELECT priority, max_retries, timeout_seconds FROM schedules WHERE schedule_id = $1"
+    assert tuple(await context.database.pool.fetchrow(terms, schedule_id) or ()) == (8, 3, 7)
+    await engine.queues.change("default", {"timeout_seconds": None})
+    await engine.schedule(Schedule("x", Every(60)), mine)
+    assert tuple(await context.database.pool.fetchrow(terms, schedule_id) or ()) == (8, 3, 300)
 
 
 async def test_overlap_cancel_previous_cancels_what_waits_and_asks_what_runs(

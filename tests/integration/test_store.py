@@ -49,6 +49,13 @@ async def test_an_attempt_that_would_go_on_later_ends_cancelled_when_that_was_as
     assert await row(database, lease.task_id) == task
 
 
+async def test_a_retry_that_was_wanted_in_the_past_is_due_now(database: Database) -> None:
+    lease = await claim(database)
+    before = await database.pool.fetchval("SELECT now()")
+    await TaskStore(database).finish([outcomes.failed(lease, 0.1, "Retry: late", after=-3600.0)])
+    assert (await row(database, lease.task_id))["due_at"] >= before
+
+
 async def test_an_attempt_that_ended_anyway_keeps_its_end(database: Database, broker: RedisBroker) -> None:
     for end in (lambda lease: outcomes.completed(lease, 0.1), lambda lease: outcomes.failed(lease, 1, "", retry=False)):
         lease = await claim(database)

@@ -13,7 +13,9 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import DuplicateTaskError, Engine, TaskKeyReusedError
 from taskflow.engine.coordinator.pruner import Pruner
+from taskflow.engine.dependencies.models import InvalidDependencyError
 from taskflow.engine.outcomes import completed
+from taskflow.engine.requests import Request
 from taskflow.engine.store import TaskStore
 from taskflow.settings import Settings
 
@@ -128,6 +130,33 @@ async def test_an_idempotency_key_outlives_its_task_and_belongs_to_its_name(engi
     again = await engine.enqueue(tasks.keeps_nothing.options(idempotency_key="k"))
     assert (again.task_id, again.status) == (first.task_id, "COMPLETED")
     assert (await engine.enqueue(tasks.keeps_for_an_hour.options(idempotency_key="k"))).is_new
+
+
+async def test_a_call_under_both_keys_goes_on_naming_the_task_that_answered_it(
+    engine: Engine, database: Database
+) -> None:
+    first = await engine.enqueue(tasks.sync_account, 7)
+    both = tasks.sync_account.options(idempotency_key="seven")
+    assert (await engine.enqueue(both, 7)).task_id == first.task_id
+    again = await engine.enqueue(both, 7)
+    assert (again.task_id, again.status, again.is_new) == (first.task_id, "PENDING", False)
+    assert await count(database) == 1
+
+
+async def test_idempotency_keys_hold_in_bulk_too(engine: Engine, database: Database) -> None:
+    once = [Request("sync_account", kwargs={"account": number}, idempotency_key=f"key-{number}") for number in (2, 1)]
+    first = await engine.submit_many([*once, Request("sync_account", kwargs={"account": 3}, unique_key="3")])
+    again = await engine.submit_many(once)
+    assert [handle.task_id for handle in again] == [handle.task_id for handle in first[:2]]
+    assert await count(database) == 3
+    with pytest.raises(TaskKeyReusedError):
+        await engine.enqueue_many(
+            tasks.sync_account.options(idempotency_key="one"), [{"account": number} for number in (1, 2)]
+        )
+    assert await count(database) == 3
+    child = once[0]._replace(after=[first[0].task_id])
+    with pytest.raises(InvalidDependencyError):
+        await engine.submit_many([child, child._replace(idempotency_key="other")])
 
 
 async def test_nothing_is_kept_of_an_enqueueing_that_failed(engine: Engine, database: Database) -> None:

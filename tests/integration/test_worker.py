@@ -39,6 +39,23 @@ async def test_an_async_task_runs_and_leaves_result_and_history(
     assert (attempt["status"], attempt["attempt_number"]) == ("COMPLETED", 1)
 
 
+async def test_a_queue_stays_known_when_it_is_empty_again(
+    engine: Engine, environment: dict[str, str], database: Database
+) -> None:
+    one_child = {**environment, "TASKFLOW_WORKER_PROCESSES": "1"}
+    async with running(one_child, "worker", "--queues", "brief,never-used"):
+        handle = await engine.enqueue(tasks.noop.options(queue="brief"))
+        await ended(database, handle.task_id)
+
+        async def known() -> list[tuple[str, int | None]]:
+            found = [
+                (queue.row["name"], queue.look and queue.look.waiting) for queue in await engine.queues.page("", 9)
+            ]
+            return found if len(found) == 2 else []
+
+        assert await eventually(known) == [("brief", 0), ("never-used", 0)]
+
+
 async def test_lists_come_back_whole_whatever_is_written_with_them(
     engine: Engine, node: asyncio.subprocess.Process, database: Database
 ) -> None:

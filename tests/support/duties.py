@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from support.lives import publish_generation
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Settled
@@ -26,7 +27,7 @@ async def lead(
 async def open_dispatch(database: Database, broker: RedisBroker, generation: str = "test") -> None:
     """Open the dispatch as the relay's first run does."""
     await database.pool.execute(sql.begin_generation, generation)
-    await broker.dispatch.publish_generation(generation)
+    await publish_generation(broker, generation)
 
 
 async def add_tasks(

@@ -27,7 +27,7 @@ def uuid7() -> UUID:
 
 
 def uuid7_many(count: int) -> Iterator[UUID]:
-    """Yield `count` ascending UUIDv7s, all greater than every one this process made before; half the price of `uuid7`."""
+    """Yield ascending UUIDv7s, greater than every one this process made before; half the price of `uuid7` each."""
     first = _reserve(count)
     random = os.urandom(8 * count)
     for number, tick in enumerate(range(first, first + count)):
@@ -36,7 +36,7 @@ def uuid7_many(count: int) -> Iterator[UUID]:
 
 
 def _reserve(count: int) -> int:
-    """Return the first of `count` ticks (a 4096th of a millisecond) that nobody has; busy processes run ahead a little."""
+    """Return the first of `count` ticks (of 1/4096 ms) that nobody has; a busy process runs ahead of the clock."""
     global _last_tick  # noqa: PLW0603 - the one counter of the process, under its lock
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     with _lock:

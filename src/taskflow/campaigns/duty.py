@@ -34,6 +34,7 @@ from taskflow.campaigns.repository import NIL, sql
 from taskflow.campaigns.states import MOVES, CampaignStatus, sources
 from taskflow.db.pool import Database
 from taskflow.delivery.states import TERMINAL
+from taskflow.engine.coordinator.dependencies import release_children
 from taskflow.engine.coordinator.duty import DispatchRule, DutyContext
 from taskflow.engine.states import Priority
 from taskflow.settings import CoordinatorSettings
@@ -225,6 +226,8 @@ class CampaignsDuty:
                 sql.sweep_cancelled, campaign_id, after, context.settings.campaign.slice, timeout=_SCAN_SECONDS
             )
         if row is not None and row["seen"]:
+            if row["parents"]:
+                await release_children(context, row["parents"])
             self._swept[campaign_id] = row["through"]
             return int(row["seen"])
         self._swept.pop(campaign_id, None)

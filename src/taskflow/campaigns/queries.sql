@@ -195,6 +195,7 @@ WITH slice AS MATERIALIZED (
   UPDATE tasks AS t SET status = 'CANCELLED', completed_at = now(), due_at = NULL
   FROM (SELECT recipient_id FROM slice ORDER BY recipient_id) AS s
   WHERE t.task_id = s.recipient_id AND t.status IN ('PENDING', 'SCHEDULED')
+  RETURNING t.task_id, t.has_children
 ), counted AS (
   INSERT INTO campaign_counters AS c (campaign_id, slot, cancelled, uncertain, deferred)
   SELECT $1, 0, count(*) FILTER (WHERE status = 'CANCELLED'), count(*) FILTER (WHERE status = 'UNCERTAIN'),
@@ -205,7 +206,8 @@ WITH slice AS MATERIALIZED (
       deferred = c.deferred + excluded.deferred
 )
 SELECT (SELECT recipient_id FROM slice ORDER BY recipient_id DESC LIMIT 1) AS through,
-       (SELECT count(*) FROM slice)::int AS seen, (SELECT count(*) FROM swept)::int AS swept;
+       (SELECT count(*) FROM slice)::int AS seen, (SELECT count(*) FROM swept)::int AS swept,
+       (SELECT array_agg(task_id ORDER BY task_id) FROM ended WHERE has_children) AS parents;
 
 -- name: settle_orphans
 -- Rows whose task ended without them: quarantined, timed out, or cancelled one by one. $2: seconds after which a

@@ -32,7 +32,7 @@ from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.middleware.stack import stack as used_middleware
 from taskflow.engine.payload import InvalidTaskArgumentsError
 from taskflow.engine.queues.service import QueueService
-from taskflow.engine.queues.terms import QueueBook, admit
+from taskflow.engine.queues.terms import QueueBook, admit, routed
 from taskflow.engine.requests import Request, TaskRow, prepare, prepare_calls, request_of
 from taskflow.engine.results import TaskEnd
 from taskflow.engine.schedules.models import Schedule
@@ -67,10 +67,10 @@ class Engine:
         self._broker = broker
         self._book = book or QueueBook()
         self._middleware = middleware
-        self.queues = QueueService(database, broker, self._book, self.cancel_many)
+        self.queues = QueueService(database, broker, self._book, self._cancel_waiting)
         self.limits = LimitService(database, broker)
         self._ends = Ends(database, broker)
-        self.schedules = ScheduleService(database, broker)
+        self.schedules = ScheduleService(database, broker, self._book)
         self.dependencies = DependencyService(database, broker)
 
     @classmethod
@@ -195,10 +195,11 @@ class Engine:
         return inserted.handles[0]
 
     async def submit_many(self, requests: Iterable[Request]) -> list[TaskHandle[Any]]:
-        """Enqueue many tasks by name, all or none. Idempotency keys are for single tasks.
+        """Enqueue many tasks by name, all or none.
 
         Raises:
             InvalidTaskArgumentsError: the arguments of one of them do not fit; none is enqueued.
+            TaskKeyReusedError, DuplicateTaskError: a key of one of them says so; none is enqueued.
         """
         rows = []
         for index, request in enumerate(requests):
@@ -225,7 +226,8 @@ class Engine:
     async def _admitted(self, rows: Sequence[TaskRow], connection: Connection | None = None) -> Sequence[TaskRow]:
         """Return tasks as they are to be written: with what their queues grant, and what middleware makes of them."""
         terms = await self._book.refresh(connection or self._database.pool)
-        return await self._middleware.before_enqueue_many(admit(rows, terms))
+        rows = routed(admit(rows, terms), self._book.overrides.subjects)
+        return await self._middleware.before_enqueue_many(rows)
 
     async def _insert(self, rows: Sequence[TaskRow]) -> Inserted:
         if not needs_transaction(rows):
@@ -268,6 +270,9 @@ class Engine:
         """Cancel those of `task_ids` that wait, and ask to cancel those that run; return how many."""
         return len((await self._cancel(task_ids)).rows)
 
+    async def _cancel_waiting(self, task_ids: Sequence[UUID]) -> int:
+        return len((await self._cancel(task_ids, running=False)).rows)
+
     async def retry(self, task_id: UUID) -> None:
         """Start an ended task over with a full set of attempts, once those of its parents that go on have ended.
 
@@ -287,8 +292,8 @@ class Engine:
             log.warning("push_left_to_the_relay", tasks=len(restarted.task_ids), error=str(error))
         return len(restarted.task_ids)
 
-    async def _cancel(self, task_ids: Sequence[UUID]) -> Cancelled:
-        cancelled = await cancel(self._database, task_ids)
+    async def _cancel(self, task_ids: Sequence[UUID], *, running: bool = True) -> Cancelled:
+        cancelled = await cancel(self._database, task_ids, running=running)
         try:
             await cancelled.announce(self._broker)
         except (RedisError, OSError) as error:

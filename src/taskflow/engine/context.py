@@ -11,13 +11,14 @@ from uuid import UUID
 from taskflow.base.errors import InvalidInputError, TaskFlowError
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.engine.payload import without_nul
+from taskflow.engine.payload import keepable
 from taskflow.settings import Settings
 
 T = TypeVar("T")
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 _MAX_MESSAGE = 500
+_MOST = 2**63
 
 
 class OutsideWorkerError(TaskFlowError):
@@ -139,10 +140,12 @@ class TaskContext:
         if done is not None or total is not None:
             if done is None or total is None or total < 1 or done < 0 or percent is not None:
                 raise InvalidProgressError(f"progress(done={done!r}, total={total!r}): give both, total from 1 on.")
+            if max(done, total) >= _MOST:
+                raise InvalidProgressError(f"progress(done={done!r}, total={total!r}): that is more than 64 bits hold.")
             percent = min(100.0, done * 100 / total)
         if percent is not None and not 0 <= percent <= 100:
             raise InvalidProgressError(f"progress({percent!r}): percent goes from 0 to 100.")
-        self._reporter.progress(Progress(percent, done, total, message and without_nul(message)[:_MAX_MESSAGE]))
+        self._reporter.progress(Progress(percent, done, total, message and keepable(message)[:_MAX_MESSAGE]))
 
     def heartbeat(self) -> None:
         """Say that this attempt still makes headway.

@@ -14,7 +14,7 @@ from taskflow.engine.dependencies.models import InvalidDependencyError
 from taskflow.engine.dependencies.release import Freed
 from taskflow.engine.dependencies.steering import Cancelled, cancel_in
 from taskflow.engine.handles import Client, TaskHandle
-from taskflow.engine.keys import hold_idempotency_key, hold_unique_key
+from taskflow.engine.keys import answer_with, hold_idempotency_key, hold_unique_key
 from taskflow.engine.payload import json_text
 from taskflow.engine.requests import COPY_COLUMNS, OPTION_COLUMNS, TaskRow
 from taskflow.engine.store import sql
@@ -34,7 +34,7 @@ class Inserted(NamedTuple):
 
 def needs_transaction(rows: Sequence[TaskRow]) -> bool:
     """Tell whether more than one statement inserts these."""
-    return any(row.parents or row.unique is not None or row.idempotency_key is not None for row in rows)
+    return any(row.parents or _has_key(row) for row in rows)
 
 
 async def insert(connection: Connection, row: TaskRow, client: Client | None = None) -> Inserted:
@@ -53,6 +53,8 @@ async def insert(connection: Connection, row: TaskRow, client: Client | None = N
     if row.unique is not None:
         hold = await hold_unique_key(connection, row, row.unique)
         if hold.holder is not None:
+            if row.idempotency_key is not None:
+                await answer_with(connection, row, hold.holder)
             return Inserted([row.handle_of(*hold.holder, client)])
         if hold.replaced is not None:
             cancelled = await cancel_in(connection, [hold.replaced])
@@ -71,23 +73,23 @@ async def insert_many(connection: Connection, rows: Sequence[TaskRow], client: C
     """Insert many tasks, all or none; their handles ask `client`.
 
     Raises:
-        DuplicateTaskError: a key says so.
+        TaskKeyReusedError, DuplicateTaskError: a key says so.
         ParentNotFoundError: one waits for a task that neither is among them nor exists.
-        InvalidDependencyError: some have parents, and some unique keys.
+        InvalidDependencyError: some have parents, and some keys.
         UniqueViolationError: a task of one of these ids is there.
     """
-    keyed = sorted((row for row in rows if row.unique is not None), key=_key)  # keys are locked in one order
+    keyed = sorted((row for row in rows if _has_key(row)), key=_key)  # keys are locked in one order
     if any(row.parents for row in rows):
         if keyed:
             raise InvalidDependencyError(
-                f"{keyed[0].task_name} has a unique key: it may turn out to be another task, which nothing in a graph"
-                " can wait for. Submit it by itself."
+                f"{keyed[0].task_name} has a key: it may turn out to be another task, which nothing in a graph can"
+                " wait for. Submit it by itself."
             )
         return Inserted(*await insert_graph(connection, rows, client))
     if not keyed:
         await _copy(connection, rows)
         return Inserted([row.handle(client) for row in rows])
-    free = [row for row in rows if row.unique is None]
+    free = [row for row in rows if not _has_key(row)]
     if free:
         await _copy(connection, free)
     made = {row.task_id: await insert(connection, row, client) for row in keyed}
@@ -110,5 +112,9 @@ async def _copy(connection: Connection, rows: Sequence[TaskRow]) -> None:
         await copy_into(connection, "tasks", columns, records)
 
 
-def _key(row: TaskRow) -> tuple[str, str]:
-    return row.task_name, row.unique.key if row.unique else ""
+def _has_key(row: TaskRow) -> bool:
+    return row.unique is not None or row.idempotency_key is not None
+
+
+def _key(row: TaskRow) -> tuple[str, str, str]:
+    return row.task_name, row.idempotency_key or "", row.unique.key if row.unique else ""

@@ -68,6 +68,11 @@ async def hold_idempotency_key(connection: Connection, row: TaskRow) -> Hold:
     return Hold(await _look(connection, held["task_id"]))
 
 
+async def answer_with(connection: Connection, row: TaskRow, holder: Holder) -> None:
+    """Let a task's idempotency key, which the caller has just taken, stand for the task that it turned out to be."""
+    await connection.execute(sql.answer_with, row.task_name, row.idempotency_key, holder.task_id)
+
+
 async def hold_unique_key(connection: Connection, row: TaskRow, claim: UniqueClaim) -> Hold:
     """Take a task's unique key, if need be from the task that it replaces.
 

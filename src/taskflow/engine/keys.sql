@@ -10,6 +10,10 @@ ON CONFLICT (scope, key) DO UPDATE
       expires_at = CASE WHEN k.expires_at < now() THEN excluded.expires_at ELSE k.expires_at END
 RETURNING task_id, fingerprint;
 
+-- name: answer_with
+-- The call under an idempotency key made no task: it was answered with the one that holds its unique key.
+UPDATE task_keys SET task_id = $3 WHERE scope = $1 AND key = $2;
+
 -- name: lock_unique_key
 -- Write a unique key, or lock it as it is. $4: seconds to hold it for; null: as long as its task lives, and then the
 -- expiry only tells when to look whether it can be forgotten.

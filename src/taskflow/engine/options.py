@@ -18,6 +18,7 @@ MAX_TAGS = 20
 MAX_TAG_CHARS = 50
 MAX_KEY_CHARS = 255
 MAX_VERSION = 32_767
+MAX_EXPIRY_SECONDS = 366 * 86_400
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 
 
@@ -93,13 +94,18 @@ class TaskOptions(TypedDict, total=False):
     concurrency_key: Callable[..., object] | None
 
 
+def is_queue_name(name: str) -> bool:
+    """Tell whether a queue can have this name."""
+    return _QUEUE_NAME.fullmatch(name) is not None
+
+
 def check_queue_name(name: str) -> str:
     """Return `name` if it can name a queue.
 
     Raises:
         InvalidInputError: it has other characters, or too many.
     """
-    if not _QUEUE_NAME.fullmatch(name):
+    if not is_queue_name(name):
         raise InvalidInputError(f"Queue name {name!r}: use 1 to 100 letters, digits, '_', '.', ':' or '-'.")
     return name
 

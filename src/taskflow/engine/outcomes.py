@@ -4,7 +4,7 @@ from typing import Any
 
 from taskflow.engine import retry as retries
 from taskflow.engine.arguments import UpgradeError
-from taskflow.engine.payload import ResultRefusedError, without_nul
+from taskflow.engine.payload import ResultRefusedError, keepable
 from taskflow.engine.retry import NoRetry
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Lease, Outcome
@@ -70,8 +70,8 @@ def cancelled(lease: Lease, seconds: float | None) -> Outcome:
 
 
 def _clip(text: str | None, most: int) -> str | None:
-    """Cut text to a length that PostgreSQL keeps, without the NUL it cannot."""
+    """Cut text to a length and to characters that PostgreSQL keeps."""
     if text is None:
         return None
-    text = without_nul(text).encode("utf-8", "replace").decode("utf-8", "replace")
+    text = keepable(text)
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"

@@ -81,9 +81,9 @@ def json_text(value: Any) -> str | None:
         return json.dumps(value)
 
 
-def without_nul(text: str) -> str:
-    """Return text without the one character that PostgreSQL cannot keep."""
-    return text.replace("\x00", "\ufffd")
+def keepable(text: str) -> str:
+    """Return text without what PostgreSQL cannot keep: NUL, and halves of surrogate pairs."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def _plain(value: Any) -> tuple[Any, bytes]:

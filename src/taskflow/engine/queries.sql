@@ -60,7 +60,8 @@ RETURNING t.task_id;
 -- Only the holder of the lease gets through: the row must be RUNNING under the epoch it was claimed with.
 -- execution '' writes no execution row. crashes and retries are added to the row's counts. result_ttl: seconds.
 -- result is JSON as text: a jsonb[] of lists would be an array of more dimensions, which unnest takes apart.
--- An attempt that would go on later ends CANCELLED when somebody has asked for that meanwhile.
+-- An attempt that would go on later ends CANCELLED when somebody has asked for that meanwhile. One whose time was in the
+-- past (`Retry(after=-60)`) is due now: the scheduler does not look for what should have been due long before.
 WITH outcome AS (
   SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[], $7::int[], $8::int[],
                        $9::text[], $10::text[], $11::text[], $12::uuid[], $13::float8[], $14::text[], $15::text[])
@@ -74,7 +75,7 @@ WITH outcome AS (
                           THEN now() END,
       failed_at = CASE WHEN o.status IN ('FAILED', 'TIMEOUT') THEN now() END,
       due_at = CASE WHEN o.status = 'SCHEDULED' AND t.cancel_requested_at IS NULL
-                    THEN now() + o.delay * interval '1 second' END,
+                    THEN now() + greatest(o.delay, 0) * interval '1 second' END,
       started_at = CASE WHEN o.seconds IS NULL THEN t.started_at ELSE now() - o.seconds * interval '1 second' END,
       retry_count = t.retry_count + o.retries,
       crash_count = t.crash_count + o.crashes
@@ -175,10 +176,12 @@ SELECT $1, $2, $3, $17, $4, CASE WHEN at IS NULL THEN 'PENDING' ELSE 'SCHEDULED'
 FROM (SELECT coalesce($7::timestamptz, now() + $12::float8 * interval '1 second') AS at) AS wanted;
 
 -- name: request_cancel
--- Of these, cancel what waits, and ask the holders to cancel what runs. Rows are locked in the order of workers' batches.
+-- Of these, cancel what waits, and with $2 ask the holders to cancel what runs. Rows are locked in the order of workers'
+-- batches.
 WITH these AS MATERIALIZED (
   SELECT task_id FROM tasks
-  WHERE task_id = ANY($1::uuid[]) AND status IN ('PENDING', 'SCHEDULED', 'BLOCKED', 'RUNNING')
+  WHERE task_id = ANY($1::uuid[])
+    AND (status IN ('PENDING', 'SCHEDULED', 'BLOCKED') OR (status = 'RUNNING' AND $2::boolean))
   ORDER BY task_id FOR UPDATE
 )
 UPDATE tasks AS t

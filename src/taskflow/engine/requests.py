@@ -14,7 +14,7 @@ from taskflow.engine.definition import Task, registry
 from taskflow.engine.dependencies.models import GROUP, Edge, Parent, ResultOf, edges_of, is_result, split_results
 from taskflow.engine.handles import Client, TaskHandle
 from taskflow.engine.limits.routing import part_of
-from taskflow.engine.options import TERMS, OnConflict, check_key, check_queue_name, check_tags
+from taskflow.engine.options import MAX_EXPIRY_SECONDS, TERMS, OnConflict, check_key, check_queue_name, check_tags
 from taskflow.engine.payload import check_json
 from taskflow.engine.sealed import parts_of
 from taskflow.engine.states import Priority, TaskStatus
@@ -290,6 +290,10 @@ def _unique(request: Request, task: Task[..., Any] | None, arguments: dict[str, 
 
 
 def _check_expiry(row: TaskRow) -> None:
+    if (
+        row.expires_in is not None and row.expires_in > MAX_EXPIRY_SECONDS
+    ):  # a schedule would fire into an error for ever
+        raise InvalidInputError(f"expires_in takes up to {MAX_EXPIRY_SECONDS:,} seconds.", field="expires_in")
     late = (
         (row.expires_at is not None and row.scheduled_at is not None and row.expires_at <= row.scheduled_at)
         or (row.expires_in is not None and row.delay is not None and row.expires_in <= row.delay)

@@ -12,7 +12,7 @@ from taskflow.base.bodies import Body, Instant
 from taskflow.base.errors import InvalidInputError
 from taskflow.engine import sealed
 from taskflow.engine.dependencies.models import After, OnFailure, OnSuccess, ResultOf
-from taskflow.engine.options import MAX_KEY_CHARS, MAX_TAG_CHARS, MAX_TAGS, MAX_VERSION, OnConflict
+from taskflow.engine.options import MAX_EXPIRY_SECONDS, MAX_KEY_CHARS, MAX_TAG_CHARS, MAX_TAGS, MAX_VERSION, OnConflict
 from taskflow.engine.repository import TaskFilter, TaskHistory
 from taskflow.engine.requests import Request
 from taskflow.engine.states import Priority, TaskStatus
@@ -27,7 +27,7 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_CHARS, p
 Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS, fail_fast=True)]
 KeyText = Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
 DelaySeconds = Annotated[float, Field(ge=0, le=100 * 366 * 86_400)]
-ExpirySeconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
+ExpirySeconds = Annotated[float, Field(gt=0, le=MAX_EXPIRY_SECONDS)]
 
 
 class TaskFields(Body):

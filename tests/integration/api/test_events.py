@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from support.api import PASSWORD
+from support.lives import publish_generation
 from support.waiting import eventually
 from taskflow.api.server import make_server
 from taskflow.api.websocket import hub as hub_module
@@ -85,7 +86,7 @@ class Server:
 
 @pytest.fixture
 async def server(settings: Settings, database: Database, broker: RedisBroker) -> AsyncIterator[Server]:
-    await broker.dispatch.publish_generation("first")
+    await publish_generation(broker, "first")
     signer = TokenSigner(settings.secret_key or SecretStr(""), access_seconds=900)
     identity = IdentityService(database, settings.security, signer)
     await identity.create_user("op@example.com", PASSWORD, Role.OPERATOR)
@@ -140,7 +141,7 @@ async def test_a_flush_of_redis_is_told(server: Server) -> None:
     async with server.listen("tasks") as stream:
         await stream.next()
         await server.broker.redis.flushall()
-        await server.broker.dispatch.publish_generation("second")
+        await publish_generation(server.broker, "second")
         message = await stream.next()
         assert (message.event, message.id.partition(":")[0]) == ("resync", "second")
 

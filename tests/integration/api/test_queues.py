@@ -4,6 +4,7 @@ import httpx
 
 from support import sample_tasks as tasks
 from support.api import Api
+from support.lives import publish_generation
 from taskflow.broker.limits import Limit
 from taskflow.engine import Engine, Request
 from taskflow.engine.limits.publishing import publish_limits
@@ -25,7 +26,7 @@ async def test_a_queue_is_there_once_it_is_used(api: Api, viewer: httpx.AsyncCli
 
 
 async def test_a_paused_queue_hands_out_nothing_of_any_of_its_lines(api: Api, operator: httpx.AsyncClient) -> None:
-    await api.broker.dispatch.publish_generation("test")
+    await publish_generation(api.broker, "test")
     engine = Engine(api.database, api.broker)
     assert (await operator.post(f"{URL}/default/pause")).json()["state"] == "paused"
     await engine.enqueue(tasks.noop)
@@ -88,7 +89,7 @@ async def test_what_is_wrong_is_told(operator: httpx.AsyncClient, viewer: httpx.
     assert (await operator.patch(f"{URL}/mail", json={"concurrency": 0})).status_code == 422
     assert (await operator.post(f"{URL}/a%20b/pause")).status_code == 422
     assert (await viewer.post(f"{URL}/mail/pause")).status_code == 403
-    answer = await operator.put(LIMITS, json={"task_name": "nobody", "concurrency": 3})
+    answer = await operator.put(LIMITS, json={"task_name": "nobody", "key": "a", "concurrency": 3})
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_limit")
 
 

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.api import PASSWORD, serving
+from support.lives import publish_generation
 from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
@@ -48,7 +49,7 @@ class Server:
 
 @pytest.fixture
 async def server(settings: Settings, database: Database, broker: RedisBroker) -> AsyncIterator[Server]:
-    await broker.dispatch.publish_generation("first")
+    await publish_generation(broker, "first")
     signer = TokenSigner(settings.secret_key, access_seconds=900)
     identity = IdentityService(database, settings.security, signer)
     await identity.create_user("op@example.com", PASSWORD, Role.OPERATOR)
@@ -220,7 +221,7 @@ async def test_after_a_flush_every_socket_is_told_to_look_again(server: Server, 
         await server.publish(1)
         await statuses(socket, 1)
         await redis.flushall()
-        await server.broker.dispatch.publish_generation("second")
+        await publish_generation(server.broker, "second")
         message = await receive(socket)
         assert message["type"] == "resync"
         assert message["cursor"].startswith("second")

@@ -4,10 +4,12 @@ import pytest
 
 from support.campaigns import create, people
 from support.duties import lead
+from support.sample_tasks import noop
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.duty import CampaignsDuty
 from taskflow.campaigns.service import CampaignService
 from taskflow.db.pool import Database
+from taskflow.engine import After, Engine
 from taskflow.settings import Settings
 
 UNCERTAIN = (
@@ -47,3 +49,19 @@ async def test_what_is_resolved_while_the_duty_ends_a_campaign_reaches_its_row(
     row = await database.pool.fetchrow("SELECT status, sent_count, outcome, active FROM campaigns")
     assert row is not None
     assert tuple(row) == ("COMPLETED", 3, "clean", False)
+
+
+async def test_what_waits_for_a_recipient_of_a_cancelled_campaign_hears_of_it(
+    service: CampaignService, database: Database, broker: RedisBroker, settings: Settings
+) -> None:
+    campaign = await create(service, people(3))
+    await service.start(campaign.campaign_id)
+    context, duty = await lead(database, broker, settings), CampaignsDuty()
+    await duty.run_once(context)
+    recipient = await database.pool.fetchval("SELECT task_id FROM tasks ORDER BY task_id LIMIT 1")
+    engine = Engine(database, broker)
+    child = await engine.enqueue(noop.options(after=[After(recipient, on_failure="run")]))
+    await service.cancel(campaign.campaign_id)
+    await duty.run_once(context)
+    assert await database.pool.fetchval("SELECT status FROM tasks WHERE task_id = $1", child.task_id) == "PENDING"
+    assert await broker.dispatch.peek("default", 9) == [str(child.task_id)]

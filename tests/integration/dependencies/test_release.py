@@ -12,10 +12,11 @@ from support.sample_tasks import add, collect, noop
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.engine import After, Engine, Graph
+from taskflow.engine import After, Engine, Graph, outcomes
 from taskflow.engine.coordinator import dependencies as duty_module
 from taskflow.engine.coordinator.dependencies import Dependencies
 from taskflow.engine.coordinator.drift import DriftMeter
+from taskflow.engine.coordinator.pruner import Pruner
 from taskflow.engine.coordinator.relay import Relay
 from taskflow.engine.dependencies.insertion import ParentNotFoundError
 from taskflow.engine.dependencies.order import CyclicDependencyError
@@ -166,6 +167,28 @@ async def test_results_of_parents_become_arguments(engine: Engine, worker: FakeW
         "group": {"numbers": [0, 10, 20]},
         "none": {"left": None, "right": 7},
     }
+
+
+async def test_a_result_outlasts_its_time_while_a_task_waits_to_take_it(
+    engine: Engine, worker: FakeWorker, database: Database, broker: RedisBroker, settings: Settings
+) -> None:
+    graph = Graph()
+    taken, left = graph.add(add, 1, 2), graph.add(add, 3, 4)
+    group = graph.group([taken])
+    direct = graph.add(add, taken.output, 0)
+    behind = graph.add(collect, numbers=group.output)
+    await engine.submit_graph(graph)
+    for node in (taken, left):
+        await worker.run(lambda lease: outcomes.completed(lease, 0.1, 5, 60.0), [node.task_id])
+    await database.pool.execute("UPDATE task_results SET expires_at = now() - interval '1 second'")
+    context = await lead(database, broker, settings)
+    for node, arguments in ((direct, {"left": 5, "right": 0}), (behind, {"numbers": [5]})):
+        await Pruner().run_once(context)
+        [lease] = await worker.claim([node.task_id])
+        assert lease.kwargs == arguments
+        await worker.store.finish([outcomes.completed(lease, 0.1)])
+    await Pruner().run_once(context)
+    assert await database.pool.fetchval("SELECT count(*) FROM task_results") == 0
 
 
 async def test_results_that_are_too_large_together_are_refused(

@@ -101,10 +101,13 @@ def test_progress_is_percent_or_done_of_total() -> None:
     assert recorder.said[:2] == [Progress(40, None, None, "rendering"), Progress(25, 3, 12, None)]
     assert recorder.said[2].percent == 100
     assert len(recorder.said[2].message or "") == 500
+    context.progress(50, "half\x00 \ud83d")
+    assert recorder.said[3].message == "half\ufffd ?", "one message must not keep those of others out of PostgreSQL"
     assert context.fence == 4
-    for wrong in ({"percent": 101}, {"percent": -1}, {"percent": float("nan")}, {"done": 3}, {"done": 1, "total": 0}):
+    wrongs: list[dict[str, Any]] = [{"percent": 101}, {"percent": -1}, {"percent": float("nan")}, {"done": 3}]
+    for wrong in (*wrongs, {"done": 1, "total": 0}, {"done": 1, "total": 2**63}, {"done": 2**63, "total": 1}):
         with pytest.raises(InvalidProgressError):
-            context.progress(**wrong)  # type: ignore[arg-type]
+            context.progress(**wrong)
 
 
 def test_only_the_newest_progress_is_written_once_in_a_while_and_the_last_before_the_end() -> None:

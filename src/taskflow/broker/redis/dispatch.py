@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError
 
 from taskflow.broker.keys import Keys
 from taskflow.broker.redis.control import Control
-from taskflow.broker.redis.generation import is_intact, open_generation
+from taskflow.broker.redis.generation import is_intact
 from taskflow.broker.redis.scripts import script
 
 EVENT_STREAM_LENGTH = 100_000
@@ -214,10 +214,6 @@ class Dispatch(Control):
         """Return the name of this life of the dispatch; None after a flush, until the relay has rebuilt it."""
         return cast("str | None", await self._redis.get(self._keys.generation))
 
-    async def publish_generation(self, name: str) -> None:
-        """Open the dispatch for claims: every window is in place."""
-        await open_generation(self._redis, self._keys, name)
-
     async def sizes(self, dispatch_keys: Sequence[str]) -> list[tuple[int, int]]:
         """Return (waiting, handed out) for each key."""
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -244,9 +240,10 @@ class Dispatch(Control):
         """Return the keys whose backlog is longer than their window."""
         return set(await cast("Any", self._redis.smembers(self._keys.overflow)))
 
-    async def not_overflowing(self, dispatch_key: str) -> None:
-        """Say that a key's whole backlog is in its window again."""
-        await cast("Any", self._redis.srem(self._keys.overflow, dispatch_key))
+    async def not_overflowing(self, dispatch_keys: Sequence[str]) -> None:
+        """Say that the whole backlogs of keys are in their windows again."""
+        if dispatch_keys:
+            await cast("Any", self._redis.srem(self._keys.overflow, *dispatch_keys))
 
     async def expired_leases(self, dispatch_keys: Sequence[str], limit: int = 1000) -> list[tuple[str, str]]:
         """Return (dispatch key, id) of ids handed out and neither settled nor renewed in time."""
@@ -258,15 +255,23 @@ class Dispatch(Control):
             found = await pipe.execute()
         return [(key, task_id) for key, ids in zip(dispatch_keys, found, strict=True) for task_id in ids]
 
-    async def known(self, dispatch_key: str, task_ids: Sequence[str]) -> list[bool]:
-        """Tell for each id whether Redis has it, waiting or handed out."""
-        if not task_ids:
-            return []
+    async def unknown(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return those that Redis has neither waiting nor handed out."""
+        lines: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            lines[entry.dispatch_key].append(entry)
         async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.zmscore(self._keys.queue(dispatch_key), list(task_ids))
-            pipe.zmscore(self._keys.running(dispatch_key), list(task_ids))
-            waiting, running = await pipe.execute()
-        return [a is not None or b is not None for a, b in zip(waiting, running, strict=True)]
+            for key, line in lines.items():
+                ids = [entry.task_id for entry in line]
+                pipe.zmscore(self._keys.queue(key), ids)
+                pipe.zmscore(self._keys.running(key), ids)
+            scores = await pipe.execute()
+        return [
+            entry
+            for line, waiting, running in zip(lines.values(), scores[::2], scores[1::2], strict=True)
+            for entry, a, b in zip(line, waiting, running, strict=True)
+            if a is None and b is None
+        ]
 
     async def mirror_scheduled(self, due: Mapping[str, float], gone: Sequence[str] = ()) -> None:
         """Write SCHEDULED ids with their due time (Unix seconds) into `task:scheduled`, and take others out."""

@@ -18,10 +18,3 @@ async def is_intact(redis: Redis, keys: Keys) -> bool:
     """Tell whether the dispatch is open, and built on the server that now answers."""
     generation, server = await redis.mget(keys.generation, keys.server)
     return generation is not None and server == await run_id(redis)
-
-
-async def open_generation(redis: Redis, keys: Keys, name: str) -> None:
-    """Open the dispatch as generation `name`."""
-    seconds, micros = await redis.time()
-    opened = int(seconds * 1000 + micros / 1000)
-    await redis.mset({keys.generation: name, keys.server: await run_id(redis), keys.opened: opened})

@@ -1,6 +1,6 @@
 """The backlog: what PostgreSQL says is live, read in the order in which it is dispatched."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from taskflow.db.queries import load
 sql = load(__file__)
 
 START = Place(11, str(UUID(int=0)))
+KEYS = 200
 _PAGE = 5000
 
 
@@ -26,6 +27,20 @@ class Standing(NamedTuple):
 async def live_keys(database: Database) -> list[str]:
     """Return the dispatch keys with tasks that have not ended, sorted."""
     return sorted(row[0] for row in await database.hot.fetch(sql.live_dispatch_keys))
+
+
+def parts(dispatch_keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield keys in lots that one statement looks at: there may be ten thousand, with a task or two each."""
+    for start in range(0, len(dispatch_keys), KEYS):
+        yield dispatch_keys[start : start + KEYS]
+
+
+async def heads(database: Database, dispatch_keys: Sequence[str], limit: int) -> dict[str, list[Entry]]:
+    """Return the first `limit` PENDING tasks of each key, all by one statement."""
+    found: dict[str, list[Entry]] = {key: [] for key in dispatch_keys}
+    for row in await database.hot.fetch(sql.backlog_heads, dispatch_keys, limit):
+        found[row[0]].append(Entry(*row))
+    return found
 
 
 async def page_after(database: Database, dispatch_key: str, place: Place, limit: int) -> list[Entry]:

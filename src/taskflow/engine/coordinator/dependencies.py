@@ -30,6 +30,23 @@ _PRUNE_SECONDS = 60.0
 _START = (UUID(int=0), UUID(int=0))
 
 
+async def release_children(context: DutyContext, parents: Sequence[UUID]) -> None:
+    """Tell the children of tasks that a statement on the ordinary pool has ended, whose plans are not made for that."""
+    freed = await _release(context, parents)
+    context.check()
+    await announce(context.broker.dispatch, freed)
+
+
+async def _release(context: DutyContext, parents: Sequence[UUID]) -> list[Freed]:
+    freed: list[Freed] = []
+    for first in range(0, len(parents), _PARENTS):
+        some = parents[first : first + _PARENTS]
+        async with context.leading(hot=True) as connection:
+            await connection.execute(dependencies_sql.hold, some)
+            freed += await release(connection, some)
+    return freed
+
+
 class Dependencies:
     """Releases what was forgotten."""
 
@@ -62,18 +79,12 @@ class Dependencies:
         rows = await context.database.hot.fetch(sql.open_edges, *self._cursor, PAGE)
         over = [row["parent_id"] for row in rows if row["is_over"]]
         self._cursor = (rows[-1]["parent_id"], rows[-1]["last_child"]) if rows else _START
-        freed: list[Freed] = []
-        for first in range(0, len(over), _PARENTS):
-            parents = over[first : first + _PARENTS]
-            async with context.leading(hot=True) as connection:
-                await connection.execute(dependencies_sql.hold, parents)
-                freed += await release(connection, parents)
-        return freed
+        return await _release(context, over)
 
     async def _unblock(self, context: DutyContext) -> list[Freed]:
         stuck: list[UUID] = []
-        for key in await backlog.live_keys(context.database):
-            stuck += [row[0] for row in await context.database.hot.fetch(sql.waiting_for_nobody, key, SAMPLE)]
+        for keys in backlog.parts(await backlog.live_keys(context.database)):
+            stuck += [row[0] for row in await context.database.hot.fetch(sql.waiting_for_nobody, keys, SAMPLE)]
         return await self._wait_anew(context, sorted(stuck)) if stuck else []
 
     @staticmethod

@@ -14,10 +14,10 @@ LEFT JOIN LATERAL (SELECT p.completed_at IS NULL AS is_live FROM tasks p WHERE p
 GROUP BY e.parent_id ORDER BY e.parent_id;
 
 -- name: waiting_for_nobody
--- BLOCKED tasks among the first of a key that have no open edge: nothing will ever release them.
-SELECT r.task_id FROM (
+-- BLOCKED tasks among the first of each of these keys that have no open edge: nothing will ever release them.
+SELECT r.task_id FROM unnest($1::text[]) AS k (dispatch_key) CROSS JOIN LATERAL (
   SELECT t.task_id, t.status FROM tasks t
-  WHERE t.dispatch_key = $1 AND t.completed_at IS NULL
+  WHERE t.dispatch_key = k.dispatch_key AND t.completed_at IS NULL
   ORDER BY t.priority DESC, t.task_id LIMIT $2
 ) AS r
 WHERE r.status = 'BLOCKED'

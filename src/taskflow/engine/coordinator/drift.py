@@ -68,10 +68,11 @@ class DriftMeter:
         keys = await backlog.live_keys(context.database)
         for key in keys:
             found.missing += await self._missing(context, key)
-            found.blocked_lost += len(
-                await context.database.hot.fetch(dependencies_sql.waiting_for_nobody, key, _SAMPLE)
-            )
             found.running_lost += await context.database.hot.fetchval(sql.running_without_worker, key, _SAMPLE)
+        for some in backlog.parts(keys):
+            found.blocked_lost += len(
+                await context.database.hot.fetch(dependencies_sql.waiting_for_nobody, some, _SAMPLE)
+            )
         queue_keys = await context.broker.upkeep.queue_keys()
         for key in queue_keys:
             found.ghosts += await self._ghosts(context, key)
@@ -86,10 +87,8 @@ class DriftMeter:
             if key in await context.broker.dispatch.overflowing():
                 end = await context.broker.upkeep.window_end(key)
                 entries = [entry for entry in entries if end is not None and not entry.place.is_behind(end)]
-            ids = [entry.task_id for entry in entries]
-            known = await context.broker.dispatch.known(key, ids)
-            unknown = {task_id for task_id, is_known in zip(ids, known, strict=True) if not is_known}
-            now = await backlog.standings(context.database, sorted(unknown)) if unknown else []
+            unknown = await context.broker.dispatch.unknown(entries)
+            now = await backlog.standings(context.database, [entry.task_id for entry in unknown]) if unknown else []
             pending = {standing.task_id for standing in now if standing.status == "PENDING"}
             entries = [entry for entry in entries if entry.task_id in pending]
         return len(entries)

@@ -6,10 +6,10 @@ before has begun, and its retries do not expire.
 
 from typing import ClassVar
 
-from taskflow.broker.redis.dispatch import Settled
 from taskflow.db.queries import load
 from taskflow.engine.coordinator.duty import DutyContext
-from taskflow.engine.dependencies.release import announce, release
+from taskflow.engine.dependencies.release import release
+from taskflow.engine.dependencies.steering import Cancelled
 from taskflow.settings import CoordinatorSettings
 
 sql = load(__file__)
@@ -33,8 +33,5 @@ class Expiry:
         async with context.leading(hot=True) as connection:
             rows = await connection.fetch(sql.expire_tasks, BATCH)
             freed = await release(connection, [row["task_id"] for row in rows if row["has_children"]])
-        await context.broker.dispatch.settle(
-            Settled(row["dispatch_key"], str(row["task_id"]), "CANCELLED") for row in rows
-        )
-        await announce(context.broker.dispatch, freed)
+        await Cancelled(rows, freed).announce(context.broker)
         return len(rows)

@@ -59,6 +59,15 @@ UNION ALL
  ORDER BY t.priority DESC, t.task_id LIMIT $4)
 LIMIT $4;
 
+-- name: backlog_heads
+-- The first PENDING tasks ($2 at most) of each of these keys.
+SELECT t.dispatch_key, t.priority, t.task_id::text FROM unnest($1::text[]) AS k (dispatch_key)
+CROSS JOIN LATERAL (
+  SELECT t.dispatch_key, t.priority, t.task_id FROM tasks t
+  WHERE t.dispatch_key = k.dispatch_key AND t.completed_at IS NULL AND t.status = 'PENDING'
+  ORDER BY t.priority DESC, t.task_id LIMIT $2
+) AS t;
+
 -- name: standing
 -- What ids are now, and where they stand in line.
 SELECT o.task_id::text, t.status, t.priority, t.dispatch_key
@@ -68,6 +77,10 @@ FROM unnest($1::uuid[]) AS o (task_id) LEFT JOIN tasks t ON t.task_id = o.task_i
 -- A new life of the dispatch. It waits for claims of limited tasks that are under way in the old one; later ones get
 -- nothing.
 UPDATE dispatch_generation SET generation = $1 WHERE only_row;
+
+-- name: generation
+-- Which life of the dispatch limited tasks are claimed in.
+SELECT generation FROM dispatch_generation WHERE only_row;
 
 -- name: claims_after
 SELECT claim_id, task_ids FROM task_claims WHERE claim_id > $1 ORDER BY claim_id LIMIT $2;
@@ -113,7 +126,7 @@ WITH late AS MATERIALIZED (
 ), ended AS (
   UPDATE tasks AS t SET status = 'CANCELLED', completed_at = now(), due_at = NULL
   FROM late WHERE t.task_id = late.task_id
-  RETURNING t.task_id, t.dispatch_key, t.expires_at, t.has_children
+  RETURNING t.task_id, t.status, t.dispatch_key, t.expires_at, t.has_children
 ), reasons AS (
   INSERT INTO task_results (task_id, error_message)
   SELECT task_id, format('It expired at %s, before it had begun.',
@@ -121,7 +134,7 @@ WITH late AS MATERIALIZED (
   FROM ended
   ON CONFLICT (task_id) DO UPDATE SET error_message = excluded.error_message, created_at = now()
 )
-SELECT task_id, dispatch_key, has_children FROM ended;
+SELECT task_id, status, dispatch_key, has_children FROM ended;
 
 -- ────────────────────────────────────────────── rescuer ─────────────────────────────────────────────
 
@@ -231,9 +244,21 @@ DELETE FROM task_keys WHERE (scope, key) IN (
   ORDER BY k.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
 
 -- name: expire_results
+-- One that a task still has to take (or one in the dead letters may, once more; also through a group) outlasts its time.
 DELETE FROM task_results WHERE task_id IN (
-  SELECT task_id FROM task_results WHERE expires_at < now()
-  ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED);
+  SELECT r.task_id FROM task_results r
+  WHERE r.expires_at < now() AND NOT EXISTS (
+    SELECT FROM (
+      SELECT d.child_id FROM task_dependencies d WHERE d.parent_id = r.task_id AND d.arguments IS NOT NULL
+      UNION ALL
+      SELECT b.child_id FROM task_dependencies d
+      JOIN tasks g ON g.task_id = d.child_id AND g.task_name = 'taskflow.group'
+      JOIN task_dependencies b ON b.parent_id = g.task_id AND b.arguments IS NOT NULL
+      WHERE d.parent_id = r.task_id
+    ) AS below JOIN tasks c ON c.task_id = below.child_id AND c.task_name <> 'taskflow.group'
+    WHERE c.completed_at IS NULL
+       OR (c.failed_at IS NOT NULL AND EXISTS (SELECT FROM dead_letter_queue l WHERE l.task_id = c.task_id)))
+  ORDER BY r.expires_at LIMIT $1 FOR UPDATE OF r SKIP LOCKED);
 
 -- name: running_without_worker
 -- RUNNING tasks of one key that no rescue will find: their worker is gone, or no claim names them.

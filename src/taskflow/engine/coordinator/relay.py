@@ -3,7 +3,8 @@
 Enqueueing commits a row and then pushes its id. Everything that can go wrong after the commit ends here:
 
 - **Redis forgot** (a flush, a restart, a failover, an old snapshot): the dispatch is closed, emptied, and built anew:
-  rules of the keys, a window of each key's backlog, then the generation that lets workers claim again.
+  rules of the keys, a window of each key's backlog, then the generation that lets workers claim again. The same when it
+  was PostgreSQL that forgot (a backup was restored, a standby promoted that had not seen the last rebuild).
 - **The backlog is longer than a window**: keys in overflow are refilled behind their window's last id.
 - **A push was lost** (a crash between commit and push): a sweep walks the backlog a bounded piece at a time and pushes
   what Redis does not know. A small backlog is covered whole every second.
@@ -39,6 +40,7 @@ log = get_logger(__name__)
 SWEEP_SECONDS = 1.0
 SWEEP_ROWS = 5000
 _SWEEP_PAGE = 1000
+_FEW = 20
 _LEASES = 1000
 _CLAIMS = 200
 
@@ -67,6 +69,8 @@ class Relay:
         now = time.monotonic()
         if now - self._swept_at >= SWEEP_SECONDS:
             self._swept_at = now
+            if await self._is_foreign(context):
+                return await self.rebuild(context)
             await self._mender.run_once(context)
             if await self.sweep(context):
                 self._swept_at = -SWEEP_SECONDS  # where one was lost there may be more
@@ -74,6 +78,12 @@ class Relay:
             self._looked_at_leases = now
             await self.return_expired(context)
         return done
+
+    @staticmethod
+    async def _is_foreign(context: DutyContext) -> bool:
+        """Tell whether Redis lives a life that PostgreSQL does not know: then nobody can claim limited tasks."""
+        known = await context.database.pool.fetchval(sql.generation)
+        return bool(known != await context.broker.dispatch.generation())
 
     async def rebuild(self, context: DutyContext) -> int:
         """Close the dispatch, build every window from PostgreSQL, and open it as a new generation."""
@@ -87,8 +97,8 @@ class Relay:
         await apply_rules(context, await read_rules(context))
         keys = await backlog.live_keys(context.database)
         await upkeep.mark_overflowing(keys)  # first, so that nobody appends behind a window that is being built
-        for key in keys:
-            pushed += await self._fill(context, key, START, context.settings.coordinator.window)
+        for some in backlog.parts(keys):
+            pushed += await self._fill_many(context, some)
         context.check()
         if not await upkeep.publish(generation):
             log.warning("dispatch_rebuild_interrupted", generation=generation)
@@ -122,6 +132,22 @@ class Relay:
                 pushed += await self._fill(context, key, place, window - waiting)
         return pushed
 
+    async def _fill_many(self, context: DutyContext, keys: Sequence[str]) -> int:
+        """Build the windows of keys that are marked as overflowing; return how many tasks are in line."""
+        dispatch, pushed = context.broker.dispatch, 0
+        heads = await backlog.heads(context.database, keys, _FEW)
+        short = [key for key in keys if len(heads[key]) < min(_FEW, context.settings.coordinator.window)]
+        context.check()
+        pushed += await dispatch.push((entry for key in short for entry in heads[key]), refill=True)
+        await dispatch.not_overflowing(short)  # and look again, as in `_fill`
+        again = await backlog.heads(context.database, short, context.settings.coordinator.window)
+        context.check()
+        pushed += await dispatch.push(entry for entries in again.values() for entry in entries)
+        for key in keys:
+            if key not in short:
+                pushed += await self._fill(context, key, START, context.settings.coordinator.window)
+        return pushed
+
     async def _fill(self, context: DutyContext, key: str, place: Place, room: int) -> int:
         """Append up to `room` tasks behind `place` to an overflowing window; return how many were new."""
         dispatch, pushed = context.broker.dispatch, 0
@@ -134,7 +160,7 @@ class Relay:
             await context.broker.upkeep.cut_behind(key, place)
             return pushed
         # Everything fits. Whoever was turned away before the flag fell had committed before: look again.
-        await dispatch.not_overflowing(key)
+        await dispatch.not_overflowing([key])
         async for entries in backlog.pages_after(context.database, key, place, context.settings.coordinator.window):
             context.check()
             pushed += await dispatch.push(entries)
@@ -142,34 +168,51 @@ class Relay:
 
     async def sweep(self, context: DutyContext) -> int:
         """Push PENDING tasks that Redis does not know, from where the last sweep stopped; return how many."""
-        keys = await backlog.live_keys(context.database)
         first, place = self._cursor or ("", START)
+        keys = [key for key in await backlog.live_keys(context.database) if key >= first]
         self._cursor = None
         overflowing = await context.broker.dispatch.overflowing()
         budget, found = SWEEP_ROWS, 0
-        for key in [key for key in keys if key >= first]:
-            start = place if key == first else START
-            end = await context.broker.upkeep.window_end(key) if key in overflowing else None
-            if key in overflowing and end is None:
-                continue  # the refill starts at its head
-            async for entries in backlog.pages_after(context.database, key, start, budget, page=_SWEEP_PAGE):
-                found += await self._push_unknown(context, key, entries)
-                budget -= len(entries)
-                if not entries:
+        while keys and budget > 0:
+            some, keys = keys[: backlog.KEYS], keys[backlog.KEYS :]
+            heads = await backlog.heads(context.database, some, _FEW)
+            long = [key for key in some if len(heads[key]) >= _FEW or key in overflowing]
+            short = [entry for key in some if key not in long for entry in heads[key]]
+            found += await self._push_unknown(context, short)
+            budget -= len(some) + len(short)
+            for key in long:
+                start = place if key == first else START
+                rows, pushed, stop = await self._sweep_key(context, key, start, max(1, budget), key in overflowing)
+                budget -= rows
+                found += pushed
+                if budget <= 0:
+                    self._cursor = (key, stop)
                     break
-                start = entries[-1].place
-                if end is not None and start.is_behind(end):
-                    break  # from here on PostgreSQL is meant to be alone
-            if budget <= 0:
-                self._cursor = (key, start)
-                break
+            else:
+                self._cursor = (keys[0], START) if keys else None
         if found:
             log.info("lost_pushes_found", tasks=found)
         return found
 
-    async def _push_unknown(self, context: DutyContext, key: str, entries: list[Entry]) -> int:
-        known = await context.broker.dispatch.known(key, [entry.task_id for entry in entries])
-        unknown = {entry.task_id: entry for entry, is_known in zip(entries, known, strict=True) if not is_known}
+    async def _sweep_key(
+        self, context: DutyContext, key: str, start: Place, budget: int, is_overflowing: bool
+    ) -> tuple[int, int, Place]:
+        """Sweep up to `budget` tasks of a key behind `start`; return how many, how many were lost, and the last one."""
+        rows, found = 0, 0
+        end = await context.broker.upkeep.window_end(key) if is_overflowing else None
+        if is_overflowing and end is None:
+            return rows, found, start  # the refill starts at its head
+        async for entries in backlog.pages_after(context.database, key, start, budget, page=_SWEEP_PAGE):
+            found += await self._push_unknown(context, entries)
+            rows += len(entries)
+            start = entries[-1].place if entries else start
+            if end is not None and start.is_behind(end):
+                break  # from here on PostgreSQL is meant to be alone
+        return rows, found, start
+
+    @staticmethod
+    async def _push_unknown(context: DutyContext, entries: Sequence[Entry]) -> int:
+        unknown = {entry.task_id: entry for entry in await context.broker.dispatch.unknown(entries)} if entries else {}
         if not unknown:
             return 0
         # Some of them were claimed, or ended, between the two looks.

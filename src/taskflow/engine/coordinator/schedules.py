@@ -7,8 +7,9 @@ primary key of `schedule_fires` stands behind it.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from itertools import repeat
 from typing import ClassVar
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from taskflow.engine.schedules.firing import sql as fires_sql
 from taskflow.engine.schedules.policies import (
     Due,
     FireCause,
+    FireStatus,
     MisfirePolicy,
     OverlapPolicy,
     due,
@@ -123,11 +125,13 @@ class Schedules:
         overtaken: list[UUID] = []
         for row, found in plan:
             schedule_id, policy = row["schedule_id"], OverlapPolicy(row["overlap_policy"])
-            if policy is OverlapPolicy.CANCEL_PREVIOUS and found.instants:
+            if policy is OverlapPolicy.CANCEL_PREVIOUS and found.instants and not row["draining"]:
                 overtaken += under_way[schedule_id]
-            verdicts = judge(
+            verdicts: Iterable[FireStatus] = judge(
                 policy, len(found.instants), occupied=bool(under_way[schedule_id]), waiting=schedule_id in waiting
             )
+            if row["draining"]:  # its queue takes no new tasks
+                verdicts = repeat(FireStatus.SKIPPED, len(found.instants))
             for instant, status in zip(found.instants, verdicts, strict=True):
                 due_at = instant + jitter(schedule_id, instant, row["jitter_seconds"])
                 fires.append(Fire(schedule_id, instant, due_at, status, policy is not OverlapPolicy.ALLOW))

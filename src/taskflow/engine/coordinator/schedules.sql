@@ -6,7 +6,9 @@ SELECT EXISTS (SELECT FROM schedules WHERE NOT paused AND next_fire_at <= now())
     OR EXISTS (
       SELECT FROM schedule_fires f
       WHERE f.status = 'WAITING'
-        AND EXISTS (SELECT FROM schedules s WHERE s.schedule_id = f.schedule_id AND NOT s.paused)
+        AND EXISTS (SELECT FROM schedules s
+                    WHERE s.schedule_id = f.schedule_id AND NOT s.paused
+                      AND NOT EXISTS (SELECT FROM queues q WHERE q.name = s.queue AND q.draining))
         AND NOT EXISTS (
           SELECT FROM schedule_fires o JOIN tasks t ON t.task_id = o.task_id
           WHERE o.schedule_id = f.schedule_id AND o.occupies AND t.completed_at IS NULL));
@@ -14,14 +16,16 @@ SELECT EXISTS (SELECT FROM schedules WHERE NOT paused AND next_fire_at <= now())
 -- name: lock_due
 -- Schedules whose instant has come, oldest first; what another holds is left to it.
 SELECT schedule_id, name, cron, time_zone, interval_seconds, run_at, starts_at, ends_at, jitter_seconds,
-       misfire_policy, misfire_window_seconds, overlap_policy, next_fire_at, created_at, now() AS now
-FROM schedules WHERE NOT paused AND next_fire_at <= now()
-ORDER BY next_fire_at LIMIT $1 FOR UPDATE SKIP LOCKED;
+       misfire_policy, misfire_window_seconds, overlap_policy, next_fire_at, created_at, now() AS now,
+       EXISTS (SELECT FROM queues q WHERE q.name = s.queue AND q.draining) AS draining
+FROM schedules s WHERE NOT paused AND next_fire_at <= now()
+ORDER BY next_fire_at LIMIT $1 FOR UPDATE OF s SKIP LOCKED;
 
 -- name: lock_waiting
--- Schedules that an instant waits for, and whose tasks have all ended.
+-- Schedules that an instant waits for, whose tasks have all ended, and whose queue takes new ones.
 SELECT s.schedule_id FROM schedule_fires f JOIN schedules s ON s.schedule_id = f.schedule_id
 WHERE f.status = 'WAITING' AND NOT s.paused
+  AND NOT EXISTS (SELECT FROM queues q WHERE q.name = s.queue AND q.draining)
   AND NOT EXISTS (
     SELECT FROM schedule_fires o JOIN tasks t ON t.task_id = o.task_id
     WHERE o.schedule_id = f.schedule_id AND o.occupies AND t.completed_at IS NULL)

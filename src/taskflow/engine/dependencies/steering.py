@@ -51,19 +51,22 @@ class Restarted(NamedTuple):
         await announce(broker.dispatch, self.freed)
 
 
-async def cancel(database: Database, task_ids: Iterable[UUID]) -> Cancelled:
-    """Cancel those of `task_ids` that wait, which their children hear of, and ask the holders of those that run."""
+async def cancel(database: Database, task_ids: Iterable[UUID], *, running: bool = True) -> Cancelled:
+    """Cancel those of `task_ids` that wait, which their children hear of, and ask the holders of those that run.
+
+    Not `running`: leave alone what has begun, also since the ids were read.
+    """
 
     async def work() -> Cancelled:
         async with database.hot.acquire() as connection, connection.transaction():
-            return await cancel_in(connection, task_ids)
+            return await cancel_in(connection, task_ids, running=running)
 
     return await repeat_when_deadlocked(work)
 
 
-async def cancel_in(connection: Connection, task_ids: Iterable[UUID]) -> Cancelled:
+async def cancel_in(connection: Connection, task_ids: Iterable[UUID], *, running: bool = True) -> Cancelled:
     """Do the same in the transaction of `connection`."""
-    rows = await connection.fetch(sql.request_cancel, sorted(task_ids))
+    rows = await connection.fetch(sql.request_cancel, sorted(task_ids), running)
     ended = [row["task_id"] for row in rows if row["has_children"] and row["status"] in TERMINAL]
     return Cancelled(rows, await release(connection, ended))
 

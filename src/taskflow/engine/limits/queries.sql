@@ -21,6 +21,10 @@ WHERE l.subject = $1 ORDER BY l.source DESC LIMIT 1;
 -- name: limit_in_force
 SELECT * FROM limits WHERE subject = $1 ORDER BY source DESC LIMIT 1;
 
+-- name: overridden_tasks
+-- Tasks that an operator limits as a whole.
+SELECT subject FROM limits WHERE source = 'operator' AND subject LIKE 'task:%' AND strpos(subject, '/') = 0;
+
 -- name: publish
 -- What definitions say; what is the same already is left alone.
 INSERT INTO limits AS l (subject, source, concurrency, rate_count, rate_seconds)

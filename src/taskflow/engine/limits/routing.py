@@ -5,7 +5,7 @@ the arguments yet, because they are results of other tasks; and a definition may
 looks at what it was given before it runs it, and sends away what waited in a wrong line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from taskflow.base.errors import InvalidInputError
@@ -26,8 +26,10 @@ def part_of(task: Task[..., Any] | None, arguments: Mapping[str, Any]) -> str | 
     return task.limits.part(arguments)
 
 
-def reroute(lease: Lease, suggested: str) -> str | None:
+def reroute(lease: Lease, suggested: str, overridden: Container[str] = ()) -> str | None:
     """Return the dispatch key under which a task should have waited; None when the `suggested` one is right.
+
+    `overridden`: subjects of tasks that an operator limits, although their definitions need not.
 
     Calls whose key cannot be computed share one key. So do those that are encrypted, or take encrypted results, and
     come from somebody who did not know the definition: nobody reads them before they run.
@@ -35,9 +37,10 @@ def reroute(lease: Lease, suggested: str) -> str | None:
     if lease.dispatch_key != suggested:
         return lease.dispatch_key
     task = registry.find(lease.task_name)
-    if task is None or task.limits is None:
-        return None
     queue, _, part = suggested.partition("/")
+    if task is None or task.limits is None:
+        own = task_subject(lease.task_name)
+        return f"{queue}/{own}" if not part and own in overridden else None
     if task.limits.covers(part) or lease.refusal is not None or (lease.payload_version or 0) > task.version:
         return None  # it is right, or will not run here
     try:

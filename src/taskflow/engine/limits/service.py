@@ -16,11 +16,12 @@ from taskflow.engine.limits.repository import limit_of, sql
 
 log = get_logger(__name__)
 
+_NOTHING = {"concurrency": None, "rate_count": None, "rate_seconds": None, "weight": 1.0, "aging_seconds": None}
 _COLUMNS = ("concurrency", "rate_count", "rate_seconds", "weight", "aging_seconds")
 
 
 class UnknownLimitError(NotFoundError):
-    """No definition limits this task."""
+    """There is no such limit."""
 
     code = "unknown_limit"
 
@@ -41,10 +42,11 @@ class LimitService:
     async def override(self, task_name: str, key: str | None, changes: Mapping[str, Any]) -> tuple[asyncpg.Record, int]:
         """Say how a task, or one of its keys, is limited; what is not named stays as it is in force.
 
-        Without a key it is what the definition limits: the task, or each of its keys that has no limit of its own.
+        Without a key it is what the definition limits: the task, or each of its keys that has no limit of its own. A
+        task whose definition limits nothing is limited as a whole; all processes know of it within five seconds.
 
         Raises:
-            UnknownLimitError: the definition limits nothing, or has no keys.
+            UnknownLimitError: the definition has no keys.
         """
         declared = await self._declared(task_name, key)
         subject = declared["subject"] if key is None else task_subject(task_name, key)
@@ -71,17 +73,14 @@ class LimitService:
             row = await self._pool.fetchrow(sql.limit_in_force, subject)
             await self._tell(subject, limit_of(row) if row else Limit())
 
-    async def _declared(self, task_name: str, key: str | None) -> asyncpg.Record:
+    async def _declared(self, task_name: str, key: str | None) -> Mapping[str, Any]:
         own = task_subject(task_name)
         for subject in (own + EVERY_KEY, own) if key is None else (own + EVERY_KEY,):
             row = await self._pool.fetchrow(sql.limit_in_force, subject)
             if row is not None:
-                return row
+                return dict(row)
         if key is None:
-            raise UnknownLimitError(
-                f"No worker has published a limit of {task_name!r}: give its definition a concurrency or a rate, or"
-                " limit its queue."
-            )
+            return {"subject": own, **_NOTHING}
         raise UnknownLimitError(f"The definition of {task_name!r} has no concurrency_key.")
 
     async def _listed(self, subject: str) -> tuple[asyncpg.Record, int]:

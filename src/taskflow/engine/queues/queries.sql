@@ -18,6 +18,9 @@ ORDER BY q.name LIMIT $3;
 -- name: pauses
 SELECT name, paused FROM queues;
 
+-- name: drains
+SELECT EXISTS (SELECT FROM queues WHERE name = $1 AND draining);
+
 -- name: lock
 SELECT FROM queues WHERE name = $1 FOR UPDATE;
 

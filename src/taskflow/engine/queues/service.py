@@ -47,14 +47,14 @@ class QueueService:
     """Queues for code that shares the database."""
 
     def __init__(self, database: Database, broker: RedisBroker, book: QueueBook, cancel: CancelMany) -> None:
-        """Use the pools and the broker of this process; `book` is told of changes, `cancel` cancels tasks."""
+        """Use the pools and the broker of this process; `book` is told of changes, `cancel` cancels what waits."""
         self._database = database
         self._broker = broker
         self._book = book
         self._cancel = cancel
 
     async def page(self, after: str | None, limit: int) -> list[Queue]:
-        """Return queues by name, also those that came into use a moment ago."""
+        """Return queues by name: all that were ever in use, also those that came into use a moment ago."""
         keys = await self._meet()
         rows = await self._database.pool.fetch(sql.list_queues, None, after, limit)
         return await self._seen(rows, keys)

@@ -55,7 +55,7 @@ def enqueue(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, An
 def enqueue_many(task: Task[..., Any], calls: Iterable[Mapping[str, Any]]) -> Call:
     """Build the enqueueing of one task many times."""
     body = {"tasks": [_new_task(task, (), call) for call in calls]}
-    return Call("POST", "/tasks/bulk", body, {"Idempotency-Key": str(uuid7())})
+    return Call("POST", "/tasks/bulk", body, {"Idempotency-Key": task.idempotency_key or str(uuid7())})
 
 
 def created_in(task: Task[..., Any], answer: Mapping[str, Any]) -> list[dict[str, Any]]:

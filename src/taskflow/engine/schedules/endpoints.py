@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from taskflow.base.pagination import Page
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.engine.queues.terms import QueueBook
 from taskflow.engine.schedules.repository import ScheduleReader
 from taskflow.engine.schedules.schemas import (
     MAX_PREVIEW,
@@ -42,9 +43,11 @@ _PREVIEW = 5
 
 
 async def _schedules(
-    database: Annotated[Database, service(Database)], broker: Annotated[RedisBroker, service(RedisBroker)]
+    database: Annotated[Database, service(Database)],
+    broker: Annotated[RedisBroker, service(RedisBroker)],
+    book: Annotated[QueueBook, service(QueueBook)],
 ) -> ScheduleService:
-    return ScheduleService(database, broker)
+    return ScheduleService(database, broker, book)
 
 
 async def _reader(database: Annotated[Database, service(Database)]) -> ScheduleReader:

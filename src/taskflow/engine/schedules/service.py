@@ -17,6 +17,8 @@ from taskflow.db.pool import Connection, Database
 from taskflow.engine.definition import Task
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.middleware.stack import stack as used_middleware
+from taskflow.engine.queues.terms import PLAIN, QueueBook, draining, grant
+from taskflow.engine.queues.terms import sql as queues_sql
 from taskflow.engine.requests import Request, TaskRow, prepare
 from taskflow.engine.schedules.firing import Fire, Made, entries, fire, sql
 from taskflow.engine.schedules.models import Schedule
@@ -62,11 +64,17 @@ class ScheduleService:
     """Schedules for code that shares the database."""
 
     def __init__(
-        self, database: Database, broker: RedisBroker, *, middleware: MiddlewareStack = used_middleware
+        self,
+        database: Database,
+        broker: RedisBroker,
+        book: QueueBook | None = None,
+        *,
+        middleware: MiddlewareStack = used_middleware,
     ) -> None:
-        """Use the pools, the broker and the middleware of this process."""
+        """Use the pools, the broker and the middleware of this process; `book`: what it knows of queues."""
         self._pool = database.pool
         self._broker = broker
+        self._book = book or QueueBook()
         self._middleware = middleware
 
     async def create(
@@ -80,7 +88,8 @@ class ScheduleService:
         """Make a schedule of the task that `request` describes; return its row.
 
         What the request leaves open (queue, priority, attempts, time limit) is filled in now, from the task's
-        definition where this process knows it. `schedule_id`: given by a caller that may repeat itself.
+        definition where this process knows it, and then from its queue. `schedule_id`: given by a caller that may
+        repeat itself.
 
         Raises:
             ScheduleNameTakenError: the name is taken.
@@ -171,7 +180,9 @@ class ScheduleService:
 
     async def _task(self, request: Request, definition: Task[..., Any] | None = None) -> dict[str, Any]:
         """Return the columns of the task that it starts, as middleware wants it written."""
-        return _task_columns(await self._middleware.before_enqueue(prepare(request, definition)))
+        row = prepare(request, definition)
+        terms = await self._book.refresh(self._pool)
+        return _task_columns(await self._middleware.before_enqueue(grant(row, terms.get(row.queue, PLAIN))))
 
     async def pause(self, schedule_id: UUID) -> asyncpg.Record:
         """Let it fire nothing until it is resumed; what passes meanwhile is not made up for."""
@@ -197,11 +208,13 @@ class ScheduleService:
 
         Raises:
             ScheduleNotFoundError: there is none.
+            QueueDrainingError: its queue takes no new tasks.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             row = found(await connection.fetchrow(sql.lock_schedule, schedule_id), schedule_id)
             if task_id is not None and (known := await connection.fetchrow(sql.made_before, task_id)) is not None:
                 return Made(*known)
+            await _check_open(connection, row)
             now = await connection.fetchval(sql.wall_clock)  # not now(): this may have waited for the row
             occupies = row["overlap_policy"] != OverlapPolicy.ALLOW
             wanted = Fire(schedule_id, now, now, FireStatus.FIRED, occupies, task_id)
@@ -220,6 +233,7 @@ class ScheduleService:
         Raises:
             ScheduleNotFoundError: there is none.
             BackfillTooLargeError: the range has more than 1,000 instants.
+            QueueDrainingError: its queue takes no new tasks.
             InvalidScheduleError: it ends before it begins, or in the future.
         """
         check_instant("from", first)
@@ -228,6 +242,7 @@ class ScheduleService:
             row = found(await connection.fetchrow(sql.lock_schedule, schedule_id), schedule_id)
             if not first <= last <= await connection.fetchval(sql.wall_clock):
                 raise InvalidScheduleError("A backfill ends after it begins, and not in the future.", field="to")
+            await _check_open(connection, row)
             instants = list(islice(Timetable.of(dict(row)).unbounded().between(first, last), MAX_BACKFILL + 1))
             if len(instants) > MAX_BACKFILL:
                 raise BackfillTooLargeError(
@@ -277,6 +292,11 @@ def _task_columns(row: TaskRow) -> dict[str, Any]:
         "expires_in_seconds": row.expires_in,
         "dispatch_part": row.part,
     }
+
+
+async def _check_open(connection: Connection, row: asyncpg.Record) -> None:
+    if await connection.fetchval(queues_sql.drains, row["queue"]):
+        raise draining(row["queue"])
 
 
 def _request(columns: Mapping[str, Any]) -> Request:

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -34,11 +33,13 @@ from taskflow.engine.context import WorkerContext, worker
 from taskflow.engine.default import default_engine
 from taskflow.engine.definition import registry
 from taskflow.engine.lifespan import open_child
+from taskflow.engine.limits.overrides import Overrides
 from taskflow.engine.limits.publishing import publish_limits
 from taskflow.engine.limits.routing import reroute
 from taskflow.engine.middleware.stack import stack as middleware
 from taskflow.engine.modules import TaskModuleError, import_tasks
-from taskflow.engine.store import Outcome, TaskStore
+from taskflow.engine.queues.meeting import QueueMeeter
+from taskflow.engine.store import Lease, Outcome, TaskStore
 from taskflow.engine.tracing import Traces, enable
 from taskflow.engine.worker.board import Board, Counter
 from taskflow.engine.worker.executor import Executor
@@ -123,7 +124,7 @@ class Child:
             worker_id=config.worker_id,
             process_id=config.process_id,
             feed=self._feed,
-            reroute=reroute,
+            reroute=lambda lease, suggested: reroute(lease, suggested, self._overrides.subjects),
         )
         self._executor = Executor(
             settings,
@@ -137,11 +138,15 @@ class Child:
             on_tainted=self._replace,
             traces=Traces.open(context.database),
         )
+        self._overrides = Overrides()
+        self._queues = QueueMeeter(context.database)
+        self._queues.see(settings.queues)
         self._draining = asyncio.Event()
         self._hurry = asyncio.Event()
         self._exit_code = 0
 
-    def _feed(self, leases: Sequence[Any]) -> None:
+    def _feed(self, leases: Sequence[Lease]) -> None:
+        self._queues.see({lease.dispatch_key for lease in leases})
         self._executor.feed(leases)
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
@@ -158,6 +163,7 @@ class Child:
 
     async def run(self, control: socket.socket) -> int:
         """Work until told to drain; return the exit status."""
+        await self._overrides.refresh(self._context.database.pool)
         watchdog = Watchdog(self._executor)
         watchdog.start()
         publishing = asyncio.create_task(self._publisher.run())
@@ -237,9 +243,14 @@ class Child:
             await asyncio.sleep(_TICK)
 
     async def _care(self) -> None:
-        """Once a second: cancels that the command did not bring, and notes on what has been running for a while."""
+        """Once a second: new queues, cancels that no command has brought, notes on what runs for a while."""
         while True:
             await asyncio.sleep(_CARE)
+            try:
+                await self._queues.run_once()
+                await self._overrides.refresh(self._context.database.pool)
+            except CONNECTION_LOST as error:
+                log.warning("queues_not_cared_for", error=repr(error))
             now = time.monotonic()
             leases = [
                 (lease, now - run.started) for run in self._executor.long_running(_LONG) for lease in run.leases[:1]

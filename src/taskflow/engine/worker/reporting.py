@@ -7,7 +7,7 @@ from typing import Any
 
 from taskflow.base.ids import uuid7
 from taskflow.engine.context import Level, Progress, TaskContext
-from taskflow.engine.payload import check_json, without_nul
+from taskflow.engine.payload import check_json, keepable
 from taskflow.engine.store import Lease, LogLine, ProgressLine
 from taskflow.engine.worker.board import Board
 from taskflow.engine.worker.publisher import Publisher
@@ -37,7 +37,7 @@ class LeaseReporter:
 
     def log(self, level: Level, message: str, metadata: Mapping[str, Any] | None) -> None:
         """Take a log line."""
-        text = without_nul(str(message))[:_MAX_LINE]
+        text = keepable(str(message))[:_MAX_LINE]
         data = None if metadata is None else check_json(metadata, "The log line's metadata")
         lease = self._lease
         self._on_loop(self._publisher.log, LogLine(uuid7(), lease.task_id, lease.lease_epoch, level, text, data, 0.0))
