@@ -193,7 +193,9 @@ def test_a_limit_is_overridden_and_the_code_decides_again(cli: Cli) -> None:
     assert (limit()["concurrency"], limit()["code_concurrency"]) == (3, 1)
     cli("limit", "reset", "alone")
     assert limit()["concurrency"] == 1
-    cli("limit", "set", "nobody.limits.this", "--concurrency", "3", code=NOT_FOUND)
+    cli("limit", "set", "taskflow.echo", "--concurrency", "1")  # its definition asks for none
+    cli("limit", "reset", "taskflow.echo")
+    cli("limit", "reset", "taskflow.echo", code=NOT_FOUND)
 
 
 def test_a_queue_is_paused_peeked_into_purged_and_drained(cli: Cli) -> None:
