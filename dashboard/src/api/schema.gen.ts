@@ -752,6 +752,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/privacy/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Erasures
+         * @description List erasures, newest first; none says who it was.
+         */
+        get: operations["list_erasures"];
+        put?: never;
+        /**
+         * Erase Person
+         * @description Erase one person everywhere, in the background; from this moment on nobody writes to them.
+         */
+        post: operations["erase_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Erasure
+         * @description Get an erasure and what it found.
+         */
+        get: operations["get_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export Person
+         * @description Hand out everything that is stored about one person.
+         */
+        post: operations["export_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -2173,6 +2237,78 @@ export interface components {
             satisfied_at: string | null;
         };
         /**
+         * ErasureIn
+         * @description Whom to erase.
+         */
+        ErasureIn: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Email
+             * @example ann@example.com
+             */
+            email?: string | null;
+            /**
+             * Phone
+             * @example +4915112345678
+             */
+            phone?: string | null;
+            /**
+             * Reason
+             * @description Why; without their name, for it is kept.
+             */
+            reason?: string | null;
+            /**
+             * Suppress
+             * @description Never write to them again: only a keyed hash is kept for it.
+             * @default true
+             */
+            suppress: boolean;
+        };
+        /**
+         * ErasureOut
+         * @description An erasure, and what it found.
+         */
+        ErasureOut: {
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Erased
+             * @description Place → rows from which the person was taken.
+             */
+            erased: {
+                [key: string]: number;
+            };
+            /**
+             * Erasure Id
+             * Format: uuid
+             */
+            erasure_id: string;
+            /**
+             * Kept
+             * @description Places of the house's own where the address stays: a user, a sender.
+             */
+            kept: {
+                [key: string]: number;
+            };
+            /** Reason */
+            reason: string | null;
+            /** Requested By */
+            requested_by: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "PENDING" | "COMPLETED";
+            /** Suppress */
+            suppress: boolean;
+        };
+        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -3199,6 +3335,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[ErasureOut] */
+        Page_ErasureOut_: {
+            /** Items */
+            items: components["schemas"]["ErasureOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[FireOut] */
         Page_FireOut_: {
             /** Items */
@@ -3365,6 +3511,60 @@ export interface components {
              * Format: password
              */
             new_password: string;
+        };
+        /**
+         * Person
+         * @description Whom it is about: a contact, or whoever has an address or a phone number.
+         */
+        Person: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Email
+             * @example ann@example.com
+             */
+            email?: string | null;
+            /**
+             * Phone
+             * @example +4915112345678
+             */
+            phone?: string | null;
+        };
+        /**
+         * PersonalData
+         * @description Everything that is stored about a person.
+         */
+        PersonalData: {
+            /** Consents */
+            consents: {
+                [key: string]: unknown;
+            }[];
+            /** Contact */
+            contact: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Events
+             * @description What they did with it.
+             */
+            events: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Messages
+             * @description What was sent to them, or was to be.
+             */
+            messages: {
+                [key: string]: unknown;
+            }[];
+            /** Subscriptions */
+            subscriptions: {
+                [key: string]: unknown;
+            }[];
+            /** Suppressions */
+            suppressions: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * PolicyIn
@@ -6270,6 +6470,140 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ErasureOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_person: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Person"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonalData"];
+                };
             };
             /** @description What went wrong (RFC 9457). */
             default: {

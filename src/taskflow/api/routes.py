@@ -23,6 +23,7 @@ from taskflow.engine.webhooks import endpoints as webhooks
 from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
 from taskflow.identity.models import Role
+from taskflow.privacy import endpoints as privacy
 from taskflow.tracking import endpoints as tracking
 
 API_PREFIX = "/api/v1"
@@ -41,6 +42,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     webhooks.router,
     campaigns.router,
+    privacy.router,
     inbox.router,
     stats.router,
     autoscaling.router,
@@ -78,6 +80,7 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/webhooks/{{webhook_id}}/test",
         f"{API_PREFIX}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/replay",
         f"{API_PREFIX}/campaigns",
+        f"{API_PREFIX}/privacy/erasures",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
         f"{API_PREFIX}/schedules/{{schedule_id}}/backfill",

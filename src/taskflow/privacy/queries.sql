@@ -1,0 +1,130 @@
+-- A person's data, wherever it is. These run in the ordinary pool, rarely, and read whole tables.
+
+-- name: contact_of
+-- The contact behind an id, an address or a phone number.
+SELECT contact_id, lower(email) AS email, phone FROM subscribers
+WHERE contact_id = $1 OR lower(email) = $2 OR phone = $3
+ORDER BY (contact_id = $1) DESC NULLS LAST, (lower(email) = $2) DESC NULLS LAST LIMIT 1;
+
+-- name: text_columns
+-- Every column that can hold text, by table; a generated one follows the others. Partitions follow their table.
+SELECT c.relname::text AS table_name, a.attname::text AS name, format_type(a.atttypid, NULL) AS type,
+       EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND a.attnum = ANY (i.indkey)) AS is_key
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND format_type(a.atttypid, NULL) IN ('text', 'character varying', 'jsonb', 'json', 'text[]', 'character varying[]')
+ORDER BY 1, a.attnum;
+
+-- ─────────────────────────────────────────────── export ──────────────────────────────────────────────
+
+-- name: contact
+SELECT * FROM subscribers WHERE contact_id = $1;
+
+-- name: subscriptions
+SELECT l.name AS list, s.* FROM subscriptions s JOIN mailing_lists l USING (list_id)
+WHERE s.contact_id = $1 ORDER BY s.subscribed_at;
+
+-- name: consents
+SELECT * FROM consents WHERE contact_id = $1 ORDER BY consent_id;
+
+-- name: messages
+-- What was sent to the person, or was to be.
+SELECT c.name AS campaign, r.campaign_id, r.recipient_id, r.email, r.status, r.personalization, r.sent_at, r.provider,
+       r.reply, r.error_message, r.bounce_reason
+FROM email_recipients r JOIN campaigns c USING (campaign_id)
+WHERE r.contact_id = $1 OR lower(r.email) = $2 ORDER BY r.recipient_id;
+
+-- name: events
+SELECT * FROM campaign_events WHERE contact_id = $1 ORDER BY event_id;
+
+-- name: suppressions
+SELECT channel, address, reason, source, list_id, created_at FROM suppressions
+WHERE (channel = 'email' AND address = $1) OR (channel = 'sms' AND address = $2) ORDER BY created_at;
+
+-- ────────────────────────────────────────────── erasure ──────────────────────────────────────────────
+
+-- name: insert_erasure
+INSERT INTO erasures (erasure_id, subject_hash, contact_id, email, phone, suppress, reason, requested_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (erasure_id) DO NOTHING;
+
+-- name: erasure
+SELECT * FROM erasures WHERE erasure_id = $1;
+
+-- name: erasures
+SELECT * FROM erasures WHERE ($1::uuid IS NULL OR erasure_id < $1) ORDER BY erasure_id DESC LIMIT $2;
+
+-- name: suppress
+-- First of all, and by hash: whoever is about to write to them finds it.
+INSERT INTO suppressions (channel, address, reason, source)
+VALUES ($1, $2, 'erased', 'erasure') ON CONFLICT DO NOTHING;
+
+-- name: import_under_way
+-- An upload that waits or is being read may hold the person, and would bring them back.
+SELECT EXISTS (SELECT FROM contact_imports WHERE status IN ('PENDING', 'RUNNING') AND NOT dry_run);
+
+-- name: on_the_wire
+-- A message to the person that a worker is handing over just now.
+SELECT EXISTS (SELECT FROM email_recipients WHERE (contact_id = $1 OR lower(email) = $2) AND status = 'SENDING');
+
+-- name: erase_messages
+-- The ledger keeps that something was sent, under a name that is nobody's. What was not sent yet never will be.
+WITH person AS MATERIALIZED (
+  SELECT campaign_id, recipient_id, status FROM email_recipients
+  WHERE contact_id = $1 OR lower(email) = $2
+  ORDER BY campaign_id, recipient_id FOR UPDATE
+), erased AS (
+  UPDATE email_recipients AS r
+  SET email = 'erased-' || r.recipient_id || '@erased.invalid', personalization = '{}', reply = NULL,
+      error_message = NULL, bounce_reason = NULL, contact_id = NULL,
+      status = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'SUPPRESSED' ELSE r.status END,
+      attention = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'SUPPRESSED' ELSE r.attention END
+  FROM person p WHERE r.campaign_id = p.campaign_id AND r.recipient_id = p.recipient_id
+  RETURNING r.campaign_id, p.status AS was, r.status
+), counted AS (
+  INSERT INTO campaign_counters AS c (campaign_id, slot, suppressed, deferred)
+  SELECT campaign_id, 0, count(*), -count(*) FILTER (WHERE was = 'DEFERRED')
+  FROM erased WHERE status <> was GROUP BY campaign_id ORDER BY campaign_id
+  ON CONFLICT (campaign_id, slot) DO UPDATE
+  SET suppressed = c.suppressed + excluded.suppressed, deferred = c.deferred + excluded.deferred
+)
+SELECT count(*) FROM erased;
+
+-- name: erase_events
+UPDATE campaign_events SET contact_id = NULL, detail = NULL WHERE contact_id = $1;
+
+-- name: erase_inbox
+DELETE FROM inbox_messages
+WHERE lower(rcpt_to) = $1 OR lower(mail_from) = $1
+   OR (encode(raw, 'escape') ILIKE ANY ($2::text[]) AND encode(raw, 'escape') ~* $3);
+
+-- name: erase_inbox_rules
+DELETE FROM inbox_rules WHERE pattern = $1;
+
+-- name: erase_suppressions
+DELETE FROM suppressions WHERE (channel = 'email' AND address = $1) OR (channel = 'sms' AND address = $2);
+
+-- name: erase_responses
+-- What a request was answered is kept for its repetition.
+UPDATE idempotency_keys SET response_body = convert_to('{"erased": true}', 'UTF8')
+WHERE encode(response_body, 'escape') ILIKE ANY ($1::text[]) AND encode(response_body, 'escape') ~* $2;
+
+-- name: erase_uploads
+-- Of imports that have ended; normally there are none.
+DELETE FROM import_chunks WHERE encode(data, 'escape') ILIKE ANY ($1::text[]) AND encode(data, 'escape') ~* $2;
+
+-- name: erase_rejections
+DELETE FROM import_rejections WHERE raw ILIKE ANY ($1::text[]) AND raw ~* $2;
+
+-- name: erase_contact
+-- Takes subscriptions and consents along.
+DELETE FROM subscribers WHERE contact_id = $1 OR lower(email) = $2 OR phone = $3;
+
+-- name: complete_erasure
+UPDATE erasures SET status = 'COMPLETED', completed_at = now(), email = NULL, phone = NULL, report = $2
+WHERE erasure_id = $1 RETURNING *;
+
+-- name: forget_suppression
+-- Who may be written to again, should they come back.
+DELETE FROM suppressions WHERE reason = 'erased' AND channel = $1 AND address = $2;

@@ -1,0 +1,76 @@
+"""A person's rights over HTTP: for administrators, by contact or address, and done by a worker."""
+
+import httpx
+import pytest
+
+from support.api import Api
+from support.processes import running
+from support.waiting import eventually
+from taskflow.base.ids import uuid7
+
+URL = "/api/v1/privacy"
+ANN = {"email": "ann@example.com", "phone": "+4915112345678"}
+
+
+async def add_ann(api: Api) -> str:
+    contact_id = uuid7()
+    await api.database.pool.execute(
+        "INSERT INTO subscribers (contact_id, email, phone, attributes) VALUES ($1, $2, $3, $4)",
+        contact_id, ANN["email"], ANN["phone"], {"city": "Wien"},
+    )  # fmt: skip
+    return str(contact_id)
+
+
+async def test_a_person_is_exported_then_erased_by_a_worker(
+    api: Api, admin: httpx.AsyncClient, environment: dict[str, str]
+) -> None:
+    contact_id = await add_ann(api)
+    exported = await admin.post(f"{URL}/exports", json={"email": "Ann@Example.com"})
+    assert exported.status_code == 200, exported.text
+    assert exported.json()["contact"]["contact_id"] == contact_id
+    assert exported.json()["contact"]["attributes"] == {"city": "Wien"}
+
+    asked = await admin.post(f"{URL}/erasures", json={"contact_id": contact_id, "reason": "by letter"})
+    assert (asked.status_code, asked.json()["status"]) == (202, "PENDING"), asked.text
+    path = f"{URL}/erasures/{asked.json()['erasure_id']}"
+
+    async def is_done() -> bool:
+        return (await admin.get(path)).json()["status"] == "COMPLETED"
+
+    async with running(environment, "coordinator"), running(environment, "worker"):
+        await eventually(is_done, seconds=60)
+    assert (await admin.get(path)).json()["erased"]["subscribers"] == 1
+    [listed] = (await admin.get(f"{URL}/erasures")).json()["items"]
+    assert listed["reason"] == "by letter"
+    answer = await admin.post(f"{URL}/exports", json={"contact_id": contact_id})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_person")
+    text = (await admin.get("/api/v1/audit-log")).text + listed["erasure_id"] + asked.text
+    assert ANN["email"] not in text
+    assert ANN["phone"] not in text
+    row = await api.database.pool.fetchrow("SELECT * FROM erasures")
+    assert (row["email"], row["phone"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 422, "nobody_named"),
+        ({"email": "nobody"}, 422, "invalid_input"),
+        ({"phone": "0151 123"}, 422, "invalid_input"),
+        ({"email": "x@example.com", "name": "x"}, 422, "invalid_input"),
+        ({"contact_id": str(uuid7())}, 404, "unknown_person"),
+    ],
+)
+async def test_whoever_cannot_be_found_is_told_so(
+    admin: httpx.AsyncClient, body: dict[str, str], status: int, code: str
+) -> None:
+    for path in ("exports", "erasures"):
+        answer = await admin.post(f"{URL}/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert (await admin.get(f"{URL}/erasures")).json()["items"] == []
+
+
+async def test_it_is_for_administrators(operator: httpx.AsyncClient) -> None:
+    for path in ("exports", "erasures"):
+        assert (await operator.post(f"{URL}/{path}", json={"email": ANN["email"]})).status_code == 403
+    assert (await operator.get(f"{URL}/erasures")).status_code == 403
