@@ -30,8 +30,15 @@ class RejectionCode(StrEnum):
     MISPLACED_QUOTE = "misplaced_quote"
     NOT_AN_OBJECT = "not_an_object"
     INVALID_FIELD = "invalid_field"
+    INVALID_PHONE = "invalid_phone"
+    INVALID_VALUE = "invalid_value"
+    NO_ADDRESS = "no_address"
+    TOO_LARGE = "too_large"
+    # Set by the database, which alone sees all rows and who is there already.
     DUPLICATE = "duplicate"
-    """Set by the database, which alone sees all rows."""
+    PHONE_TAKEN = "phone_taken"
+    SUPPRESSED = "suppressed"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
