@@ -1,4 +1,4 @@
-"""What tests of imports share: a file goes in over HTTP, the worker's task runs here, and the contacts are looked at."""
+"""What tests of imports share: a file goes in over HTTP, the task's work is done here, contacts are looked at."""
 
 import asyncio
 import json

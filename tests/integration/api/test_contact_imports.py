@@ -207,7 +207,8 @@ async def test_declared_fields_are_typed_and_what_does_not_fit_is_rejected(
 ) -> None:
     await database.pool.execute(
         """INSERT INTO contact_fields (name, label, type, choices) VALUES ('points', 'Points', 'number', '{}'),
-           ('customer', 'Customer', 'boolean', '{}'), ('born', 'Born', 'date', '{}'), ('plan', 'Plan', 'choice', '{Free,Pro}')"""
+           ('customer', 'Customer', 'boolean', '{}'), ('born', 'Born', 'date', '{}'),
+           ('plan', 'Plan', 'choice', '{Free,Pro}')"""
     )
     report = await importer(
         "email;points;customer;born;plan;zip\n"
