@@ -66,7 +66,7 @@ def check_region(region: str) -> str:
 
 
 def _international(digits: str) -> str | None:
-    if digits.startswith("0"):
+    if not digits or digits.startswith("0"):
         return None
     for size in range(1, _COUNTRY_DIGITS + 1):
         if regions := COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:size])):
@@ -80,8 +80,10 @@ def _international(digits: str) -> str | None:
 
 def _national(digits: str, region: str | None) -> str | None:
     rules = _rules(region) if region else None
-    if rules is None or rules.abroad.match(digits):
+    if rules is None:
         return None
+    if (abroad := rules.abroad.match(digits)) is not None:
+        return _international(digits[abroad.end() :])
     national = digits.removeprefix(rules.trunk)
     if national != digits:
         fits = bool(rules.pattern.fullmatch(national))
