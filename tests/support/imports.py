@@ -7,8 +7,8 @@ from uuid import UUID
 
 import httpx
 
-from taskflow.audience.erased import AddressSeal
 from taskflow.audience.imports.jobs.run import ImportRun
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.db.pool import Database
 from taskflow.engine.context import Progress, TaskContext
 from taskflow.identity.secret_key import signing_key
@@ -37,9 +37,9 @@ class SilentReporter:
         return self.stopped
 
 
-def seal_of(settings: Settings) -> AddressSeal:
-    """Return the seal of the test's installation."""
-    return AddressSeal(signing_key(settings).get_secret_value().encode())
+def erasure_of(settings: Settings) -> ErasureKey:
+    """Return the erasure key of the test's installation."""
+    return ErasureKey(signing_key(settings))
 
 
 async def upload(
@@ -59,7 +59,7 @@ async def work(
     """Do what the task does, under an epoch."""
     import_id = UUID(str(import_id))
     context = TaskContext(import_id, "import_contacts", epoch, 1, reporter or SilentReporter())
-    return await ImportRun(database, settings.imports, seal_of(settings), context).run(import_id)
+    return await ImportRun(database, settings.imports, erasure_of(settings), context).run(import_id)
 
 
 async def imported(

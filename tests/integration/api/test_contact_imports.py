@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from support.api import Api
-from support.imports import contacts, imported, leftovers, seal_of, upload
+from support.imports import contacts, erasure_of, imported, leftovers, upload
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.identity.models import Role
@@ -301,10 +301,10 @@ async def test_who_has_left_is_not_brought_back(importer: Importer, database: Da
 
 
 async def test_an_erased_person_leaves_no_trace(importer: Importer, database: Database, settings: Settings) -> None:
-    seal = seal_of(settings)
+    erasure = erasure_of(settings)
     await database.pool.execute(
         "INSERT INTO suppressions (channel, address, reason) VALUES ('email', $1, 'erased'), ('sms', $2, 'erased')",
-        seal("ada@example.com"), seal("+491711234567"),
+        erasure.of("ada@example.com"), erasure.of("+491711234567"),
     )  # fmt: skip
     report = await importer(
         "email,phone,note\nADA@example.com,,secret-1\nbob@example.com,0171 1234567,secret-2\n", default_region="DE"

@@ -19,16 +19,16 @@ from taskflow.audience.contacts.values import (
     normalise_tags,
     normalise_time_zone,
 )
-from taskflow.audience.erased import AddressSeal
 from taskflow.audience.exports import restore
 from taskflow.audience.imports.addresses import InvalidAddressError, normalise
 from taskflow.audience.imports.jobs.columns import IGNORE, SINGLE, Column
 from taskflow.audience.imports.rows import Rejection, RejectionCode, RowFault
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7_sequence
 
 STAGED_COLUMNS: Final = (
-    "contact_id", "row_number", "email", "phone", "locale", "time_zone", "attributes", "tags", "email_seal",
-    "phone_seal",
+    "contact_id", "row_number", "email", "phone", "locale", "time_zone", "attributes", "tags", "email_erased",
+    "phone_erased",
 )  # fmt: skip
 REJECTED_COLUMNS: Final = ("row_number", "code", "reason", "raw")
 
@@ -47,7 +47,7 @@ class LineMaker:
         self,
         columns: Sequence[Column],
         fields: Mapping[str, ContactField],
-        seal: AddressSeal,
+        erasure: ErasureKey,
         *,
         tags: Sequence[str] = (),
         region: str | None = None,
@@ -65,7 +65,7 @@ class LineMaker:
             for column in columns
             if column.target not in (*SINGLE, "tags", IGNORE)
         ]
-        self._seal = seal
+        self._erased = erasure.of
         self._tags = tuple(tags)
         self._everybody = _array(normalise_tags(tags))
         self._region = region
@@ -79,8 +79,8 @@ class LineMaker:
         """
         if any("'" in cell for cell in cells):  # what our own exports have put before formulas
             cells = [restore(cell) for cell in cells]
-        email, email_seal = self._read_email(cells)
-        phone, phone_seal = self._read_phone(cells)
+        email, email_erased = self._read_email(cells)
+        phone, phone_erased = self._read_phone(cells)
         if email is _NULL and phone is _NULL:
             raise RowFault(RejectionCode.NO_ADDRESS, "The row has neither an e-mail address nor a phone number.")
         locale = time_zone = _NULL
@@ -94,7 +94,7 @@ class LineMaker:
         attributes = self._read_attributes(cells)
         return (
             f"{next(self._ids)}\t{number}\t{email}\t{phone}\t{locale}\t{time_zone}\t{attributes}\t{tags}"
-            f"\t{email_seal}\t{phone_seal}\n"
+            f"\t{email_erased}\t{phone_erased}\n"
         )
 
     def _read_email(self, cells: list[str]) -> tuple[str, str]:
@@ -104,7 +104,7 @@ class LineMaker:
             email = normalise(text)
         except InvalidAddressError as error:
             raise RowFault(RejectionCode.INVALID_ADDRESS, str(error)) from error
-        return email.replace("\\", "\\\\"), self._seal(email)
+        return email.replace("\\", "\\\\"), self._erased(email)
 
     def _read_phone(self, cells: list[str]) -> tuple[str, str]:
         if self._phone is None or not (text := cells[self._phone].strip()):
@@ -112,7 +112,7 @@ class LineMaker:
         phone = self._checked(
             self._phone, lambda number: normalise_phone(number, self._region), text, RejectionCode.INVALID_PHONE
         )
-        return phone, self._seal(phone)
+        return phone, self._erased(phone)
 
     def _read_attributes(self, cells: list[str]) -> str:
         attributes: dict[str, object] = {}

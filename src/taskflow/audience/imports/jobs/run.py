@@ -22,7 +22,6 @@ from uuid import UUID
 import asyncpg
 
 from taskflow.audience.contacts.values import ContactField
-from taskflow.audience.erased import AddressSeal
 from taskflow.audience.imports.errors import ImportFileError
 from taskflow.audience.imports.jobs import staging
 from taskflow.audience.imports.jobs.columns import Column
@@ -33,6 +32,7 @@ from taskflow.audience.imports.jobs.repository import job_of
 from taskflow.audience.imports.jobs.staging import Staging, sql
 from taskflow.audience.imports.reader import Limits
 from taskflow.audience.imports.source import CsvFile
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.db.pool import Connection, Database
@@ -60,11 +60,11 @@ class ImportStoppedError(Exception):
 class ImportRun:
     """One attempt at one import."""
 
-    def __init__(self, database: Database, settings: ImportSettings, seal: AddressSeal, context: TaskContext) -> None:
+    def __init__(self, database: Database, settings: ImportSettings, erasure: ErasureKey, context: TaskContext) -> None:
         """Work under the epoch of `context`."""
         self._database = database
         self._settings = settings
-        self._seal = seal
+        self._erasure = erasure
         self._context = context
 
     async def run(self, import_id: UUID) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class ImportRun:
     def _maker(self, job: ImportJob, fields: dict[str, ContactField]) -> LineMaker:
         columns = [Column(place, **column) for place, column in enumerate(job.mapping)]
         options = job.options
-        return LineMaker(columns, fields, self._seal, tags=options["tags"], region=options["region"])
+        return LineMaker(columns, fields, self._erasure, tags=options["tags"], region=options["region"])
 
     async def _merge(self, job: ImportJob) -> None:
         assert job.staging is not None  # noqa: S101 - `_ready` has seen to it

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
-from taskflow.audience.erased import AddressSeal
 from taskflow.audience.imports.jobs.models import QUEUE, TASK_NAME
 from taskflow.audience.imports.jobs.run import ImportRun
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.db.pool import Database
 from taskflow.engine.context import current_task
 from taskflow.engine.definition import task
@@ -24,7 +24,7 @@ def import_contacts(import_id: UUID) -> dict[str, Any]:
 
 async def _run(import_id: UUID) -> dict[str, Any]:
     settings = Settings().attached()
-    seal = AddressSeal(signing_key(settings).get_secret_value().encode())
+    erasure = ErasureKey(signing_key(settings))
     database_settings = settings.database.model_copy(update=_CONNECTIONS)
     async with Database.open(database_settings, name="taskflow import") as database:
-        return await ImportRun(database, settings.imports, seal, current_task()).run(import_id)
+        return await ImportRun(database, settings.imports, erasure, current_task()).run(import_id)

@@ -60,7 +60,7 @@ CREATE INDEX subscriptions_contact ON subscriptions (contact_id, list_id);
 CREATE TABLE consents (
   consent_id  uuid PRIMARY KEY,
   contact_id  uuid NOT NULL REFERENCES subscribers ON DELETE CASCADE,
-  list_id     uuid REFERENCES mailing_lists ON DELETE SET NULL,  -- null: everything on this channel
+  list_id     uuid,                         -- null: everything on this channel; it stays when the list is deleted
   channel     varchar(10) NOT NULL CHECK (channel IN ('email', 'sms')),
   action      varchar(20) NOT NULL CHECK (action IN ('requested', 'granted', 'confirmed', 'withdrawn')),
   source      varchar(50) NOT NULL,         -- api, import, form, page, one-click, …
