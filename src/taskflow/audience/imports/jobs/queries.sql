@@ -186,7 +186,8 @@ WITH slice AS MATERIALIZED (
   WHERE NOT $7::boolean AND j.verdict IN ('created', 'updated', 'unchanged') AND j.may_join
     AND (SELECT true FROM subscriptions s WHERE s.list_id = l.list_id AND s.contact_id = j.person LIMIT 1) IS NULL
     AND (SELECT true FROM suppressions x
-         WHERE x.channel = 'email' AND x.address = lower(j.email) AND x.list_id = l.list_id LIMIT 1) IS NULL
+         WHERE x.channel = 'email' AND x.address = lower(j.email)
+           AND x.list_id IS NOT DISTINCT FROM l.list_id LIMIT 1) IS NULL  -- by the address, not by the list
 ), subscribed AS (
   INSERT INTO subscriptions (list_id, contact_id, status, confirmed_at)
   SELECT list_id, person, status, CASE WHEN status = 'CONFIRMED' THEN now() END FROM joins

@@ -10,10 +10,11 @@ from taskflow.audience.imports.jobs import columns
 from taskflow.audience.imports.jobs.columns import Column
 from taskflow.audience.imports.jobs.errors import ImportEndedError, ImportOptionError
 from taskflow.audience.imports.jobs.fields import declared_fields
-from taskflow.audience.imports.jobs.models import TASK_NAME, ImportJob, ImportOptions, ImportStatus
+from taskflow.audience.imports.jobs.models import ImportJob, ImportOptions, ImportStatus
 from taskflow.audience.imports.jobs.repository import ImportRepository
 from taskflow.audience.imports.jobs.run import end
 from taskflow.audience.imports.jobs.staging import sql
+from taskflow.audience.imports.jobs.tasks import import_contacts
 from taskflow.audience.imports.jobs.upload import Upload, understood
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
@@ -101,7 +102,7 @@ class ImportService:
                 )
                 await upload.store(connection, import_id)
                 request = Request(
-                    TASK_NAME, kwargs={"import_id": str(import_id)}, task_id=import_id, created_by=created_by
+                    import_contacts.name, kwargs={"import_id": str(import_id)}, task_id=import_id, created_by=created_by
                 )
                 handle = await self._engine.submit_in(connection, request)
         await self._engine.dispatch([handle])
