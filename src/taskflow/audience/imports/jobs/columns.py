@@ -50,12 +50,16 @@ class Column:
 
 
 def suggest(header: Header) -> list[Column]:
-    """Return what each column becomes if nobody says otherwise: the first of two that look the same wins."""
+    """Return what each column becomes if nobody says otherwise.
+
+    Of two that look the same wins the one that is called so, else the first; the other becomes an attribute.
+    """
     targets: list[str] = []
     email = find_email_column(header)
     for place, name in enumerate(header.names):
         target = "email" if place == email else _suggested(name)
-        targets.append(target if target == IGNORE or target not in targets else _attribute(name))
+        is_taken = target in targets or (target in header.names and target != name)
+        targets.append(_attribute(name) if is_taken and target != IGNORE and place != email else target)
     return [
         Column(place, title, name, target)
         for place, (title, name, target) in enumerate(zip(header.titles, header.names, targets, strict=True))
