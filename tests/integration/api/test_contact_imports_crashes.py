@@ -318,8 +318,8 @@ async def test_an_import_whose_task_has_ended_without_it_is_ended(
     duty = ImportsDuty()
     assert await duty.run_once(context) == 0
     await database.pool.execute(
-        "UPDATE tasks SET status = $2::text, completed_at = now(), failed_at = CASE $2::text WHEN 'FAILED' THEN now() END"
-        " WHERE task_id = $1",
+        """UPDATE tasks SET status = $2::text, completed_at = now(),
+                  failed_at = CASE $2::text WHEN 'FAILED' THEN now() END WHERE task_id = $1""",
         UUID(import_id),
         task,
     )
