@@ -97,7 +97,7 @@ class ImportJob:
     staging: str | None
     staged: int | None
     merged: int
-    merged_key: str | None
+    merged_keys: list[str]
     rows: int
     created: int
     updated: int

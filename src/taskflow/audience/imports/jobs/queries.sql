@@ -58,8 +58,13 @@ UPDATE contact_imports SET rows = $3, rejected = $4
 WHERE import_id = $1 AND lease_epoch = $2 AND completed_at IS NULL
 RETURNING cancel_requested_at IS NOT NULL AS cancelled;
 
+-- name: look
+-- Nothing comes back when another attempt has taken over.
+SELECT cancel_requested_at IS NOT NULL AS cancelled FROM contact_imports
+WHERE import_id = $1 AND lease_epoch = $2 AND completed_at IS NULL;
+
 -- name: hold
--- First in every transaction that changes something: this attempt still has the import, until the commit.
+-- The same, and until the commit nobody takes over.
 SELECT cancel_requested_at IS NOT NULL AS cancelled FROM contact_imports
 WHERE import_id = $1 AND lease_epoch = $2 AND completed_at IS NULL FOR NO KEY UPDATE;
 
@@ -68,7 +73,8 @@ WHERE import_id = $1 AND lease_epoch = $2 AND completed_at IS NULL FOR NO KEY UP
 SET LOCAL work_mem = '128MB';
 
 -- name: index_staging
-CREATE INDEX ON contact_rows (key, row_number) WHERE code IS NULL;
+-- Two lanes merge at a time, each its half of the people in the order of their keys.
+CREATE INDEX ON contact_rows ((row_number % 2), key) WHERE code IS NULL;
 
 -- name: sift_duplicates
 -- The first row of the file stays, of each person; then, of each phone number.
@@ -120,13 +126,14 @@ SELECT count(*) FROM contact_rows WHERE code IS NULL;
 SET LOCAL work_mem = '64MB';
 
 -- name: merge_slice
--- Merge the next `$5` people after the key `$4`, and tell how it went. A dry run ($7) is the same without the writing.
+-- Merge the next `$5` people of lane $13 after the key `$4`, and tell how it went. A dry run ($7) is the same without the
+-- writing.
 -- $1 import, $2 delimiter, $3 targets of the columns, $6 mode, $8 lists, $9 who did it, $10 wording of the consent or
 -- null, $11 its channels, $12 whether it was confirmed elsewhere.
 -- Runs on a connection with pinned plans. Whoever is looked up is looked up by a LIMIT 1, which no planner turns into a
 -- join: a plan that was made while the tables were empty would read them whole for each row (measured: 17 s a slice).
 WITH slice AS MATERIALIZED (
-  SELECT * FROM contact_rows WHERE code IS NULL AND key > $4::text ORDER BY key LIMIT $5
+  SELECT * FROM contact_rows WHERE code IS NULL AND row_number % 2 = $13::int AND key > $4::text ORDER BY key LIMIT $5
 ), known AS MATERIALIZED (
   -- Who it is: whoever has the address; else whoever has the phone number and no address, or the row has none.
   SELECT r.*, p.contact_id AS phone_owner,
@@ -150,7 +157,7 @@ WITH slice AS MATERIALIZED (
 ), judged AS MATERIALIZED (
   SELECT k.*, coalesce(k.target, k.contact_id) AS person, coalesce(t.email, k.email) IS NOT NULL AS has_email,
          coalesce(t.phone, k.phone) IS NOT NULL AS has_phone,
-         k.suppressed IS NULL AND coalesce(t.status, 'ACTIVE') = 'ACTIVE' AS may_join,
+         k.suppressed IS NULL AND coalesce(t.status, 'ACTIVE') IN ('ACTIVE', 'PENDING') AS may_join,
          CASE
            WHEN k.erased THEN 'erased'
            WHEN (k.target IS NULL AND $6::text = 'update') OR (k.target IS NOT NULL AND $6::text = 'create') THEN 'skipped'
@@ -230,11 +237,13 @@ SELECT max(key) AS through, count(*)::int AS seen,
 FROM judged;
 
 -- name: advance
--- In the transaction of the slice: what was merged is never merged again.
+-- In the transaction of the slice, last: what was merged is never merged again. Nothing comes back, and the slice must be
+-- undone, when another attempt has taken over.
 UPDATE contact_imports
-SET merged = merged + $2, merged_key = $3, created = created + $4, updated = updated + $5, skipped = skipped + $6,
-    rejected = rejected + $7
-WHERE import_id = $1;
+SET merged = merged + $4, merged_keys[$3::int + 1] = $5::text, created = created + $6, updated = updated + $7,
+    skipped = skipped + $8, rejected = rejected + $9
+WHERE import_id = $1 AND lease_epoch = $2 AND completed_at IS NULL
+RETURNING import_id;
 
 -- name: end_import
 -- $2 status, $3 and $4 why it failed.

@@ -27,7 +27,7 @@ from taskflow.audience.imports.jobs import staging
 from taskflow.audience.imports.jobs.columns import Column
 from taskflow.audience.imports.jobs.fields import declared_fields
 from taskflow.audience.imports.jobs.lines import LineMaker
-from taskflow.audience.imports.jobs.models import READING_SHARE, Consent, ImportJob, ImportStatus
+from taskflow.audience.imports.jobs.models import READING_SHARE, ImportJob, ImportStatus
 from taskflow.audience.imports.jobs.repository import job_of
 from taskflow.audience.imports.jobs.staging import Staging, sql
 from taskflow.audience.imports.reader import Limits
@@ -66,6 +66,7 @@ class ImportRun:
         self._settings = settings
         self._erasure = erasure
         self._context = context
+        self._merged = 0
 
     async def run(self, import_id: UUID) -> dict[str, Any]:
         """Do what is left to do, and return how it ended.
@@ -100,7 +101,7 @@ class ImportRun:
                 await self._fetch(connection, job, file)
                 await table.create(connection, job.import_id)
                 await self._read(connection, job, file, table)
-        async with self._holding(job, self._database.pool) as connection:
+        async with self._holding(job) as connection:
             staged = await table.sift(connection, job)
         failpoint("import_staged")
         return replace(job, staging=table.name, staged=staged)
@@ -132,32 +133,37 @@ class ImportRun:
         return LineMaker(columns, fields, self._erasure, tags=options["tags"], region=options["region"])
 
     async def _merge(self, job: ImportJob) -> None:
+        """Merge what is left, in two lanes: PostgreSQL is the one that works, and has more than one processor."""
+        self._merged = job.merged
+        lanes = [asyncio.create_task(self._merge_lane(job, lane, after)) for lane, after in enumerate(job.merged_keys)]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for task in lanes:
+                task.cancel()
+            await asyncio.gather(*lanes, return_exceptions=True)
+
+    async def _merge_lane(self, job: ImportJob, lane: int, after: str) -> None:
         assert job.staging is not None  # noqa: S101 - `_ready` has seen to it
         table = Staging(job.staging)
-        consent = Consent(**job.options["consent"]) if job.options["consent"] else None
-        after, merged = job.merged_key or "", job.merged
         while True:
-            through, seen = await self._merge_slice(job, table, after, consent)
+            after, seen = await self._merge_slice(job, table, lane, after)
             if not seen:
                 return
-            after, merged = through, merged + seen
-            self._progress(replace(job, merged=merged))
+            self._merged += seen
+            self._progress(replace(job, merged=self._merged))
             failpoint("import_slice_merged")
 
-    async def _merge_slice(
-        self, job: ImportJob, table: Staging, after: str, consent: Consent | None
-    ) -> tuple[str, int]:
+    async def _merge_slice(self, job: ImportJob, table: Staging, lane: int, after: str) -> tuple[str, int]:
         """Merge one slice in a transaction, again when somebody else has made one of its contacts meanwhile."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                async with self._holding(job, self._database.hot) as connection:
-                    row = await table.merge(
-                        connection, job, after, self._settings.slice, consent, job.options.get("actor")
-                    )
+                async with self._database.hot.acquire() as connection, connection.transaction():
+                    self._check(await connection.fetchrow(sql.look, job.import_id, self._context.lease_epoch))
+                    row = await table.merge(connection, job, lane, after, self._settings.slice)
                     failpoint("import_slice_before_commit")
                     if row["seen"]:
-                        counts = (row["created"], row["updated"], row["skipped"], row["rejected"])
-                        await connection.execute(sql.advance, job.import_id, row["seen"], row["through"], *counts)
+                        await self._advance(connection, job, lane, row)
                 return row["through"], row["seen"]
             except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.ForeignKeyViolationError):
                 if attempt == _ATTEMPTS:
@@ -165,10 +171,18 @@ class ImportRun:
                 log.info("import_slice_repeated", import_id=str(job.import_id))
         raise AssertionError  # the last attempt has returned or raised
 
+    async def _advance(self, connection: Connection, job: ImportJob, lane: int, row: asyncpg.Record) -> None:
+        counts = (row["created"], row["updated"], row["skipped"], row["rejected"])
+        advanced = await connection.fetchval(
+            sql.advance, job.import_id, self._context.lease_epoch, lane, row["seen"], row["through"], *counts
+        )
+        if advanced is None:
+            raise _LostError
+
     @asynccontextmanager
-    async def _holding(self, job: ImportJob, pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Connection]:
+    async def _holding(self, job: ImportJob) -> AsyncIterator[Connection]:
         """Open a transaction in which this attempt has the import."""
-        async with pool.acquire() as connection, connection.transaction():
+        async with self._database.pool.acquire() as connection, connection.transaction():
             self._check(await connection.fetchrow(sql.hold, job.import_id, self._context.lease_epoch))
             yield connection
 

@@ -58,7 +58,7 @@ class Staging:
 
         Runs in the transaction that holds the import.
         """
-        for statement in (sql.sift_memory, sql.index_staging, sql.sift_duplicates, sql.sift_phones):
+        for statement in (sql.sift_memory, sql.sift_duplicates, sql.sift_phones, sql.index_staging):
             await connection.execute(self._of(statement), timeout=STATEMENT_SECONDS)
         arguments = (job.import_id, job.delimiter or ",", targets_of(job))
         await connection.execute(self._of(sql.reject_sifted), *arguments, timeout=STATEMENT_SECONDS)
@@ -74,10 +74,9 @@ class Staging:
             return False
         return bool(found == staged)
 
-    async def merge(
-        self, connection: Connection, job: ImportJob, after: str, size: int, consent: Consent | None, actor: str | None
-    ) -> asyncpg.Record:
-        """Merge the next slice. Runs in the transaction that holds the import and says how far it has come."""
+    async def merge(self, connection: Connection, job: ImportJob, lane: int, after: str, size: int) -> asyncpg.Record:
+        """Merge the next slice of a lane. Runs in the transaction that says how far it has come."""
+        consent = Consent(**job.options["consent"]) if job.options["consent"] else None
         await connection.execute(sql.slice_memory)
         row = await connection.fetchrow(
             self._of(sql.merge_slice),
@@ -89,10 +88,11 @@ class Staging:
             job.mode,
             job.dry_run,
             [UUID(list_id) for list_id in job.options["lists"]],
-            actor,
+            job.options["actor"],
             consent and consent.wording,
             list(consent.channels) if consent else [],
             bool(consent and consent.confirmed),
+            lane,
             timeout=STATEMENT_SECONDS,
         )
         assert row is not None  # noqa: S101 - an aggregate always has a row

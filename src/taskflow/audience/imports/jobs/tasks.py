@@ -13,7 +13,7 @@ from taskflow.engine.definition import task
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
-_CONNECTIONS = {"pool_size": 2, "hot_pool_size": 1}
+_CONNECTIONS = {"pool_size": 2, "hot_pool_size": 2}
 
 
 @task(name=TASK_NAME, queue=QUEUE, max_retries=3, timeout=12 * 3600, heartbeat=900, concurrency=4)

@@ -102,7 +102,7 @@ CREATE TABLE contact_imports (
   staging       varchar(63),                -- the table of rows that were read and wait to be merged
   staged        integer,                    -- how many they are: an unlogged table may come back empty
   merged        integer NOT NULL DEFAULT 0, -- how many of them are dealt with
-  merged_key    text,                       -- and up to which key
+  merged_keys   text[] NOT NULL DEFAULT '{"",""}',  -- and up to which key, in each lane
   rows          integer NOT NULL DEFAULT 0,
   created       integer NOT NULL DEFAULT 0,
   updated       integer NOT NULL DEFAULT 0,
