@@ -307,11 +307,13 @@ async def test_an_erased_person_leaves_no_trace(importer: Importer, database: Da
         erasure.of("ada@example.com"), erasure.of("+491711234567"),
     )  # fmt: skip
     report = await importer(
-        "email,phone,note\nADA@example.com,,secret-1\nbob@example.com,0171 1234567,secret-2\n", default_region="DE"
+        "email,phone,note\nADA@example.com,,secret-1\nbob@example.com,0171 1234567,secret-2\n"
+        "ada@example.com,,secret-3\n",
+        default_region="DE",
     )
-    assert (report["created"], report["rejected"]) == (0, 2)
+    assert (report["created"], report["rejected"]) == (0, 3)
     rejected = await importer.rejected(report)
-    assert {row["rejected_code"] for row in rejected} == {"erased"}
+    assert [row["rejected_code"] for row in rejected] == ["erased", "erased", "duplicate"]
     assert not any(word in json.dumps(rejected) for word in ("secret", "ada@", "bob@", "1711234567"))
     assert await contacts(database) == []
     assert await leftovers(database) == (0, 0)

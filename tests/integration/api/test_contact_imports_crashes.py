@@ -168,6 +168,25 @@ async def test_rows_that_a_crash_of_the_server_has_emptied_are_read_again(
     await assert_complete(marketer, database, import_id)
 
 
+async def test_rejections_of_a_merge_are_counted_once_when_rows_are_read_again(
+    marketer: httpx.AsyncClient, database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.pool.execute(
+        "INSERT INTO suppressions (channel, address, reason) SELECT 'email', format('p%s@example.com', n), 'bounced'"
+        " FROM unnest(ARRAY['0000', '0001', '1048', '1049']) AS n"
+    )
+    import_id = await begun(marketer)
+    deadly(monkeypatch, "import_slice_merged", 3)
+    with pytest.raises(CrashError):
+        await work(database, settings, import_id, epoch=1)
+    [table] = await database.pool.fetch(sql.staging_tables, "contact\\_import\\_%")
+    await database.pool.execute(f"TRUNCATE {table['relname']}")
+    await work(database, settings, import_id, epoch=2)
+    report = await report_of(marketer, import_id)
+    assert (report["rows"], report["created"], report["rejected"]) == (PEOPLE + 2, PEOPLE - 4, 6)
+    assert await database.pool.fetchval("SELECT count(*) FROM import_rejections") == 6
+
+
 async def test_an_attempt_that_was_given_up_writes_nothing_more(
     marketer: httpx.AsyncClient,
     database: Database,
@@ -328,6 +347,18 @@ async def test_an_import_whose_task_has_ended_without_it_is_ended(
     assert report["status"] == status
     assert report["error_code"] == ("import_abandoned" if status == "FAILED" else None)
     assert await leftovers(database) == (0, 0)
+
+
+async def test_a_table_that_nobody_needs_is_dropped(
+    marketer: httpx.AsyncClient, database: Database, broker: RedisBroker, settings: Settings
+) -> None:
+    import_id = await begun(marketer)
+    needed, orphan = (Staging(f"contact_import_{one.hex}_1") for one in (UUID(import_id), uuid7()))
+    for table in (needed, orphan):
+        await database.pool.execute(table._of(sql.create_staging))
+    assert await ImportsDuty().run_once(await lead(database, broker, settings)) == 1
+    assert await database.pool.fetchval("SELECT to_regclass($1) IS NOT NULL", needed.name)
+    assert not await database.pool.fetchval("SELECT to_regclass($1) IS NOT NULL", orphan.name)
 
 
 async def test_rejected_rows_are_forgotten_after_a_while(

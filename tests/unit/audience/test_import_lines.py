@@ -109,6 +109,15 @@ async def test_a_row_that_cannot_be_used_says_which_cell_and_why(
     assert sentence in found.message
 
 
+async def test_long_rows_come_in_small_batches() -> None:
+    row = f"a@example.com,{'x' * 30_000}\n"
+    file = CsvFile(io.BytesIO(("email,note\n" + row * 1_000).encode()), LIMITS)
+    maker = LineMaker(resolve(file.header, {}), {}, ERASURE)
+    sizes = [len(batch.rows) async for batch in file.batches(maker, 10_000)]
+    assert sum(sizes) == 1_000
+    assert max(sizes) < 400
+
+
 async def test_blank_rows_are_nobody() -> None:
     rows, rejected = await read(b"email,city\na@example.com,Bonn\n,\n\nb@example.com,\n")
     assert (len(rows), rejected) == (2, [])

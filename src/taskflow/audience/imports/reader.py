@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_RECOVERIES = 50
 _MANY_REJECTED = 50_000
+_BATCH_CHARS = 8 * 1024 * 1024
 
 
 class _CutError(Exception):
@@ -67,6 +68,7 @@ class RowReader(Generic[Row]):
         self._skipped = header.lines
         self._line = 0  # the parser's count of lines behind these, up to the end of the last record
         self._last = ""  # the line that the parser took last
+        self._chars = 0  # that it took for this batch
         self._text, self._reader = self._open(header.lines)
 
     def close(self) -> None:
@@ -74,7 +76,7 @@ class RowReader(Generic[Row]):
         self._text.detach()
 
     def batch(self, size: int) -> Rows[Row] | None:
-        """Return what the next `size` records became, None at the end of the file.
+        """Return what the next `size` records became, fewer of long ones, None at the end of the file.
 
         Raises:
             TooManyRowsError: more rows were accepted than one file may have.
@@ -83,6 +85,7 @@ class RowReader(Generic[Row]):
         """
         batch: Rows[Row] = Rows()
         begun = self._row
+        self._chars = 0
         while (left := size - (self._row - begun)) > 0:
             before = self._row
             try:
@@ -133,6 +136,8 @@ class RowReader(Generic[Row]):
                         self._reject(batch, fault.code, str(fault), row)
             self._row = number
             self._line = reader.line_num
+            if self._chars > _BATCH_CHARS:
+                break
 
     def _reject(self, batch: Rows[Row], code: RejectionCode, message: str, row: list[str]) -> None:
         batch.rejected.append(reject(self._row + 1, code, message, row, self._header.delimiter))
@@ -178,4 +183,5 @@ class RowReader(Generic[Row]):
     def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
         for line in text:
             self._last = line
+            self._chars += len(line)
             yield line

@@ -1,4 +1,4 @@
-"""Imports whose task has ended without them, and rejected rows that were kept long enough.
+"""Imports whose task has ended without them, tables that were left, and rejected rows that were kept long enough.
 
 A task that was cancelled while it waited, killed too often, or out of attempts cannot write how its import ended; the
 duty does, and the file goes with it. Nothing is undone: what was merged is counted.
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from taskflow.audience.imports.jobs.models import ImportStatus
 from taskflow.audience.imports.jobs.run import end
-from taskflow.audience.imports.jobs.staging import sql
+from taskflow.audience.imports.jobs.staging import drop_orphans, sql
 from taskflow.engine.coordinator.duty import DutyContext
 from taskflow.settings import CoordinatorSettings
 
@@ -18,7 +18,7 @@ _REASON = "Its task ended before it did."
 
 
 class ImportsDuty:
-    """Ends what was abandoned."""
+    """Ends what was abandoned, and clears up."""
 
     name: ClassVar[str] = "imports"
 
@@ -27,7 +27,7 @@ class ImportsDuty:
         return _INTERVAL
 
     async def run_once(self, context: DutyContext) -> int:
-        """End abandoned imports, delete a batch of expired rejections; return how many of both."""
+        """End abandoned imports, drop tables that are left, delete a batch of expired rejections; return how many."""
         done = 0
         for row in await context.database.pool.fetch(sql.abandoned):
             cancelled = row["cancelled"] or row["status"] == "CANCELLED"
@@ -40,5 +40,6 @@ class ImportsDuty:
             done += 1
         days = context.settings.imports.rejection_days
         async with context.leading() as connection:
+            done += await drop_orphans(connection)
             tag = await connection.execute(sql.expire_rejections, days, _EXPIRED_ROWS)
         return done + int(tag.rpartition(" ")[2])

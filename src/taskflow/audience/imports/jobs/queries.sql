@@ -54,7 +54,7 @@ CREATE UNLOGGED TABLE contact_rows (
 
 -- name: note_read
 -- How far the reading is; nothing comes back when another attempt has taken over.
-UPDATE contact_imports SET rows = $3, rejected = $4
+UPDATE contact_imports SET rows = $3, rejected = $4 + merged - created - updated - skipped
 WHERE import_id = $1 AND lease_epoch = $2 AND completed_at IS NULL
 RETURNING cancel_requested_at IS NOT NULL AS cancelled;
 
@@ -90,9 +90,13 @@ FROM (SELECT phone, min(row_number) AS first FROM contact_rows WHERE code IS NUL
 WHERE r.phone = d.phone AND r.code IS NULL AND r.row_number > d.first;
 
 -- name: reject_sifted
--- Keep what was rejected so far, the duplicates written as the file had them. $2: the delimiter.
+-- Keep what was rejected so far, the duplicates written as the file had them, but for those of somebody erased.
+-- $2: the delimiter.
 INSERT INTO import_rejections (import_id, row_number, code, reason, raw)
-SELECT $1, r.row_number, r.code, r.reason, coalesce(r.raw, shown.text)
+SELECT $1, r.row_number, r.code, r.reason,
+       CASE WHEN EXISTS (SELECT FROM suppressions x WHERE x.reason = 'erased'
+                         AND x.address = ANY (ARRAY[r.email_erased, r.phone_erased]))
+            THEN '' ELSE coalesce(r.raw, shown.text) END
 FROM contact_rows r,
 LATERAL (
 -- include: row_text
@@ -111,8 +115,11 @@ LATERAL (SELECT coalesce(CASE t.target
 ) AS c;
 
 -- name: end_staging
--- From here on a repetition goes on with the merge, if the table still has all of its rows.
-UPDATE contact_imports i SET staging = $2, staged = s.staged, rows = s.rows, total_rows = s.rows, rejected = s.rejected
+-- From here on a repetition goes on with the merge, if the table still has all of its rows. One that has read them again
+-- keeps the count of those that were rejected by a merge before.
+UPDATE contact_imports i
+SET staging = $2, staged = s.staged, rows = s.rows, total_rows = s.rows,
+    rejected = s.rejected + i.merged - i.created - i.updated - i.skipped
 FROM (SELECT count(*) AS rows, count(*) FILTER (WHERE code IS NULL) AS staged,
              count(*) FILTER (WHERE code IS NOT NULL) AS rejected FROM contact_rows) AS s
 WHERE i.import_id = $1
@@ -264,6 +271,13 @@ SELECT i.import_id, t.status, i.cancel_requested_at IS NOT NULL AS cancelled,
 FROM contact_imports i LEFT JOIN tasks t ON t.task_id = i.import_id
 WHERE i.completed_at IS NULL AND (t.task_id IS NULL OR t.completed_at IS NOT NULL)
 ORDER BY i.import_id LIMIT 100;
+
+-- name: orphaned_tables
+-- Staging tables that no open import needs: an attempt that was given up has made its own too late.
+SELECT c.relname FROM pg_class c
+WHERE c.relname LIKE 'contact\_import\_%' AND c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+  AND NOT EXISTS (SELECT FROM contact_imports i
+                  WHERE i.completed_at IS NULL AND split_part(c.relname, '_', 3) = replace(i.import_id::text, '-', ''));
 
 -- name: expire_rejections
 -- Rejected rows hold people's addresses: they go after a while, the import's sums stay.

@@ -102,9 +102,19 @@ class Staging:
 async def drop_all(connection: Connection, import_id: UUID) -> None:
     """Drop the tables of every attempt of an import."""
     pattern = f"contact\\_import\\_{import_id.hex}\\_%"
-    for row in await connection.fetch(sql.staging_tables, pattern):
-        if _NAME.fullmatch(row["relname"]):
-            await connection.execute(f"DROP TABLE IF EXISTS {row['relname']}")
+    await _drop(connection, await connection.fetch(sql.staging_tables, pattern))
+
+
+async def drop_orphans(connection: Connection) -> int:
+    """Drop the tables that no open import needs; return how many."""
+    return await _drop(connection, await connection.fetch(sql.orphaned_tables))
+
+
+async def _drop(connection: Connection, rows: Sequence[asyncpg.Record]) -> int:
+    names = [row["relname"] for row in rows if _NAME.fullmatch(row["relname"])]
+    for name in names:
+        await connection.execute(f"DROP TABLE IF EXISTS {name}")
+    return len(names)
 
 
 def targets_of(job: ImportJob) -> list[str]:
