@@ -50,6 +50,12 @@ def children(pid: int) -> list[int]:
     return [child for child, fields in _table().items() if int(fields[_PARENT]) == pid]
 
 
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have."""
+    found = children(pid)
+    return found + [later for child in found for later in descendants(child)]
+
+
 def _table() -> dict[int, list[str]]:
     found = {}
     for entry in Path("/proc").iterdir():

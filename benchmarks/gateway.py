@@ -63,6 +63,20 @@ class Gateway:
             )
         return _json(answer)
 
+    async def import_contacts(self, people: Path, fields: dict[str, Any]) -> dict[str, Any]:
+        """Upload a file of contacts and return the import that was made of it."""
+        form = {
+            name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in fields.items()
+        }
+        with people.open("rb") as file:
+            answer = await self._http.post(
+                "/api/v1/contacts/imports",
+                data=form,
+                files={"file": (people.name, file, "text/csv")},
+                timeout=_UPLOAD_SECONDS,
+            )
+        return _json(answer)
+
     async def post(self, path: str) -> dict[str, Any]:
         """POST without a body."""
         return _json(await self._http.post(f"/api/v1{path}"))

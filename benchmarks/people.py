@@ -13,15 +13,21 @@ _CITIES = ["München", "København", "Αθήνα", "Kraków", '"São Paulo, SP"'
 _FAVOURITES = ["running shoes", "espresso machine", "rain jacket", "headphones", "desk lamp", "tent"]
 
 
-def write(path: Path, count: int) -> Path:
-    """Write a CSV file, the same every time, unless it is there already."""
+_PHONES = ("+49 151 {:07d}0", "0151/{:07d}0", "0049 151-{:07d}0")
+
+
+def write(path: Path, count: int, *, phones: bool = False) -> Path:
+    """Write a CSV file, the same every time, unless it is there already; `phones` in three ways of writing."""
     path = path.with_stem(f"{path.stem}-{count}")
     if not path.exists():
         chance = random.Random(20_261_122)  # noqa: S311 - reproducible, not secret
         draft = path.with_suffix(".draft")
         with draft.open("w", encoding="utf-8", newline="") as file:
-            file.write(_HEADER)
-            file.writelines(_row(chance, number) for number in range(count))
+            file.write(("phone," if phones else "") + _HEADER)
+            file.writelines(
+                (f"{_PHONES[number % 3].format(number)}," if phones else "") + _row(chance, number)
+                for number in range(count)
+            )
         draft.replace(path)
     return path
 

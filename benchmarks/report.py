@@ -23,6 +23,8 @@ _AIMS = {
     "campaign.messages_per_s": "4,000",
     "import.seconds": "below 30",
     "import.peak_mb": "below 300",
+    "import.contacts_1m_s": "below 60",
+    "import.contacts_peak_mb": "below 400",
 }
 _HEADLINES = {
     "engine": "Engine: enqueue, drain and latency",

@@ -178,3 +178,33 @@ def test_the_doctor_finds_what_is_wrong_and_nothing_else(cli: Cli) -> None:
     assert "1 to mend" in cli("doctor", code=FAILED)
     without_redis = cli.json("doctor", code=FAILED, TASKFLOW_REDIS_URL="redis://127.0.0.1:9/0")
     assert "redis" in {finding["name"] for finding in without_redis["findings"] if finding["level"] == "problem"}
+
+
+SPREADSHEET = (
+    "E-Mail;Name;Telefon;Name;Notiz\r\n"
+    'ada@import.example;Ada;+49 171 1234567;Lovelace;"Zeile 1\nZeile 2"\r\n'
+    "bob@import.example;Bob;0049 171 7654321;Müller;\r\n"
+    "eve@import.example;Eve;0171/111 22 33;Schröder;\r\n"
+    "bad;Max;;Mustermann;\r\n"
+).encode("latin-1")
+
+
+def test_contacts_are_imported_from_a_messy_spreadsheet(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes(SPREADSHEET)
+    assert "Two columns are called 'Name'" in cli("contact", "import", str(file), code=CONFLICT)
+    found = cli.json("contact", "import", str(file), "--inspect")
+    assert found["shared_titles"][0]["names"] == ["name", "name_2"]
+    said = ["--map", "name=first_name", "--map", "name_2=last_name", "--region", "DE", "--tag", "spring"]
+    dry = cli.json("contact", "import", str(file), *said, "--dry-run")
+    assert (dry["created"], dry["rejected"], dry["dry_run"]) == (3, 1, True)
+    report = cli.json("contact", "import", str(file), *said, "--rejected", str(tmp_path / "rejected.csv"))
+    assert (report["status"], report["created"], report["rejected"]) == ("COMPLETED", 3, 1)
+    assert "Mustermann" in (tmp_path / "rejected.csv").read_text()
+    again = cli("contact", "import", str(file), *said)
+    assert again.startswith("Import completed: 0 created, 3 skipped, 1 rejected.")
+    assert report["import_id"] in cli("contact", "imports", "list")
+    assert "Mustermann" in cli("contact", "imports", "rejected", report["import_id"])
+    assert "COMPLETED" in cli("contact", "imports", "show", report["import_id"])
+    cli("contact", "imports", "cancel", report["import_id"], code=CONFLICT)
+    cli("contact", "imports", "show", NOBODY, code=NOT_FOUND)

@@ -432,6 +432,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contacts/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Imports
+         * @description List imports, newest first.
+         */
+        get: operations["list_imports"];
+        put?: never;
+        /**
+         * Create Import
+         * @description Import contacts from a CSV file; a worker does it, and this says how it goes.
+         */
+        post: operations["create_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Import
+         * @description Get an import and how far it is.
+         */
+        get: operations["get_import"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports/{import_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Import
+         * @description End an import. Before the merge nothing has changed; after, who is merged by now stays.
+         */
+        post: operations["cancel_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports/{import_id}/rejected.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Rejected Contacts
+         * @description Download the rows that were not imported, with the reason, as CSV that can be mended and imported again.
+         */
+        get: operations["export_rejected_contacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Inspect Import
+         * @description Say what a file holds and what its columns would become; nothing is kept.
+         */
+        post: operations["inspect_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/dead-letters": {
         parameters: {
             query?: never;
@@ -1923,6 +2027,30 @@ export interface components {
             cancelled: number;
         };
         /**
+         * ColumnOut
+         * @description A column of a file; `place` counts from 1. `name` is its unique name, for the mapping.
+         */
+        ColumnOut: {
+            /** Name */
+            name: string;
+            /** Place */
+            place: number;
+            /**
+             * Samples
+             * @default []
+             */
+            samples: string[];
+            /** Target */
+            target: string;
+            /** Title */
+            title: string;
+            /**
+             * Type
+             * @description Of the declared attribute.
+             */
+            type?: string | null;
+        };
+        /**
          * DeadLetterDetail
          * @description A dead letter with the attempts of its task.
          */
@@ -2590,6 +2718,12 @@ export interface components {
             version: string;
         };
         /**
+         * ImportMode
+         * @description What becomes of people who are there already, and of those who are not.
+         * @enum {string}
+         */
+        ImportMode: "create" | "update" | "upsert";
+        /**
          * ImportOut
          * @description What became of the rows of a file: `rows` = accepted + rejected + duplicates.
          */
@@ -2615,6 +2749,96 @@ export interface components {
             rows: number;
         };
         /**
+         * ImportReportOut
+         * @description An import and how far it is: at its end, `rows` = created + updated + skipped + rejected.
+         */
+        ImportReportOut: {
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /** Columns */
+            columns: components["schemas"]["ColumnOut"][];
+            /** Completed At */
+            completed_at: string | null;
+            /** Created */
+            created: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Delimiter */
+            delimiter: string | null;
+            /** Dry Run */
+            dry_run: boolean;
+            /** Encoding */
+            encoding: string | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Filename */
+            filename: string | null;
+            /**
+             * Import Id
+             * Format: uuid
+             */
+            import_id: string;
+            /** Lists */
+            lists: string[];
+            mode: components["schemas"]["ImportMode"];
+            /** Percent */
+            percent: number;
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "waiting" | "reading" | "merging" | "ended";
+            /** Rejected */
+            rejected: number;
+            /**
+             * Rows
+             * @description Read so far.
+             */
+            rows: number;
+            /**
+             * Size
+             * @description Bytes, unpacked.
+             */
+            size: number;
+            /**
+             * Skipped
+             * @description There already (create), not there (update), or unchanged.
+             */
+            skipped: number;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["ImportStatus"];
+            /** Summary */
+            summary: string;
+            /** Tags */
+            tags: string[];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /**
+             * Total Rows
+             * @description An estimate until the file is read.
+             */
+            total_rows: number | null;
+            /** Updated */
+            updated: number;
+        };
+        /**
+         * ImportStatus
+         * @description How far an import is.
+         * @enum {string}
+         */
+        ImportStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
+        /**
          * InboxRule
          * @description What the sandbox answers to some addresses.
          */
@@ -2635,6 +2859,24 @@ export interface components {
              * @description How often to each address, which is fine then; null: always.
              */
             times: number | null;
+        };
+        /**
+         * InspectionOut
+         * @description What a file looks like, and what its columns would become.
+         */
+        InspectionOut: {
+            /** Columns */
+            columns: components["schemas"]["ColumnOut"][];
+            /** Delimiter */
+            delimiter: string;
+            /** Encoding */
+            encoding: string;
+            /** Estimated Rows */
+            estimated_rows: number;
+            /** Filename */
+            filename: string | null;
+            /** Shared Titles */
+            shared_titles: components["schemas"]["SharedTitle"][];
         };
         /**
          * KeyCreated
@@ -3349,6 +3591,16 @@ export interface components {
         Page_FireOut_: {
             /** Items */
             items: components["schemas"]["FireOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ImportReportOut] */
+        Page_ImportReportOut_: {
+            /** Items */
+            items: components["schemas"]["ImportReportOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4379,6 +4631,18 @@ export interface components {
              */
             token_type: "bearer";
             user: components["schemas"]["Me"];
+        };
+        /**
+         * SharedTitle
+         * @description A title that several columns have: the mapping must say what each of them is, by these names.
+         */
+        SharedTitle: {
+            /** Names */
+            names: string[];
+            /** Places */
+            places: number[];
+            /** Title */
+            title: string;
         };
         /**
          * SignIn
@@ -5791,6 +6055,229 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PreviewOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_imports: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                status?: components["schemas"]["ImportStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ImportReportOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_import: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** @description JSON: wording, channels, confirmed. As JSON. */
+                    consent?: string;
+                    /** @description Country (DE, US, …) of phone numbers without a country code. */
+                    default_region?: string;
+                    /** @description Check every row and say what would happen, without doing it. */
+                    dry_run?: string;
+                    /**
+                     * Format: binary
+                     * @description CSV with a header row, or a ZIP archive of one.
+                     */
+                    file: string;
+                    /** @description Lists that they are added to. As JSON. */
+                    lists?: string;
+                    /** @description Column → email, phone, locale, time_zone, tags, ignore, or an attribute's name. As JSON. */
+                    mapping?: string;
+                    /** @description create: only new people; update: only known ones; upsert: both. */
+                    mode?: string;
+                    /** @description What becomes of columns that the mapping does not name. */
+                    other_columns?: string;
+                    /** @description Their tags. As JSON. */
+                    tags?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReportOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReportOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReportOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_rejected_contacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inspect_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description CSV with a header row, or a ZIP archive of one.
+                     */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InspectionOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

@@ -11,6 +11,7 @@ from starlette.routing import compile_path
 
 from taskflow.api import autoscaling, health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
+from taskflow.audience.imports.jobs import endpoints as contact_imports
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
@@ -41,6 +42,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     limits.router,
     schedules.router,
     webhooks.router,
+    contact_imports.router,
     campaigns.router,
     privacy.router,
     inbox.router,
@@ -81,6 +83,7 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/replay",
         f"{API_PREFIX}/campaigns",
         f"{API_PREFIX}/privacy/erasures",
+        f"{API_PREFIX}/contacts/imports",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
         f"{API_PREFIX}/schedules/{{schedule_id}}/backfill",

@@ -15,6 +15,7 @@ from taskflow.settings.campaign import CampaignSettings
 from taskflow.settings.coordinator import CoordinatorSettings
 from taskflow.settings.database import DatabaseSettings
 from taskflow.settings.http import HttpSettings
+from taskflow.settings.imports import ImportSettings
 from taskflow.settings.log import LogSettings
 from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
@@ -34,6 +35,7 @@ __all__ = [
     "CoordinatorSettings",
     "DatabaseSettings",
     "HttpSettings",
+    "ImportSettings",
     "LogSettings",
     "RedisSettings",
     "RetentionSettings",
@@ -67,6 +69,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()
+    imports: ImportSettings = ImportSettings()
     campaign: CampaignSettings = CampaignSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()

@@ -5,6 +5,7 @@ import io
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -43,14 +44,17 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The columns of a file. `names` are unique template variables; `lines` is where the first data row starts."""
+    """The columns of a file. `names` are unique template variables; `lines` is where the first data row starts.
+
+    `sample` holds the first data rows, as they are.
+    """
 
     delimiter: str
     titles: tuple[str, ...]
     names: tuple[str, ...]
-    email_index: int
     lines: int
     rows: int
+    sample: tuple[tuple[str, ...], ...] = ()
 
 
 def read_header(sample: str, max_columns: int) -> Header:
@@ -58,7 +62,7 @@ def read_header(sample: str, max_columns: int) -> Header:
 
     Raises:
         EmptyFileError: it holds blank lines only.
-        NoHeaderError, NoEmailColumnError, TooManyColumnsError: what the class says.
+        NoHeaderError, TooManyColumnsError: what the class says.
     """
     lines = 0
     if separator := _SEPARATOR_LINE.match(sample):
@@ -87,9 +91,13 @@ def read_header(sample: str, max_columns: int) -> Header:
     titles = [title.strip() for title in records[0]]
     if len(titles) > max_columns:
         raise TooManyColumnsError(f"The file has {len(titles)} columns; {max_columns} are allowed.")
-    names = variable_names(titles)
-    email_index = _email_column(titles, names, records[1:])
-    return Header(delimiter, tuple(titles), tuple(names), email_index, lines + header_lines, blank + 1)
+    if any(_is_address(title) for title in titles):
+        raise NoHeaderError(
+            "The first row holds an address: put a row with the names of the columns, such as email,name, above it."
+        )
+    names = tuple(variable_names(titles))
+    rows = tuple(map(tuple, records[1:]))
+    return Header(delimiter, tuple(titles), names, lines + header_lines, blank + 1, rows)
 
 
 def _delimiter(sample: str) -> str:
@@ -112,24 +120,31 @@ def _delimiter(sample: str) -> str:
     return best
 
 
-def _email_column(titles: list[str], names: list[str], rows: list[list[str]]) -> int:
-    if any(_is_address(title) for title in titles):
-        raise NoHeaderError(
-            "The first row holds an address: put a row with the names of the columns, such as email,name, above it."
-        )
-    candidates = [place for place, name in enumerate(names) if name in EMAIL_COLUMNS]
+def find_email_column(header: Header) -> int | None:
+    """Return the column that holds the addresses: by its name, or by what is in its first rows."""
+    candidates = [place for place, name in enumerate(header.names) if name in EMAIL_COLUMNS]
     if len(candidates) > 1:  # `to` or `recipient` may be anything: believe the rows
-        candidates = [place for place in candidates if _holds_addresses(rows, place)] or candidates
+        candidates = [place for place in candidates if _holds_addresses(header.sample, place)] or candidates
     if not candidates:
-        candidates = [place for place in range(len(names)) if _holds_addresses(rows, place)]
-    if candidates:
-        return candidates[0]
-    listed = ", ".join(f"'{title}'" for title in titles[:12])
-    hint = " Columns are separated by comma, semicolon, tab or pipe." if len(titles) == 1 else ""
+        candidates = [place for place in range(len(header.names)) if _holds_addresses(header.sample, place)]
+    return candidates[0] if candidates else None
+
+
+def email_column(header: Header) -> int:
+    """Return the column that holds the addresses.
+
+    Raises:
+        NoEmailColumnError: none does.
+    """
+    found = find_email_column(header)
+    if found is not None:
+        return found
+    listed = ", ".join(f"'{title}'" for title in header.titles[:12])
+    hint = " Columns are separated by comma, semicolon, tab or pipe." if len(header.titles) == 1 else ""
     raise NoEmailColumnError(f"None of the columns holds addresses; name one of them email. Found: {listed}.{hint}")
 
 
-def _holds_addresses(rows: list[list[str]], place: int) -> bool:
+def _holds_addresses(rows: Sequence[Sequence[str]], place: int) -> bool:
     cells = [row[place] for row in rows if len(row) > place and row[place]]
     return bool(cells) and sum(_is_address(cell) for cell in cells) >= 0.7 * len(cells)
 

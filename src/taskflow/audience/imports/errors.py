@@ -46,7 +46,7 @@ class TooManyRejectedError(ImportFileError):
 
 
 class TooManyRowsError(ImportFileError):
-    """The list has more recipients than one campaign may have."""
+    """The list has more rows than one file or campaign may have."""
 
     code = "too_many_recipients"
 

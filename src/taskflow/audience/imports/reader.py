@@ -8,63 +8,84 @@ next line.
 import csv
 import io
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Generic
 
-import orjson
-
-from taskflow.audience.imports.addresses import InvalidAddressError, normalise
 from taskflow.audience.imports.dialect import Header
 from taskflow.audience.imports.encodings import Encoding
 from taskflow.audience.imports.errors import BrokenQuotesError, TooManyRejectedError, TooManyRowsError
-from taskflow.audience.imports.rows import Batch, RejectionCode, find_fault, reject
-from taskflow.settings import CampaignSettings
+from taskflow.audience.imports.rows import RejectionCode, Row, RowFault, Rows, find_fault, reject
 
 if TYPE_CHECKING:
     from _csv import Reader
 
 _MAX_RECOVERIES = 50
 _MANY_REJECTED = 50_000
+_BATCH_CHARS = 8 * 1024 * 1024
 
 
 class _CutError(Exception):
     """The record spans lines and is no good: cut it after its first line."""
 
 
-class RowReader:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a file is too much. `rows`: accepted ones."""
+
+    columns: int
+    field_chars: int
+    rows: int
+
+
+class RowReader(Generic[Row]):
     """Reads a file from its first data row. Blocking; meant for a thread."""
 
-    def __init__(self, file: BinaryIO, encoding: Encoding, header: Header, settings: CampaignSettings) -> None:
-        """Start after the header."""
+    def __init__(
+        self,
+        file: BinaryIO,
+        encoding: Encoding,
+        header: Header,
+        limits: Limits,
+        read_row: Callable[[int, list[str]], Row],
+    ) -> None:
+        """Start after the header.
+
+        `read_row` gets the number and the cells of a row that is as wide as the header, and returns what it becomes
+        or raises a RowFault.
+        """
         self._file = file
         self._encoding = encoding
         self._header = header
-        self._settings = settings
+        self._limits = limits
+        self._read_row = read_row
         self._row = header.rows  # of the record read last, counted as a spreadsheet does
         self._accepted = 0
         self._rejected = 0
         self._cuts = 0
-        csv.field_size_limit(settings.max_field_chars)  # the parser knows one limit for the whole process
+        csv.field_size_limit(limits.field_chars)  # the parser knows one limit for the whole process
         self._skipped = header.lines
         self._line = 0  # the parser's count of lines behind these, up to the end of the last record
         self._last = ""  # the line that the parser took last
+        self._chars = 0  # that it took for this batch
         self._text, self._reader = self._open(header.lines)
 
     def close(self) -> None:
         """Let go of the file without closing it."""
         self._text.detach()
 
-    def batch(self, size: int) -> Batch | None:
-        """Return what the next `size` records became, None at the end of the file.
+    def batch(self, size: int) -> Rows[Row] | None:
+        """Return what the next `size` records became, fewer of long ones, None at the end of the file.
 
         Raises:
-            TooManyRowsError: more rows were accepted than a campaign may have recipients.
+            TooManyRowsError: more rows were accepted than one file may have.
             TooManyRejectedError: nearly all of many rows were rejected, which would only fill the database.
             BrokenQuotesError: too many records had to be cut.
         """
-        batch = Batch()
+        batch: Rows[Row] = Rows()
         begun = self._row
+        self._chars = 0
         while (left := size - (self._row - begun)) > 0:
             before = self._row
             try:
@@ -79,24 +100,24 @@ class RowReader:
                     break
         self._accepted += len(batch.rows)
         self._rejected += len(batch.rejected)
-        most = min(9 * self._accepted, self._settings.max_recipients)
+        most = min(9 * self._accepted, self._limits.rows)
         if self._rejected > max(_MANY_REJECTED, most):
             raise TooManyRejectedError(
                 f"{self._rejected:,} of the first {self._accepted + self._rejected:,} rows cannot be used,"
                 f" the last of them is row {self._row:,}."
             )
-        if self._accepted > self._settings.max_recipients:
-            raise TooManyRowsError(f"The file has more than {self._settings.max_recipients} recipients.")
+        if self._accepted > self._limits.rows:
+            raise TooManyRowsError(f"The file has more than {self._limits.rows:,} usable rows; split it.")
         return batch if self._row > begun else None
 
-    def _read(self, batch: Batch, size: int) -> None:
-        """Read up to `size` records. The hot loop: about 3 µs a row."""
+    def _read(self, batch: Rows[Row], size: int) -> None:
+        """Read up to `size` records. The hot loop."""
         reader = self._reader
         names = self._header.names
         width = len(names)
-        email_index = self._header.email_index
-        drop_email = names[email_index] == "email"  # under another name the address stays a variable of that name
         suspicious = self._encoding.suspicious
+        read_row = self._read_row
+        accept = batch.rows.append
         for row in islice(reader, size):
             number = self._row + 1
             if len(row) != width:
@@ -105,28 +126,23 @@ class RowReader:
                         raise _CutError
                     message = f"The row has {len(row)} fields, the header has {width}."
                     self._reject(batch, RejectionCode.WRONG_FIELD_COUNT, message, row)
-            elif suspicious and (fault := find_fault(names, row)):
-                self._reject(batch, *fault, row)
+            elif suspicious and (found := find_fault(names, row)):
+                self._reject(batch, *found, row)
             else:
                 try:
-                    email = normalise(row[email_index].strip())
-                except InvalidAddressError as error:
+                    accept(read_row(number, row))
+                except RowFault as fault:
                     if any(row):
-                        self._reject(batch, RejectionCode.INVALID_ADDRESS, str(error), row)
-                else:
-                    fields = dict(zip(names, row, strict=True))
-                    if drop_email:
-                        del fields["email"]
-                    if "" in row:
-                        fields = {name: value for name, value in fields.items() if value}
-                    batch.rows.append((number, email, orjson.dumps(fields).decode()))
+                        self._reject(batch, fault.code, str(fault), row)
             self._row = number
             self._line = reader.line_num
+            if self._chars > _BATCH_CHARS:
+                break
 
-    def _reject(self, batch: Batch, code: RejectionCode, message: str, row: list[str]) -> None:
+    def _reject(self, batch: Rows[Row], code: RejectionCode, message: str, row: list[str]) -> None:
         batch.rejected.append(reject(self._row + 1, code, message, row, self._header.delimiter))
 
-    def _cut(self, batch: Batch) -> None:
+    def _cut(self, batch: Rows[Row]) -> None:
         """Reject the first line of the record that could not be read and go on behind it."""
         self._cuts += 1
         if self._cuts > _MAX_RECOVERIES:
@@ -143,9 +159,9 @@ class RowReader:
         self._reject(batch, RejectionCode.UNCLOSED_QUOTE, message, [line.rstrip("\r\n")])
         self._row += 1
 
-    def _drop(self, batch: Batch) -> None:
+    def _drop(self, batch: Rows[Row]) -> None:
         """Reject the one line that the parser refused; it stands at the next one already."""
-        longest = self._settings.max_field_chars
+        longest = self._limits.field_chars
         if len(self._last) > longest:
             code, message = RejectionCode.FIELD_TOO_LONG, f"A field is longer than {longest} characters."
         else:
@@ -167,4 +183,5 @@ class RowReader:
     def _lines(self, text: io.TextIOWrapper) -> Iterator[str]:
         for line in text:
             self._last = line
+            self._chars += len(line)
             yield line

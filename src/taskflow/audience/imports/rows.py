@@ -4,6 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Generic, TypeVar
+
+Row = TypeVar("Row")
 
 MAX_RAW = 2_000
 
@@ -27,8 +30,15 @@ class RejectionCode(StrEnum):
     MISPLACED_QUOTE = "misplaced_quote"
     NOT_AN_OBJECT = "not_an_object"
     INVALID_FIELD = "invalid_field"
+    INVALID_PHONE = "invalid_phone"
+    INVALID_VALUE = "invalid_value"
+    NO_ADDRESS = "no_address"
+    TOO_LARGE = "too_large"
+    # Set by the database, which alone sees all rows and who is there already.
     DUPLICATE = "duplicate"
-    """Set by the database, which alone sees all rows."""
+    PHONE_TAKEN = "phone_taken"
+    SUPPRESSED = "suppressed"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +51,24 @@ class Rejection:
     raw: str
 
 
-@dataclass(slots=True)
-class Batch:
-    """Some consecutive rows of the source."""
+class RowFault(Exception):  # noqa: N818 - it rejects one row and goes no further than its reader
+    """A row cannot be used; the sentence says why."""
 
-    rows: list[AcceptedRow] = field(default_factory=list)
+    def __init__(self, code: RejectionCode, message: str) -> None:
+        """Keep the code beside the sentence."""
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(slots=True)
+class Rows(Generic[Row]):
+    """Some consecutive rows of the source: what the accepted ones became, and the rejected ones."""
+
+    rows: list[Row] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
+
+
+Batch = Rows[AcceptedRow]
 
 
 def _quoted(cell: str, delimiter: str) -> str:

@@ -6,56 +6,107 @@ and keeps memory constant: a batch and a buffer, whatever the size of the file.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import BinaryIO, cast
 
+import orjson
+
 from taskflow.audience.imports import dialect, encodings
+from taskflow.audience.imports.addresses import InvalidAddressError, normalise
 from taskflow.audience.imports.dialect import Header
 from taskflow.audience.imports.encodings import Encoding
 from taskflow.audience.imports.errors import NoRowsError
-from taskflow.audience.imports.reader import RowReader
-from taskflow.audience.imports.rows import Batch
+from taskflow.audience.imports.reader import Limits, RowReader
+from taskflow.audience.imports.rows import AcceptedRow, Batch, RejectionCode, Row, RowFault, Rows
 from taskflow.settings import CampaignSettings
 
 _SAMPLE_BYTES = 256 * 1024
 _SPOOL_BYTES = 1024 * 1024
 
 
-class CsvSource:
-    """An understood file. Open it with `CsvSource.open`."""
+class CsvFile:
+    """An understood file: what it is encoded in, and which columns it has."""
 
-    def __init__(self, file: BinaryIO, encoding: Encoding, header: Header, settings: CampaignSettings) -> None:
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        """Understand a seekable binary file. Blocking.
+
+        Raises:
+            ImportFileError: one of its subclasses says what is wrong with the file as a whole.
+        """
+        self._file = file
+        self._limits = limits
+        self.encoding: Encoding = encodings.detect(file)
+        file.seek(0)
+        sample = file.read(_SAMPLE_BYTES)
+        self.header: Header = dialect.read_header(
+            sample.decode(self.encoding.codec, self.encoding.errors), limits.columns
+        )
+
+    def require_rows(self, read_row: Callable[[int, list[str]], Row]) -> None:
+        """Raise NoRowsError unless some row below the header is accepted or rejected. Blocking."""
+        reader = RowReader(self._file, self.encoding, self.header, self._limits, read_row)
+        try:
+            while (batch := reader.batch(1_000)) is not None:
+                if batch.rows or batch.rejected:
+                    return
+        finally:
+            reader.close()
+        raise NoRowsError("The file has a header, but no row below it.")
+
+    async def batches(self, read_row: Callable[[int, list[str]], Row], size: int) -> AsyncIterator[Rows[Row]]:
+        """Yield all rows, accepted and rejected, in batches of `size` records; may be called again.
+
+        Parsing runs in a thread, one batch ahead of the consumer.
+
+        Raises:
+            TooManyRowsError, TooManyRejectedError, BrokenQuotesError: in the middle of the file; undo what was stored.
+        """
+        reader = RowReader(self._file, self.encoding, self.header, self._limits, read_row)
+        ahead = asyncio.create_task(asyncio.to_thread(reader.batch, size))
+        try:
+            while (batch := await ahead) is not None:
+                ahead = asyncio.create_task(asyncio.to_thread(reader.batch, size))
+                yield batch
+        finally:
+            await asyncio.wait([ahead])  # a thread cannot be cancelled, and it uses the file
+            if not ahead.cancelled():
+                ahead.exception()
+            reader.close()
+
+
+class CsvSource:
+    """The recipients in an understood file. Open it with `CsvSource.open`."""
+
+    def __init__(self, file: CsvFile) -> None:
         """Use `open`."""
         self._file = file
-        self._encoding = encoding
-        self._header = header
-        self._settings = settings
+        self._email_index = dialect.email_column(file.header)
 
     @property
     def encoding(self) -> str:
         """The encoding's name: `utf-8`, `cp1252`, …"""
-        return self._encoding.name
+        return self._file.encoding.name
 
     @property
     def delimiter(self) -> str:
         """The character between fields."""
-        return self._header.delimiter
+        return self._file.header.delimiter
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns as template variables, in the file's order, the address column included."""
-        return self._header.names
+        return self._file.header.names
 
     @property
     def titles(self) -> tuple[str, ...]:
         """The columns as the file names them."""
-        return self._header.titles
+        return self._file.header.titles
 
     @property
     def email_column(self) -> str:
         """The name (in `columns`) of the column that holds the addresses."""
-        return self._header.names[self._header.email_index]
+        return self.columns[self._email_index]
 
     @classmethod
     @asynccontextmanager
@@ -76,43 +127,34 @@ class CsvSource:
 
     @classmethod
     def _understand(cls, file: BinaryIO, settings: CampaignSettings) -> "CsvSource":
-        encoding = encodings.detect(file)
-        file.seek(0)
-        sample = file.read(_SAMPLE_BYTES)
-        header = dialect.read_header(sample.decode(encoding.codec, encoding.errors), settings.max_columns)
-        source = cls(file, encoding, header, settings)
-        source._require_rows()
+        limits = Limits(settings.max_columns, settings.max_field_chars, settings.max_recipients)
+        source = cls(CsvFile(file, limits))
+        source._file.require_rows(source._recipient_reader())
         return source
 
-    def _require_rows(self) -> None:
-        reader = RowReader(self._file, self._encoding, self._header, self._settings)
-        try:
-            while (batch := reader.batch(1_000)) is not None:
-                if batch.rows or batch.rejected:
-                    return
-        finally:
-            reader.close()
-        raise NoRowsError("The file has a header, but no row below it.")
+    def batches(self, size: int = 5_000) -> AsyncIterator[Batch]:
+        """Yield all rows as `CsvFile.batches` does."""
+        return self._file.batches(self._recipient_reader(), size)
 
-    async def batches(self, size: int = 5_000) -> AsyncIterator[Batch]:
-        """Yield all rows, accepted and rejected, in batches of `size` records; may be called again.
+    def _recipient_reader(self) -> Callable[[int, list[str]], AcceptedRow]:
+        """Return what makes a recipient of a row."""
+        names = self.columns
+        email_index = self._email_index
+        drop_email = names[email_index] == "email"  # under another name the address stays a variable of that name
 
-        Parsing runs in a thread, one batch ahead of the consumer.
+        def recipient(number: int, row: list[str]) -> AcceptedRow:
+            try:
+                email = normalise(row[email_index].strip())
+            except InvalidAddressError as error:
+                raise RowFault(RejectionCode.INVALID_ADDRESS, str(error)) from error
+            fields = dict(zip(names, row, strict=True))
+            if drop_email:
+                del fields["email"]
+            if "" in row:
+                fields = {name: value for name, value in fields.items() if value}
+            return number, email, orjson.dumps(fields).decode()
 
-        Raises:
-            TooManyRowsError, TooManyRejectedError, BrokenQuotesError: in the middle of the file; undo what was stored.
-        """
-        reader = RowReader(self._file, self._encoding, self._header, self._settings)
-        ahead = asyncio.create_task(asyncio.to_thread(reader.batch, size))
-        try:
-            while (batch := await ahead) is not None:
-                ahead = asyncio.create_task(asyncio.to_thread(reader.batch, size))
-                yield batch
-        finally:
-            await asyncio.wait([ahead])  # a thread cannot be cancelled, and it uses the file
-            if not ahead.cancelled():
-                ahead.exception()
-            reader.close()
+        return recipient
 
 
 async def _spool(stream: AsyncIterable[bytes], spool: BinaryIO) -> None:

@@ -60,7 +60,7 @@ CREATE INDEX subscriptions_contact ON subscriptions (contact_id, list_id);
 CREATE TABLE consents (
   consent_id  uuid PRIMARY KEY,
   contact_id  uuid NOT NULL REFERENCES subscribers ON DELETE CASCADE,
-  list_id     uuid REFERENCES mailing_lists ON DELETE SET NULL,  -- null: everything on this channel
+  list_id     uuid,                         -- null: everything on this channel; it stays when the list is deleted
   channel     varchar(10) NOT NULL CHECK (channel IN ('email', 'sms')),
   action      varchar(20) NOT NULL CHECK (action IN ('requested', 'granted', 'confirmed', 'withdrawn')),
   source      varchar(50) NOT NULL,         -- api, import, form, page, one-click, …
@@ -96,8 +96,13 @@ CREATE TABLE contact_imports (
   size          bigint NOT NULL,            -- bytes
   encoding      varchar(40),
   delimiter     varchar(4),
-  mapping       jsonb NOT NULL,             -- column → field
+  mapping       jsonb NOT NULL,             -- [{"title", "name", "target"}, …]: the file's columns and what they become
   options       jsonb NOT NULL DEFAULT '{}',  -- lists, tags, consent, default region of phone numbers
+  lease_epoch   bigint NOT NULL DEFAULT 0,  -- of the attempt that may write; see taskflow.audience.imports.jobs.run
+  staging       varchar(63),                -- the table of rows that were read and wait to be merged
+  staged        integer,                    -- how many they are: an unlogged table may come back empty
+  merged        integer NOT NULL DEFAULT 0, -- how many of them are dealt with
+  merged_keys   text[] NOT NULL DEFAULT '{"",""}',  -- and up to which key, in each lane
   rows          integer NOT NULL DEFAULT 0,
   created       integer NOT NULL DEFAULT 0,
   updated       integer NOT NULL DEFAULT 0,
@@ -113,6 +118,7 @@ CREATE TABLE contact_imports (
   completed_at  timestamptz,
   CONSTRAINT contact_imports_ended CHECK ((completed_at IS NOT NULL) = (status IN ('COMPLETED', 'FAILED', 'CANCELLED')))
 ) WITH (fillfactor = 50);
+CREATE INDEX contact_imports_open ON contact_imports (import_id) WHERE completed_at IS NULL;
 
 CREATE TABLE import_chunks (
   import_id  uuid NOT NULL REFERENCES contact_imports ON DELETE CASCADE,
