@@ -44,6 +44,7 @@ COMMANDS = {
     "limit": Entry("taskflow.cli.limit:limit", "List and override limits of tasks and keys."),
     "schedule": Entry("taskflow.cli.schedule:schedule", "Start tasks again and again, by cron or interval."),
     "top": Entry("taskflow.cli.top:top", "Watch queues, workers, rates and failures, live in the terminal."),
+    "contact": Entry("taskflow.cli.contact:contact", "Add, find, change and export contacts."),
     "campaign": Entry("taskflow.cli.campaign:campaign", "Create, start, watch and export campaigns."),
     "dlq": Entry("taskflow.cli.dlq:dlq", "List, group, requeue and purge dead letters."),
     "webhook": Entry("taskflow.cli.webhook:webhook", "Tell others over HTTP how tasks ended."),

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taskflow.settings.api import CLI_KEY_FILE, ApiAccess, ApiSettings, find_api
+from taskflow.settings.audience import AudienceSettings
 from taskflow.settings.campaign import CampaignSettings
 from taskflow.settings.coordinator import CoordinatorSettings
 from taskflow.settings.database import DatabaseSettings
@@ -30,6 +31,7 @@ __all__ = [
     "CLI_KEY_FILE",
     "ApiAccess",
     "ApiSettings",
+    "AudienceSettings",
     "CampaignSettings",
     "CoordinatorSettings",
     "DatabaseSettings",
@@ -67,6 +69,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()
+    audience: AudienceSettings = AudienceSettings()
     campaign: CampaignSettings = CampaignSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()

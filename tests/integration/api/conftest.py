@@ -43,3 +43,9 @@ async def operator(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 async def viewer(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     async with await api.as_role(Role.VIEWER) as client:
         yield client
+
+
+@pytest.fixture
+async def marketer(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with await api.as_role(Role.MARKETER) as client:
+        yield client

@@ -2,15 +2,12 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 
 from support.api import Api
 from taskflow.db.pool import Database
-from taskflow.identity.models import Role
 from taskflow.settings import Settings
 from taskflow.tracking.links import UnsubscribeLinks
 
@@ -27,12 +24,6 @@ CSV = (
     "not an address;Bob;\r\n"
     "zoë@example.com;Zoë;Köln\r\n"
 ).encode("latin-1")
-
-
-@pytest.fixture
-async def marketer(api: Api) -> AsyncIterator[httpx.AsyncClient]:
-    async with await api.as_role(Role.MARKETER) as client:
-        yield client
 
 
 async def upload(client: httpx.AsyncClient, content: bytes = CSV, **fields: str) -> httpx.Response:
