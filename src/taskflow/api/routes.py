@@ -11,7 +11,9 @@ from starlette.routing import compile_path
 
 from taskflow.api import autoscaling, health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
+from taskflow.audience.consent import endpoints as consent
 from taskflow.audience.contacts import endpoints as contacts
+from taskflow.audience.lists import endpoints as lists
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
@@ -25,6 +27,7 @@ from taskflow.identity import endpoints as identity
 from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
 from taskflow.identity.models import Role
 from taskflow.tracking import endpoints as tracking
+from taskflow.tracking.opt_in import endpoints as opt_in
 
 API_PREFIX = "/api/v1"
 
@@ -42,13 +45,15 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     webhooks.router,
     contacts.router,
+    consent.router,
+    lists.router,
     campaigns.router,
     inbox.router,
     stats.router,
     autoscaling.router,
     websocket.router,
 )
-ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router)
+ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router, opt_in.root_router)
 
 # Under /api/v1 everything else is refused without a credential before a route is even looked for.
 PUBLIC_PATHS = frozenset(
@@ -58,8 +63,9 @@ PUBLIC_PATHS = frozenset(
         f"{API_PREFIX}/auth/logout",  # likewise
     }
 )
-# Outside it: probes, and the links in mails. The dashboard's files are public too; they hold no data.
-PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}"})
+# Outside it: probes, the links in mails, and forms of public lists. The dashboard's files are public too; they hold no
+# data.
+PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}", "/confirm/{token}", "/subscribe/{list_id}"})
 
 IDEMPOTENT_PATHS = frozenset(
     {
@@ -68,6 +74,8 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/tasks/graph",
         f"{API_PREFIX}/campaigns",
         f"{API_PREFIX}/contacts",
+        f"{API_PREFIX}/contacts/{{contact_id}}/consents",
+        f"{API_PREFIX}/lists",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
     }

@@ -1,3 +1,8 @@
 """What TaskFlow itself has tasks in; workers and the API know these beside the modules of TASKFLOW_WORKER_IMPORTS."""
 
-BUILT_IN = ("taskflow.campaigns.tasks", "taskflow.engine.echo", "taskflow.engine.webhooks.tasks")
+BUILT_IN = (
+    "taskflow.campaigns.tasks",
+    "taskflow.engine.echo",
+    "taskflow.engine.webhooks.tasks",
+    "taskflow.tracking.opt_in.tasks",
+)

@@ -21,6 +21,8 @@ PUBLIC = {
     "/health",
     "/ready",
     "/unsubscribe/{token}",
+    "/confirm/{token}",
+    "/subscribe/{list_id}",
 }
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 

@@ -11,6 +11,8 @@ class ContactStatus(StrEnum):
     """Whether somebody is written to at all. Only ACTIVE ones are; a suppression stands beside it and wins."""
 
     ACTIVE = "ACTIVE"
+    PENDING = "PENDING"
+    """Came by a public form and has not confirmed yet."""
     UNSUBSCRIBED = "UNSUBSCRIBED"
     BOUNCED = "BOUNCED"
     COMPLAINED = "COMPLAINED"
