@@ -23,6 +23,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
     """The application with limits that do not get in the way of tests about something else."""
     settings.http.rate_limit_user_per_minute = 100_000
     settings.http.rate_limit_ip_per_minute = 100_000
+    settings.audience.form_per_minute = 100_000
     async with running(settings) as found:
         yield found
 

@@ -7,7 +7,7 @@
 -- the person has come again, and is to confirm it.
 WITH changed AS (
   INSERT INTO subscriptions AS s (list_id, contact_id, status, confirmed_at)
-  SELECT $1, contact_id, $3, CASE WHEN $3 = 'CONFIRMED' THEN now() END
+  SELECT $1, contact_id, $3::text, CASE WHEN $3::text = 'CONFIRMED' THEN now() END
   FROM subscribers WHERE contact_id = ANY($2::uuid[])
   ORDER BY contact_id
   ON CONFLICT (list_id, contact_id) DO UPDATE
@@ -17,7 +17,7 @@ WITH changed AS (
 )
 INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, wording, address, user_agent, actor)
 SELECT taskflow_uuid7(), c.contact_id, $1, CASE WHEN c.email IS NULL THEN 'sms' ELSE 'email' END,
-       CASE WHEN $3 = 'CONFIRMED' THEN 'granted' ELSE 'requested' END, $5, $6, $7::inet, $8, $9
+       CASE WHEN $3::text = 'CONFIRMED' THEN 'granted' ELSE 'requested' END, $5, $6, $7::inet, $8, $9
 FROM changed JOIN subscribers c USING (contact_id)
 RETURNING consent_id, channel;
 
