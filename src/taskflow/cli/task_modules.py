@@ -1,6 +1,7 @@
 """What TaskFlow itself has tasks in; workers and the API know these beside the modules of TASKFLOW_WORKER_IMPORTS."""
 
 BUILT_IN = (
+    "taskflow.audience.contacts.tasks",
     "taskflow.campaigns.tasks",
     "taskflow.engine.echo",
     "taskflow.engine.webhooks.tasks",

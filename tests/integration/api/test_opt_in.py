@@ -311,8 +311,8 @@ async def test_a_mail_server_that_refuses_is_told_apart_and_no_address_is_kept(
 ) -> None:
     made = await public_list(marketer)
     rules = [
-        {"pattern": "*@defer.example", "action": "defer"},
-        {"pattern": "*@reject.example", "action": "reject"},
+        {"pattern": "*@defer.example", "action": "defer", "times": None},
+        {"pattern": "*@reject.example", "action": "reject", "times": None},
     ]
     assert (await marketer.put("/api/v1/inbox/rules", json=rules)).status_code == 200
     for email, kind in (("ada@defer.example", NotTakenError), ("ada@reject.example", NoRetry)):

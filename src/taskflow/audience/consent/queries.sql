@@ -46,8 +46,14 @@ INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, 
 SELECT taskflow_uuid7(), contact_id, $1, 'email', 'withdrawn', $3, $4, $5::inet, $6, $7 FROM removed
 RETURNING consent_id;
 
+-- name: suppress_person
+-- What is asked for when a message is sent, whatever somebody does to the contact. The first reason stays.
+INSERT INTO suppressions (channel, address, reason, source)
+SELECT 'email', lower(email), 'unsubscribed', $2 FROM subscribers WHERE contact_id = $1 AND email IS NOT NULL
+ON CONFLICT DO NOTHING;
+
 -- name: unsubscribe_from_all
--- Write to this person no more; an address is suppressed beside it where it is shown to be one.
+-- Write to this person no more.
 WITH changed AS (
   UPDATE subscribers SET status = 'UNSUBSCRIBED', updated_at = now()
   WHERE contact_id = $1 AND status IN ('ACTIVE', 'PENDING')

@@ -139,12 +139,15 @@ class ConsentService:
         await self._engine.dispatch(handles)
 
     async def remove(self, list_id: UUID, contact_ids: Sequence[UUID], evidence: Evidence) -> int:
-        """Take people off a list; return how many were on it. Who unsubscribed is kept as such.
+        """Take people off a list; return how many were on it. Who unsubscribed is kept as such."""
+        async with self._pool.acquire() as connection:
+            return await self.remove_in(connection, list_id, contact_ids, evidence)
 
-        Raises:
-            ListNotFoundError: there is none.
-        """
-        rows = await self._pool.fetch(sql.remove, list_id, contact_ids, evidence.source, *_proof(evidence))
+    async def remove_in(
+        self, connection: Connection, list_id: UUID, contact_ids: Sequence[UUID], evidence: Evidence
+    ) -> int:
+        """Do the same in the caller's transaction."""
+        rows = await connection.fetch(sql.remove, list_id, contact_ids, evidence.source, *_proof(evidence))
         return len(rows)
 
     async def record(
@@ -181,6 +184,8 @@ class ConsentService:
                     if list_id is not None
                     else await connection.fetch(sql.unsubscribe_from_all, contact_id, evidence.source, *proof)
                 )
+                if list_id is None:
+                    await connection.execute(sql.suppress_person, contact_id, evidence.source)
                 if noted:
                     consent_id = noted[0]["consent_id"]
             await connection.execute(

@@ -56,7 +56,7 @@ class ContactFilter:
 
     def to_json(self) -> dict[str, Any]:
         """Return it for the arguments of a task."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: _WRITERS.get(name, _same)(value) for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Self:
@@ -92,6 +92,16 @@ class ContactFilter:
         return " AND ".join(conditions) or "true", binds
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
+_WRITERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "list_id": str,
+    "tags": list,
+    "created_after": datetime.isoformat,
+    "created_before": datetime.isoformat,
+}
 _READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "status": ContactStatus,
     "tags": tuple,

@@ -7,9 +7,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from taskflow.audience.consent.models import SubscriptionStatus
+from taskflow.audience.contacts.bulk import BulkAction, Change
+from taskflow.audience.contacts.filters import ContactFilter
 from taskflow.audience.contacts.models import ContactStatus
-from taskflow.audience.contacts.values import MAX_TAGS
-from taskflow.base.bodies import Body
+from taskflow.audience.contacts.values import MAX_TAGS, NAME_PATTERN, FieldType
+from taskflow.base.bodies import Body, Instant
 
 Short = Annotated[str, StringConstraints(max_length=400)]
 TagTexts = Annotated[
@@ -74,3 +77,107 @@ class ContactOut(BaseModel):
     def of(cls, row: Mapping[str, Any]) -> Self:
         """Read a row of `subscribers`."""
         return cls(**{name: row[name] for name in cls.model_fields})
+
+
+class Selection(Body):
+    """Which contacts; all that is given must hold."""
+
+    search: Short | None = Field(None, description="How the address, the phone or a name begins.")
+    email: Short | None = None
+    phone: Short | None = None
+    status: ContactStatus | None = None
+    tags: TagTexts | None = Field(None, description="All of these.")
+    list_id: UUID | None = None
+    list_status: SubscriptionStatus | None = Field(None, description="Of the subscription to `list_id`.")
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+
+    @model_validator(mode="after")
+    def check_list(self) -> Self:
+        """Demand the list that a status belongs to."""
+        if self.list_status is not None and self.list_id is None:
+            raise ValueError("list_status belongs to a list_id")
+        return self
+
+    def to_filter(self) -> ContactFilter:
+        """Return the filter."""
+        tags = tuple(tag.lower() for tag in self.tags) if self.tags else None
+        return ContactFilter(**self.model_dump(exclude={"tags"}), tags=tags)
+
+
+class BulkChange(Body):
+    """An action on many contacts: those of `ids`, those that `filter` means, or `everybody`."""
+
+    action: BulkAction
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=1_000)] | None = Field(
+        None, description="At most 1,000; done at once."
+    )
+    filter: Selection | None = Field(None, description="Done by a task.")
+    everybody: bool = Field(False, description="Every contact there is; done by a task.")
+    tags: TagTexts = Field(default_factory=list, description="For add_tags and remove_tags.")
+    list_id: UUID | None = Field(None, description="For add_to_list and remove_from_list.")
+    status: ContactStatus | None = Field(None, description="For set_status.")
+
+    @model_validator(mode="after")
+    def check_whom(self) -> Self:
+        """Demand one way to say whom; an empty filter is no way to say everybody."""
+        if (self.ids is not None) + (self.filter is not None) + self.everybody != 1:
+            raise ValueError("exactly one of ids, filter and everybody says whom")
+        if self.filter is not None and self.filter.to_filter().is_empty:
+            raise ValueError("an empty filter means everybody: say `everybody` instead")
+        return self
+
+    def to_change(self, actor: str, address: str) -> Change:
+        """Return the change."""
+        return Change(self.action, tuple(self.tags), self.list_id, self.status, actor, address)
+
+
+class BulkOut(BaseModel):
+    """What a bulk action did, or the task that does it."""
+
+    changed: int | None = Field(description="How many it changed; null while a task does it.")
+    task_id: UUID | None = Field(description="Its result is `matched` and `changed`.")
+
+
+FieldName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Choices = Annotated[list[Label], Field(max_length=200, fail_fast=True)]
+
+
+class NewField(Body):
+    """What an attribute means."""
+
+    name: FieldName = Field(description="As templates use it.", examples=["birthday"])
+    label: Label | None = Field(None, description="For people; the name by default.", examples=["Birthday"])
+    type: FieldType
+    choices: Choices = Field(default_factory=list, description="For the type choice.")
+
+
+class FieldChange(Body):
+    """What to change; the type stays."""
+
+    label: Label | None = None
+    choices: Choices | None = None
+
+
+class FieldOut(BaseModel):
+    """A declared attribute."""
+
+    name: str
+    label: str
+    type: FieldType
+    choices: list[str]
+    created_at: datetime
+
+
+class FieldsOut(BaseModel):
+    """All declared attributes, by name."""
+
+    items: list[FieldOut]
+
+
+class TagOut(BaseModel):
+    """A tag in use."""
+
+    tag: str
+    contacts: int
