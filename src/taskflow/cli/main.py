@@ -45,6 +45,7 @@ COMMANDS = {
     "schedule": Entry("taskflow.cli.schedule:schedule", "Start tasks again and again, by cron or interval."),
     "top": Entry("taskflow.cli.top:top", "Watch queues, workers, rates and failures, live in the terminal."),
     "contact": Entry("taskflow.cli.contact:contact", "Add, find, change and export contacts."),
+    "list": Entry("taskflow.cli.list:mailing_list", "Make lists, and put contacts on them."),
     "campaign": Entry("taskflow.cli.campaign:campaign", "Create, start, watch and export campaigns."),
     "dlq": Entry("taskflow.cli.dlq:dlq", "List, group, requeue and purge dead letters."),
     "webhook": Entry("taskflow.cli.webhook:webhook", "Tell others over HTTP how tasks ended."),
