@@ -208,8 +208,11 @@ def test_contacts_are_added_put_on_a_list_confirm_by_mail_and_are_exported(
     assert cli.json("list", "show", news)["confirmed"] == 1
     assert [step["action"] for step in cli.json("contact", "consents", ada)] == ["confirmed", "requested"]
     done = cli.json("contact", "tag", "customer", "--filter", '{"search": "ada@audience"}')
-    eventually_sync(lambda: cli.json("contact", "list", "--tag", "customer"), seconds=30, what="the bulk task is done")
-    assert system.get(f"/tasks/{done['task_id']}")["result"] == {"matched": 1, "changed": 1}
+    result = eventually_sync(
+        lambda: system.get(f"/tasks/{done['task_id']}")["result"], seconds=30, what="the bulk task is done"
+    )
+    assert result["result_data"] == {"matched": 1, "changed": 1}
+    assert [item["contact_id"] for item in cli.json("contact", "list", "--tag", "customer")] == [ada]
     export = tmp_path / "contacts.csv"
     cli("contact", "export", "--list", "News", "-o", str(export))
     assert export.read_text(encoding="utf-8").count("\n") == 2

@@ -113,7 +113,7 @@ class BulkChange(Body):
         None, description="At most 1,000; done at once."
     )
     filter: Selection | None = Field(None, description="Done by a task.")
-    everybody: bool = Field(False, description="Every contact there is; done by a task.")
+    everybody: bool = Field(False, strict=True, description="Every contact there is; done by a task.")
     tags: TagTexts = Field(default_factory=list, description="For add_tags and remove_tags.")
     list_id: UUID | None = Field(None, description="For add_to_list and remove_from_list.")
     status: ContactStatus | None = Field(None, description="For set_status.")

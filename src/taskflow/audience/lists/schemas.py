@@ -92,7 +92,9 @@ class People(Body):
 
     contact_ids: list[UUID] = Field(min_length=1, max_length=MAX_PEOPLE)
     confirmed: bool = Field(
-        False, description="They have agreed already, to `wording`: a double opt-in asks them nothing more."
+        False,
+        strict=True,
+        description="They have agreed already, to `wording`: a double opt-in asks them nothing more.",
     )
     wording: Prose | None = Field(None, description="What they agreed to; kept with their consent.")
 
