@@ -13,7 +13,7 @@ from taskflow.audience.consent.models import Evidence, SubscriptionStatus
 from taskflow.audience.consent.repository import sql
 from taskflow.audience.consent.service import ConsentService
 from taskflow.audience.contacts.columns import columns_of
-from taskflow.audience.contacts.models import ContactStatus
+from taskflow.audience.contacts.models import ContactExistsError, ContactStatus
 from taskflow.audience.contacts.service import ContactService
 from taskflow.audience.lists.models import ListArchivedError, ListNotFoundError, OptIn, Visibility
 from taskflow.audience.lists.repository import ListReader, found, open_list
@@ -59,7 +59,10 @@ class SubscriptionForm:
                 raise ListNotFoundError from error
             person = await connection.fetchrow(sql.person_of_form, address, list_id)
             if person is None:
-                handles = await self._newcomer(connection, chosen, address, names, locale, evidence)
+                try:
+                    handles = await self._newcomer(connection, chosen, address, names, locale, evidence)
+                except ContactExistsError:  # somebody else made them at this moment: they are known
+                    handles = []
             else:
                 handles = await self._known(connection, chosen, person, evidence)
         await self._consents.dispatch(handles)
@@ -79,7 +82,7 @@ class SubscriptionForm:
         asks = chosen["opt_in"] == OptIn.DOUBLE or bool(suppressed)
         status = ContactStatus.PENDING if asks else ContactStatus.ACTIVE
         values: dict[str, Any] = {"email": address, "status": status, "locale": locale}
-        saved = await self._contacts.create_in(connection, values, names, update=True)
+        saved = await self._contacts.create_in(connection, values, names)
         return await self._subscribe(connection, chosen, saved.row["contact_id"], evidence, asks=asks)
 
     async def _known(

@@ -21,6 +21,7 @@ from taskflow.audience.lists.repository import found as found_list
 from taskflow.audience.lists.repository import sql as lists_sql
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
+from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Database
 from taskflow.engine.handles import TaskHandle
 from taskflow.engine.requests import Request
@@ -133,6 +134,11 @@ class BulkService:
             ListNotFoundError, ListArchivedError: as they say.
         """
         ids = sorted(set(contact_ids))
+        changed, handles = await repeat_when_deadlocked(lambda: self._apply(change, ids))
+        await self._consents.dispatch(handles)
+        return changed
+
+    async def _apply(self, change: Change, ids: Sequence[UUID]) -> tuple[int, list[TaskHandle[None]]]:
         handles: list[TaskHandle[None]] = []
         async with self._pool.acquire() as connection, connection.transaction():
             if change.action is BulkAction.ADD_TO_LIST and change.list_id is not None:
@@ -145,8 +151,7 @@ class BulkService:
             else:
                 statement, values = self._statement(change)
                 changed = int((await connection.execute(statement, ids, *values)).rpartition(" ")[2])
-        await self._consents.dispatch(handles)
-        return changed
+        return changed, handles
 
     def _statement(self, change: Change) -> tuple[str, list[Any]]:
         """Return what changes the contacts of $1, and its further binds."""

@@ -20,7 +20,8 @@ RETURNING *;
 SELECT * FROM subscribers WHERE contact_id = $1;
 
 -- name: lock_contact
-SELECT * FROM subscribers WHERE contact_id = $1 FOR UPDATE;
+-- Not FOR UPDATE: that would keep others from writing subscriptions of this person, whose locks come after it here.
+SELECT * FROM subscribers WHERE contact_id = $1 FOR NO KEY UPDATE;
 
 -- name: select_contacts
 -- Followed by a condition of taskflow.audience.contacts.filters, an order and a limit.

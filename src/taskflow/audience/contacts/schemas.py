@@ -13,6 +13,7 @@ from taskflow.audience.contacts.filters import ContactFilter
 from taskflow.audience.contacts.models import ContactStatus
 from taskflow.audience.contacts.values import MAX_TAGS, NAME_PATTERN, FieldType
 from taskflow.base.bodies import Body, Instant
+from taskflow.engine.schemas import Text
 
 Short = Annotated[str, StringConstraints(max_length=400)]
 TagTexts = Annotated[
@@ -82,9 +83,9 @@ class ContactOut(BaseModel):
 class Selection(Body):
     """Which contacts; all that is given must hold."""
 
-    search: Short | None = Field(None, description="How the address, the phone or a name begins.")
-    email: Short | None = None
-    phone: Short | None = None
+    search: Text | None = Field(None, description="How the address, the phone or a name begins.")
+    email: Text | None = None
+    phone: Text | None = None
     status: ContactStatus | None = None
     tags: TagTexts | None = Field(None, description="All of these.")
     list_id: UUID | None = None
