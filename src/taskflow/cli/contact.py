@@ -29,17 +29,19 @@ def contact() -> None:
 @click.option("--locale", help="Language and country: de-AT.")
 @click.option("--zone", "time_zone", help="Time zone: Europe/Vienna.")
 @click.option("--tag", "tags", multiple=True, help="A word to find it by; repeat it.")
+@click.option("--list", "lists", multiple=True, help="A list to put it on; repeat it.")
 @click.option("--update", is_flag=True, help="Change the contact that has the address already.")
 @speaks_http
 def add(
-    client: Client, output: Output, who: str, attributes: tuple[str, ...], tags: tuple[str, ...], update: bool,
-    **options: str | None,
+    client: Client, output: Output, who: str, attributes: tuple[str, ...], tags: tuple[str, ...],
+    lists: tuple[str, ...], update: bool, **options: str | None,
 ) -> None:  # fmt: skip
     """Add a contact: `ada@example.com first_name=Ada orders=3`."""
     body: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     body["email" if "@" in who else "phone"] = who
     body["attributes"] = dict(pair(text) for text in attributes)
     body["if_exists"] = "update" if update else "fail"
+    body["lists"] = [find_list(client, name) for name in lists]
     if tags:
         body["tags"] = list(tags)
     made = client.post("/contacts", body)

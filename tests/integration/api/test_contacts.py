@@ -141,9 +141,13 @@ async def test_pages_follow_each_other_and_filters_narrow_them(marketer: httpx.A
     assert await found(tag=["odd", "rare"]) == ["p1", "p3"]
     assert await found(tag=["odd", "even"]) == []
     assert await found(email="P3@EXAMPLE.com") == ["p3"]
+    await add(marketer, email="x@b\u00fccher.example", phone="+49 171 7777777")
+    assert await found(email="x@B\u00dcCHER.example") == ["x"]
+    assert await found(phone="+49 (171) 777-7777") == ["x"]
+    assert await found(phone="0171 7777777") == []
     assert await found(status="UNSUBSCRIBED") == []
     assert await found(created_before="2020-01-01T00:00:00Z") == []
-    assert len(await found(created_after="2020-01-01T00:00:00Z")) == 5
+    assert len(await found(created_after="2020-01-01T00:00:00Z")) == 6
 
 
 @pytest.mark.parametrize(

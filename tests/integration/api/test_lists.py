@@ -92,6 +92,26 @@ async def test_people_are_added_counted_listed_and_removed(
     assert await steps(viewer, ids[0]) == [("granted", "api"), ("withdrawn", "api")]
 
 
+async def test_a_contact_is_made_with_its_lists_or_not_at_all(api: Api, marketer: httpx.AsyncClient) -> None:
+    news = await make(marketer)
+    shop = await make(marketer, "Shop", opt_in="double", confirm_from="news@shop.example")
+    lists = [news["list_id"], shop["list_id"]]
+    body = {"email": "ada@example.com", "lists": [*lists, str(uuid7())]}
+    answer = await marketer.post(CONTACTS, json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "list_not_found")
+    assert (await marketer.get(CONTACTS)).json()["items"] == []
+    key = {"Idempotency-Key": "same"}
+    for _ in range(2):  # the second is a repetition of one whose process died
+        answer = await marketer.post(CONTACTS, json=body | {"lists": lists}, headers=key)
+        assert answer.status_code == 201, answer.text
+        await api.database.pool.execute(
+            "UPDATE idempotency_keys SET response_status = NULL, response_body = NULL, locked_until = now()"
+        )
+    items = (await marketer.get(f"{CONTACTS}/{answer.json()['contact_id']}/subscriptions")).json()["items"]
+    assert [(item["name"], item["status"]) for item in items] == [("News", "CONFIRMED"), ("Shop", "PENDING")]
+    assert await api.database.pool.fetchval("SELECT count(*) FROM tasks") == 1
+
+
 async def test_who_said_no_is_not_put_back(marketer: httpx.AsyncClient) -> None:
     made = await make(marketer)
     [ada] = await people(marketer, "ada")

@@ -8,9 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from taskflow.audience.consent.models import ConsentAction, SubscriptionStatus
+from taskflow.audience.contacts.schemas import Prose
 from taskflow.base.bodies import Body
-
-_PROSE = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
 
 class SubscriptionOut(BaseModel):
@@ -46,9 +45,7 @@ class NewConsent(Body):
     source: Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")] = Field(
         "api", description="How it came.", examples=["paper"]
     )
-    wording: Annotated[str, StringConstraints(max_length=2_000, pattern=_PROSE)] | None = Field(
-        None, description="What they agreed to."
-    )
+    wording: Prose | None = Field(None, description="What they agreed to.")
 
 
 class ConsentOut(BaseModel):

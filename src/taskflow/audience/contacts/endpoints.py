@@ -6,9 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from taskflow.audience.consent.models import SubscriptionStatus
+from taskflow.audience.consent.models import Evidence, SubscriptionStatus
 from taskflow.audience.consent.service import ConsentService
 from taskflow.audience.contacts.bulk import BulkService, bulk_request
+from taskflow.audience.contacts.enrolment import Enrolment
 from taskflow.audience.contacts.fields import FieldService
 from taskflow.audience.contacts.filters import ContactFilter
 from taskflow.audience.contacts.models import ContactStatus
@@ -47,6 +48,14 @@ async def _contacts(
     return ContactService(database, settings.audience)
 
 
+async def _consents(
+    database: Annotated[Database, service(Database)],
+    broker: Annotated[RedisBroker, service(RedisBroker)],
+    settings: Annotated[Settings, service(Settings)],
+) -> ConsentService:
+    return ConsentService(database, broker, settings.audience)
+
+
 async def _reader(database: Annotated[Database, service(Database)]) -> ContactReader:
     return ContactReader(database.pool)
 
@@ -63,9 +72,9 @@ async def _wanted(
     created_before: Instant | None = None,
 ) -> ContactFilter:
     return ContactFilter(
-        search, email, phone, status, tuple(text.lower() for text in tag) if tag else None, list_id, list_status,
+        search, email, phone, status, tuple(tag) if tag else None, list_id, list_status,
         created_after, created_before,
-    )  # fmt: skip
+    ).normalised()  # fmt: skip
 
 
 Wanted = Annotated[ContactFilter, Depends(_wanted)]
@@ -74,11 +83,17 @@ Reader = Annotated[ContactReader, Depends(_reader)]
 
 
 async def _bulk(
-    database: Annotated[Database, service(Database)],
-    broker: Annotated[RedisBroker, service(RedisBroker)],
-    settings: Annotated[Settings, service(Settings)],
+    database: Annotated[Database, service(Database)], consents: Annotated[ConsentService, Depends(_consents)]
 ) -> BulkService:
-    return BulkService(database, ConsentService(database, broker, settings.audience))
+    return BulkService(database, consents)
+
+
+async def _enrolment(
+    database: Annotated[Database, service(Database)],
+    contacts: Contacts,
+    consents: Annotated[ConsentService, Depends(_consents)],
+) -> Enrolment:
+    return Enrolment(database, contacts, consents)
 
 
 async def _engine(
@@ -91,6 +106,7 @@ async def _fields(database: Annotated[Database, service(Database)]) -> FieldServ
     return FieldService(database.pool)
 
 
+Enrolments = Annotated[Enrolment, Depends(_enrolment)]
 Bulk = Annotated[BulkService, Depends(_bulk)]
 Tasks = Annotated[Engine, Depends(_engine)]
 Declared = Annotated[FieldService, Depends(_fields)]
@@ -102,12 +118,21 @@ router = APIRouter(prefix="/contacts", tags=["contacts"], dependencies=[require(
 
 @router.post("", status_code=201, dependencies=[_MARKETER, audited("contact.create")])
 async def create_contact(
-    body: NewContact, contacts: Contacts, reserved: ReservedId, trail: Trail, response: Response
+    body: NewContact,
+    enrolment: Enrolments,
+    caller: Caller,
+    request: Request,
+    reserved: ReservedId,
+    trail: Trail,
+    response: Response,
 ) -> ContactOut:
-    """Make a contact; 200 instead of 201 when one was there and `if_exists` is `update`."""
-    saved = await contacts.create(
+    """Make a contact, on lists if you like; 200 instead of 201 when one was there and `if_exists` is `update`."""
+    saved = await enrolment.create(
         body.values(),
         body.attributes,
+        body.lists,
+        Evidence("api", body.wording, request.state.address, actor=caller.actor),
+        confirmed=body.confirmed,
         region=body.phone_region,
         update=body.if_exists == "update",
         contact_id=reserved,

@@ -5,13 +5,15 @@ fragments that are asked for are in the statement, so that the planner sees what
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final, Self
 from uuid import UUID
 
 from taskflow.audience.consent.models import SubscriptionStatus
 from taskflow.audience.contacts.models import ContactStatus
+from taskflow.audience.contacts.phones import normalise_phone
+from taskflow.audience.contacts.values import InvalidValueError, normalise_email
 
 _FRAGMENTS: Final[Mapping[str, str]] = {
     "email": "lower(c.email) = lower({0})",
@@ -48,6 +50,15 @@ class ContactFilter:
     list_status: SubscriptionStatus | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+    def normalised(self) -> Self:
+        """Return it with address, phone and tags as they are stored; what is none of these finds nobody."""
+        return replace(
+            self,
+            email=_stored(normalise_email, self.email),
+            phone=_stored(normalise_phone, self.phone),
+            tags=tuple(tag.lower() for tag in self.tags) if self.tags else None,
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -90,6 +101,13 @@ class ContactFilter:
             if value is not None:
                 conditions.append(fragment.format(bind(list(value) if name in ("tags", "ids") else value)))
         return " AND ".join(conditions) or "true", binds
+
+
+def _stored(read: Callable[[str], str], text: str | None) -> str | None:
+    try:
+        return text and read(text)
+    except InvalidValueError:
+        return text
 
 
 def _same(value: Any) -> Any:

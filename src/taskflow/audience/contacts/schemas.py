@@ -21,6 +21,9 @@ TagTexts = Annotated[
 ]
 
 
+Prose = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
+
+
 class ContactChange(Body):
     """What to change; members that are left out stay."""
 
@@ -41,13 +44,20 @@ class ContactChange(Body):
 
     def values(self) -> dict[str, Any]:
         """Return the members that were given, but for the attributes."""
-        given = self.model_fields_set - {"attributes", "phone_region"}
+        given = self.model_fields_set & {"email", "phone", "status", "locale", "time_zone", "tags"}
         return {name: getattr(self, name) for name in given if name != "status" or self.status is not None}
 
 
 class NewContact(ContactChange):
     """A contact: an address, a phone, or both."""
 
+    lists: Annotated[list[UUID], Field(max_length=20)] = Field(
+        default_factory=list, description="Lists to put it on; a double opt-in asks first."
+    )
+    confirmed: bool = Field(
+        False, strict=True, description="They have agreed already, to `wording`: a double opt-in asks nothing more."
+    )
+    wording: Prose | None = Field(None, description="What they agreed to; kept with their consent.")
     if_exists: Literal["fail", "update"] = Field(
         "fail", description="`update` changes the contact that has the address already, or the phone without one."
     )
@@ -102,8 +112,8 @@ class Selection(Body):
 
     def to_filter(self) -> ContactFilter:
         """Return the filter."""
-        tags = tuple(tag.lower() for tag in self.tags) if self.tags else None
-        return ContactFilter(**self.model_dump(exclude={"tags"}), tags=tags)
+        given = self.model_dump() | {"tags": tuple(self.tags) if self.tags else None}
+        return ContactFilter(**given).normalised()
 
 
 class BulkChange(Body):

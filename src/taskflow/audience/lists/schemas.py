@@ -8,14 +8,13 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints
 
 from taskflow.audience.consent.models import SubscriptionStatus
-from taskflow.audience.contacts.schemas import ContactOut
+from taskflow.audience.contacts.schemas import ContactOut, Prose
 from taskflow.audience.lists.models import OptIn, Visibility
 from taskflow.base.bodies import Body
 
 MAX_PEOPLE = 1_000
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Prose = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 Sender = Annotated[str, StringConstraints(max_length=254)]
 
 
