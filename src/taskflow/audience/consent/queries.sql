@@ -136,6 +136,17 @@ WHERE contact_id = $1 AND status IN ('PENDING', 'UNSUBSCRIBED');
 DELETE FROM suppressions
 WHERE channel = 'email' AND address = lower($1) AND reason = 'unsubscribed' AND (list_id IS NULL OR list_id = $2);
 
+-- name: forget_unconfirmed
+-- People whose last link is older than $1 days and who never confirmed anything.
+DELETE FROM subscribers WHERE contact_id IN (
+  SELECT c.contact_id FROM subscribers c
+  WHERE c.status = 'PENDING' AND c.created_at < now() - make_interval(days => $1)
+    AND NOT EXISTS (SELECT FROM consents q WHERE q.contact_id = c.contact_id
+                      AND q.created_at >= now() - make_interval(days => $1))
+    AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.contact_id = c.contact_id AND s.status = 'CONFIRMED')
+  ORDER BY c.contact_id LIMIT $2 FOR UPDATE SKIP LOCKED
+);
+
 -- ───────────────────────────────────────────── the form ─────────────────────────────────────────────
 
 -- name: person_of_form

@@ -31,6 +31,7 @@ CREATE UNIQUE INDEX subscribers_phone ON subscribers (phone text_pattern_ops) WH
 CREATE INDEX subscribers_first_name ON subscribers (lower(attributes->>'first_name') text_pattern_ops);
 CREATE INDEX subscribers_last_name ON subscribers (lower(attributes->>'last_name') text_pattern_ops);
 CREATE INDEX subscribers_tags ON subscribers USING gin (tags);
+CREATE INDEX subscribers_unconfirmed ON subscribers (created_at) WHERE status = 'PENDING';
 
 CREATE TABLE mailing_lists (
   list_id      uuid PRIMARY KEY,
