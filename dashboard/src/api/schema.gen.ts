@@ -495,7 +495,7 @@ export interface paths {
         put?: never;
         /**
          * Create Contact
-         * @description Make a contact; 200 instead of 201 when one was there and `if_exists` is `update`.
+         * @description Make a contact, on lists if you like; 200 instead of 201 when one was there and `if_exists` is `update`.
          */
         post: operations["create_contact"];
         delete?: never;
@@ -3575,6 +3575,12 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
+             * Confirmed
+             * @description They have agreed already, to `wording`: a double opt-in asks nothing more.
+             * @default false
+             */
+            confirmed: boolean;
+            /**
              * Email
              * @example ada@example.com
              */
@@ -3586,6 +3592,11 @@ export interface components {
              * @enum {string}
              */
             if_exists: "fail" | "update";
+            /**
+             * Lists
+             * @description Lists to put it on; a double opt-in asks first.
+             */
+            lists?: string[];
             /**
              * Locale
              * @example de-AT
@@ -3614,6 +3625,11 @@ export interface components {
              * @example Europe/Vienna
              */
             time_zone?: string | null;
+            /**
+             * Wording
+             * @description What they agreed to; kept with their consent.
+             */
+            wording?: string | null;
         };
         /**
          * NewField
