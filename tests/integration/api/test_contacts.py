@@ -61,6 +61,16 @@ async def test_one_that_exists_is_updated_when_asked(marketer: httpx.AsyncClient
     assert (found["phone"], found["tags"]) == (made["phone"], made["tags"])
 
 
+async def test_a_shared_phone_does_not_make_one_person_of_two(marketer: httpx.AsyncClient) -> None:
+    made = await add(marketer, **ADA)
+    body = {"email": "eve@example.com", "phone": "+491711234567", "if_exists": "update"}
+    answer = await marketer.post(URL, json=body)
+    assert (answer.status_code, answer.json()["contact_id"]) == (409, made["contact_id"])
+    nameless = await add(marketer, phone="+491717777777")
+    answer = await marketer.post(URL, json=body | {"phone": "+491717777777"})
+    assert (answer.status_code, answer.json()["contact_id"]) == (200, nameless["contact_id"])
+
+
 async def test_a_change_touches_what_it_names(marketer: httpx.AsyncClient) -> None:
     made = await add(marketer, **ADA)
     path = f"{URL}/{made['contact_id']}"
@@ -88,6 +98,7 @@ async def test_a_change_touches_what_it_names(marketer: httpx.AsyncClient) -> No
         ({"email": "a@example.com", "attributes": {"a": "\x00"}}, "invalid_contact", "U+0000"),
         ({"email": "a@example.com", "attributes": {"a": 10**30}}, "invalid_contact", "too large"),
         ({"email": "a@example.com", "status": "NICE"}, "invalid_input", "status"),
+        ({"email": "a@example.com", "status": "PENDING"}, "invalid_input", "only a form"),
         ({"email": "a@example.com", "is_admin": True}, "invalid_input", "is_admin"),
     ],
 )

@@ -130,6 +130,17 @@ async def test_who_said_no_is_not_put_back(marketer: httpx.AsyncClient) -> None:
     assert await steps(marketer, ada) == [("granted", "api"), ("withdrawn", "phone")]
 
 
+async def test_a_wish_is_heeded_also_of_an_archived_list(marketer: httpx.AsyncClient) -> None:
+    made = await make(marketer)
+    [ada] = await people(marketer, "ada")
+    await put_on(marketer, made, [ada])
+    await marketer.patch(f"{LISTS}/{made['list_id']}", json={"archived": True})
+    body = {"action": "withdrawn", "list_id": made["list_id"]}
+    assert (await marketer.post(f"{CONTACTS}/{ada}/consents", json=body)).status_code == 201
+    [subscription] = (await marketer.get(f"{CONTACTS}/{ada}/subscriptions")).json()["items"]
+    assert subscription["status"] == "UNSUBSCRIBED"
+
+
 async def test_who_takes_everything_back_is_no_longer_written_to(marketer: httpx.AsyncClient) -> None:
     [ada] = await people(marketer, "ada")
     body = {"action": "granted", "wording": "I want mail", "source": "paper"}

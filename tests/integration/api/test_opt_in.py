@@ -230,6 +230,28 @@ async def test_the_answer_is_the_same_whoever_asks(
     assert [row["address"] for row in left] == ["suppressed@example.com"]
 
 
+async def test_what_is_refused_is_refused_of_everybody(api: Api, marketer: httpx.AsyncClient, post: Post) -> None:
+    made = await public_list(marketer)
+    await marketer.post(CONTACTS, json={"email": "ada@example.com"})
+    for wrong in ({"locale": "German"}, {"first_name": "\x07"}):
+        answers = [await submit(api, made, email, **wrong) for email in ("ada@example.com", "new@example.com")]
+        assert [answer.status_code for answer in answers] == [422, 422]
+        assert answers[0].text == answers[1].text
+
+
+async def test_who_waits_for_a_confirmation_and_is_added_elsewhere_waits_no_more(
+    api: Api, marketer: httpx.AsyncClient, post: Post, database: Database
+) -> None:
+    made = await public_list(marketer)
+    await submit(api, made, "ada@example.com")
+    contact_id = str(await database.pool.fetchval("SELECT contact_id FROM subscribers"))
+    other = (await marketer.post(LISTS, json={"name": "Customers"})).json()
+    await marketer.post(f"{LISTS}/{other['list_id']}/contacts", json={"contact_ids": [contact_id]})
+    assert (await marketer.get(f"{CONTACTS}/{contact_id}")).json()["status"] == "ACTIVE"
+    items = (await marketer.get(f"{CONTACTS}/{contact_id}/subscriptions")).json()["items"]
+    assert [item["status"] for item in items] == ["CONFIRMED", "PENDING"]
+
+
 async def test_a_stranger_changes_nothing_about_who_is_known_and_puts_no_word_into_a_mail(
     api: Api, marketer: httpx.AsyncClient, post: Post, database: Database
 ) -> None:

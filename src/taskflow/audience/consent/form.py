@@ -12,8 +12,9 @@ import asyncpg
 from taskflow.audience.consent.models import Evidence, SubscriptionStatus
 from taskflow.audience.consent.repository import sql
 from taskflow.audience.consent.service import ConsentService
-from taskflow.audience.contacts.columns import columns_of
-from taskflow.audience.contacts.models import ContactExistsError, ContactStatus
+from taskflow.audience.contacts.columns import columns_of, merged
+from taskflow.audience.contacts.models import ContactExistsError, ContactStatus, InvalidContactError
+from taskflow.audience.contacts.repository import load_fields
 from taskflow.audience.contacts.service import ContactService
 from taskflow.audience.lists.models import ListArchivedError, ListNotFoundError, OptIn, Visibility
 from taskflow.audience.lists.repository import ListReader, found, open_list
@@ -51,8 +52,13 @@ class SubscriptionForm:
             ListNotFoundError: as in `mailing_list`.
             InvalidContactError: the address is none, or a name cannot be stored.
         """
-        address = columns_of({"email": email}, None)["email"]
+        # All of it is read before anybody is looked up: what is refused is refused of everybody.
+        columns = columns_of({"email": email, "locale": locale}, None)
+        address = columns["email"]
+        if address is None:
+            raise InvalidContactError("email: There is no address.", field="email")
         async with self._pool.acquire() as connection, connection.transaction():
+            merged({}, names, await load_fields(connection))
             try:
                 chosen = _public(await open_list(connection, list_id))
             except ListArchivedError as error:
@@ -60,7 +66,7 @@ class SubscriptionForm:
             person = await connection.fetchrow(sql.person_of_form, address, list_id)
             if person is None:
                 try:
-                    handles = await self._newcomer(connection, chosen, address, names, locale, evidence)
+                    handles = await self._newcomer(connection, chosen, columns, names, evidence)
                 except ContactExistsError:  # somebody else made them at this moment: they are known
                     handles = []
             else:
@@ -71,18 +77,16 @@ class SubscriptionForm:
         self,
         connection: Connection,
         chosen: asyncpg.Record,
-        address: str,
+        columns: dict[str, Any],
         names: dict[str, str],
-        locale: str | None,
         evidence: Evidence,
     ) -> list[TaskHandle[None]]:
-        suppressed = await connection.fetchval(sql.suppressed, address, chosen["list_id"]) or []
+        suppressed = await connection.fetchval(sql.suppressed, columns["email"], chosen["list_id"]) or []
         if set(suppressed) - {_OWN_WISH}:
             return []
         asks = chosen["opt_in"] == OptIn.DOUBLE or bool(suppressed)
         status = ContactStatus.PENDING if asks else ContactStatus.ACTIVE
-        values: dict[str, Any] = {"email": address, "status": status, "locale": locale}
-        saved = await self._contacts.create_in(connection, values, names)
+        saved = await self._contacts.create_in(connection, columns | {"status": status}, names)
         return await self._subscribe(connection, chosen, saved.row["contact_id"], evidence, asks=asks)
 
     async def _known(

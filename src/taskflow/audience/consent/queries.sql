@@ -4,7 +4,7 @@
 
 -- name: subscribe
 -- Put people on a list as $3, and note it. Who is CONFIRMED stays so, and who unsubscribed is left alone, unless $4:
--- the person has come again, and is to confirm it.
+-- the person has come again, and is to confirm it. Who is on a list has no confirmation of another one to wait for.
 WITH changed AS (
   INSERT INTO subscriptions AS s (list_id, contact_id, status, confirmed_at)
   SELECT $1, contact_id, $3::text, CASE WHEN $3::text = 'CONFIRMED' THEN now() END
@@ -14,6 +14,10 @@ WITH changed AS (
     SET status = excluded.status, subscribed_at = now(), confirmed_at = excluded.confirmed_at, unsubscribed_at = NULL
     WHERE (s.status = 'PENDING' AND excluded.status = 'CONFIRMED') OR (s.status <> 'PENDING' AND $4)
   RETURNING s.contact_id
+), welcomed AS (
+  UPDATE subscribers c SET status = 'ACTIVE', updated_at = now()
+  FROM changed
+  WHERE c.contact_id = changed.contact_id AND c.status = 'PENDING' AND $3::text = 'CONFIRMED'
 )
 INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, wording, address, user_agent, actor)
 SELECT taskflow_uuid7(), c.contact_id, $1, CASE WHEN c.email IS NULL THEN 'sms' ELSE 'email' END,
@@ -137,13 +141,13 @@ DELETE FROM suppressions
 WHERE channel = 'email' AND address = lower($1) AND reason = 'unsubscribed' AND (list_id IS NULL OR list_id = $2);
 
 -- name: forget_unconfirmed
--- People whose last link is older than $1 days and who never confirmed anything.
+-- People who came by a form, whose last link is older than $1 days, and who never agreed to anything.
 DELETE FROM subscribers WHERE contact_id IN (
   SELECT c.contact_id FROM subscribers c
   WHERE c.status = 'PENDING' AND c.created_at < now() - make_interval(days => $1)
+    AND EXISTS (SELECT FROM consents q WHERE q.contact_id = c.contact_id AND q.source = 'form')
     AND NOT EXISTS (SELECT FROM consents q WHERE q.contact_id = c.contact_id
-                      AND q.created_at >= now() - make_interval(days => $1))
-    AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.contact_id = c.contact_id AND s.status = 'CONFIRMED')
+                      AND (q.action IN ('granted', 'confirmed') OR q.created_at >= now() - make_interval(days => $1)))
   ORDER BY c.contact_id LIMIT $2 FOR UPDATE SKIP LOCKED
 );
 

@@ -16,7 +16,9 @@ from taskflow.audience.consent.repository import sql
 from taskflow.audience.contacts.models import ContactNotFoundError, unknown
 from taskflow.audience.contacts.repository import sql as contacts_sql
 from taskflow.audience.lists.models import OptIn
+from taskflow.audience.lists.repository import found as found_list
 from taskflow.audience.lists.repository import open_list, wording_of
+from taskflow.audience.lists.repository import sql as lists_sql
 from taskflow.base.errors import ConflictError, InvalidInputError, RateLimitedError
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
@@ -24,6 +26,7 @@ from taskflow.db.pool import Connection, Database
 from taskflow.engine.client import Engine
 from taskflow.engine.handles import TaskHandle
 from taskflow.engine.requests import Request
+from taskflow.engine.states import Priority
 from taskflow.settings import AudienceSettings
 
 CONFIRMATION_TASK = "send_confirmation"
@@ -98,9 +101,8 @@ class ConsentService:
         if asks:
             evidence = replace(evidence, wording=wording_of(chosen))
         rows = await self.subscribe(connection, list_id, contact_ids, status, evidence)
-        handles = await self.ask(
-            connection, [row["consent_id"] for row in rows if row["channel"] == "email"] if asks else []
-        )
+        requests = [row["consent_id"] for row in rows if asks and row["channel"] == "email"]
+        handles = await self.ask(connection, requests)
         changed, others = len(rows), len(set(contact_ids)) - len(rows)
         return Added(0 if asks else changed, changed if asks else 0, others), handles
 
@@ -124,13 +126,9 @@ class ConsentService:
 
     async def ask(self, connection: Connection, requests: Iterable[UUID]) -> list[TaskHandle[None]]:
         """Enqueue the mails of requests; `dispatch` the handles once the transaction has committed."""
+        mail = Request(CONFIRMATION_TASK, queue=CONFIRMATION_QUEUE, priority=Priority.HIGH)
         return [
-            await self._engine.submit_in(
-                connection,
-                Request(
-                    CONFIRMATION_TASK, kwargs={"request_id": str(request_id)}, queue=CONFIRMATION_QUEUE, priority=8
-                ),
-            )
+            await self._engine.submit_in(connection, mail._replace(kwargs={"request_id": str(request_id)}))
             for request_id in requests
         ]
 
@@ -166,15 +164,15 @@ class ConsentService:
         more. `consent_id`: given by a caller that may repeat itself.
 
         Raises:
-            ContactNotFoundError, ListNotFoundError, ListArchivedError: as they say.
+            ContactNotFoundError, ListNotFoundError: as they say.
         """
         consent_id = consent_id or uuid7()
         proof = _proof(evidence)
         async with self._pool.acquire() as connection, connection.transaction():
             if await connection.fetchrow(contacts_sql.lock_contact, contact_id) is None:
                 raise unknown(contact_id)
-            if list_id is not None:
-                await open_list(connection, list_id)
+            if list_id is not None:  # an archived one, too: a wish is heeded
+                found_list(await connection.fetchrow(lists_sql.share_list, list_id), list_id)
             row = await connection.fetchrow(sql.get_consent, consent_id, contact_id)
             if row is not None:
                 return row

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from taskflow.audience.consent.models import SubscriptionStatus
 from taskflow.audience.contacts.bulk import BulkAction, Change
@@ -24,6 +24,15 @@ TagTexts = Annotated[
 Prose = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 
 
+def _by_hand(status: ContactStatus) -> ContactStatus:
+    if status is ContactStatus.PENDING:
+        raise ValueError("only a form makes somebody wait for a confirmation")
+    return status
+
+
+ChosenStatus = Annotated[ContactStatus, AfterValidator(_by_hand)]
+
+
 class ContactChange(Body):
     """What to change; members that are left out stay."""
 
@@ -32,7 +41,7 @@ class ContactChange(Body):
     phone_region: Annotated[str, StringConstraints(max_length=10)] | None = Field(
         None, description="The country of a phone without a country code; the setting's by default.", examples=["DE"]
     )
-    status: ContactStatus | None = None
+    status: ChosenStatus | None = Field(None, description="Any but PENDING.")
     locale: Short | None = Field(None, examples=["de-AT"])
     time_zone: Short | None = Field(None, examples=["Europe/Vienna"])
     attributes: dict[str, Any] = Field(
@@ -127,7 +136,7 @@ class BulkChange(Body):
     everybody: bool = Field(False, strict=True, description="Every contact there is; done by a task.")
     tags: TagTexts = Field(default_factory=list, description="For add_tags and remove_tags.")
     list_id: UUID | None = Field(None, description="For add_to_list and remove_from_list.")
-    status: ContactStatus | None = Field(None, description="For set_status.")
+    status: ChosenStatus | None = Field(None, description="For set_status; any but PENDING.")
 
     @model_validator(mode="after")
     def check_whom(self) -> Self:

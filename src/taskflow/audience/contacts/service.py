@@ -86,6 +86,8 @@ class ContactService:
         if not update:
             raise _taken(holder)
         row = found(await connection.fetchrow(sql.lock_contact, holder), holder)
+        if columns.get("email") and row["email"] and row["email"].lower() != columns["email"].lower():
+            raise _taken(holder)  # the phone is that of somebody else
         given = {name: value for name, value in new.items() if value is not None}
         return Saved(await self._save(connection, row, given, attributes), is_new=False)
 
