@@ -2188,7 +2188,7 @@ export interface components {
              * @description For add_to_list and remove_from_list.
              */
             list_id?: string | null;
-            /** @description For set_status. */
+            /** @description For set_status; any but PENDING. */
             status?: components["schemas"]["ContactStatus"] | null;
             /**
              * Tags
@@ -2387,6 +2387,7 @@ export interface components {
              * @example DE
              */
             phone_region?: string | null;
+            /** @description Any but PENDING. */
             status?: components["schemas"]["ContactStatus"] | null;
             /**
              * Tags
@@ -3614,6 +3615,7 @@ export interface components {
              * @example DE
              */
             phone_region?: string | null;
+            /** @description Any but PENDING. */
             status?: components["schemas"]["ContactStatus"] | null;
             /**
              * Tags
