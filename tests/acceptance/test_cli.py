@@ -1,12 +1,14 @@
 """The command line against a running system: every noun, `--json`, exit codes."""
 
 import json
+import re
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from support.command_line import AWAY, CONFLICT, FAILED, NOT_FOUND, REFUSED, USAGE, Cli
@@ -118,6 +120,49 @@ def test_a_campaign_that_cannot_start_says_why(cli: Cli, tmp_path: Path) -> None
     people.write_text("email,name\nnobody,Ada\n", encoding="utf-8")
     assert cli.json("campaign", "create", str(people), *letter, code=FAILED)["import"]["rejected"] == 1
     cli("campaign", "create", str(tmp_path / "nothing.csv"), code=USAGE)
+
+
+def test_contacts_are_added_put_on_a_list_confirm_by_mail_and_are_exported(
+    cli: Cli, system: System, tmp_path: Path
+) -> None:
+    cli("contact", "field", "add", "orders", "number")
+    ada = cli(
+        "contact", "add", "Ada@Audience.example", "orders=3", "--phone", "+49 171 7654321", "--tag", "VIP"
+    ).strip()
+    cli("contact", "add", "+49 171 1111111", "first_name=Grace")
+    assert cli.json("contact", "add", "ada@audience.example", "orders=4", "--update")["contact_id"] == ada
+    cli("contact", "add", "ada@audience.example", code=CONFLICT)
+    shown = cli.json("contact", "show", "+491717654321")
+    assert (shown["contact_id"], shown["attributes"], shown["tags"]) == (ada, {"orders": 4}, ["vip"])
+    news = cli("list", "create", "News", "--opt-in", "double", "--from", "news@shop.example").strip()
+    assert cli.json("list", "add", "news", "ada@audience.example")["pending"] == 1
+
+    def link() -> str | None:
+        mails = system.get("/inbox", q="ada@audience.example")["items"]
+        text = system.get(f"/inbox/{mails[0]['message_id']}")["text"] if mails else ""
+        found = re.search(r"/confirm/\S+", text)
+        return found[0] if found else None
+
+    path = eventually_sync(link, seconds=30, what="the mail that asks for the confirmation")
+    assert httpx.get(f"{system.url}{path}", trust_env=False).status_code == 200
+    assert cli.json("list", "show", "News")["pending"] == 1
+    assert httpx.post(f"{system.url}{path}", trust_env=False).status_code == 200
+    assert cli.json("list", "show", news)["confirmed"] == 1
+    assert [step["action"] for step in cli.json("contact", "consents", ada)] == ["confirmed", "requested"]
+    done = cli.json("contact", "tag", "customer", "--filter", '{"search": "ada@audience"}')
+    result = eventually_sync(
+        lambda: system.get(f"/tasks/{done['task_id']}")["result"], seconds=30, what="the bulk task is done"
+    )
+    assert result["result_data"] == {"matched": 1, "changed": 1}
+    assert [item["contact_id"] for item in cli.json("contact", "list", "--tag", "customer")] == [ada]
+    export = tmp_path / "contacts.csv"
+    cli("contact", "export", "--list", "News", "-o", str(export))
+    assert export.read_text(encoding="utf-8").count("\n") == 2
+    assert "'+491717654321" in export.read_text(encoding="utf-8")
+    cli("contact", "unsubscribe", ada, "--list", "News", "--source", "phone")
+    assert cli.json("list", "add", "News", ada)["unchanged"] == 1
+    cli("contact", "delete", ada)
+    cli("contact", "show", ada, code=NOT_FOUND)
 
 
 def test_a_worker_is_listed_paused_and_resumed(cli: Cli, system: System) -> None:

@@ -432,7 +432,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/contacts/imports": {
+    "/api/v1/contact-fields": {
         parameters: {
             query?: never;
             header?: never;
@@ -440,23 +440,47 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Imports
-         * @description List imports, newest first.
+         * List Fields
+         * @description List what attributes mean, by name.
          */
-        get: operations["list_imports"];
+        get: operations["list_fields"];
         put?: never;
         /**
-         * Create Import
-         * @description Import contacts from a CSV file; a worker does it, and this says how it goes.
+         * Create Field
+         * @description Declare an attribute; what contacts have there already stays as it is until it is written again.
          */
-        post: operations["create_import"];
+        post: operations["create_field"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/contacts/imports/{import_id}": {
+    "/api/v1/contact-fields/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Field
+         * @description Forget what an attribute means; contacts keep it as a free one.
+         */
+        delete: operations["delete_field"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Field
+         * @description Change how a field is called, or its choices.
+         */
+        patch: operations["update_field"];
+        trace?: never;
+    };
+    "/api/v1/contacts": {
         parameters: {
             query?: never;
             header?: never;
@@ -464,10 +488,86 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Import
-         * @description Get an import and how far it is.
+         * List Contacts
+         * @description List contacts, newest first.
          */
-        get: operations["get_import"];
+        get: operations["list_contacts"];
+        put?: never;
+        /**
+         * Create Contact
+         * @description Make a contact, on lists if you like; 200 instead of 201 when one was there and `if_exists` is `update`.
+         */
+        post: operations["create_contact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/{contact_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Contact
+         * @description Get a contact.
+         */
+        get: operations["get_contact"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Contact
+         * @description Delete a contact with its subscriptions and consents; what was sent to it stays in its campaigns.
+         */
+        delete: operations["delete_contact"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Contact
+         * @description Change a contact.
+         */
+        patch: operations["update_contact"];
+        trace?: never;
+    };
+    "/api/v1/contacts/{contact_id}/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Consents
+         * @description List what a contact agreed to and took back, newest first.
+         */
+        get: operations["list_consents"];
+        put?: never;
+        /**
+         * Record Consent
+         * @description Write down what a person said to you; what they took back is heeded at once.
+         */
+        post: operations["record_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/{contact_id}/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Subscriptions
+         * @description List the lists that a contact is on, waits for, or has left, by name.
+         */
+        get: operations["list_subscriptions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -476,7 +576,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/contacts/imports/{import_id}/cancel": {
+    "/api/v1/contacts/{contact_id}/subscriptions/{list_id}/resend": {
         parameters: {
             query?: never;
             header?: never;
@@ -486,37 +586,17 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel Import
-         * @description End an import. Before the merge nothing has changed; after, who is merged by now stays.
+         * Resend Confirmation
+         * @description Ask once more for the confirmation of a pending subscription; a few times a day at most.
          */
-        post: operations["cancel_import"];
+        post: operations["resend_confirmation"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/contacts/imports/{import_id}/rejected.csv": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export Rejected Contacts
-         * @description Download the rows that were not imported, with the reason, as CSV that can be mended and imported again.
-         */
-        get: operations["export_rejected_contacts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contacts/imports/inspect": {
+    "/api/v1/contacts/bulk": {
         parameters: {
             query?: never;
             header?: never;
@@ -526,10 +606,30 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Inspect Import
-         * @description Say what a file holds and what its columns would become; nothing is kept.
+         * Change Contacts
+         * @description Do one thing to many contacts: at once to those named by id, by a task (202) to those that a filter means.
          */
-        post: operations["inspect_import"];
+        post: operations["change_contacts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Contacts
+         * @description Download contacts as CSV, safe to open in a spreadsheet; declared attributes have columns of their own.
+         */
+        get: operations["export_contacts"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -856,7 +956,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/privacy/erasures": {
+    "/api/v1/lists": {
         parameters: {
             query?: never;
             header?: never;
@@ -864,23 +964,23 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Erasures
-         * @description List erasures, newest first; none says who it was.
+         * List Lists
+         * @description List lists and how many people are on them, newest first.
          */
-        get: operations["list_erasures"];
+        get: operations["list_lists"];
         put?: never;
         /**
-         * Erase Person
-         * @description Erase one person everywhere, in the background; from this moment on nobody writes to them.
+         * Create List
+         * @description Make a list.
          */
-        post: operations["erase_person"];
+        post: operations["create_list"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/privacy/erasures/{erasure_id}": {
+    "/api/v1/lists/{list_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -888,19 +988,51 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Erasure
-         * @description Get an erasure and what it found.
+         * Get List
+         * @description Get a list and how many people are on it.
          */
-        get: operations["get_erasure"];
+        get: operations["get_list"];
         put?: never;
         post?: never;
+        /**
+         * Delete List
+         * @description Delete a list with its subscriptions; contacts and consents stay. To keep who unsubscribed, archive it.
+         */
+        delete: operations["delete_list"];
+        options?: never;
+        head?: never;
+        /**
+         * Update List
+         * @description Change a list; who is on it stays.
+         */
+        patch: operations["update_list"];
+        trace?: never;
+    };
+    "/api/v1/lists/{list_id}/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Members
+         * @description List the people on a list, newest contact first.
+         */
+        get: operations["list_members"];
+        put?: never;
+        /**
+         * Add Members
+         * @description Put people on a list; a double opt-in asks them first. Repeating it changes nothing.
+         */
+        post: operations["add_members"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/privacy/exports": {
+    "/api/v1/lists/{list_id}/contacts/{contact_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -909,12 +1041,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
+        post?: never;
         /**
-         * Export Person
-         * @description Hand out everything that is stored about one person.
+         * Remove Member
+         * @description Take somebody off a list. Who has unsubscribed is kept as such: nobody can put them back.
          */
-        post: operations["export_person"];
-        delete?: never;
+        delete: operations["remove_member"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1228,6 +1360,26 @@ export interface paths {
          * @description Get the figures of the overview.
          */
         get: operations["get_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tags
+         * @description List the tags in use, by name.
+         */
+        get: operations["list_tags"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1764,6 +1916,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/confirm/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Confirmation Page
+         * @description Show what is to be confirmed; changes nothing, because mail scanners follow links.
+         */
+        get: operations["confirmation_page"];
+        put?: never;
+        /**
+         * Confirm
+         * @description Confirm the subscription of this link; a repetition changes nothing.
+         */
+        post: operations["confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1824,6 +2000,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/subscribe/{list_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Subscription Form
+         * @description Show the form of a public list.
+         */
+        get: operations["subscription_form"];
+        put?: never;
+        /**
+         * Subscribe
+         * @description Ask to be on a public list, by a form or as JSON; the answer is the same whoever asks.
+         */
+        post: operations["subscribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/unsubscribe/{token}": {
         parameters: {
             query?: never;
@@ -1852,6 +2052,24 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Added
+         * @description What adding did. Who is on the list already, or has unsubscribed from it, is left as they are.
+         */
+        Added: {
+            /**
+             * Confirmed
+             * @description How many are on the list now and were not before.
+             */
+            confirmed: number;
+            /**
+             * Pending
+             * @description How many are asked to confirm.
+             */
+            pending: number;
+            /** Unchanged */
+            unchanged: number;
+        };
         /**
          * AuditOut
          * @description One entry of the audit log.
@@ -1941,6 +2159,60 @@ export interface components {
             task_ids: string[];
         };
         /**
+         * BulkAction
+         * @description What is done.
+         * @enum {string}
+         */
+        BulkAction: "add_tags" | "remove_tags" | "add_to_list" | "remove_from_list" | "set_status" | "delete";
+        /**
+         * BulkChange
+         * @description An action on many contacts: those of `ids`, those that `filter` means, or `everybody`.
+         */
+        BulkChange: {
+            action: components["schemas"]["BulkAction"];
+            /**
+             * Everybody
+             * @description Every contact there is; done by a task.
+             * @default false
+             */
+            everybody: boolean;
+            /** @description Done by a task. */
+            filter?: components["schemas"]["Selection"] | null;
+            /**
+             * Ids
+             * @description At most 1,000; done at once.
+             */
+            ids?: string[] | null;
+            /**
+             * List Id
+             * @description For add_to_list and remove_from_list.
+             */
+            list_id?: string | null;
+            /** @description For set_status; any but PENDING. */
+            status?: components["schemas"]["ContactStatus"] | null;
+            /**
+             * Tags
+             * @description For add_tags and remove_tags.
+             */
+            tags?: string[];
+        };
+        /**
+         * BulkOut
+         * @description What a bulk action did, or the task that does it.
+         */
+        BulkOut: {
+            /**
+             * Changed
+             * @description How many it changed; null while a task does it.
+             */
+            changed: number | null;
+            /**
+             * Task Id
+             * @description Its result is `matched` and `changed`.
+             */
+            task_id: string | null;
+        };
+        /**
          * CampaignOut
          * @description A campaign and how far it is.
          */
@@ -2027,29 +2299,152 @@ export interface components {
             cancelled: number;
         };
         /**
-         * ColumnOut
-         * @description A column of a file; `place` counts from 1. `name` is its unique name, for the mapping.
+         * ConsentAction
+         * @description A step.
+         * @enum {string}
          */
-        ColumnOut: {
-            /** Name */
-            name: string;
-            /** Place */
-            place: number;
+        ConsentAction: "requested" | "granted" | "confirmed" | "withdrawn";
+        /**
+         * ConsentOut
+         * @description A step in the history of consent.
+         */
+        ConsentOut: {
+            action: components["schemas"]["ConsentAction"];
             /**
-             * Samples
-             * @default []
+             * Actor
+             * @description A user, when it was not the person.
              */
-            samples: string[];
-            /** Target */
-            target: string;
-            /** Title */
-            title: string;
+            actor: string | null;
             /**
-             * Type
-             * @description Of the declared attribute.
+             * Address
+             * @description From which IP address.
              */
-            type?: string | null;
+            address: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Consent Id
+             * Format: uuid
+             */
+            consent_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** List Id */
+            list_id: string | null;
+            /** List Name */
+            list_name: string | null;
+            /**
+             * Source
+             * @description How it came: api, import, form, page, one-click, or what the caller said.
+             */
+            source: string;
+            /** User Agent */
+            user_agent: string | null;
+            /** Wording */
+            wording: string | null;
         };
+        /**
+         * ContactChange
+         * @description What to change; members that are left out stay.
+         */
+        ContactChange: {
+            /**
+             * Attributes
+             * @description Names as templates use them. What is given replaces; null takes an attribute away.
+             * @example {
+             *       "first_name": "Ada",
+             *       "orders": 3
+             *     }
+             */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Email
+             * @example ada@example.com
+             */
+            email?: string | null;
+            /**
+             * Locale
+             * @example de-AT
+             */
+            locale?: string | null;
+            /**
+             * Phone
+             * @description Stored in E.164.
+             * @example +49 171 1234567
+             */
+            phone?: string | null;
+            /**
+             * Phone Region
+             * @description The country of a phone without a country code; the setting's by default.
+             * @example DE
+             */
+            phone_region?: string | null;
+            /** @description Any but PENDING. */
+            status?: components["schemas"]["ContactStatus"] | null;
+            /**
+             * Tags
+             * @description All of them, in place of those there were.
+             */
+            tags?: string[] | null;
+            /**
+             * Time Zone
+             * @example Europe/Vienna
+             */
+            time_zone?: string | null;
+        };
+        /**
+         * ContactOut
+         * @description A contact.
+         */
+        ContactOut: {
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /**
+             * Contact Id
+             * Format: uuid
+             */
+            contact_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string | null;
+            /** Locale */
+            locale: string | null;
+            /**
+             * Phone
+             * @description E.164.
+             */
+            phone: string | null;
+            status: components["schemas"]["ContactStatus"];
+            /** Tags */
+            tags: string[];
+            /** Time Zone */
+            time_zone: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ContactStatus
+         * @description Whether somebody is written to at all. Only ACTIVE ones are; a suppression stands beside it and wins.
+         * @enum {string}
+         */
+        ContactStatus: "ACTIVE" | "PENDING" | "UNSUBSCRIBED" | "BOUNCED" | "COMPLAINED" | "DISABLED";
         /**
          * DeadLetterDetail
          * @description A dead letter with the attempts of its task.
@@ -2365,78 +2760,6 @@ export interface components {
             satisfied_at: string | null;
         };
         /**
-         * ErasureIn
-         * @description Whom to erase.
-         */
-        ErasureIn: {
-            /** Contact Id */
-            contact_id?: string | null;
-            /**
-             * Email
-             * @example ann@example.com
-             */
-            email?: string | null;
-            /**
-             * Phone
-             * @example +4915112345678
-             */
-            phone?: string | null;
-            /**
-             * Reason
-             * @description Why; without their name, for it is kept.
-             */
-            reason?: string | null;
-            /**
-             * Suppress
-             * @description Never write to them again: only a keyed hash is kept for it.
-             * @default true
-             */
-            suppress: boolean;
-        };
-        /**
-         * ErasureOut
-         * @description An erasure, and what it found.
-         */
-        ErasureOut: {
-            /** Completed At */
-            completed_at: string | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /**
-             * Erased
-             * @description Place → rows from which the person was taken.
-             */
-            erased: {
-                [key: string]: number;
-            };
-            /**
-             * Erasure Id
-             * Format: uuid
-             */
-            erasure_id: string;
-            /**
-             * Kept
-             * @description Places of the house's own where the address stays: a user, a sender.
-             */
-            kept: {
-                [key: string]: number;
-            };
-            /** Reason */
-            reason: string | null;
-            /** Requested By */
-            requested_by: string | null;
-            /**
-             * Status
-             * @enum {string}
-             */
-            status: "PENDING" | "COMPLETED";
-            /** Suppress */
-            suppress: boolean;
-        };
-        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -2467,6 +2790,34 @@ export interface components {
             worker_id: string | null;
         };
         /**
+         * FieldChange
+         * @description What to change; the type stays.
+         */
+        FieldChange: {
+            /** Choices */
+            choices?: string[] | null;
+            /** Label */
+            label?: string | null;
+        };
+        /**
+         * FieldOut
+         * @description A declared attribute.
+         */
+        FieldOut: {
+            /** Choices */
+            choices: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+            type: components["schemas"]["FieldType"];
+        };
+        /**
          * FieldProblem
          * @description One thing that is wrong with the input.
          */
@@ -2489,6 +2840,20 @@ export interface components {
              */
             pointer: string | null;
         };
+        /**
+         * FieldsOut
+         * @description All declared attributes, by name.
+         */
+        FieldsOut: {
+            /** Items */
+            items: components["schemas"]["FieldOut"][];
+        };
+        /**
+         * FieldType
+         * @description What an attribute holds.
+         * @enum {string}
+         */
+        FieldType: "text" | "number" | "boolean" | "date" | "datetime" | "choice";
         /**
          * FireCause
          * @description Why an instant was dealt with: its time had come, somebody pressed run, or a backfill.
@@ -2612,11 +2977,6 @@ export interface components {
                 [key: string]: unknown;
             } | unknown[];
             /**
-             * Delay Seconds
-             * @description The same, counted from now.
-             */
-            delay_seconds?: number | null;
-            /**
              * Expires At
              * @description If it has not begun by then, it ends CANCELLED.
              */
@@ -2718,12 +3078,6 @@ export interface components {
             version: string;
         };
         /**
-         * ImportMode
-         * @description What becomes of people who are there already, and of those who are not.
-         * @enum {string}
-         */
-        ImportMode: "create" | "update" | "upsert";
-        /**
          * ImportOut
          * @description What became of the rows of a file: `rows` = accepted + rejected + duplicates.
          */
@@ -2749,96 +3103,6 @@ export interface components {
             rows: number;
         };
         /**
-         * ImportReportOut
-         * @description An import and how far it is: at its end, `rows` = created + updated + skipped + rejected.
-         */
-        ImportReportOut: {
-            /** Cancel Requested At */
-            cancel_requested_at: string | null;
-            /** Columns */
-            columns: components["schemas"]["ColumnOut"][];
-            /** Completed At */
-            completed_at: string | null;
-            /** Created */
-            created: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Created By */
-            created_by: string | null;
-            /** Delimiter */
-            delimiter: string | null;
-            /** Dry Run */
-            dry_run: boolean;
-            /** Encoding */
-            encoding: string | null;
-            /** Error Code */
-            error_code: string | null;
-            /** Error Message */
-            error_message: string | null;
-            /** Filename */
-            filename: string | null;
-            /**
-             * Import Id
-             * Format: uuid
-             */
-            import_id: string;
-            /** Lists */
-            lists: string[];
-            mode: components["schemas"]["ImportMode"];
-            /** Percent */
-            percent: number;
-            /**
-             * Phase
-             * @enum {string}
-             */
-            phase: "waiting" | "reading" | "merging" | "ended";
-            /** Rejected */
-            rejected: number;
-            /**
-             * Rows
-             * @description Read so far.
-             */
-            rows: number;
-            /**
-             * Size
-             * @description Bytes, unpacked.
-             */
-            size: number;
-            /**
-             * Skipped
-             * @description There already (create), not there (update), or unchanged.
-             */
-            skipped: number;
-            /** Started At */
-            started_at: string | null;
-            status: components["schemas"]["ImportStatus"];
-            /** Summary */
-            summary: string;
-            /** Tags */
-            tags: string[];
-            /**
-             * Task Id
-             * Format: uuid
-             */
-            task_id: string;
-            /**
-             * Total Rows
-             * @description An estimate until the file is read.
-             */
-            total_rows: number | null;
-            /** Updated */
-            updated: number;
-        };
-        /**
-         * ImportStatus
-         * @description How far an import is.
-         * @enum {string}
-         */
-        ImportStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
-        /**
          * InboxRule
          * @description What the sandbox answers to some addresses.
          */
@@ -2859,24 +3123,6 @@ export interface components {
              * @description How often to each address, which is fine then; null: always.
              */
             times: number | null;
-        };
-        /**
-         * InspectionOut
-         * @description What a file looks like, and what its columns would become.
-         */
-        InspectionOut: {
-            /** Columns */
-            columns: components["schemas"]["ColumnOut"][];
-            /** Delimiter */
-            delimiter: string;
-            /** Encoding */
-            encoding: string;
-            /** Estimated Rows */
-            estimated_rows: number;
-            /** Filename */
-            filename: string | null;
-            /** Shared Titles */
-            shared_titles: components["schemas"]["SharedTitle"][];
         };
         /**
          * KeyCreated
@@ -3029,6 +3275,69 @@ export interface components {
             task_name: string;
         };
         /**
+         * ListChange
+         * @description What to change; members that are left out stay.
+         */
+        ListChange: {
+            /**
+             * Archived
+             * @description Nobody is added to an archived list; its name is free again.
+             */
+            archived?: boolean | null;
+            /** Confirm From */
+            confirm_from?: string | null;
+            /** Confirm Wording */
+            confirm_wording?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name?: string | null;
+            opt_in?: components["schemas"]["OptIn"] | null;
+            visibility?: components["schemas"]["Visibility"] | null;
+        };
+        /**
+         * ListOut
+         * @description A list.
+         */
+        ListOut: {
+            /** Archived At */
+            archived_at: string | null;
+            /** Confirm From */
+            confirm_from: string | null;
+            /** Confirm Wording */
+            confirm_wording: string | null;
+            /**
+             * Confirmed
+             * @description How many are written to.
+             */
+            confirmed: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string | null;
+            /**
+             * List Id
+             * Format: uuid
+             */
+            list_id: string;
+            /** Name */
+            name: string;
+            opt_in: components["schemas"]["OptIn"];
+            /**
+             * Pending
+             * @description How many have not confirmed yet.
+             */
+            pending: number;
+            /** Unsubscribed */
+            unsubscribed: number;
+            visibility: components["schemas"]["Visibility"];
+        };
+        /**
          * LogOut
          * @description A line that a task logged.
          */
@@ -3146,6 +3455,55 @@ export interface components {
             user_id: string;
         };
         /**
+         * MemberOut
+         * @description A contact and how it stands to the list.
+         */
+        MemberOut: {
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /**
+             * Contact Id
+             * Format: uuid
+             */
+            contact_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string | null;
+            /** Locale */
+            locale: string | null;
+            /**
+             * Phone
+             * @description E.164.
+             */
+            phone: string | null;
+            status: components["schemas"]["ContactStatus"];
+            /**
+             * Subscribed At
+             * Format: date-time
+             */
+            subscribed_at: string;
+            subscription_status: components["schemas"]["SubscriptionStatus"];
+            /** Tags */
+            tags: string[];
+            /** Time Zone */
+            time_zone: string | null;
+            /** Unsubscribed At */
+            unsubscribed_at: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * Minute
          * @description What ended in one minute.
          */
@@ -3166,6 +3524,139 @@ export interface components {
          * @enum {string}
          */
         MisfirePolicy: "skip" | "once" | "all";
+        /**
+         * NewConsent
+         * @description What a person said to you, on paper or on the phone.
+         */
+        NewConsent: {
+            /**
+             * Action
+             * @description `withdrawn` also ends the subscription to the list, or without a list all mail.
+             * @enum {string}
+             */
+            action: "granted" | "withdrawn";
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * List Id
+             * @description null: everything on this channel.
+             */
+            list_id?: string | null;
+            /**
+             * Source
+             * @description How it came.
+             * @default api
+             * @example paper
+             */
+            source: string;
+            /**
+             * Wording
+             * @description What they agreed to.
+             */
+            wording?: string | null;
+        };
+        /**
+         * NewContact
+         * @description A contact: an address, a phone, or both.
+         */
+        NewContact: {
+            /**
+             * Attributes
+             * @description Names as templates use them. What is given replaces; null takes an attribute away.
+             * @example {
+             *       "first_name": "Ada",
+             *       "orders": 3
+             *     }
+             */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Confirmed
+             * @description They have agreed already, to `wording`: a double opt-in asks nothing more.
+             * @default false
+             */
+            confirmed: boolean;
+            /**
+             * Email
+             * @example ada@example.com
+             */
+            email?: string | null;
+            /**
+             * If Exists
+             * @description `update` changes the contact that has the address already, or the phone without one.
+             * @default fail
+             * @enum {string}
+             */
+            if_exists: "fail" | "update";
+            /**
+             * Lists
+             * @description Lists to put it on; a double opt-in asks first.
+             */
+            lists?: string[];
+            /**
+             * Locale
+             * @example de-AT
+             */
+            locale?: string | null;
+            /**
+             * Phone
+             * @description Stored in E.164.
+             * @example +49 171 1234567
+             */
+            phone?: string | null;
+            /**
+             * Phone Region
+             * @description The country of a phone without a country code; the setting's by default.
+             * @example DE
+             */
+            phone_region?: string | null;
+            /** @description Any but PENDING. */
+            status?: components["schemas"]["ContactStatus"] | null;
+            /**
+             * Tags
+             * @description All of them, in place of those there were.
+             */
+            tags?: string[] | null;
+            /**
+             * Time Zone
+             * @example Europe/Vienna
+             */
+            time_zone?: string | null;
+            /**
+             * Wording
+             * @description What they agreed to; kept with their consent.
+             */
+            wording?: string | null;
+        };
+        /**
+         * NewField
+         * @description What an attribute means.
+         */
+        NewField: {
+            /**
+             * Choices
+             * @description For the type choice.
+             */
+            choices?: string[];
+            /**
+             * Label
+             * @description For people; the name by default.
+             * @example Birthday
+             */
+            label?: string | null;
+            /**
+             * Name
+             * @description As templates use it.
+             * @example birthday
+             */
+            name: string;
+            type: components["schemas"]["FieldType"];
+        };
         /**
          * NewGraph
          * @description Tasks that wait for each other, all or none.
@@ -3197,6 +3688,41 @@ export interface components {
              * @default []
              */
             scopes: "metrics"[];
+        };
+        /**
+         * NewList
+         * @description A list.
+         */
+        NewList: {
+            /**
+             * Confirm From
+             * @description Who asks for confirmations.
+             * @example news@shop.example
+             */
+            confirm_from?: string | null;
+            /**
+             * Confirm Wording
+             * @description What somebody agrees to: shown in the mail and on the page, kept with each consent.
+             */
+            confirm_wording?: string | null;
+            /** Description */
+            description?: string | null;
+            /**
+             * Name
+             * @description Unique among those that are not archived.
+             * @example Newsletter
+             */
+            name: string;
+            /**
+             * @description `double`: who is added confirms it by a signed link in a mail.
+             * @default single
+             */
+            opt_in: components["schemas"]["OptIn"];
+            /**
+             * @description `public`: anybody can ask to be on it at `/subscribe/{list_id}`.
+             * @default private
+             */
+            visibility: components["schemas"]["Visibility"];
         };
         /**
          * NewSchedule
@@ -3331,11 +3857,6 @@ export interface components {
             args?: {
                 [key: string]: unknown;
             } | unknown[];
-            /**
-             * Delay Seconds
-             * @description The same, counted from now.
-             */
-            delay_seconds?: number | null;
             /**
              * Expires At
              * @description If it has not begun by then, it ends CANCELLED.
@@ -3522,6 +4043,12 @@ export interface components {
          */
         OnSuccess: "run" | "skip";
         /**
+         * OptIn
+         * @description How somebody gets on a list.
+         * @enum {string}
+         */
+        OptIn: "single" | "double";
+        /**
          * OverlapPolicy
          * @description What becomes of an instant while the schedule's last task is under way.
          * @enum {string}
@@ -3541,6 +4068,26 @@ export interface components {
         Page_CampaignOut_: {
             /** Items */
             items: components["schemas"]["CampaignOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ConsentOut] */
+        Page_ConsentOut_: {
+            /** Items */
+            items: components["schemas"]["ConsentOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ContactOut] */
+        Page_ContactOut_: {
+            /** Items */
+            items: components["schemas"]["ContactOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3577,30 +4124,10 @@ export interface components {
              */
             next_cursor?: string | null;
         };
-        /** Page[ErasureOut] */
-        Page_ErasureOut_: {
-            /** Items */
-            items: components["schemas"]["ErasureOut"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
         /** Page[FireOut] */
         Page_FireOut_: {
             /** Items */
             items: components["schemas"]["FireOut"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
-        /** Page[ImportReportOut] */
-        Page_ImportReportOut_: {
-            /** Items */
-            items: components["schemas"]["ImportReportOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3627,6 +4154,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[ListOut] */
+        Page_ListOut_: {
+            /** Items */
+            items: components["schemas"]["ListOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[LogOut] */
         Page_LogOut_: {
             /** Items */
@@ -3641,6 +4178,16 @@ export interface components {
         Page_Mail_: {
             /** Items */
             items: components["schemas"]["Mail"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[MemberOut] */
+        Page_MemberOut_: {
+            /** Items */
+            items: components["schemas"]["MemberOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3681,6 +4228,16 @@ export interface components {
         Page_ScheduleOut_: {
             /** Items */
             items: components["schemas"]["ScheduleOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[TagOut] */
+        Page_TagOut_: {
+            /** Items */
+            items: components["schemas"]["TagOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3765,58 +4322,23 @@ export interface components {
             new_password: string;
         };
         /**
-         * Person
-         * @description Whom it is about: a contact, or whoever has an address or a phone number.
+         * People
+         * @description Whom to add.
          */
-        Person: {
-            /** Contact Id */
-            contact_id?: string | null;
+        People: {
             /**
-             * Email
-             * @example ann@example.com
+             * Confirmed
+             * @description They have agreed already, to `wording`: a double opt-in asks them nothing more.
+             * @default false
              */
-            email?: string | null;
+            confirmed: boolean;
+            /** Contact Ids */
+            contact_ids: string[];
             /**
-             * Phone
-             * @example +4915112345678
+             * Wording
+             * @description What they agreed to; kept with their consent.
              */
-            phone?: string | null;
-        };
-        /**
-         * PersonalData
-         * @description Everything that is stored about a person.
-         */
-        PersonalData: {
-            /** Consents */
-            consents: {
-                [key: string]: unknown;
-            }[];
-            /** Contact */
-            contact: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Events
-             * @description What they did with it.
-             */
-            events: {
-                [key: string]: unknown;
-            }[];
-            /**
-             * Messages
-             * @description What was sent to them, or was to be.
-             */
-            messages: {
-                [key: string]: unknown;
-            }[];
-            /** Subscriptions */
-            subscriptions: {
-                [key: string]: unknown;
-            }[];
-            /** Suppressions */
-            suppressions: {
-                [key: string]: unknown;
-            }[];
+            wording?: string | null;
         };
         /**
          * PolicyIn
@@ -4339,11 +4861,6 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
-            /**
-             * Encrypted With
-             * @description The id of the key that the result is encrypted with: what it is cannot be read here.
-             */
-            encrypted_with: string | null;
             /** Error Message */
             error_message: string | null;
             /**
@@ -4351,10 +4868,7 @@ export interface components {
              * @description When it is forgotten; null: with its task.
              */
             expires_at: string | null;
-            /**
-             * Result Data
-             * @description `encrypted` and the key's id when `encrypted_with` names one.
-             */
+            /** Result Data */
             result_data: unknown;
             /** Stack Trace */
             stack_trace: string | null;
@@ -4611,6 +5125,35 @@ export interface components {
             updated_at: string;
         };
         /**
+         * Selection
+         * @description Which contacts; all that is given must hold.
+         */
+        Selection: {
+            /** Created After */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /** Email */
+            email?: string | null;
+            /** List Id */
+            list_id?: string | null;
+            /** @description Of the subscription to `list_id`. */
+            list_status?: components["schemas"]["SubscriptionStatus"] | null;
+            /** Phone */
+            phone?: string | null;
+            /**
+             * Search
+             * @description How the address, the phone or a name begins.
+             */
+            search?: string | null;
+            status?: components["schemas"]["ContactStatus"] | null;
+            /**
+             * Tags
+             * @description All of these.
+             */
+            tags?: string[] | null;
+        };
+        /**
          * SessionTokens
          * @description A pair of tokens. Send the access token as `Authorization: Bearer …`; keep the refresh token for its end.
          */
@@ -4631,18 +5174,6 @@ export interface components {
              */
             token_type: "bearer";
             user: components["schemas"]["Me"];
-        };
-        /**
-         * SharedTitle
-         * @description A title that several columns have: the mapping must say what each of them is, by these names.
-         */
-        SharedTitle: {
-            /** Names */
-            names: string[];
-            /** Places */
-            places: number[];
-            /** Title */
-            title: string;
         };
         /**
          * SignIn
@@ -4675,6 +5206,53 @@ export interface components {
              */
             throughput: components["schemas"]["Minute"][];
             workers: components["schemas"]["WorkerStats"];
+        };
+        /**
+         * SubscriptionOut
+         * @description How a contact stands to a list.
+         */
+        SubscriptionOut: {
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /**
+             * List Id
+             * Format: uuid
+             */
+            list_id: string;
+            /** Name */
+            name: string;
+            status: components["schemas"]["SubscriptionStatus"];
+            /**
+             * Subscribed At
+             * Format: date-time
+             */
+            subscribed_at: string;
+            /** Unsubscribed At */
+            unsubscribed_at: string | null;
+        };
+        /**
+         * SubscriptionsOut
+         * @description All of a contact's subscriptions.
+         */
+        SubscriptionsOut: {
+            /** Items */
+            items: components["schemas"]["SubscriptionOut"][];
+        };
+        /**
+         * SubscriptionStatus
+         * @description How somebody stands to a list.
+         * @enum {string}
+         */
+        SubscriptionStatus: "PENDING" | "CONFIRMED" | "UNSUBSCRIBED";
+        /**
+         * TagOut
+         * @description A tag in use.
+         */
+        TagOut: {
+            /** Contacts */
+            contacts: number;
+            /** Tag */
+            tag: string;
         };
         /**
          * TaskCreated
@@ -5048,6 +5626,12 @@ export interface components {
              */
             user_id: string;
         };
+        /**
+         * Visibility
+         * @description Who can ask to be on it.
+         * @enum {string}
+         */
+        Visibility: "private" | "public";
         /**
          * WebhookChange
          * @description What to change; members that are left out or null stay.
@@ -6068,15 +6652,9 @@ export interface operations {
             };
         };
     };
-    list_imports: {
+    list_fields: {
         parameters: {
-            query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Most items of the page. */
-                limit?: number;
-                status?: components["schemas"]["ImportStatus"] | null;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -6089,7 +6667,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_ImportReportOut_"];
+                    "application/json": components["schemas"]["FieldsOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -6103,7 +6681,7 @@ export interface operations {
             };
         };
     };
-    create_import: {
+    create_field: {
         parameters: {
             query?: never;
             header?: {
@@ -6115,29 +6693,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": {
-                    /** @description JSON: wording, channels, confirmed. As JSON. */
-                    consent?: string;
-                    /** @description Country (DE, US, …) of phone numbers without a country code. */
-                    default_region?: string;
-                    /** @description Check every row and say what would happen, without doing it. */
-                    dry_run?: string;
-                    /**
-                     * Format: binary
-                     * @description CSV with a header row, or a ZIP archive of one.
-                     */
-                    file: string;
-                    /** @description Lists that they are added to. As JSON. */
-                    lists?: string;
-                    /** @description Column → email, phone, locale, time_zone, tags, ignore, or an attribute's name. As JSON. */
-                    mapping?: string;
-                    /** @description create: only new people; update: only known ones; upsert: both. */
-                    mode?: string;
-                    /** @description What becomes of columns that the mapping does not name. */
-                    other_columns?: string;
-                    /** @description Their tags. As JSON. */
-                    tags?: string;
-                };
+                "application/json": components["schemas"]["NewField"];
             };
         };
         responses: {
@@ -6147,7 +6703,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ImportReportOut"];
+                    "application/json": components["schemas"]["FieldOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -6161,81 +6717,19 @@ export interface operations {
             };
         };
     };
-    get_import: {
+    delete_field: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                import_id: string;
+                name: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
             /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ImportReportOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    cancel_import: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                import_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ImportReportOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    export_rejected_contacts: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                import_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6252,22 +6746,18 @@ export interface operations {
             };
         };
     };
-    inspect_import: {
+    update_field: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                name: string;
+            };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "multipart/form-data": {
-                    /**
-                     * Format: binary
-                     * @description CSV with a header row, or a ZIP archive of one.
-                     */
-                    file: string;
-                };
+                "application/json": components["schemas"]["FieldChange"];
             };
         };
         responses: {
@@ -6277,8 +6767,402 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["InspectionOut"];
+                    "application/json": components["schemas"]["FieldOut"];
                 };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_contacts: {
+        parameters: {
+            query?: {
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Exactly this address. */
+                email?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                list_id?: string | null;
+                /** @description Of the subscription to `list_id`. */
+                list_status?: components["schemas"]["SubscriptionStatus"] | null;
+                /** @description Exactly this phone, in E.164. */
+                phone?: string | null;
+                /** @description How the address, the phone or a name begins. */
+                search?: string | null;
+                status?: components["schemas"]["ContactStatus"] | null;
+                /** @description All of these. */
+                tag?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ContactOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_contact: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewContact"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_consents: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsentOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    record_consent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_subscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionsOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resend_confirmation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_contacts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_contacts: {
+        parameters: {
+            query?: {
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description Exactly this address. */
+                email?: string | null;
+                list_id?: string | null;
+                /** @description Of the subscription to `list_id`. */
+                list_status?: components["schemas"]["SubscriptionStatus"] | null;
+                /** @description Exactly this phone, in E.164. */
+                phone?: string | null;
+                /** @description How the address, the phone or a name begins. */
+                search?: string | null;
+                status?: components["schemas"]["ContactStatus"] | null;
+                /** @description All of these. */
+                tag?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -6398,10 +7282,7 @@ export interface operations {
     requeue_dead_letter: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 dlq_id: string;
             };
@@ -6580,10 +7461,7 @@ export interface operations {
     purge_dead_letters: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -6616,10 +7494,7 @@ export interface operations {
     requeue_dead_letters: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -6969,13 +7844,15 @@ export interface operations {
             };
         };
     };
-    list_erasures: {
+    list_lists: {
         parameters: {
             query?: {
+                archived?: boolean | null;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Most items of the page. */
                 limit?: number;
+                name?: string | null;
             };
             header?: never;
             path?: never;
@@ -6989,7 +7866,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_ErasureOut_"];
+                    "application/json": components["schemas"]["Page_ListOut_"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7003,7 +7880,7 @@ export interface operations {
             };
         };
     };
-    erase_person: {
+    create_list: {
         parameters: {
             query?: never;
             header?: {
@@ -7015,17 +7892,17 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ErasureIn"];
+                "application/json": components["schemas"]["NewList"];
             };
         };
         responses: {
             /** @description Successful Response */
-            202: {
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErasureOut"];
+                    "application/json": components["schemas"]["ListOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7039,12 +7916,12 @@ export interface operations {
             };
         };
     };
-    get_erasure: {
+    get_list: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                erasure_id: string;
+                list_id: string;
             };
             cookie?: never;
         };
@@ -7056,7 +7933,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ErasureOut"];
+                    "application/json": components["schemas"]["ListOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7070,16 +7947,47 @@ export interface operations {
             };
         };
     };
-    export_person: {
+    delete_list: {
         parameters: {
             query?: never;
             header?: never;
-            path?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Person"];
+                "application/json": components["schemas"]["ListChange"];
             };
         };
         responses: {
@@ -7089,8 +7997,110 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PersonalData"];
+                    "application/json": components["schemas"]["ListOut"];
                 };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_members: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                status?: components["schemas"]["SubscriptionStatus"] | null;
+            };
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MemberOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["People"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Added"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -7301,10 +8311,7 @@ export interface operations {
     purge_queue: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 name: string;
             };
@@ -7537,10 +8544,7 @@ export interface operations {
     backfill_schedule: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 schedule_id: string;
             };
@@ -7733,6 +8737,40 @@ export interface operations {
             };
         };
     };
+    list_tags: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TagOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_tasks: {
         parameters: {
             query?: {
@@ -7911,10 +8949,7 @@ export interface operations {
     cancel_subtree: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 task_id: string;
             };
@@ -7945,10 +8980,7 @@ export interface operations {
     retry_from_failed: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 task_id: string;
             };
@@ -8015,10 +9047,7 @@ export interface operations {
     retry_task: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 task_id: string;
             };
@@ -8085,10 +9114,7 @@ export interface operations {
     cancel_tasks: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -8157,10 +9183,7 @@ export interface operations {
     retry_tasks: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -8526,10 +9549,7 @@ export interface operations {
     replay_delivery: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 delivery_id: string;
                 webhook_id: string;
@@ -8592,10 +9612,7 @@ export interface operations {
     test_webhook: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
+            header?: never;
             path: {
                 webhook_id: string;
             };
@@ -8812,6 +9829,86 @@ export interface operations {
             };
         };
     };
+    confirmation_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such page. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such page. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     health: {
         parameters: {
             query?: never;
@@ -8895,6 +9992,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    subscription_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such page. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    subscribe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    email: string;
+                    first_name?: string;
+                    last_name?: string;
+                    locale?: string;
+                };
+                "application/x-www-form-urlencoded": {
+                    email: string;
+                    first_name?: string;
+                    last_name?: string;
+                    locale?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such page. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
                 };
             };
             /** @description What went wrong (RFC 9457). */

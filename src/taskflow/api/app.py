@@ -71,6 +71,11 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(
             RateLimitMiddleware, api_prefix=routes.API_PREFIX, identify=by_address(http.rate_limit_ip_per_minute)
         ),
+        Middleware(
+            RateLimitMiddleware,
+            api_prefix="/subscribe",
+            identify=by_address(settings.audience.form_per_minute, "form"),
+        ),
         Middleware(AuthenticationMiddleware, api_prefix=routes.API_PREFIX, public=routes.PUBLIC_PATHS, origins=origins),
         Middleware(
             RateLimitMiddleware, api_prefix=routes.API_PREFIX, identify=by_user(http.rate_limit_user_per_minute)

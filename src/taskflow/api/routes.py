@@ -11,7 +11,10 @@ from starlette.routing import compile_path
 
 from taskflow.api import autoscaling, health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
+from taskflow.audience.consent import endpoints as consent
+from taskflow.audience.contacts import endpoints as contacts
 from taskflow.audience.imports.jobs import endpoints as contact_imports
+from taskflow.audience.lists import endpoints as lists
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
@@ -26,6 +29,7 @@ from taskflow.identity.access import AuditMark, PublicMark, RoleGuard
 from taskflow.identity.models import Role
 from taskflow.privacy import endpoints as privacy
 from taskflow.tracking import endpoints as tracking
+from taskflow.tracking.opt_in import endpoints as opt_in
 
 API_PREFIX = "/api/v1"
 
@@ -43,6 +47,11 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     webhooks.router,
     contact_imports.router,
+    contacts.router,
+    contacts.fields,
+    contacts.tags,
+    consent.router,
+    lists.router,
     campaigns.router,
     privacy.router,
     inbox.router,
@@ -50,7 +59,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     autoscaling.router,
     websocket.router,
 )
-ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router)
+ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router, opt_in.root_router)
 
 # Under /api/v1 everything else is refused without a credential before a route is even looked for.
 PUBLIC_PATHS = frozenset(
@@ -60,8 +69,9 @@ PUBLIC_PATHS = frozenset(
         f"{API_PREFIX}/auth/logout",  # likewise
     }
 )
-# Outside it: probes, and the links in mails. The dashboard's files are public too; they hold no data.
-PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}"})
+# Outside it: probes, the links in mails, and forms of public lists. The dashboard's files are public too; they hold no
+# data.
+PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}", "/confirm/{token}", "/subscribe/{list_id}"})
 
 # POSTs whose repetition would do something twice, count anew, or be refused because it was done. Left out are those
 # that only set a state, and those whose answer holds a secret, which nobody may keep.
@@ -84,6 +94,11 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/campaigns",
         f"{API_PREFIX}/privacy/erasures",
         f"{API_PREFIX}/contacts/imports",
+        f"{API_PREFIX}/contacts",
+        f"{API_PREFIX}/contacts/bulk",
+        f"{API_PREFIX}/contact-fields",
+        f"{API_PREFIX}/contacts/{{contact_id}}/consents",
+        f"{API_PREFIX}/lists",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
         f"{API_PREFIX}/schedules/{{schedule_id}}/backfill",

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from taskflow.base.terminal import printable
-from taskflow.cli.client import Client, Output, cell, connect, speaks_http
+from taskflow.cli.client import Client, Output, connect, speaks_http
+from taskflow.cli.table import cell
 
 _COLUMNS = ("import_id", "status", "mode", "filename", "summary", "created_at")
 _STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")

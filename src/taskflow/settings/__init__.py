@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taskflow.settings.api import CLI_KEY_FILE, ApiAccess, ApiSettings, find_api
+from taskflow.settings.audience import AudienceSettings
 from taskflow.settings.campaign import CampaignSettings
 from taskflow.settings.coordinator import CoordinatorSettings
 from taskflow.settings.database import DatabaseSettings
@@ -31,6 +32,7 @@ __all__ = [
     "CLI_KEY_FILE",
     "ApiAccess",
     "ApiSettings",
+    "AudienceSettings",
     "CampaignSettings",
     "CoordinatorSettings",
     "DatabaseSettings",
@@ -69,6 +71,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()
+    audience: AudienceSettings = AudienceSettings()
     imports: ImportSettings = ImportSettings()
     campaign: CampaignSettings = CampaignSettings()
     smtp: SmtpSettings = SmtpSettings()

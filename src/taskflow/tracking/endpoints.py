@@ -60,7 +60,7 @@ async def unsubscribe(
     """Unsubscribe the recipient of this link."""
     campaign_id, recipient_id = links.read(token)
     source = "one-click" if _ONE_CLICK in await request.body() else "page"
-    found = await suppressions.unsubscribe(campaign_id, recipient_id, source)
+    found = await suppressions.unsubscribe(campaign_id, recipient_id, source, request.state.address)
     trail.target(recipient_id, campaign_id=str(campaign_id), source=source)
     if found.is_suppressed:
         trail.nothing_changed()

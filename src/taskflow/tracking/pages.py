@@ -1,4 +1,4 @@
-"""The unsubscribe page: one question, one button, no scripts and nothing from elsewhere.
+"""Pages for recipients: one question, one button, no scripts and nothing from elsewhere.
 
 GET never changes anything, because mail scanners follow links; the button (and RFC 8058's one-click) POSTs.
 """
@@ -19,6 +19,10 @@ body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; backgr
 main {{ max-width: 26rem; padding: 2rem; text-align: center; }}
 h1 {{ font-size: 1.35rem; margin: 0 0 .75rem; }}
 p {{ margin: 0 0 1.5rem; opacity: .8; }}
+label {{ display: block; text-align: left; margin: 0 0 1rem; }}
+input {{ font: inherit; box-sizing: border-box; width: 100%; padding: .6rem; border: 1px solid GrayText;
+  border-radius: .4rem; background: Field; color: FieldText; }}
+.trap {{ position: absolute; left: -100rem; }}
 button {{ font: inherit; font-weight: 600; padding: .7rem 1.6rem; border: 0; border-radius: .6rem; cursor: pointer;
   background: #1d4ed8; color: #fff; }}
 button:focus-visible {{ outline: 3px solid #93c5fd; outline-offset: 2px; }}
@@ -27,22 +31,30 @@ button:focus-visible {{ outline: 3px solid #93c5fd; outline-offset: 2px; }}
 <body><main><h1>{title}</h1><p>{text}</p>{form}</main></body>
 </html>
 """
-_FORM = '<form method="post"><button type="submit">Unsubscribe</button></form>'
+
+
+def frame(title: str, text: str, form: str = "") -> str:
+    """Return a page; `text` and `form` are HTML, made of escaped parts."""
+    return _PAGE.format(title=escape(title), text=text, form=form)
+
+
+def button(label: str) -> str:
+    """Return a form with one button, which POSTs to the page's own address."""
+    return f'<form method="post"><button type="submit">{escape(label)}</button></form>'
 
 
 def question(masked: str, sender: str) -> str:
     """Return the page that asks."""
     text = f"{escape(sender)} will no longer send mail to {escape(masked)}."
-    return _PAGE.format(title="Unsubscribe?", text=text, form=_FORM)
+    return frame("Unsubscribe?", text, button("Unsubscribe"))
 
 
 def confirmation(masked: str, sender: str) -> str:
     """Return the page that says it is done."""
-    text = f"{escape(sender)} sends no more mail to {escape(masked)}."
-    return _PAGE.format(title="You are unsubscribed", text=text, form="")
+    return frame("You are unsubscribed", f"{escape(sender)} sends no more mail to {escape(masked)}.")
 
 
 def invalid() -> str:
     """Return the page for a link that is not ours or too old."""
     text = "It was cut off or changed on its way. Open it again from the mail, with the whole address."
-    return _PAGE.format(title="This link does not work", text=text, form="")
+    return frame("This link does not work", text)

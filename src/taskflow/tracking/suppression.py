@@ -26,9 +26,14 @@ class Subscription:
 
     @property
     def masked(self) -> str:
-        """The address as a page may show it: enough for its owner, too little for a stranger."""
-        local, _, domain = self.email.rpartition("@")
-        return f"{local[:1]}•••@{domain}"
+        """The address as a page may show it."""
+        return masked(self.email)
+
+
+def masked(email: str) -> str:
+    """Return an address as a page may show it: enough for its owner, too little for a stranger."""
+    local, _, domain = email.rpartition("@")
+    return f"{local[:1]}•••@{domain}"
 
 
 class Suppression:
@@ -49,14 +54,18 @@ class Suppression:
             raise UnknownRecipientError
         return Subscription(row["email"], row["from_name"] or row["from_email"], row["suppressed"])
 
-    async def unsubscribe(self, campaign_id: UUID, recipient_id: UUID, source: str) -> Subscription:
+    async def unsubscribe(
+        self, campaign_id: UUID, recipient_id: UUID, source: str, address: str | None = None
+    ) -> Subscription:
         """Write to this address no more, from the next window on; return how it was before.
 
-        `source`: how it was asked for.
+        `source`: how it was asked for; `address`: from which IP address.
 
         Raises:
             UnknownRecipientError: its campaign has been deleted.
         """
         subscription = await self.find(campaign_id, recipient_id)
-        await self._pool.execute(sql.suppress, campaign_id, recipient_id, source)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql.withdraw, subscription.email, source, address)
+            await connection.execute(sql.suppress, campaign_id, recipient_id, source)
         return subscription

@@ -23,6 +23,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
     """The application with limits that do not get in the way of tests about something else."""
     settings.http.rate_limit_user_per_minute = 100_000
     settings.http.rate_limit_ip_per_minute = 100_000
+    settings.audience.form_per_minute = 100_000
     async with running(settings) as found:
         yield found
 
@@ -42,4 +43,10 @@ async def operator(api: Api) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def viewer(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     async with await api.as_role(Role.VIEWER) as client:
+        yield client
+
+
+@pytest.fixture
+async def marketer(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with await api.as_role(Role.MARKETER) as client:
         yield client

@@ -2,15 +2,12 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
 
 from support.api import Api
 from taskflow.db.pool import Database
-from taskflow.identity.models import Role
 from taskflow.settings import Settings
 from taskflow.tracking.links import UnsubscribeLinks
 
@@ -27,12 +24,6 @@ CSV = (
     "not an address;Bob;\r\n"
     "zoë@example.com;Zoë;Köln\r\n"
 ).encode("latin-1")
-
-
-@pytest.fixture
-async def marketer(api: Api) -> AsyncIterator[httpx.AsyncClient]:
-    async with await api.as_role(Role.MARKETER) as client:
-        yield client
 
 
 async def upload(client: httpx.AsyncClient, content: bytes = CSV, **fields: str) -> httpx.Response:
@@ -140,6 +131,7 @@ async def test_the_unsubscribe_page_asks_and_only_its_button_acts(
     api: Api, marketer: httpx.AsyncClient, database: Database, settings: Settings
 ) -> None:
     campaign = await created(marketer, [{"email": "Ada@example.com", "first_name": "Ada"}])
+    contact = (await marketer.post("/api/v1/contacts", json={"email": "ada@Example.com"})).json()
     row = await database.pool.fetchrow("SELECT campaign_id, recipient_id FROM email_recipients")
     assert row is not None
     assert settings.secret_key is not None
@@ -156,6 +148,10 @@ async def test_the_unsubscribe_page_asks_and_only_its_button_acts(
     assert suppression is not None
     assert (suppression["address"], suppression["source"]) == ("ada@example.com", "one-click")
     assert str(suppression["campaign_id"]) == campaign["campaign_id"]
+    path_of_contact = f"/api/v1/contacts/{contact['contact_id']}"
+    assert (await marketer.get(path_of_contact)).json()["status"] == "UNSUBSCRIBED"
+    [consent] = (await marketer.get(f"{path_of_contact}/consents")).json()["items"]
+    assert [consent[name] for name in ("action", "source", "address")] == ["withdrawn", "one-click", "127.0.0.1"]
     assert (await anybody.get(path[:-3] + "abc")).status_code == 404
     assert (await anybody.post(path[:-3] + "abc")).status_code == 404
     assert (await anybody.post(path)).status_code == 200

@@ -1,6 +1,5 @@
 """The sandbox inbox over HTTP: read, download, empty, and tell it where to fail."""
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import httpx
@@ -10,18 +9,11 @@ from support.api import Api
 from taskflow.base.ids import uuid7
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.sandbox.repository import InboxRepository, Received
-from taskflow.identity.models import Role
 
 RULES = [
     {"pattern": "bob@example.com", "action": "defer", "times": 2},
     {"pattern": "*@bounce.example", "action": "reject", "times": None},
 ]
-
-
-@pytest.fixture
-async def marketer(api: Api) -> AsyncIterator[httpx.AsyncClient]:
-    async with await api.as_role(Role.MARKETER) as client:
-        yield client
 
 
 @pytest.fixture

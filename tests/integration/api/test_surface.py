@@ -22,6 +22,8 @@ PUBLIC = {
     "/health",
     "/ready",
     "/unsubscribe/{token}",
+    "/confirm/{token}",
+    "/subscribe/{list_id}",
 }
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 

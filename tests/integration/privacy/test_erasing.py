@@ -50,14 +50,16 @@ async def whole_database(database: Database) -> str:
     )
     found = []
     for (table,) in tables:
-        for (row,) in await database.pool.fetch(f"SELECT to_jsonb(t)::text FROM {table} t"):
+        for (row,) in await database.pool.fetch(f"SELECT to_jsonb(t)::text FROM {table} t"):  # noqa: S608
             found.append(f"{table}: {row}")
         columns = await database.pool.fetch(
-            "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::text::regclass AND atttypid = 'bytea'::regtype",
+            "SELECT attname::text FROM pg_attribute WHERE attrelid = $1::text::regclass"
+            " AND atttypid = 'bytea'::regtype",
             table,
         )
         for (column,) in columns:
-            for (raw,) in await database.pool.fetch(f'SELECT "{column}" FROM {table} WHERE "{column}" IS NOT NULL'):
+            statement = f'SELECT "{column}" FROM {table} WHERE "{column}" IS NOT NULL'  # noqa: S608
+            for (raw,) in await database.pool.fetch(statement):
                 found.append(f"{table}: {raw.decode(errors='replace')}")
     return "\n".join(found)
 
@@ -96,7 +98,8 @@ async def mention_everywhere(database: Database, email: str, phone: str | None) 
         f"welcome:{email}", task_id,
     )  # fmt: skip
     await pool.execute(
-        "INSERT INTO audit_log (audit_id, actor, action, target_id, detail) VALUES ($1, 'someone', 'contact.add', $2, $3)",
+        "INSERT INTO audit_log (audit_id, actor, action, target_id, detail)"
+        " VALUES ($1, 'someone', 'contact.add', $2, $3)",
         uuid7(), email, {"email": email},
     )  # fmt: skip
     await pool.execute(
@@ -105,7 +108,8 @@ async def mention_everywhere(database: Database, email: str, phone: str | None) 
         f"scope {email}", uuid7(), f'{{"email": "{email}"}}'.encode(),
     )  # fmt: skip
     await pool.execute(
-        "INSERT INTO inbox_messages (message_id, mail_from, rcpt_to, subject, size, raw) VALUES ($1, 'a@b.test', $2, $3, 9, $4)",
+        "INSERT INTO inbox_messages (message_id, mail_from, rcpt_to, subject, size, raw)"
+        " VALUES ($1, 'a@b.test', $2, $3, 9, $4)",
         uuid7(), email, f"Dear {email}", f"To: {email}\r\n".encode(),
     )  # fmt: skip
     await pool.execute("INSERT INTO inbox_rules (pattern, action) VALUES ($1, 'reject')", email)

@@ -1,4 +1,5 @@
-"""Two limits on `/api/v1`: one an address, before anybody knows who calls, and one a user or API key, after.
+"""Two limits on `/api/v1`: one an address, before anybody knows who calls, and one a user or API key, after. A third
+guards the public forms.
 
 A refusal is 429 with `Retry-After`; every answer carries `RateLimit-Limit`, `RateLimit-Remaining` and
 `RateLimit-Reset` of the limit that is nearest (the user's, where there is one). An IPv6 address counts as its /64,
@@ -56,11 +57,11 @@ class RateLimitMiddleware:
         await problem_response(error, scope["state"]["request_id"])(scope, receive, send_counted)
 
 
-def by_address(limit: int) -> Identify:
-    """Count per address."""
+def by_address(limit: int, kind: str = "ip") -> Identify:
+    """Count per address; each `kind` by itself."""
 
     def identify(scope: Scope) -> tuple[str, int]:
-        return f"ip:{subscriber(scope['state']['address'])}", limit
+        return f"{kind}:{subscriber(scope['state']['address'])}", limit
 
     return identify
 

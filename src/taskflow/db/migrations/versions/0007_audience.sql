@@ -16,7 +16,7 @@ CREATE TABLE subscribers (
   email       varchar(255),                 -- as it is sent to: domain in lower case
   phone       varchar(16) CHECK (phone ~ '^\+[1-9][0-9]{6,14}$'),  -- E.164
   status      varchar(20) NOT NULL DEFAULT 'ACTIVE'
-              CHECK (status IN ('ACTIVE', 'UNSUBSCRIBED', 'BOUNCED', 'COMPLAINED', 'DISABLED')),
+              CHECK (status IN ('ACTIVE', 'PENDING', 'UNSUBSCRIBED', 'BOUNCED', 'COMPLAINED', 'DISABLED')),
   locale      varchar(35),                  -- BCP 47: de, de-AT
   time_zone   varchar(64),                  -- IANA
   attributes  jsonb NOT NULL DEFAULT '{}',  -- {"first_name": "Ada", …}: names as templates use them
@@ -25,8 +25,13 @@ CREATE TABLE subscribers (
   updated_at  timestamptz NOT NULL DEFAULT now(),
   CONSTRAINT subscribers_reachable CHECK (email IS NOT NULL OR phone IS NOT NULL)
 ) WITH (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
-CREATE UNIQUE INDEX subscribers_email ON subscribers (lower(email));
-CREATE UNIQUE INDEX subscribers_phone ON subscribers (phone) WHERE phone IS NOT NULL;
+-- With these operators an index finds how an address or a name begins, too, whatever the database's collation.
+CREATE UNIQUE INDEX subscribers_email ON subscribers (lower(email) text_pattern_ops);
+CREATE UNIQUE INDEX subscribers_phone ON subscribers (phone text_pattern_ops) WHERE phone IS NOT NULL;
+CREATE INDEX subscribers_first_name ON subscribers (lower(attributes->>'first_name') text_pattern_ops);
+CREATE INDEX subscribers_last_name ON subscribers (lower(attributes->>'last_name') text_pattern_ops);
+CREATE INDEX subscribers_tags ON subscribers USING gin (tags);
+CREATE INDEX subscribers_unconfirmed ON subscribers (created_at) WHERE status = 'PENDING';
 
 CREATE TABLE mailing_lists (
   list_id      uuid PRIMARY KEY,
@@ -50,7 +55,7 @@ CREATE TABLE subscriptions (
   subscribed_at    timestamptz NOT NULL DEFAULT now(),
   confirmed_at     timestamptz,
   unsubscribed_at  timestamptz,
-  PRIMARY KEY (list_id, contact_id),
+  PRIMARY KEY (list_id, contact_id) INCLUDE (status),  -- the status, so that a list is counted in its index alone
   CONSTRAINT subscriptions_confirmed CHECK (status <> 'CONFIRMED' OR confirmed_at IS NOT NULL),
   CONSTRAINT subscriptions_unsubscribed CHECK ((status = 'UNSUBSCRIBED') = (unsubscribed_at IS NOT NULL))
 );

@@ -1,0 +1,1 @@
+"""Consent: who agreed to what, when, from where, to which wording; subscriptions, and their double opt-in."""

@@ -1,0 +1,107 @@
+"""The mail that asks for the confirmation of a double opt-in.
+
+It goes through the SMTP server of campaigns. Its task knows the request's id, the address is looked up when it runs,
+and the Message-ID comes from the request: a mail that is sent twice because a sender died is the same mail.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import escape
+from uuid import UUID
+
+from taskflow.audience.consent.confirmation import ConfirmationGoneError, ConfirmationRequest, Confirmations
+from taskflow.base.errors import InvalidInputError, UnavailableError
+from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.mime import Skeleton
+from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
+from taskflow.delivery.smtp import Envelope, OutcomeKind
+from taskflow.delivery.smtp.connection import ProviderFaultError
+from taskflow.engine.context import WorkerContext
+from taskflow.engine.retry import NoRetry
+from taskflow.identity.secret_key import signing_key
+from taskflow.settings import Settings
+from taskflow.tracking.links import ConfirmationLinks, base_url
+
+_TEXT = """{wording}
+
+To confirm, open this page and press the button:
+{link}
+
+If you did not ask for this, do nothing: you will get no more of these mails.
+"""
+_HTML = """<!doctype html>
+<html lang="en"><body style="font: 16px/1.5 system-ui, sans-serif">
+<p>{wording}</p>
+<p><a href="{link}">Confirm the subscription</a></p>
+<p>If you did not ask for this, do nothing: you will get no more of these mails.</p>
+</body></html>
+"""
+
+
+class NotTakenError(UnavailableError):
+    """The mail server did not take the mail now."""
+
+    code = "mail_not_taken"
+
+
+class ConfirmationMailer:
+    """Sends the mails of requests; one per process."""
+
+    def __init__(self, settings: Settings, confirmations: Confirmations, provider: SmtpProvider) -> None:
+        """Take what `open_confirmations` has opened."""
+        self._confirmations = confirmations
+        self._provider = provider
+        self._secret = signing_key(settings).get_secret_value().encode()
+        self._links = ConfirmationLinks(self._secret, base_url(settings.http))
+
+    async def send(self, request_id: UUID) -> str | None:
+        """Ask a person to confirm; return the server's reply, or None when nobody is to be asked any more.
+
+        Raises:
+            NotTakenError: the server did not take it now, or nobody knows whether it did.
+            NoRetry: it never will.
+        """
+        try:
+            request = await self._confirmations.find(request_id)
+        except ConfirmationGoneError:
+            return None
+        if not request.is_open or request.is_refused or request.confirm_from is None:
+            return None
+        try:
+            features = await self._provider.pool.features()
+            body = self._compose(request, request.confirm_from, eight_bit=features.eight_bit)
+        except ProviderFaultError as fault:
+            raise NotTakenError(str(fault)) from fault
+        except InvalidInputError as error:
+            raise NoRetry(str(error)) from error
+        async with self._provider.pool.session() as session:
+            outcome = await session.send(Envelope(request.confirm_from, request.email, body))
+        # Servers repeat the address in their words; the task's row is to hold none.
+        text = re.sub(re.escape(request.email), "the address", outcome.text, flags=re.IGNORECASE)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            return text
+        if outcome.kind is OutcomeKind.REJECTED:
+            raise NoRetry(text)
+        raise NotTakenError(text)
+
+    def _compose(self, request: ConfirmationRequest, sender: str, *, eight_bit: bool) -> bytes:
+        link = self._links.of(request.request_id, request.tag)
+        skeleton = Skeleton(from_email=sender, purpose="transactional", eight_bit=eight_bit)
+        return skeleton.build(
+            to=request.email,
+            subject=f"Please confirm: {request.list_name}",
+            message_id=MessageIds(self._secret, sender).of(request.request_id),
+            text=_TEXT.format(wording=request.wording, link=link),
+            html=_HTML.format(wording=escape(request.wording), link=escape(link)),
+        )
+
+
+@asynccontextmanager
+async def open_confirmations(context: WorkerContext) -> AsyncIterator[ConfirmationMailer]:
+    """Open the mailer of a worker process, with one connection to the mail server."""
+    settings = context.settings
+    smtp = settings.smtp.model_copy(update={"connections": 1})
+    confirmations = Confirmations(context.database.pool, settings.audience)
+    async with open_smtp(settings.model_copy(update={"smtp": smtp})) as provider:
+        yield ConfirmationMailer(settings, confirmations, provider)
