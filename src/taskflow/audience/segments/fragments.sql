@@ -1,0 +1,199 @@
+-- Everything that the SQL of a segment can be made of. The compiler puts these side by side with AND, OR and IS NOT TRUE;
+-- what a user wrote goes in through binds only.
+--
+-- `$values` and its like are binds, numbered by the compiler. `@operand` stands for one of the operands below, `@table`
+-- for the alias of a joined table. `s` is the contact. A condition that does not apply is false or null: both mean no.
+
+-- ───────────────────────────────────────────── operands ─────────────────────────────────────────────
+-- An attribute counts when it is of the kind that the operator wants; CASE, because a cast must come after the look.
+
+-- name: attribute_text
+(CASE jsonb_typeof(s.attributes #> $path::text[]) WHEN 'string' THEN s.attributes #>> $path::text[] END)
+
+-- name: attribute_number
+(CASE jsonb_typeof(s.attributes #> $path::text[]) WHEN 'number' THEN (s.attributes #>> $path::text[])::numeric END)
+
+-- name: attribute_boolean
+(CASE jsonb_typeof(s.attributes #> $path::text[]) WHEN 'boolean' THEN (s.attributes #>> $path::text[])::boolean END)
+
+-- name: attribute_day
+-- The day that the text begins with. Days of this form sort as text, and text that is no real day needs no cast.
+(CASE WHEN jsonb_typeof(s.attributes #> $path::text[]) = 'string'
+       AND s.attributes #>> $path::text[] ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}($|[T ])'
+      THEN left(s.attributes #>> $path::text[], 10) COLLATE "C" END)
+
+-- name: attribute_present
+(jsonb_typeof(s.attributes #> $path::text[]) <> 'null' AND s.attributes #>> $path::text[] <> '')
+
+-- name: email
+s.email
+
+-- name: phone
+s.phone
+
+-- name: locale
+s.locale
+
+-- name: time_zone
+s.time_zone
+
+-- name: status
+s.status
+
+-- name: created_at
+s.created_at
+
+-- name: updated_at
+s.updated_at
+
+-- ──────────────────────────────────────────── comparisons ───────────────────────────────────────────
+-- Bounds stand in subqueries so that they are worked out once, not for every contact.
+
+-- name: text_in
+lower(@operand) IN (SELECT lower(v) FROM unnest($values::text[]) AS v)
+
+-- name: text_contains
+strpos(lower(@operand), (SELECT lower($value::text))) > 0
+
+-- name: text_starts_with
+starts_with(lower(@operand), (SELECT lower($value::text)))
+
+-- name: text_ends_with
+right(lower(@operand), (SELECT length(lower($value::text)))) = (SELECT lower($value::text))
+
+-- name: text_exists
+@operand <> ''
+
+-- name: number_in
+@operand = ANY ($values::numeric[])
+
+-- name: number_less_than
+@operand < $value::numeric
+
+-- name: number_at_most
+@operand <= $value::numeric
+
+-- name: number_more_than
+@operand > $value::numeric
+
+-- name: number_at_least
+@operand >= $value::numeric
+
+-- name: boolean_in
+@operand = ANY ($values::boolean[])
+
+-- name: day_before
+@operand < $value::text
+
+-- name: day_on
+@operand = $value::text
+
+-- name: day_after
+@operand > $value::text
+
+-- name: day_in_last_days
+@operand BETWEEN (SELECT to_char((now() AT TIME ZONE $zone::text)::date - $days::int, 'YYYY-MM-DD'))
+             AND (SELECT to_char((now() AT TIME ZONE $zone::text)::date, 'YYYY-MM-DD'))
+
+-- name: day_in_next_days
+@operand BETWEEN (SELECT to_char((now() AT TIME ZONE $zone::text)::date, 'YYYY-MM-DD'))
+             AND (SELECT to_char((now() AT TIME ZONE $zone::text)::date + $days::int, 'YYYY-MM-DD'))
+
+-- name: day_more_than_days_ago
+@operand < (SELECT to_char((now() AT TIME ZONE $zone::text)::date - $days::int, 'YYYY-MM-DD'))
+
+-- name: instant_before
+@operand < (SELECT $value::date::timestamp AT TIME ZONE $zone::text)
+
+-- name: instant_on
+(@operand >= (SELECT $value::date::timestamp AT TIME ZONE $zone::text)
+ AND @operand < (SELECT ($value::date + 1)::timestamp AT TIME ZONE $zone::text))
+
+-- name: instant_after
+@operand >= (SELECT ($value::date + 1)::timestamp AT TIME ZONE $zone::text)
+
+-- name: instant_in_last_days
+@operand BETWEEN (SELECT now() - $days::int * interval '24 hours') AND (SELECT now())
+
+-- name: instant_in_next_days
+@operand BETWEEN (SELECT now()) AND (SELECT now() + $days::int * interval '24 hours')
+
+-- name: instant_more_than_days_ago
+@operand < (SELECT now() - $days::int * interval '24 hours')
+
+-- ──────────────────────────────────────────────── tags ──────────────────────────────────────────────
+
+-- name: tags_any
+s.tags && $values::text[]
+
+-- name: tags_all
+s.tags @> $values::text[]
+
+-- ─────────────────────────────────────── tables beside the contact ──────────────────────────────────
+-- Each is joined at most once a contact, so that a plan costs one hash join a condition, whatever the tree looks like.
+
+-- name: join_list
+LEFT JOIN subscriptions AS @table
+  ON @table.contact_id = s.contact_id AND @table.list_id = $list_id::uuid AND @table.status = 'CONFIRMED'
+
+-- name: join_lists
+LEFT JOIN (SELECT DISTINCT contact_id FROM subscriptions
+           WHERE list_id = ANY ($list_ids::uuid[]) AND status = 'CONFIRMED') AS @table
+  ON @table.contact_id = s.contact_id
+
+-- name: join_activity
+LEFT JOIN contact_activity AS @table ON @table.contact_id = s.contact_id
+
+-- name: join_events
+-- How often, of one kind, by people.
+LEFT JOIN (SELECT contact_id, count(*) AS times FROM campaign_events
+           WHERE event_type = $kind::text AND NOT is_machine
+             AND ($days::int IS NULL OR occurred_at >= now() - $days::int * interval '24 hours')
+             AND ($campaign_id::uuid IS NULL OR campaign_id = $campaign_id)
+           GROUP BY contact_id) AS @table
+  ON @table.contact_id = s.contact_id
+
+-- name: join_mails
+-- How many mails the contact's server took.
+LEFT JOIN (SELECT contact_id, count(*) AS times FROM email_recipients
+           WHERE contact_id IS NOT NULL AND status IN ('SENT', 'UNSUBSCRIBED')
+             AND ($days::int IS NULL OR sent_at >= now() - $days::int * interval '24 hours')
+             AND ($campaign_id::uuid IS NULL OR campaign_id = $campaign_id)
+           GROUP BY contact_id) AS @table
+  ON @table.contact_id = s.contact_id
+
+-- name: joined
+@table.contact_id IS NOT NULL
+
+-- name: happened_often
+@table.times >= $times::int
+
+-- name: opened
+@table.last_opened_at IS NOT NULL
+
+-- name: opened_lately
+@table.last_opened_at >= (SELECT now() - $days::int * interval '24 hours')
+
+-- name: clicked
+@table.last_clicked_at IS NOT NULL
+
+-- name: clicked_lately
+@table.last_clicked_at >= (SELECT now() - $days::int * interval '24 hours')
+
+-- name: bounced
+@table.last_bounced_at IS NOT NULL
+
+-- name: bounced_lately
+@table.last_bounced_at >= (SELECT now() - $days::int * interval '24 hours')
+
+-- name: complained
+@table.last_complained_at IS NOT NULL
+
+-- name: complained_lately
+@table.last_complained_at >= (SELECT now() - $days::int * interval '24 hours')
+
+-- name: unsubscribed
+@table.last_unsubscribed_at IS NOT NULL
+
+-- name: unsubscribed_lately
+@table.last_unsubscribed_at >= (SELECT now() - $days::int * interval '24 hours')
