@@ -1,0 +1,1 @@
+"""Contacts: who may be written to, and what is known of them."""
