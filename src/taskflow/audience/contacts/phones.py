@@ -20,6 +20,7 @@ _MAX_CHARS: Final = 40
 _SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015]+")
 _WRITTEN = re.compile(r"\+?[\d\s().\-/\u2010-\u2015]*\d[\d\s().\-/\u2010-\u2015]*", re.ASCII)
 _COUNTRY_DIGITS = 3
+_NOTHING: Final = r"(?!)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ class _Rules:
     country: str
     lengths: frozenset[int]
     trunk: str  # what stands before a number inside the country, when it is plain digits
-    strips: re.Pattern[str]  # what the library would look for at the beginning, and perhaps take away
+    abroad: re.Pattern[str]  # what stands before a country code
+    strips: re.Pattern[str]  # what the library would look for inside the country, and perhaps take away
     pattern: re.Pattern[str]
 
 
@@ -78,11 +80,11 @@ def _international(digits: str) -> str | None:
 
 def _national(digits: str, region: str | None) -> str | None:
     rules = _rules(region) if region else None
-    if rules is None:
+    if rules is None or rules.abroad.match(digits):
         return None
     national = digits.removeprefix(rules.trunk)
-    if rules.trunk and national != digits:
-        fits = rules.pattern.fullmatch(national) and not national.startswith(rules.trunk)
+    if national != digits:
+        fits = bool(rules.pattern.fullmatch(national))
     else:
         fits = not digits.startswith(rules.country) and not rules.strips.match(digits)
     return f"+{rules.country}{national}" if fits and len(national) in rules.lengths else None
@@ -91,18 +93,19 @@ def _national(digits: str, region: str | None) -> str | None:
 @lru_cache(maxsize=512)
 def _rules(region: str) -> _Rules | None:
     metadata = PhoneMetadata.metadata_for_region(region)
-    if metadata is None or metadata.general_desc is None:
+    if metadata is None or metadata.general_desc is None or metadata.country_code is None:
         return None
     general = metadata.general_desc
-    parsing = metadata.national_prefix_for_parsing
-    literal = parsing if parsing and parsing.isdigit() and not metadata.national_prefix_transform_rule else ""
-    strips = [part for part in (parsing, metadata.international_prefix) if part]
+    parsing = metadata.national_prefix_for_parsing or ""
+    main = PhoneMetadata.metadata_for_region(COUNTRY_CODE_TO_REGION_CODE[metadata.country_code][0])
+    lengths = main.general_desc.possible_length if main and main.general_desc else ()
     return _Rules(
         country=str(metadata.country_code),
-        lengths=frozenset(general.possible_length or ()),
-        trunk=literal,
-        strips=re.compile("|".join(f"(?:{part})" for part in strips) or r"(?!)"),
-        pattern=re.compile(general.national_number_pattern or r"(?!)"),
+        lengths=frozenset(general.possible_length).intersection(lengths),
+        trunk=parsing if parsing.isdigit() and not metadata.national_prefix_transform_rule else "",
+        abroad=re.compile(metadata.international_prefix or _NOTHING),
+        strips=re.compile(parsing or _NOTHING),
+        pattern=re.compile(general.national_number_pattern or _NOTHING),
     )
 
 
