@@ -31,7 +31,8 @@ async def subscribe(database: Database, list_id: UUID, *members: UUID, status: s
     """Put contacts on a list."""
     await database.pool.execute(
         "INSERT INTO subscriptions (list_id, contact_id, status, confirmed_at, unsubscribed_at)"
-        " SELECT $1, m, $3, CASE WHEN $3 <> 'PENDING' THEN now() END, CASE WHEN $3 = 'UNSUBSCRIBED' THEN now() END"
+        " SELECT $1, m, $3::text, CASE WHEN $3::text <> 'PENDING' THEN now() END,"
+        " CASE WHEN $3::text = 'UNSUBSCRIBED' THEN now() END"
         " FROM unnest($2::uuid[]) AS m",
         list_id,
         list(members),

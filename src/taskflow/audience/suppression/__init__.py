@@ -1,0 +1,1 @@
+"""Suppression: who must not be written to, whatever an audience says; asked when a message is sent."""
