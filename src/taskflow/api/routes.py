@@ -42,6 +42,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     webhooks.router,
     segments.router,
+    segments.audiences,
     campaigns.router,
     inbox.router,
     stats.router,

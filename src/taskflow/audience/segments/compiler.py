@@ -97,11 +97,11 @@ class _Compiler:
     def compile(self, condition: Condition) -> str:
         match condition:
             case AllCondition():
-                return _group(" AND ", [self.compile(child) for child in condition.conditions])
+                return group(" AND ", [self.compile(child) for child in condition.conditions])
             case AnyCondition():
-                return _group(" OR ", [self.compile(child) for child in condition.conditions])
+                return group(" OR ", [self.compile(child) for child in condition.conditions])
             case NotCondition():
-                return _opposite(self.compile(condition.condition))
+                return opposite(self.compile(condition.condition))
             case AttributeCondition():
                 return self._compare(condition.operator, self._attribute(condition))
             case FieldCondition():
@@ -117,7 +117,7 @@ class _Compiler:
     def _compare(operator: Operator, positive: Callable[[Operator], str]) -> str:
         """Compile an operator; the negative ones are the opposites of others."""
         if operator in OPPOSITES:
-            return _opposite(positive(OPPOSITES[operator]))
+            return opposite(positive(OPPOSITES[operator]))
         return positive(operator)
 
     def _attribute(self, condition: AttributeCondition) -> Callable[[Operator], str]:
@@ -136,7 +136,7 @@ class _Compiler:
                         query.fragment(f"{kind}_in", operand=operand(kind), values=values)
                         for kind, values in kinds.items()
                     ]
-                    return _group(" OR ", parts)
+                    return group(" OR ", parts)
                 case Operand.TEXT:
                     return query.fragment(f"text_{operator}", operand=operand("text"), value=condition.value)
                 case Operand.NUMBER:
@@ -174,7 +174,7 @@ class _Compiler:
         if condition.operator == "all":
             return self._query.fragment("tags_all", values=condition.values)
         found = self._query.fragment("tags_any", values=condition.values)
-        return _opposite(found) if condition.operator == "none" else found
+        return opposite(found) if condition.operator == "none" else found
 
     def _lists(self, condition: ListsCondition) -> str:
         query, list_ids = self._query, sorted(set(condition.list_ids))
@@ -182,12 +182,12 @@ class _Compiler:
             tables = [query.join("join_list", list_id=list_id) for list_id in list_ids]
         else:
             tables = [query.join("join_lists", list_ids=list_ids)]
-        found = _group(" AND ", [query.fragment("joined", table=table) for table in tables])
-        return _opposite(found) if condition.operator == "none" else found
+        found = group(" AND ", [query.fragment("joined", table=table) for table in tables])
+        return opposite(found) if condition.operator == "none" else found
 
     def _event(self, condition: EventCondition) -> str:
         found = self._happened(condition)
-        return _opposite(found) if condition.operator == "never" else found
+        return opposite(found) if condition.operator == "never" else found
 
     def _happened(self, condition: EventCondition) -> str:
         """Ask the summary where it knows: at least once, ever or lately; else count."""
@@ -204,11 +204,12 @@ class _Compiler:
         return query.fragment("happened_often", table=table, times=condition.at_least)
 
 
-def _group(word: str, parts: Sequence[str]) -> str:
+def group(word: str, parts: Sequence[str]) -> str:
+    """Return conditions side by side, in parentheses when there are several."""
     return parts[0] if len(parts) == 1 else f"({word.join(parts)})"
 
 
-def _opposite(text: str) -> str:
+def opposite(text: str) -> str:
     """Return what is true of everybody else: null is no as well."""
     return f"(({text}) IS NOT TRUE)"
 

@@ -5,7 +5,8 @@ Every condition is true or false of a contact, never unknown:
 - A value that is missing, null, or of another kind than the condition looks for (a number where it wants text) fulfils
   no positive condition. The negative operators (`is_not`, `not_in`, `not_contains`, `missing`, `never`, `none`, `not`)
   are exactly the opposites, so such a contact fulfils them.
-- Text is compared without regard to case, as the database's collation folds it; tags are compared exactly.
+- Text is compared without regard to case, as the database's collation folds it; tags have no
+  case.
 - A date attribute counts as the calendar day that it begins with (`2026-01-31T23:30:00Z` is the 31st). "Today" is the
   database's, in the segment's time zone, and so are the days that instants (`created_at`) fall on. Windows of events
   and instants (`in_last_days`) are whole times 24 hours, back from the database's now.
@@ -24,6 +25,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StringConstraints, model_validator
 
+from taskflow.audience.contacts.values import normalise_tag
 from taskflow.base.bodies import Body
 
 MAX_DEPTH = 10
@@ -251,7 +253,7 @@ class TagsCondition(Body):
 
     type: Literal["tags"]
     operator: Literal["any", "all", "none"] = "any"
-    values: list[Annotated[Text, Field(min_length=1)]] = Field(min_length=1, max_length=MAX_VALUES)
+    values: list[Annotated[Text, AfterValidator(normalise_tag)]] = Field(min_length=1, max_length=MAX_VALUES)
 
 
 class ListsCondition(Body):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from taskflow.audience.segments.audiences import Audience, count_audience
 from taskflow.audience.segments.conditions import (
     CONTACT_STATUSES,
     INSTANT_FIELDS,
@@ -20,6 +21,7 @@ from taskflow.audience.segments.conditions import (
 from taskflow.audience.segments.evaluator import Evaluator
 from taskflow.audience.segments.schemas import (
     FIELD_LABELS,
+    AudienceCountOut,
     CountOut,
     NewSegment,
     OperatorOut,
@@ -38,6 +40,7 @@ from taskflow.identity.models import Role
 _MARKETER = require(Role.MARKETER)
 
 router = APIRouter(prefix="/segments", tags=["segments"], dependencies=[require(Role.VIEWER)])
+audiences = APIRouter(prefix="/audiences", tags=["segments"], dependencies=[require(Role.VIEWER)])
 
 
 async def _segments(
@@ -149,3 +152,15 @@ async def list_segment_contacts(
     """List the contacts that are in a segment now, oldest first."""
     rows, following = await segments.contacts(segment_id, cursor, limit)
     return Page(items=[SegmentContact.of(row) for row in rows], next_cursor=following)
+
+
+@audiences.post("/count", dependencies=[audited("audience.count")])
+async def count_people(
+    body: Audience,
+    database: Annotated[Database, service(Database)],
+    evaluator: Annotated[Evaluator, service(Evaluator)],
+    trail: Trail,
+) -> AudienceCountOut:
+    """Count who a campaign with this audience would write to if it began now."""
+    trail.nothing_changed()
+    return AudienceCountOut(**(await count_audience(database.pool, evaluator, body))._asdict())

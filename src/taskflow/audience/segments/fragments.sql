@@ -197,3 +197,36 @@ LEFT JOIN (SELECT contact_id, count(*) AS times FROM email_recipients
 
 -- name: unsubscribed_lately
 @table.last_unsubscribed_at >= (SELECT now() - $days::int * interval '24 hours')
+
+-- ───────────────────────────────────────────── audiences ────────────────────────────────────────────
+
+-- name: join_brought
+-- Which of an audience's lists brings a contact: the first of them on which they are confirmed and not suppressed.
+LEFT JOIN (SELECT DISTINCT ON (m.contact_id) m.contact_id, m.list_id
+           FROM subscriptions AS m
+           JOIN subscribers AS c ON c.contact_id = m.contact_id
+           LEFT JOIN suppressions AS x ON x.channel = 'email' AND x.list_id = m.list_id AND x.address = lower(c.email)
+           LEFT JOIN suppressions AS d ON d.channel = 'email' AND d.list_id = m.list_id
+             AND d.address = substring(lower(c.email) FROM '@[^@]*$')
+           WHERE m.list_id = ANY ($list_ids::uuid[]) AND m.status = 'CONFIRMED' AND x.address IS NULL AND d.address IS NULL
+           ORDER BY m.contact_id, array_position($list_ids::uuid[], m.list_id)) AS @table
+  ON @table.contact_id = s.contact_id
+
+-- name: join_suppressed
+-- The address, everywhere.
+LEFT JOIN suppressions AS @table
+  ON @table.channel = 'email' AND @table.list_id IS NULL AND @table.address = lower(s.email)
+
+-- name: join_suppressed_domain
+LEFT JOIN suppressions AS @table
+  ON @table.channel = 'email' AND @table.list_id IS NULL AND @table.address = substring(lower(s.email) FROM '@[^@]*$')
+
+-- name: suppressed
+@table.address IS NOT NULL
+
+-- name: reachable
+(s.status = 'ACTIVE' AND s.email IS NOT NULL)
+
+-- name: personalization
+-- What templates know of a contact: attributes, and what every contact has. The address is added to every message.
+s.attributes || jsonb_strip_nulls(jsonb_build_object('phone', s.phone, 'locale', s.locale, 'time_zone', s.time_zone))

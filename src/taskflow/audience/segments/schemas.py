@@ -62,6 +62,15 @@ class CountOut(BaseModel):
     reachable: int = Field(description="Those that are ACTIVE and have an e-mail address.")
 
 
+class AudienceCountOut(BaseModel):
+    """Who an audience comes to, now: `matched` = `recipients` + `suppressed` + `unreachable`."""
+
+    matched: int = Field(description="In its lists and segments, and in none of the excluded.")
+    recipients: int = Field(description="Who would be written to.")
+    suppressed: int = Field(description="By address or domain, everywhere.")
+    unreachable: int = Field(description="Not ACTIVE, or without an e-mail address.")
+
+
 class SegmentContact(BaseModel):
     """A contact in a segment."""
 
