@@ -12,6 +12,7 @@ from starlette.routing import compile_path
 from taskflow.api import autoscaling, health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
 from taskflow.audience.segments import endpoints as segments
+from taskflow.audience.suppression import endpoints as suppression
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
@@ -43,6 +44,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     webhooks.router,
     segments.router,
     segments.audiences,
+    suppression.router,
     campaigns.router,
     inbox.router,
     stats.router,
@@ -69,6 +71,7 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/tasks/graph",
         f"{API_PREFIX}/campaigns",
         f"{API_PREFIX}/segments",
+        f"{API_PREFIX}/suppressions",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
     }
