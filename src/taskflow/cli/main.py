@@ -45,6 +45,8 @@ COMMANDS = {
     "schedule": Entry("taskflow.cli.schedule:schedule", "Start tasks again and again, by cron or interval."),
     "top": Entry("taskflow.cli.top:top", "Watch queues, workers, rates and failures, live in the terminal."),
     "campaign": Entry("taskflow.cli.campaign:campaign", "Create, start, watch and export campaigns."),
+    "segment": Entry("taskflow.cli.segment:segment", "Find, count and keep contacts by conditions."),
+    "suppression": Entry("taskflow.cli.suppression:suppression", "Keep addresses and domains from being written to."),
     "dlq": Entry("taskflow.cli.dlq:dlq", "List, group, requeue and purge dead letters."),
     "webhook": Entry("taskflow.cli.webhook:webhook", "Tell others over HTTP how tasks ended."),
     "inbox": Entry("taskflow.cli.inbox:inbox", "Read what the sandbox inbox received."),
