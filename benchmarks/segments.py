@@ -19,6 +19,7 @@ from taskflow.audience.segments.conditions import Definition
 from taskflow.audience.segments.evaluator import Evaluator
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.importing import Origin
+from taskflow.campaigns.repository import sql as campaigns_sql
 from taskflow.campaigns.service import CampaignService, NewCampaign
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
@@ -49,10 +50,14 @@ FROM (SELECT contact_id, row_number() OVER (ORDER BY contact_id) AS n FROM subsc
 """
 _EVENTS = """
 INSERT INTO campaign_events (event_id, event_type, contact_id, campaign_id, is_machine, occurred_at)
-SELECT gen_random_uuid(), CASE WHEN n % 4 = 0 THEN 'clicked' ELSE 'opened' END, contact_id, $1::uuid, n % 20 = 7,
+SELECT taskflow_uuid7(), CASE WHEN n % 4 = 0 THEN 'clicked' ELSE 'opened' END, contact_id, $1::uuid, n % 20 = 7,
        now() - random() * interval '365 days'
 FROM subscribers CROSS JOIN generate_series(1, 8) AS n WHERE random() < 0.5
   AND contact_id >= $2::uuid AND contact_id <= $3::uuid
+"""
+_CAMPAIGN = """
+INSERT INTO campaigns (campaign_id, name, template_subject, template_body, from_email, status, outcome, completed_at)
+VALUES ($1, 'Last letter', '', '', 'shop@example.com', 'COMPLETED', 'clean', now())
 """
 _LEDGER = """
 INSERT INTO email_recipients (recipient_id, campaign_id, email, status, sending_at, sent_at, contact_id)
@@ -132,6 +137,8 @@ async def _fill(system: System, count: int) -> tuple[list[UUID], UUID]:
             piece = ids[first : first + _PIECE]
             await connection.execute(_EVENTS, campaign_id, piece[0][0], piece[-1][0], timeout=_LONGEST)
         await connection.execute(_LEDGER, campaign_id, timeout=_LONGEST)
+        await connection.execute(_CAMPAIGN, campaign_id)
+        await connection.execute(campaigns_sql.summarise_slice, campaign_id, UUID(int=0), count, timeout=_LONGEST)
         for table in ("subscribers", "subscriptions", "campaign_events", "contact_activity", "email_recipients"):
             await connection.execute(f"VACUUM (ANALYZE) {table}", timeout=_LONGEST)
     return lists, campaign_id

@@ -63,6 +63,7 @@ class CampaignsDuty:
         self._teller = ProgressTeller()
         self._ruled: dict[UUID, int | None] = {}
         self._swept: dict[UUID, UUID] = {}
+        self._summarised: dict[UUID, UUID] = {}
         self._verify_at: dict[UUID, float] = {}  # monotonic: no earlier look at all rows
         self._pass_at: dict[UUID, float] = {}  # monotonic: no earlier sweep, or search for orphans
         self._still: dict[UUID, tuple[int, float]] = {}  # terminal sum, and since when it has stood still
@@ -98,8 +99,7 @@ class CampaignsDuty:
                 return swept
             case _:
                 await self._count(context, campaign)
-                await self._put_to_rest(context, campaign)
-                return 0
+                return await self._put_to_rest(context, campaign)
 
     async def _start(self, context: DutyContext, campaign: ActiveCampaign) -> int:
         """Start a scheduled campaign; what could be missing was looked for when it was scheduled.
@@ -242,6 +242,8 @@ class CampaignsDuty:
     async def _sweep(self, context: DutyContext, campaign: ActiveCampaign) -> int:
         """Sweep one slice of a cancelled campaign; put it to rest when a whole pass has left nothing open."""
         campaign_id = campaign.campaign_id
+        if campaign_id in self._summarised:
+            return await self._put_to_rest(context, campaign)
         if time.monotonic() < self._pass_at.get(campaign_id, 0.0):
             return 0
         after = self._swept.get(campaign_id, NIL)
@@ -254,23 +256,36 @@ class CampaignsDuty:
             return int(row["seen"])
         self._swept.pop(campaign_id, None)
         if campaign.progress.terminal >= campaign.progress.total:
-            await self._put_to_rest(context, campaign)
-        else:
-            self._pass_at[campaign_id] = time.monotonic() + 1.0  # some are on the wire: pass again
+            return await self._put_to_rest(context, campaign)
+        self._pass_at[campaign_id] = time.monotonic() + 1.0  # some are on the wire: pass again
         return 0
 
-    async def _put_to_rest(self, context: DutyContext, campaign: ActiveCampaign) -> None:
-        """Stop looking at an ended campaign once its row says what its counters say."""
+    async def _put_to_rest(self, context: DutyContext, campaign: ActiveCampaign) -> int:
+        """Stop looking at an ended campaign once its row says what its counters say, and the summary of its contacts.
+
+        Until then segments look into its ledger themselves.
+        """
+        if campaign.has_contacts:
+            after = self._summarised.get(campaign.campaign_id, NIL)
+            async with context.leading() as connection:
+                through = await connection.fetchval(
+                    sql.summarise_slice, campaign.campaign_id, after, context.settings.campaign.slice
+                )
+            if through is not None:
+                self._summarised[campaign.campaign_id] = through
+                return 1
         progress = campaign.progress
         async with context.leading() as connection:
             await connection.execute(sql.lock, campaign.campaign_id)
             rests = await connection.fetchval(sql.put_to_rest, campaign.campaign_id, progress.sent, progress.failed)
+        self._summarised.pop(campaign.campaign_id, None)
         if rests:
             await context.broker.dispatch.drop(campaign.dispatch_key)
+        return 0
 
     def _forget_others(self, active: set[UUID]) -> None:
         self._teller.forget_others(active)
-        for memory in (self._ruled, self._swept, self._verify_at, self._pass_at, self._still):
+        for memory in (self._ruled, self._swept, self._summarised, self._verify_at, self._pass_at, self._still):
             for campaign_id in set(memory) - active:
                 del memory[campaign_id]
 

@@ -153,13 +153,14 @@ class Recipient:
 class ActiveCampaign:
     """What the campaigns duty needs to know of a campaign.
 
-    `due`: its scheduled time has come. `is_open`: its audience has yet to be frozen.
+    `due`: its scheduled time has come. `is_open`: its audience has yet to be frozen; `has_contacts`: it has been.
     """
 
     campaign_id: UUID
     status: str
     due: bool
     is_open: bool
+    has_contacts: bool
     rate_limit_per_minute: int | None
     tasks_made_through: UUID | None
     tasks_made: int

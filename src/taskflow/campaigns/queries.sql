@@ -118,7 +118,7 @@ FROM campaigns WHERE active AND status IN ('RUNNING', 'PAUSED', 'CANCELLED');
 
 -- name: active
 SELECT c.campaign_id, c.status, c.scheduled_at <= now() AS due, c.rate_limit_per_minute, c.tasks_made_through,
-       c.audience IS NOT NULL AND c.frozen_at IS NULL AS is_open,
+       c.audience IS NOT NULL AND c.frozen_at IS NULL AS is_open, c.frozen_at IS NOT NULL AS has_contacts,
        c.tasks_made, c.sent_count, c.failed_count, c.outcome, c.total_recipients,
        coalesce(sum(k.sent), 0)::int AS sent, coalesce(sum(k.failed), 0)::int AS failed,
        coalesce(sum(k.deferred), 0)::int AS deferred, coalesce(sum(k.uncertain), 0)::int AS uncertain,
@@ -169,6 +169,20 @@ WHERE campaign_id = $1 AND status = 'RUNNING' RETURNING campaign_id;
 -- name: lock
 -- First in its transaction, so that the statement after it sees what whoever held the row has committed.
 SELECT FROM campaigns WHERE campaign_id = $1 FOR NO KEY UPDATE;
+
+-- name: summarise_slice
+-- Who of one slice of an ended campaign's contacts was sent a mail, and when: into the summary that segments read.
+WITH slice AS MATERIALIZED (
+  SELECT recipient_id, contact_id, sent_at, status FROM email_recipients
+  WHERE campaign_id = $1 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3
+), summarised AS (
+  INSERT INTO contact_activity AS a (contact_id, last_received_at)
+  SELECT contact_id, max(sent_at) FROM slice
+  WHERE contact_id IS NOT NULL AND status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
+  GROUP BY contact_id ORDER BY contact_id
+  ON CONFLICT (contact_id) DO UPDATE SET last_received_at = greatest(a.last_received_at, excluded.last_received_at)
+)
+SELECT recipient_id FROM slice ORDER BY recipient_id DESC LIMIT 1;
 
 -- name: put_to_rest
 -- The duty has nothing more to do for an ended campaign, unless its sums have moved since they were read.

@@ -43,7 +43,7 @@ CORPUS = [
     "-- \n; SELECT 1",
     "\u2019 OR 1=1",
     "\uff07 OR \uff11=\uff11",
-    "ʼ",
+    "\u02bc",
     "E'\\x27'",
     "U&'\\0027'",
     "NULL",

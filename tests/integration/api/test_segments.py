@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from support.api import Api
-from support.contacts import add_contact, add_event
+from support.contacts import add_contact, add_event, add_list
+from taskflow.base.ids import uuid7
 from taskflow.identity.models import Role
 
 URL = "/api/v1/segments"

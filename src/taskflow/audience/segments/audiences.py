@@ -107,7 +107,7 @@ def compile_audience(audience: Audience, definitions: Mapping[UUID, Definition])
     brought_by = "NULL::uuid"
     if audience.lists:
         table = query.join("join_brought", list_ids=list(dict.fromkeys(audience.lists)))
-        included.append(query.fragment("joined", table=table))
+        included.append(query.fragment("joined", {"table": table}))
         brought_by = f"{table}.list_id"
     included += [query.where(definitions[key]) for key in dict.fromkeys(audience.segments)]
     excluded: list[str] = []
@@ -119,7 +119,7 @@ def compile_audience(audience: Audience, definitions: Mapping[UUID, Definition])
     if excluded:
         matched = group(" AND ", [matched, opposite(group(" OR ", excluded))])
     tables = [query.join("join_suppressed"), query.join("join_suppressed_domain")]
-    suppressed = group(" OR ", [query.fragment("suppressed", table=table) for table in tables])
+    suppressed = group(" OR ", [query.fragment("suppressed", {"table": table}) for table in tables])
     return AudienceQuery(query, f"({matched})", suppressed, brought_by)
 
 

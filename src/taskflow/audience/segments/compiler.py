@@ -1,10 +1,9 @@
 """From a condition tree to SQL: fragments from a file, and binds. No character of what a user wrote is in the text."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from taskflow.audience.segments.conditions import (
@@ -14,7 +13,6 @@ from taskflow.audience.segments.conditions import (
     AnyCondition,
     AttributeCondition,
     Condition,
-    ContactField,
     Definition,
     EventCondition,
     EventKind,
@@ -28,8 +26,9 @@ from taskflow.audience.segments.conditions import (
 )
 from taskflow.db.queries import load
 
-_BIND = re.compile(r"\$([a-z_]+)")
+_PLACE = re.compile(r"[$@][a-z_]+")
 _ACTIVITY = "activity"
+_FEW = 20  # values up to which comparing with each is cheaper than a hash table
 
 
 def _fragments() -> dict[str, str]:
@@ -58,22 +57,22 @@ class Query:
         self.arguments.append(value)
         return f"${len(self.arguments)}"
 
-    def fragment(self, name: str, *, operand: str = "", table: str = "", **binds: Any) -> str:
-        """Return a fragment with its binds numbered."""
-        placeholders = {key: self.bind(value) for key, value in binds.items()}
-        text = _BIND.sub(lambda match: placeholders[match[1]], FRAGMENTS[name])
-        return text.replace("@operand", operand).replace("@table", table)
+    def fragment(self, name: str, parts: Mapping[str, str] | None = None, **binds: Any) -> str:
+        """Return a fragment with its binds numbered, and with `parts` (other fragments) in the places they name."""
+        texts = {f"@{key}": part for key, part in (parts or {}).items()}
+        texts |= {f"${key}": self.bind(value) for key, value in binds.items()}
+        return _PLACE.sub(lambda match: texts[match[0]], FRAGMENTS[name])
 
     def join(self, name: str, **binds: Any) -> str:
         """Join a table beside the contact; return its alias."""
         table = f"t{len(self.joins)}"
-        self.joins.append(self.fragment(name, table=table, **binds))
+        self.joins.append(self.fragment(name, {"table": table}, **binds))
         return table
 
     def activity(self) -> str:
         """Join the summary of what contacts did, once; return its alias."""
         if not self._has_activity:
-            self.joins.append(self.fragment("join_activity", table=_ACTIVITY))
+            self.joins.append(self.fragment("join_activity", {"table": _ACTIVITY}))
             self._has_activity = True
         return _ACTIVITY
 
@@ -121,54 +120,64 @@ class _Compiler:
         return positive(operator)
 
     def _attribute(self, condition: AttributeCondition) -> Callable[[Operator], str]:
-        query = self._query
+        query, path = self._query, condition.path
+        bind: dict[str, Any] = {"name": path[0]} if len(path) == 1 else {"path": path}
+        place = "attribute" if len(path) == 1 else "nested"
+        value = {name: query.fragment(f"{place}_{name}", **bind) for name in ("json", "text")}
 
-        def operand(kind: str) -> str:
-            return query.fragment(f"attribute_{kind}", path=condition.path)
+        def only(kind: str, test: str) -> str:
+            return query.fragment(f"only_{kind}", value | {"test": test})
 
         def positive(operator: Operator) -> str:
             match OPERANDS[operator]:
                 case Operand.NOTHING:
-                    return operand("present")
+                    return query.fragment("json_exists", value)
                 case Operand.SCALAR | Operand.SCALARS:
-                    kinds = _by_kind(condition.values)
-                    parts = [
-                        query.fragment(f"{kind}_in", operand=operand(kind), values=values)
-                        for kind, values in kinds.items()
-                    ]
+                    texts = [one for one in condition.values if isinstance(one, str)]
+                    others = [one for one in condition.values if not isinstance(one, str)]
+                    parts = [only("text", self._among(value["text"], texts))] if texts else []
+                    if others:
+                        parts.append(query.fragment("json_in", {"operand": value["json"]}, values=others))
                     return group(" OR ", parts)
                 case Operand.TEXT:
-                    return query.fragment(f"text_{operator}", operand=operand("text"), value=condition.value)
+                    return only("text", self._test(f"text_{operator}", value["text"], value=condition.value))
                 case Operand.NUMBER:
-                    number = _decimal(condition.value)
-                    return query.fragment(f"number_{operator}", operand=operand("number"), value=number)
-                case Operand.DAY:
-                    return query.fragment(f"day_{operator}", operand=operand("day"), value=condition.value)
-                case Operand.DAYS:
-                    return query.fragment(
-                        f"day_{operator}", operand=operand("day"), days=condition.value, zone=self._zone
-                    )
+                    return only("number", self._test(f"number_{operator}", value["json"], value=condition.value))
+                case Operand.DAY | Operand.DAYS:
+                    day = query.fragment("first_day", value)
+                    return only("day", self._test(f"day_{operator}", day, **self._bounds(condition)))
 
         return positive
 
     def _field(self, condition: FieldCondition) -> Callable[[Operator], str]:
-        query, operand = self._query, FRAGMENTS[ContactField(condition.name).value]
+        operand = FRAGMENTS[condition.name]
 
         def positive(operator: Operator) -> str:
             match OPERANDS[operator]:
                 case Operand.NOTHING:
-                    return query.fragment("text_exists", operand=operand)
+                    return self._test("text_exists", operand)
                 case Operand.SCALAR | Operand.SCALARS:
-                    return query.fragment("text_in", operand=operand, values=condition.values)
+                    return self._among(operand, condition.values)
                 case Operand.DAY:
                     day: date = parse_day(condition.value)
-                    return query.fragment(f"instant_{operator}", operand=operand, value=day, zone=self._zone)
+                    return self._test(f"instant_{operator}", operand, value=day, zone=self._zone)
                 case Operand.DAYS:
-                    return query.fragment(f"instant_{operator}", operand=operand, days=condition.value)
+                    return self._test(f"instant_{operator}", operand, days=condition.value)
                 case _:
-                    return query.fragment(f"text_{operator}", operand=operand, value=condition.value)
+                    return self._test(f"text_{operator}", operand, value=condition.value)
 
         return positive
+
+    def _test(self, name: str, operand: str, **binds: Any) -> str:
+        return self._query.fragment(name, {"operand": operand}, **binds)
+
+    def _among(self, operand: str, texts: Sequence[Any]) -> str:
+        return self._test("text_in" if len(texts) <= _FEW else "text_in_many", operand, values=texts)
+
+    def _bounds(self, condition: AttributeCondition) -> dict[str, Any]:
+        if OPERANDS[condition.operator] is Operand.DAY:
+            return {"value": condition.value}
+        return {"days": condition.value, "zone": self._zone}
 
     def _tags(self, condition: TagsCondition) -> str:
         if condition.operator == "all":
@@ -182,7 +191,7 @@ class _Compiler:
             tables = [query.join("join_list", list_id=list_id) for list_id in list_ids]
         else:
             tables = [query.join("join_lists", list_ids=list_ids)]
-        found = group(" AND ", [query.fragment("joined", table=table) for table in tables])
+        found = group(" AND ", [query.fragment("joined", {"table": table}) for table in tables])
         return opposite(found) if condition.operator == "none" else found
 
     def _event(self, condition: EventCondition) -> str:
@@ -193,15 +202,18 @@ class _Compiler:
         """Ask the summary where it knows: at least once, ever or lately; else count."""
         query, days, kind = self._query, condition.in_last_days, condition.event
         scope = {"days": days, "campaign_id": condition.campaign_id}
-        if kind is EventKind.RECEIVED:
-            table = query.join("join_mails", **scope)
-        elif condition.campaign_id is not None or condition.at_least > 1:
-            table = query.join("join_events", kind=kind.value, **scope)
-        elif days is None:
-            return query.fragment(kind.value, table=query.activity())
-        else:
-            return query.fragment(f"{kind}_lately", table=query.activity(), days=days)
-        return query.fragment("happened_often", table=table, times=condition.at_least)
+        if condition.campaign_id is not None or condition.at_least > 1:
+            if kind is EventKind.RECEIVED:
+                table = query.join("join_mails", **scope)
+            else:
+                table = query.join("join_events", kind=kind.value, **scope)
+            return query.fragment("happened_often", {"table": table}, times=condition.at_least)
+        name, bind = (kind.value, {}) if days is None else (f"{kind}_lately", {"days": days})
+        found = query.fragment(name, {"table": query.activity()}, **bind)
+        if kind is not EventKind.RECEIVED:
+            return found
+        news = query.fragment("joined", {"table": query.join("join_news", days=days)})
+        return group(" OR ", [found, news])
 
 
 def group(word: str, parts: Sequence[str]) -> str:
@@ -212,21 +224,3 @@ def group(word: str, parts: Sequence[str]) -> str:
 def opposite(text: str) -> str:
     """Return what is true of everybody else: null is no as well."""
     return f"(({text}) IS NOT TRUE)"
-
-
-def _by_kind(values: Sequence[bool | int | float | str]) -> dict[str, list[Any]]:
-    """Sort values by the kind of attribute that they are compared with."""
-    kinds: dict[str, list[Any]] = {}
-    for value in values:
-        if isinstance(value, bool):
-            kinds.setdefault("boolean", []).append(value)
-        elif isinstance(value, str):
-            kinds.setdefault("text", []).append(value)
-        else:
-            kinds.setdefault("number", []).append(_decimal(value))
-    return kinds
-
-
-def _decimal(value: Any) -> Decimal:
-    """Return the number that was written: 0.1 is a tenth, as JSON in the database has it."""
-    return Decimal(repr(value))

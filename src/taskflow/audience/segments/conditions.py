@@ -12,7 +12,8 @@ Every condition is true or false of a contact, never unknown:
   and instants (`in_last_days`) are whole times 24 hours, back from the database's now.
 - Lists mean confirmed subscriptions: neither pending nor ended ones.
 - Events mean what people did: opens and clicks of scanners and proxies do not count. `received` is a mail that the
-  recipient's server took. `never opened` is also true of who was never written to: add `received` where that matters.
+  server took, whatever became of it later. `never opened` is also true of who was never written to: add `received`
+  where that matters.
 """
 
 import re

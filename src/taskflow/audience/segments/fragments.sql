@@ -1,29 +1,26 @@
 -- Everything that the SQL of a segment can be made of. The compiler puts these side by side with AND, OR and IS NOT TRUE;
 -- what a user wrote goes in through binds only.
 --
--- `$values` and its like are binds, numbered by the compiler. `@operand` stands for one of the operands below, `@table`
--- for the alias of a joined table. `s` is the contact. A condition that does not apply is false or null: both mean no.
+-- `$values` and its like are binds, numbered by the compiler. `@operand`, `@json` and `@text` stand for one of the
+-- operands below, `@test` for a comparison, `@table` for the alias of a joined table. `s` is the contact. A condition that does not apply is false or null: both mean no.
 
 -- ───────────────────────────────────────────── operands ─────────────────────────────────────────────
--- An attribute counts when it is of the kind that the operator wants; CASE, because a cast must come after the look.
+
+-- name: attribute_json
+(s.attributes -> $name::text)
 
 -- name: attribute_text
-(CASE jsonb_typeof(s.attributes #> $path::text[]) WHEN 'string' THEN s.attributes #>> $path::text[] END)
+(s.attributes ->> $name::text)
 
--- name: attribute_number
-(CASE jsonb_typeof(s.attributes #> $path::text[]) WHEN 'number' THEN (s.attributes #>> $path::text[])::numeric END)
+-- name: nested_json
+(s.attributes #> $path::text[])
 
--- name: attribute_boolean
-(CASE jsonb_typeof(s.attributes #> $path::text[]) WHEN 'boolean' THEN (s.attributes #>> $path::text[])::boolean END)
+-- name: nested_text
+(s.attributes #>> $path::text[])
 
--- name: attribute_day
--- The day that the text begins with. Days of this form sort as text, and text that is no real day needs no cast.
-(CASE WHEN jsonb_typeof(s.attributes #> $path::text[]) = 'string'
-       AND s.attributes #>> $path::text[] ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}($|[T ])'
-      THEN left(s.attributes #>> $path::text[], 10) COLLATE "C" END)
-
--- name: attribute_present
-(jsonb_typeof(s.attributes #> $path::text[]) <> 'null' AND s.attributes #>> $path::text[] <> '')
+-- name: first_day
+-- The day that a text begins with. Days sort as text, and what is no real day needs no cast that could fail.
+(left(@text, 10) COLLATE "C")
 
 -- name: email
 s.email
@@ -47,9 +44,29 @@ s.created_at
 s.updated_at
 
 -- ──────────────────────────────────────────── comparisons ───────────────────────────────────────────
--- Bounds stand in subqueries so that they are worked out once, not for every contact.
+-- Bounds stand in subqueries so that they are worked out once, not for every contact. An attribute counts only when it
+-- is of the kind that is asked for; CASE lets that be asked of the few that pass the test.
+
+-- name: only_text
+(CASE WHEN @test THEN jsonb_typeof(@json) = 'string' END)
+
+-- name: only_number
+(CASE WHEN @test THEN jsonb_typeof(@json) = 'number' END)
+
+-- name: only_day
+(CASE WHEN @test THEN jsonb_typeof(@json) = 'string' AND @text ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}($|[T ])' END)
+
+-- name: json_exists
+(jsonb_typeof(@json) <> 'null' AND @text <> '')
+
+-- name: json_in
+-- Numbers and booleans; equal only to their own kind.
+@operand = ANY ($values::jsonb[])
 
 -- name: text_in
+lower(@operand) = ANY (ARRAY(SELECT lower(v) FROM unnest($values::text[]) AS v))
+
+-- name: text_in_many
 lower(@operand) IN (SELECT lower(v) FROM unnest($values::text[]) AS v)
 
 -- name: text_contains
@@ -64,23 +81,17 @@ right(lower(@operand), (SELECT length(lower($value::text)))) = (SELECT lower($va
 -- name: text_exists
 @operand <> ''
 
--- name: number_in
-@operand = ANY ($values::numeric[])
-
 -- name: number_less_than
-@operand < $value::numeric
+@operand < $value::jsonb
 
 -- name: number_at_most
-@operand <= $value::numeric
+@operand <= $value::jsonb
 
 -- name: number_more_than
-@operand > $value::numeric
+@operand > $value::jsonb
 
 -- name: number_at_least
-@operand >= $value::numeric
-
--- name: boolean_in
-@operand = ANY ($values::boolean[])
+@operand >= $value::jsonb
 
 -- name: day_before
 @operand < $value::text
@@ -154,12 +165,20 @@ LEFT JOIN (SELECT contact_id, count(*) AS times FROM campaign_events
   ON @table.contact_id = s.contact_id
 
 -- name: join_mails
--- How many mails the contact's server took.
+-- How many mails were taken by the contact's server, as the ledger has it.
 LEFT JOIN (SELECT contact_id, count(*) AS times FROM email_recipients
-           WHERE contact_id IS NOT NULL AND status IN ('SENT', 'UNSUBSCRIBED')
+           WHERE contact_id IS NOT NULL AND status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
              AND ($days::int IS NULL OR sent_at >= now() - $days::int * interval '24 hours')
              AND ($campaign_id::uuid IS NULL OR campaign_id = $campaign_id)
            GROUP BY contact_id) AS @table
+  ON @table.contact_id = s.contact_id
+
+-- name: join_news
+-- Who was sent a mail by a campaign that the summary does not know yet: one that is under way.
+LEFT JOIN (SELECT DISTINCT contact_id FROM email_recipients
+           WHERE contact_id IS NOT NULL AND status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
+             AND ($days::int IS NULL OR sent_at >= now() - $days::int * interval '24 hours')
+             AND campaign_id = ANY (ARRAY(SELECT campaign_id FROM campaigns WHERE active))) AS @table
   ON @table.contact_id = s.contact_id
 
 -- name: joined
@@ -167,6 +186,12 @@ LEFT JOIN (SELECT contact_id, count(*) AS times FROM email_recipients
 
 -- name: happened_often
 @table.times >= $times::int
+
+-- name: received
+@table.last_received_at IS NOT NULL
+
+-- name: received_lately
+@table.last_received_at >= (SELECT now() - $days::int * interval '24 hours')
 
 -- name: opened
 @table.last_opened_at IS NOT NULL

@@ -156,11 +156,15 @@ CREATE TABLE campaign_events (
 CREATE TABLE campaign_events_default PARTITION OF campaign_events DEFAULT;
 CREATE INDEX campaign_events_contact ON campaign_events (contact_id, event_type, occurred_at);
 CREATE INDEX campaign_events_campaign ON campaign_events (campaign_id, event_type, contact_id);
+-- How often somebody did something lately: read from the index alone.
+CREATE INDEX campaign_events_lately ON campaign_events (event_type, occurred_at, contact_id) WHERE NOT is_machine;
 
 -- When each contact last did what, kept by the trigger below: what segments ask most, without a walk over all events.
--- It outlives events that were pruned. `is_machine` events are not in it.
+-- It outlives events that were pruned. `is_machine` events are not in it. What was received comes from the ledger, when a
+-- campaign is put to rest.
 CREATE TABLE contact_activity (
   contact_id            uuid PRIMARY KEY,
+  last_received_at      timestamptz,
   last_opened_at        timestamptz,
   last_clicked_at       timestamptz,
   last_bounced_at       timestamptz,
