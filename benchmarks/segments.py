@@ -1,9 +1,9 @@
 """(g) Segments and audiences: ten conditions of growing shape counted over a million contacts, and an audience frozen.
 
 The contacts have seven attributes, tags, three lists (all of them, half, a tenth), three opens and a click each on
-average, spread over a year, and the ledger of a campaign that wrote to all of them. Each shape is counted by the code
-behind POST /segments/count, three times; what is published of a shape is the median, of all ten the worst. Then a
-campaign to two lists less a segment is started through the service: the time is that of the whole start.
+average, spread over a year and twenty campaigns, and the ledger of one that wrote to all of them. Each shape is counted
+by the code behind POST /segments/count, three times; what is published of a shape is the median, of all ten the worst.
+Then a campaign to two lists less a segment is started through the service: the time is that of the whole start.
 """
 
 import statistics
@@ -27,6 +27,7 @@ from taskflow.db.pool import Database
 _LONGEST = 1200.0
 _PIECE = 250_000
 _LOOKS = 3
+_CAMPAIGNS = 20
 
 _CONTACTS = """
 INSERT INTO subscribers (contact_id, email, status, locale, time_zone, attributes, tags, created_at)
@@ -50,7 +51,8 @@ FROM (SELECT contact_id, row_number() OVER (ORDER BY contact_id) AS n FROM subsc
 """
 _EVENTS = """
 INSERT INTO campaign_events (event_id, event_type, contact_id, campaign_id, is_machine, occurred_at)
-SELECT taskflow_uuid7(), CASE WHEN n % 4 = 0 THEN 'clicked' ELSE 'opened' END, contact_id, $1::uuid, n % 20 = 7,
+SELECT taskflow_uuid7(), CASE WHEN n % 4 = 0 THEN 'clicked' ELSE 'opened' END, contact_id,
+       ($1::uuid[])[1 + floor(random() * cardinality($1::uuid[]))::int], random() < 0.05,
        now() - random() * interval '365 days'
 FROM subscribers CROSS JOIN generate_series(1, 8) AS n WHERE random() < 0.5
   AND contact_id >= $2::uuid AND contact_id <= $3::uuid
@@ -124,7 +126,7 @@ def shapes(lists: list[UUID], campaign_id: UUID) -> dict[str, dict[str, Any]]:
 
 async def _fill(system: System, count: int) -> tuple[list[UUID], UUID]:
     """Write contacts, lists, events and a ledger, and look at them as autovacuum would have."""
-    lists, campaign_id = [uuid7() for _ in range(3)], uuid7()
+    lists, campaigns = [uuid7() for _ in range(3)], [uuid7() for _ in range(_CAMPAIGNS)]
     async with system.database.pool.acquire() as connection:
         for first in range(1, count + 1, _PIECE):
             await connection.execute(_CONTACTS, first, min(first + _PIECE - 1, count), timeout=_LONGEST)
@@ -135,13 +137,13 @@ async def _fill(system: System, count: int) -> tuple[list[UUID], UUID]:
         ids = await connection.fetch("SELECT contact_id FROM subscribers ORDER BY contact_id", timeout=_LONGEST)
         for first in range(0, count, _PIECE):
             piece = ids[first : first + _PIECE]
-            await connection.execute(_EVENTS, campaign_id, piece[0][0], piece[-1][0], timeout=_LONGEST)
-        await connection.execute(_LEDGER, campaign_id, timeout=_LONGEST)
-        await connection.execute(_CAMPAIGN, campaign_id)
-        await connection.execute(campaigns_sql.summarise_slice, campaign_id, UUID(int=0), count, timeout=_LONGEST)
+            await connection.execute(_EVENTS, campaigns, piece[0][0], piece[-1][0], timeout=_LONGEST)
+        await connection.execute(_LEDGER, campaigns[0], timeout=_LONGEST)
+        await connection.execute(_CAMPAIGN, campaigns[0])
+        await connection.execute(campaigns_sql.summarise_slice, campaigns[0], UUID(int=0), count, timeout=_LONGEST)
         for table in ("subscribers", "subscriptions", "campaign_events", "contact_activity", "email_recipients"):
             await connection.execute(f"VACUUM (ANALYZE) {table}", timeout=_LONGEST)
-    return lists, campaign_id
+    return lists, campaigns[0]
 
 
 async def _counted(database: Database, condition: dict[str, Any]) -> tuple[float, int]:

@@ -4,6 +4,7 @@ None of them may be refused by PostgreSQL (500), change what is found, or leave 
 """
 
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -95,7 +96,7 @@ async def test_text_everywhere_else_is_data_or_refused(api: Api, marketer: httpx
             marketer.get("/api/v1/segments", params={"search": text}),
             marketer.get("/api/v1/segments", params={"cursor": text}),
             marketer.get("/api/v1/segments", params={"limit": text}),
-            marketer.get(f"/api/v1/segments/{text.replace('/', '%2F')}"),
+            marketer.get(f"/api/v1/segments/{quote(text, safe='')}"),
             marketer.get("/api/v1/suppressions", params={"search": text}),
             *(
                 marketer.get("/api/v1/suppressions", params={name: text})

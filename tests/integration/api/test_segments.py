@@ -158,7 +158,7 @@ async def test_what_is_wrong_with_conditions_is_said(api: Api, marketer: httpx.A
         {"type": "sql", "text": "true"},
         {"type": "all", "conditions": []},
     ):
-        assert (await refusal(condition))[0] == "validation_error", condition
+        assert (await refusal(condition))[0] == "invalid_input", condition
 
 
 async def test_the_vocabulary_names_fields_with_the_operators_that_fit(api: Api, viewer: httpx.AsyncClient) -> None:

@@ -106,7 +106,7 @@ async def test_lists_of_others_are_taken_in(api: Api, marketer: httpx.AsyncClien
     nothing = await marketer.post(f"{URL}/import", files={"other": ("x.csv", b"a@example.com", "text/csv")})
     assert (nothing.status_code, nothing.json()["code"]) == (422, "no_file")
     wrong = await marketer.post(f"{URL}/import", files={"file": ("x.csv", b"a@b.example")}, data={"reason": "erased"})
-    assert (wrong.status_code, wrong.json()["code"]) == (422, "validation_error")
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_input")
 
 
 async def test_what_is_given_out_can_be_taken_in_again(api: Api, marketer: httpx.AsyncClient) -> None:

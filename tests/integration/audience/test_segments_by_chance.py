@@ -106,7 +106,7 @@ def _rewritten(tree: dict[str, Any], written: str) -> dict[str, Any]:
         case "not":
             return tree | {"condition": _rewritten(tree["condition"], written)}
         case "attribute":
-            tree = tree | {"name": written}
+            tree = tree | {"name": ".".join(written.replace(".", "-") for _ in tree["name"].split("."))}
         case "field" if tree["name"] == "status":
             return tree
     if tree.get("operator") in ("before", "on", "after"):

@@ -14,6 +14,7 @@ from support.duties import lead
 from support.waiting import eventually
 from taskflow.audience.imports import Batch
 from taskflow.audience.segments.audiences import Audience, UnknownAudienceError, count_audience
+from taskflow.audience.segments.conditions import Definition
 from taskflow.audience.segments.evaluator import Evaluator
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
@@ -275,3 +276,41 @@ async def test_a_scheduled_campaign_whose_list_is_gone_fails_and_says_which(
     found = await run_until(service, campaign, context, "FAILED")
     assert found.error_message == f"Not started. There is no list {newsletter}."
     assert await ledger(database, campaign.campaign_id) == {}
+
+
+async def received(database: Database, days: int | None = None) -> set[str]:
+    """Return who is in the segment of those who received something."""
+    definition = Definition.model_validate({"condition": {"type": "event", "event": "received", "in_last_days": days}})
+    rows = await Evaluator(database.pool).page(definition, UUID(int=0), 10)
+    return {row["email"] for row in rows}
+
+
+async def test_who_received_a_mail_is_known_while_the_campaign_runs_and_when_it_rests(
+    service: CampaignService, context: DutyContext, database: Database
+) -> None:
+    newsletter = await add_list(
+        database, "Newsletter", [await person(database, name) for name in ("anna", "ben", "carl")]
+    )
+    campaign = await campaign_to(service, Audience(lists=[newsletter]))
+    await service.start(campaign.campaign_id)
+    assert await received(database) == set()
+    await database.pool.execute(
+        "UPDATE email_recipients SET status = 'SENT', sending_at = now() - interval '3 days',"
+        " sent_at = now() - interval '3 days' WHERE email <> 'carl@example.com'"
+    )
+    both = {"anna@example.com", "ben@example.com"}
+    assert (await received(database), await received(database, 4), await received(database, 2)) == (both, both, set())
+    await service.cancel(campaign.campaign_id)
+    duty = CampaignsDuty()
+    context.settings.campaign.slice = 1
+    await database.pool.execute(
+        "INSERT INTO campaign_counters (campaign_id, slot, sent) VALUES ($1, 0, 2)", campaign.campaign_id
+    )
+
+    async def is_at_rest() -> bool:
+        await duty.run_once(context)
+        return not await database.pool.fetchval("SELECT active FROM campaigns")
+
+    await eventually(is_at_rest, what="the campaign is at rest")
+    await database.pool.execute("DELETE FROM email_recipients")  # what is old is pruned
+    assert (await received(database), await received(database, 4), await received(database, 2)) == (both, both, set())

@@ -131,6 +131,5 @@ async def count_audience(pool: Pool, evaluator: Evaluator, audience: Audience) -
         SegmentTooSlowError: it takes too long.
     """
     found = await open_audience(pool, audience)
-    async with evaluator.reading() as connection:
-        [row] = await connection.fetch(found.counts, *found.query.arguments)
+    [row] = await evaluator.fetch(found.counts, found.query.arguments)
     return AudienceCount(*row)

@@ -121,9 +121,9 @@ class _Compiler:
 
     def _attribute(self, condition: AttributeCondition) -> Callable[[Operator], str]:
         query, path = self._query, condition.path
-        bind: dict[str, Any] = {"name": path[0]} if len(path) == 1 else {"path": path}
         place = "attribute" if len(path) == 1 else "nested"
-        value = {name: query.fragment(f"{place}_{name}", **bind) for name in ("json", "text")}
+        key = {"key": query.bind(path[0] if len(path) == 1 else path)}
+        value = {kind: query.fragment(f"{place}_{kind}", key) for kind in ("json", "text")}
 
         def only(kind: str, test: str) -> str:
             return query.fragment(f"only_{kind}", value | {"test": test})

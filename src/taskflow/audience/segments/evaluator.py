@@ -1,9 +1,8 @@
 """Reads contacts by compiled conditions: in transactions that may only read, for a few seconds, a few at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -18,6 +17,7 @@ sql = load(__file__)
 
 SECONDS = 10.0
 _AT_ONCE = 2  # each takes every core of the database for a moment
+_WORKERS = 2
 
 
 class SegmentTooSlowError(UnavailableError):
@@ -42,24 +42,6 @@ class Evaluator:
         self._seconds = seconds
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
-        """Open a transaction that reads one state of the database.
-
-        Raises:
-            SegmentTooSlowError: a statement in it took too long.
-        """
-        try:
-            async with (
-                self._turns,
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                await prepare(connection, self._seconds)
-                yield connection
-        except asyncpg.QueryCanceledError as error:
-            raise SegmentTooSlowError(f"Stopped after {self._seconds:g} s.") from error
-
     async def count(self, definition: Definition) -> Counted:
         """Count the contacts that fulfil conditions, now.
 
@@ -68,8 +50,7 @@ class Evaluator:
         """
         query = Query()
         where = query.where(definition)
-        async with self.reading() as connection:
-            [row] = await connection.fetch(_counting(query, where), *query.arguments)
+        [row] = await self.fetch(_counting(query, where), query.arguments)
         return Counted(*row)
 
     async def page(self, definition: Definition, after: UUID, limit: int) -> list[asyncpg.Record]:
@@ -77,13 +58,37 @@ class Evaluator:
         query = Query()
         where = query.where(definition)
         text = _listing(query, where, query.bind(after), query.bind(limit))
-        async with self.reading() as connection:
-            return await connection.fetch(text, *query.arguments)
+        return await self.fetch(text, query.arguments)
+
+    async def fetch(self, text: str, arguments: Sequence[Any]) -> list[asyncpg.Record]:
+        """Run one compiled statement in a transaction that may only read.
+
+        Raises:
+            SegmentTooSlowError: it takes too long.
+        """
+        try:
+            async with self._turns, self._pool.acquire() as connection:
+                try:
+                    return await self._read(connection, text, arguments, workers=_WORKERS)
+                except asyncpg.DiskFullError:  # a container whose /dev/shm is too small for workers that share a table
+                    return await self._read(connection, text, arguments, workers=0)
+        except asyncpg.QueryCanceledError as error:
+            raise SegmentTooSlowError(f"Stopped after {self._seconds:g} s.") from error
+
+    async def _read(
+        self, connection: Connection, text: str, arguments: Sequence[Any], *, workers: int
+    ) -> list[asyncpg.Record]:
+        async with connection.transaction(readonly=True):
+            await prepare(connection, self._seconds, workers=workers)
+            return await connection.fetch(text, *arguments)
 
 
-async def prepare(connection: Connection, seconds: float) -> None:
-    """Give a transaction room for hash tables of a million contacts, plans without loops over them, a time limit."""
-    await connection.execute(sql.read_many, str(round(seconds * 1000)))
+async def prepare(connection: Connection, seconds: float, *, workers: int = 0) -> None:
+    """Give a transaction room for hash tables of a million contacts, plans without loops over them, and a time limit.
+
+    `workers`: processes of PostgreSQL that may help.
+    """
+    await connection.execute(sql.read_many, str(round(seconds * 1000)), str(workers))
 
 
 def _counting(query: Query, where: str) -> str:

@@ -2,21 +2,22 @@
 -- what a user wrote goes in through binds only.
 --
 -- `$values` and its like are binds, numbered by the compiler. `@operand`, `@json` and `@text` stand for one of the
--- operands below, `@test` for a comparison, `@table` for the alias of a joined table. `s` is the contact. A condition that does not apply is false or null: both mean no.
+-- operands below, `@test` for a comparison, `@key` for the bind of an attribute's name, which several may share, and
+-- `@table` for the alias of a joined table. `s` is the contact. A condition that does not apply is false or null: both mean no.
 
 -- ───────────────────────────────────────────── operands ─────────────────────────────────────────────
 
 -- name: attribute_json
-(s.attributes -> $name::text)
+(s.attributes -> @key::text)
 
 -- name: attribute_text
-(s.attributes ->> $name::text)
+(s.attributes ->> @key::text)
 
 -- name: nested_json
-(s.attributes #> $path::text[])
+(s.attributes #> @key::text[])
 
 -- name: nested_text
-(s.attributes #>> $path::text[])
+(s.attributes #>> @key::text[])
 
 -- name: first_day
 -- The day that a text begins with. Days sort as text, and what is no real day needs no cast that could fail.
