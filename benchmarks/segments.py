@@ -49,13 +49,15 @@ INSERT INTO subscriptions (list_id, contact_id, status, confirmed_at)
 SELECT $1::uuid, contact_id, 'CONFIRMED', now()
 FROM (SELECT contact_id, row_number() OVER (ORDER BY contact_id) AS n FROM subscribers) AS s WHERE n % $2::int = 0
 """
+# Of one month, in the order in which they happen.
 _EVENTS = """
 INSERT INTO campaign_events (event_id, event_type, contact_id, campaign_id, is_machine, occurred_at)
-SELECT taskflow_uuid7(), CASE WHEN n % 4 = 0 THEN 'clicked' ELSE 'opened' END, contact_id,
-       ($1::uuid[])[1 + floor(random() * cardinality($1::uuid[]))::int], random() < 0.05,
-       now() - random() * interval '365 days'
-FROM subscribers CROSS JOIN generate_series(1, 8) AS n WHERE random() < 0.5
-  AND contact_id >= $2::uuid AND contact_id <= $3::uuid
+SELECT taskflow_uuid7(), kind, contact_id, ($1::uuid[])[1 + floor(random() * cardinality($1::uuid[]))::int],
+       random() < 0.05, at
+FROM (SELECT contact_id, CASE WHEN n % 4 = 0 THEN 'clicked' ELSE 'opened' END AS kind,
+             now() - ($2::int + random()) * interval '30.4 days' AS at
+      FROM subscribers CROSS JOIN generate_series(1, 8) AS n WHERE random() < 0.5 / 12) AS e
+ORDER BY at
 """
 _CAMPAIGN = """
 INSERT INTO campaigns (campaign_id, name, template_subject, template_body, from_email, status, outcome, completed_at)
@@ -134,10 +136,9 @@ async def _fill(system: System, count: int) -> tuple[list[UUID], UUID]:
         for list_id, share in zip(lists, (1, 2, 10), strict=True):
             await connection.execute("INSERT INTO mailing_lists (list_id, name) VALUES ($1, $2)", list_id, str(share))
             await connection.execute(_SUBSCRIPTIONS, list_id, share, timeout=_LONGEST)
-        ids = await connection.fetch("SELECT contact_id FROM subscribers ORDER BY contact_id", timeout=_LONGEST)
-        for first in range(0, count, _PIECE):
-            piece = ids[first : first + _PIECE]
-            await connection.execute(_EVENTS, campaigns, piece[0][0], piece[-1][0], timeout=_LONGEST)
+        for month in reversed(range(12)):
+            await connection.execute(_EVENTS, campaigns, month, timeout=_LONGEST)
+            print(f"  events: {12 - month} of 12 months", flush=True)
         await connection.execute(_LEDGER, campaigns[0], timeout=_LONGEST)
         await connection.execute(_CAMPAIGN, campaigns[0])
         await connection.execute(campaigns_sql.summarise_slice, campaigns[0], UUID(int=0), count, timeout=_LONGEST)

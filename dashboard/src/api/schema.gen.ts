@@ -48,6 +48,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audiences/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count People
+         * @description Count who a campaign with this audience would write to if it began now.
+         */
+        post: operations["count_people"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit-log": {
         parameters: {
             query?: never;
@@ -404,6 +424,9 @@ export interface paths {
         /**
          * Start Campaign
          * @description Start sending now; 409 `missing_variables` when rows lack a variable of the template.
+         *
+         *     Of a campaign with an audience this is the moment that decides who is in it; for a million people that takes a
+         *     while, and a request that is broken off has started nothing.
          */
         post: operations["start_campaign"];
         delete?: never;
@@ -1048,6 +1071,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Segments
+         * @description List segments, newest first.
+         */
+        get: operations["list_segments"];
+        put?: never;
+        /**
+         * Create Segment
+         * @description Keep conditions under a name.
+         */
+        post: operations["create_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Segment
+         * @description Get a segment.
+         */
+        get: operations["get_segment"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Segment
+         * @description Delete a segment; its contacts stay. 409 `segment_in_use` while a campaign that has yet to start names it.
+         */
+        delete: operations["delete_segment"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Segment
+         * @description Change a segment's name, description or conditions.
+         */
+        patch: operations["update_segment"];
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Segment Contacts
+         * @description List the contacts that are in a segment now, oldest first.
+         */
+        get: operations["list_segment_contacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Segment
+         * @description Count a segment's contacts, and keep the number with it.
+         */
+        post: operations["count_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Conditions
+         * @description Count the contacts that fulfil conditions which are kept nowhere: while they are being edited.
+         */
+        post: operations["count_conditions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/vocabulary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Vocabulary
+         * @description Get what conditions can be made of: fields with their operators, events, limits.
+         */
+        get: operations["get_vocabulary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stats": {
         parameters: {
             query?: never;
@@ -1062,6 +1217,114 @@ export interface paths {
         get: operations["get_stats"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Suppressions
+         * @description List who is not written to, newest first.
+         */
+        get: operations["list_suppressions"];
+        put?: never;
+        /**
+         * Create Suppression
+         * @description Write to an address or a domain no more, from the next messages on. One that is there already is the answer.
+         */
+        post: operations["create_suppression"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/{suppression_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Suppression
+         * @description Get a suppression.
+         */
+        get: operations["get_suppression"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Suppression
+         * @description Lift a suppression: they are written to again. 409 `suppression_of_erased` for what an erasure has left.
+         */
+        delete: operations["delete_suppression"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check Address
+         * @description Say what keeps an address or number from being written to: itself, its domain, an erasure.
+         */
+        get: operations["check_address"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Suppressions
+         * @description Download suppressions as CSV, oldest first; what erasures have left is not in it.
+         */
+        get: operations["export_suppressions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Suppressions
+         * @description Suppress every address of a file, all or nothing; rows that hold none are reported.
+         */
+        post: operations["import_suppressions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1685,6 +1948,134 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AllCondition
+         * @description Every one of these.
+         */
+        "AllCondition-Input": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "all";
+        };
+        /**
+         * AllCondition
+         * @description Every one of these.
+         */
+        "AllCondition-Output": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "all";
+        };
+        /**
+         * AnyCondition
+         * @description At least one of these.
+         */
+        "AnyCondition-Input": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "any";
+        };
+        /**
+         * AnyCondition
+         * @description At least one of these.
+         */
+        "AnyCondition-Output": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "any";
+        };
+        /**
+         * AttributeCondition
+         * @description A look at an attribute of the contact.
+         */
+        AttributeCondition: {
+            /**
+             * Name
+             * @description As templates write it; `address.city` looks into an object.
+             * @example country
+             */
+            name: string;
+            operator: components["schemas"]["Operator"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "attribute";
+            /**
+             * Value
+             * @description Text, number or boolean; a list of them for `in` and `not_in`; a day (2026-01-31) for `before`, `on` and `after`; a number of days for `in_last_days` and its like; none for `exists` and `missing`.
+             */
+            value?: boolean | number | string | (boolean | number | string)[] | null;
+        };
+        /**
+         * Audience
+         * @description Who is written to: everybody on these lists and in these segments, but nobody in the excluded ones.
+         */
+        Audience: {
+            /**
+             * Exclude Lists
+             * @default []
+             */
+            exclude_lists: string[];
+            /**
+             * Exclude Segments
+             * @default []
+             */
+            exclude_segments: string[];
+            /**
+             * Lists
+             * @description Confirmed subscriptions. A person's first list brings them.
+             * @default []
+             */
+            lists: string[];
+            /**
+             * Segments
+             * @default []
+             */
+            segments: string[];
+        };
+        /**
+         * AudienceCountOut
+         * @description Who an audience comes to, now: `matched` = `recipients` + `suppressed` + `unreachable`.
+         */
+        AudienceCountOut: {
+            /**
+             * Matched
+             * @description In its lists and segments, and in none of the excluded.
+             */
+            matched: number;
+            /**
+             * Recipients
+             * @description Who would be written to.
+             */
+            recipients: number;
+            /**
+             * Suppressed
+             * @description By address or domain, everywhere.
+             */
+            suppressed: number;
+            /**
+             * Unreachable
+             * @description Not ACTIVE, or without an e-mail address.
+             */
+            unreachable: number;
+        };
+        /**
          * AuditOut
          * @description One entry of the audit log.
          */
@@ -1777,6 +2168,7 @@ export interface components {
          * @description A campaign and how far it is.
          */
         CampaignOut: {
+            audience: components["schemas"]["Audience"] | null;
             /**
              * Campaign Id
              * Format: uuid
@@ -1799,6 +2191,11 @@ export interface components {
             from_email: string;
             /** From Name */
             from_name: string | null;
+            /**
+             * Frozen At
+             * @description When the audience became recipients.
+             */
+            frozen_at: string | null;
             import: components["schemas"]["ImportOut"] | null;
             /** Name */
             name: string;
@@ -1857,6 +2254,25 @@ export interface components {
         Cancelled: {
             /** Cancelled */
             cancelled: number;
+        };
+        /**
+         * ContactField
+         * @description The columns of a contact that conditions may look at.
+         * @enum {string}
+         */
+        ContactField: "email" | "phone" | "locale" | "time_zone" | "status" | "created_at" | "updated_at";
+        /**
+         * CountOut
+         * @description How many contacts fulfil the conditions, now.
+         */
+        CountOut: {
+            /** Contacts */
+            contacts: number;
+            /**
+             * Reachable
+             * @description Those that are ACTIVE and have an e-mail address.
+             */
+            reachable: number;
         };
         /**
          * DeadLetterDetail
@@ -2079,6 +2495,36 @@ export interface components {
             text?: string | null;
         };
         /**
+         * Definition
+         * @description Who is in a segment.
+         */
+        "Definition-Input": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * Time Zone
+             * @description Where days begin: an IANA name.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone: string;
+        };
+        /**
+         * Definition
+         * @description Who is in a segment.
+         */
+        "Definition-Output": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * Time Zone
+             * @description Where days begin: an IANA name.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone: string;
+        };
+        /**
          * DeliveryOut
          * @description A message, and how far it is.
          */
@@ -2173,6 +2619,46 @@ export interface components {
             satisfied_at: string | null;
         };
         /**
+         * EventCondition
+         * @description A look at what the contact did.
+         */
+        EventCondition: {
+            /**
+             * At Least
+             * @description How often, at least.
+             * @default 1
+             */
+            at_least: number;
+            /**
+             * Campaign Id
+             * @description Only with mails of this campaign.
+             */
+            campaign_id?: string | null;
+            event: components["schemas"]["EventKind"];
+            /**
+             * In Last Days
+             * @description Only these times 24 hours; null: ever.
+             */
+            in_last_days?: number | null;
+            /**
+             * Operator
+             * @default did
+             * @enum {string}
+             */
+            operator: "did" | "never";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "event";
+        };
+        /**
+         * EventKind
+         * @description What people did, or what became of what they were sent.
+         * @enum {string}
+         */
+        EventKind: "received" | "opened" | "clicked" | "bounced" | "complained" | "unsubscribed";
+        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -2201,6 +2687,24 @@ export interface components {
             status: string;
             /** Worker Id */
             worker_id: string | null;
+        };
+        /**
+         * FieldCondition
+         * @description A look at a column that every contact has: address, phone, locale, time zone, status, times.
+         */
+        FieldCondition: {
+            name: components["schemas"]["ContactField"];
+            operator: components["schemas"]["Operator"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "field";
+            /**
+             * Value
+             * @description Text, number or boolean; a list of them for `in` and `not_in`; a day (2026-01-31) for `before`, `on` and `after`; a number of days for `in_last_days` and its like; none for `exists` and `missing`.
+             */
+            value?: boolean | number | string | (boolean | number | string)[] | null;
         };
         /**
          * FieldProblem
@@ -2646,6 +3150,25 @@ export interface components {
             task_name: string;
         };
         /**
+         * ListsCondition
+         * @description A look at the lists that the contact is on, confirmed.
+         */
+        ListsCondition: {
+            /** List Ids */
+            list_ids: string[];
+            /**
+             * Operator
+             * @default any
+             * @enum {string}
+             */
+            operator: "any" | "all" | "none";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "lists";
+        };
+        /**
          * LogOut
          * @description A line that a task logged.
          */
@@ -2928,6 +3451,52 @@ export interface components {
             timeout_seconds?: number | null;
         };
         /**
+         * NewSegment
+         * @description Conditions under a name.
+         */
+        NewSegment: {
+            definition: components["schemas"]["Definition-Input"];
+            /** Description */
+            description?: string | null;
+            /**
+             * Name
+             * @example Engaged in Germany and Austria, not customers
+             */
+            name: string;
+        };
+        /**
+         * NewSuppression
+         * @description Whom not to write to any more.
+         */
+        NewSuppression: {
+            /**
+             * Address
+             * @description An address, a whole domain as @example.com (not its subdomains), or with `sms` a number.
+             * @example ada@example.com
+             * @example @example.com
+             */
+            address: string;
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * List Id
+             * @description Only what this list brings; null: everything.
+             */
+            list_id?: string | null;
+            /** Note */
+            note?: string | null;
+            /**
+             * Reason
+             * @default manual
+             * @enum {string}
+             */
+            reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported";
+        };
+        /**
          * NewTask
          * @description A task to run.
          *
@@ -3122,6 +3691,32 @@ export interface components {
             task_name: string;
         };
         /**
+         * NotCondition
+         * @description Not this one.
+         */
+        "NotCondition-Input": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "not";
+        };
+        /**
+         * NotCondition
+         * @description Not this one.
+         */
+        "NotCondition-Output": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "not";
+        };
+        /**
          * OnFailure
          * @description What a parent that did not complete means for its child.
          * @enum {string}
@@ -3133,6 +3728,26 @@ export interface components {
          * @enum {string}
          */
         OnSuccess: "run" | "skip";
+        /**
+         * Operand
+         * @description What an operator takes beside the contact's value.
+         * @enum {string}
+         */
+        Operand: "nothing" | "scalar" | "scalars" | "text" | "number" | "day" | "days";
+        /**
+         * Operator
+         * @description How a value is looked at.
+         * @enum {string}
+         */
+        Operator: "is" | "is_not" | "in" | "not_in" | "contains" | "not_contains" | "starts_with" | "ends_with" | "less_than" | "at_most" | "more_than" | "at_least" | "before" | "on" | "after" | "in_last_days" | "in_next_days" | "more_than_days_ago" | "exists" | "missing";
+        /**
+         * OperatorOut
+         * @description An operator and what it takes.
+         */
+        OperatorOut: {
+            operator: components["schemas"]["Operator"];
+            takes: components["schemas"]["Operand"];
+        };
         /**
          * OverlapPolicy
          * @description What becomes of an instant while the schedule's last task is under way.
@@ -3273,6 +3888,36 @@ export interface components {
         Page_ScheduleOut_: {
             /** Items */
             items: components["schemas"]["ScheduleOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SegmentContact] */
+        Page_SegmentContact_: {
+            /** Items */
+            items: components["schemas"]["SegmentContact"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SegmentOut] */
+        Page_SegmentOut_: {
+            /** Items */
+            items: components["schemas"]["SegmentOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SuppressionOut] */
+        Page_SuppressionOut_: {
+            /** Items */
+            items: components["schemas"]["SuppressionOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3782,6 +4427,12 @@ export interface components {
             status: "ready" | "unready";
         };
         /**
+         * Reason
+         * @description Why somebody is not written to.
+         * @enum {string}
+         */
+        Reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported" | "erased";
+        /**
          * RecipientOut
          * @description A recipient and what became of the message.
          */
@@ -3833,6 +4484,18 @@ export interface components {
         RefreshToken: {
             /** Refresh Token */
             refresh_token: string;
+        };
+        /**
+         * RejectionOut
+         * @description A row that cannot be used.
+         */
+        RejectionOut: {
+            /** Raw */
+            raw: string;
+            /** Reason */
+            reason: string;
+            /** Row Number */
+            row_number: number;
         };
         /**
          * Requeued
@@ -4141,6 +4804,86 @@ export interface components {
             updated_at: string;
         };
         /**
+         * SegmentChange
+         * @description What to change; members that are left out or null stay.
+         */
+        SegmentChange: {
+            definition?: components["schemas"]["Definition-Input"] | null;
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * SegmentContact
+         * @description A contact in a segment.
+         */
+        SegmentContact: {
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /**
+             * Contact Id
+             * Format: uuid
+             */
+            contact_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string | null;
+            /** Locale */
+            locale: string | null;
+            /** Phone */
+            phone: string | null;
+            /** Status */
+            status: string;
+            /** Tags */
+            tags: string[];
+            /** Time Zone */
+            time_zone: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * SegmentOut
+         * @description A segment, and how many contacts were in it when it was counted last.
+         */
+        SegmentOut: {
+            /** Counted At */
+            counted_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            definition: components["schemas"]["Definition-Output"];
+            /** Description */
+            description: string | null;
+            /** Last Count */
+            last_count: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Segment Id
+             * Format: uuid
+             */
+            segment_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * SessionTokens
          * @description A pair of tokens. Send the access token as `Authorization: Bearer …`; keep the refresh token for its end.
          */
@@ -4193,6 +4936,100 @@ export interface components {
              */
             throughput: components["schemas"]["Minute"][];
             workers: components["schemas"]["WorkerStats"];
+        };
+        /**
+         * SuppressionCheck
+         * @description What keeps an address from being written to.
+         */
+        SuppressionCheck: {
+            /**
+             * Suppressed
+             * @description Everywhere; lists of their own may be in `suppressions` all the same.
+             */
+            suppressed: boolean;
+            /** Suppressions */
+            suppressions: components["schemas"]["SuppressionOut"][];
+        };
+        /**
+         * SuppressionImport
+         * @description What became of a file: `rows` = `added` + `known` + `rejected`.
+         */
+        SuppressionImport: {
+            /** Added */
+            added: number;
+            /**
+             * Known
+             * @description Suppressed already, or twice in the file.
+             */
+            known: number;
+            /** Rejected */
+            rejected: number;
+            /**
+             * Rejections
+             * @description The first hundred of them.
+             */
+            rejections: components["schemas"]["RejectionOut"][];
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * SuppressionOut
+         * @description Somebody who is not written to.
+         */
+        SuppressionOut: {
+            /**
+             * Address
+             * @description hmac:… where an erasure has left no more than that.
+             */
+            address: string;
+            /** Campaign Id */
+            campaign_id: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** List Id */
+            list_id: string | null;
+            /** Note */
+            note: string | null;
+            reason: components["schemas"]["Reason"];
+            /**
+             * Source
+             * @description How it came here: api, page, one-click, import, …
+             */
+            source: string | null;
+            /**
+             * Suppression Id
+             * Format: uuid
+             */
+            suppression_id: string;
+        };
+        /**
+         * TagsCondition
+         * @description A look at the contact's tags.
+         */
+        TagsCondition: {
+            /**
+             * Operator
+             * @default any
+             * @enum {string}
+             */
+            operator: "any" | "all" | "none";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tags";
+            /** Values */
+            values: string[];
         };
         /**
          * TaskCreated
@@ -4567,6 +5404,50 @@ export interface components {
             user_id: string;
         };
         /**
+         * Vocabulary
+         * @description What a builder of segments can offer. Attributes without a field take every operator.
+         */
+        Vocabulary: {
+            /** Events */
+            events: components["schemas"]["EventKind"][];
+            /** Fields */
+            fields: components["schemas"]["VocabularyField"][];
+            /** Max Conditions */
+            max_conditions: number;
+            /** Max Depth */
+            max_depth: number;
+            /** Operators */
+            operators: components["schemas"]["OperatorOut"][];
+        };
+        /**
+         * VocabularyField
+         * @description Something of a contact that conditions may look at, and the operators that fit it.
+         */
+        VocabularyField: {
+            /**
+             * Choices
+             * @default []
+             */
+            choices: string[];
+            /**
+             * Condition
+             * @description The `type` of the condition.
+             * @enum {string}
+             */
+            condition: "field" | "attribute";
+            /**
+             * Kind
+             * @description text, number, boolean, date, datetime or choice; instant for times of ours.
+             */
+            kind: string;
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+            /** Operators */
+            operators: components["schemas"]["Operator"][];
+        };
+        /**
          * WebhookChange
          * @description What to change; members that are left out or null stay.
          */
@@ -4849,6 +5730,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Audience"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AudienceCountOut"];
+                };
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -5170,6 +6084,8 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description Contacts to write to, instead of recipients; who they are is decided at the start. */
+                    audience?: components["schemas"]["Audience"] | null;
                     /** From Email */
                     from_email: string;
                     /** From Name */
@@ -5222,8 +6138,38 @@ export interface operations {
                      * @enum {string}
                      */
                     uncertain_policy?: "hold" | "resend";
+                    $defs: {
+                        /**
+                         * Audience
+                         * @description Who is written to: everybody on these lists and in these segments, but nobody in the excluded ones.
+                         */
+                        Audience: {
+                            /**
+                             * Exclude Lists
+                             * @default []
+                             */
+                            exclude_lists?: string[];
+                            /**
+                             * Exclude Segments
+                             * @default []
+                             */
+                            exclude_segments?: string[];
+                            /**
+                             * Lists
+                             * @description Confirmed subscriptions. A person's first list brings them.
+                             * @default []
+                             */
+                            lists?: string[];
+                            /**
+                             * Segments
+                             * @default []
+                             */
+                            segments?: string[];
+                        };
+                    };
                 };
                 "multipart/form-data": {
+                    audience?: string;
                     from_email: string;
                     from_name?: string;
                     name: string;
@@ -6850,6 +7796,302 @@ export interface operations {
             };
         };
     };
+    list_segments: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Part of the name. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SegmentOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_segment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSegment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_segment_contacts: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SegmentContact_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_conditions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Definition-Input"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_vocabulary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vocabulary"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_stats: {
         parameters: {
             query?: never;
@@ -6866,6 +8108,261 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stats"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_suppressions: {
+        parameters: {
+            query?: {
+                channel?: ("email" | "sms") | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Only those that hold everywhere. */
+                global?: boolean;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Only those of this list. */
+                list_id?: string | null;
+                reason?: components["schemas"]["Reason"] | null;
+                /** @description Part of it. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SuppressionOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_suppression: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSuppression"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_suppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                suppression_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_suppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                suppression_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_address: {
+        parameters: {
+            query: {
+                address: string;
+                channel?: "email" | "sms";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionCheck"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_suppressions: {
+        parameters: {
+            query?: {
+                channel?: ("email" | "sms") | null;
+                /** @description Only those of this list. */
+                list_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_suppressions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * @default email
+                     * @enum {string}
+                     */
+                    channel?: "email" | "sms";
+                    /**
+                     * Format: binary
+                     * @description CSV with a column of addresses, @domains or numbers; or one a line.
+                     */
+                    file: string;
+                    /**
+                     * Format: uuid
+                     * @description Only what this list brings.
+                     */
+                    list_id?: string;
+                    /**
+                     * @default imported
+                     * @enum {string}
+                     */
+                    reason?: "unsubscribed" | "bounced" | "complained" | "manual" | "imported";
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionImport"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
