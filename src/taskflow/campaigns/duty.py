@@ -19,7 +19,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-from taskflow.audience.segments.audiences import UnknownAudienceError
+import asyncpg
+from pydantic import ValidationError
+
+from taskflow.base.errors import InvalidInputError
 from taskflow.base.logging import get_logger
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.dispatch import Entry
@@ -305,9 +308,13 @@ async def _freeze_and_start(context: DutyContext, campaign: ActiveCampaign) -> N
             else:
                 status = _S.FAILED
                 await repository.give_up(campaign_id, "Nobody was in its audience when it was to start.", connection)
-    except (UnknownAudienceError, AudienceTooLargeError) as error:
+    except (InvalidInputError, AudienceTooLargeError) as error:
         status = _S.FAILED
         await repository.give_up(campaign_id, f"Not started. {error}")
+    except (ValidationError, asyncpg.QueryCanceledError):  # of one campaign: the others go on
+        log.exception("audience_not_frozen", campaign_id=str(campaign_id))
+        status = _S.FAILED
+        await repository.give_up(campaign_id, "Not started. Its audience cannot be evaluated, or not in ten minutes.")
     except IllegalCampaignTransitionError:  # cancelled while it waited for the row
         return
     progress = (await repository.get(campaign_id)).progress

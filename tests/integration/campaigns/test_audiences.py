@@ -278,6 +278,20 @@ async def test_a_scheduled_campaign_whose_list_is_gone_fails_and_says_which(
     assert await ledger(database, campaign.campaign_id) == {}
 
 
+async def test_one_whose_segment_cannot_be_read_fails_and_holds_nobody_up(
+    service: CampaignService, context: DutyContext, database: Database
+) -> None:
+    newsletter = await add_list(database, "Newsletter", [await person(database, "anna")])
+    segment = await add_segment(database, vip())
+    past = datetime.now(UTC) - HOUR
+    broken = await campaign_to(service, Audience(segments=[segment]), scheduled_at=past)
+    other = await campaign_to(service, Audience(lists=[newsletter]), scheduled_at=past)
+    await database.pool.execute("UPDATE segments SET definition = $1", {"condition": {"type": "of old"}})
+    await run_until(service, other, context, "RUNNING")
+    found = await run_until(service, broken, context, "FAILED")
+    assert str(found.error_message).startswith("Not started. Its audience cannot be evaluated")
+
+
 async def received(database: Database, days: int | None = None) -> set[str]:
     """Return who is in the segment of those who received something."""
     definition = Definition.model_validate({"condition": {"type": "event", "event": "received", "in_last_days": days}})

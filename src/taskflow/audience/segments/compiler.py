@@ -24,11 +24,18 @@ from taskflow.audience.segments.conditions import (
     TagsCondition,
     parse_day,
 )
+from taskflow.base.errors import InvalidInputError
 from taskflow.db.queries import load
 
 _PLACE = re.compile(r"[$@][a-z_]+")
-_ACTIVITY = "activity"
+MAX_TABLES = 16
 _FEW = 20  # values up to which comparing with each is cheaper than a hash table
+
+
+class TooManyTablesError(InvalidInputError):
+    """The conditions look at too many lists, events and campaigns at once: at most 16 different ones."""
+
+    code = "segment_too_complex"
 
 
 def _fragments() -> dict[str, str]:
@@ -50,7 +57,7 @@ class Query:
 
     arguments: list[Any] = field(default_factory=list)
     joins: list[str] = field(default_factory=list)
-    _has_activity: bool = False
+    _tables: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def bind(self, value: Any) -> str:
         """Return the placeholder of one more value."""
@@ -64,17 +71,18 @@ class Query:
         return _PLACE.sub(lambda match: texts[match[0]], FRAGMENTS[name])
 
     def join(self, name: str, **binds: Any) -> str:
-        """Join a table beside the contact; return its alias."""
-        table = f"t{len(self.joins)}"
-        self.joins.append(self.fragment(name, {"table": table}, **binds))
-        return table
+        """Join a table beside the contact, the same one once; return its alias.
 
-    def activity(self) -> str:
-        """Join the summary of what contacts did, once; return its alias."""
-        if not self._has_activity:
-            self.joins.append(self.fragment("join_activity", {"table": _ACTIVITY}))
-            self._has_activity = True
-        return _ACTIVITY
+        Raises:
+            TooManyTablesError: each takes memory for a million contacts.
+        """
+        key = (name, repr(binds))
+        if key not in self._tables:
+            if len(self._tables) >= MAX_TABLES:
+                raise TooManyTablesError
+            table = self._tables[key] = f"t{len(self._tables)}"
+            self.joins.append(self.fragment(name, {"table": table}, **binds))
+        return self._tables[key]
 
     def where(self, definition: Definition) -> str:
         """Return the condition on a contact, and add the joins that it needs."""
@@ -209,7 +217,7 @@ class _Compiler:
                 table = query.join("join_events", kind=kind.value, **scope)
             return query.fragment("happened_often", {"table": table}, times=condition.at_least)
         name, bind = (kind.value, {}) if days is None else (f"{kind}_lately", {"days": days})
-        found = query.fragment(name, {"table": query.activity()}, **bind)
+        found = query.fragment(name, {"table": query.join("join_activity")}, **bind)
         if kind is not EventKind.RECEIVED:
             return found
         news = query.fragment("joined", {"table": query.join("join_news", days=days)})

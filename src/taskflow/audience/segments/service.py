@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.segments.compiler import Query
 from taskflow.audience.segments.conditions import (
     BOOLEAN_OPERATORS,
     CHOICE_OPERATORS,
@@ -181,7 +182,9 @@ class SegmentService:
 
         Raises:
             InvalidSegmentError: `problems` has every one of them.
+            TooManyTablesError: they look at too many lists and events.
         """
+        Query().where(definition)
         found = list(leaves(definition.condition))
         attributes = [leaf for leaf in found if isinstance(leaf, AttributeCondition)]
         lists = {list_id for leaf in found if isinstance(leaf, ListsCondition) for list_id in leaf.list_ids}
