@@ -23,6 +23,8 @@ _AIMS = {
     "campaign.messages_per_s": "4,000",
     "import.seconds": "below 30",
     "import.peak_mb": "below 300",
+    "segment.count_1m_ms": "below 1,000",
+    "audience.freeze_1m_s": "below 30",
 }
 _HEADLINES = {
     "engine": "Engine: enqueue, drain and latency",
@@ -32,6 +34,8 @@ _HEADLINES = {
     "retention": "Retention",
     "campaign": "Campaign",
     "import": "Import",
+    "segment": "Segments",
+    "audience": "Audiences",
 }
 
 
