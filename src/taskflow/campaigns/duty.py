@@ -102,7 +102,7 @@ class CampaignsDuty:
                 return swept
             case _:
                 await self._count(context, campaign)
-                return await self._put_to_rest(context, campaign)
+                return await self._rest(context, campaign)
 
     async def _start(self, context: DutyContext, campaign: ActiveCampaign) -> int:
         """Start a scheduled campaign; what could be missing was looked for when it was scheduled.
@@ -246,7 +246,7 @@ class CampaignsDuty:
         """Sweep one slice of a cancelled campaign; put it to rest when a whole pass has left nothing open."""
         campaign_id = campaign.campaign_id
         if campaign_id in self._summarised:
-            return await self._put_to_rest(context, campaign)
+            return await self._rest(context, campaign)
         if time.monotonic() < self._pass_at.get(campaign_id, 0.0):
             return 0
         after = self._swept.get(campaign_id, NIL)
@@ -259,12 +259,12 @@ class CampaignsDuty:
             return int(row["seen"])
         self._swept.pop(campaign_id, None)
         if campaign.progress.terminal >= campaign.progress.total:
-            return await self._put_to_rest(context, campaign)
+            return await self._rest(context, campaign)
         self._pass_at[campaign_id] = time.monotonic() + 1.0  # some are on the wire: pass again
         return 0
 
-    async def _put_to_rest(self, context: DutyContext, campaign: ActiveCampaign) -> int:
-        """Stop looking at an ended campaign once its row says what its counters say, and the summary of its contacts.
+    async def _rest(self, context: DutyContext, campaign: ActiveCampaign) -> int:
+        """Tell the summary that segments read who was sent a mail, a slice at a time; then put the campaign to rest.
 
         Until then segments look into its ledger themselves.
         """
@@ -277,14 +277,18 @@ class CampaignsDuty:
             if through is not None:
                 self._summarised[campaign.campaign_id] = through
                 return 1
+        await self._put_to_rest(context, campaign)
+        return 0
+
+    async def _put_to_rest(self, context: DutyContext, campaign: ActiveCampaign) -> None:
+        """Stop looking at an ended campaign once its row says what its counters say."""
         progress = campaign.progress
+        self._summarised.pop(campaign.campaign_id, None)  # what is resolved meanwhile is summarised again
         async with context.leading() as connection:
             await connection.execute(sql.lock, campaign.campaign_id)
             rests = await connection.fetchval(sql.put_to_rest, campaign.campaign_id, progress.sent, progress.failed)
-        self._summarised.pop(campaign.campaign_id, None)
         if rests:
             await context.broker.dispatch.drop(campaign.dispatch_key)
-        return 0
 
     def _forget_others(self, active: set[UUID]) -> None:
         self._teller.forget_others(active)
