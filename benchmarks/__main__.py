@@ -23,6 +23,7 @@ from benchmarks import (
     retention,
     rival,
     schedule,
+    segments,
 )
 from benchmarks.figures import LATEST, Figures, show
 from benchmarks.machine import facts
@@ -40,6 +41,7 @@ BENCHMARKS: dict[str, Callable[[Servers, Options, Figures], Awaitable[None]]] = 
     "campaign": campaign.run,
     "import": csv_import.run,
     "contacts": contact_import.run,
+    "segments": segments.run,
 }
 
 

@@ -25,6 +25,8 @@ _AIMS = {
     "import.peak_mb": "below 300",
     "import.contacts_1m_s": "below 60",
     "import.contacts_peak_mb": "below 400",
+    "segment.count_1m_ms": "below 1,000",
+    "audience.freeze_1m_s": "below 30",
 }
 _HEADLINES = {
     "engine": "Engine: enqueue, drain and latency",
@@ -34,6 +36,8 @@ _HEADLINES = {
     "retention": "Retention",
     "campaign": "Campaign",
     "import": "Import",
+    "segment": "Segments",
+    "audience": "Audiences",
 }
 
 

@@ -1,5 +1,6 @@
 """The command line against a running system: every noun, `--json`, exit codes."""
 
+import asyncio
 import json
 import re
 from datetime import datetime
@@ -8,12 +9,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
 from support.command_line import AWAY, CONFLICT, FAILED, NOT_FOUND, REFUSED, USAGE, Cli
 from support.up import System
 from support.waiting import eventually_sync
+from taskflow.base.ids import uuid7
 
 pytestmark = pytest.mark.xdist_group("cli")
 
@@ -21,6 +24,15 @@ NOBODY = "01993f6a-7c2e-7d11-a5b8-3f60c1d2e9aa"
 PEOPLE = (
     "email,name\n" + "".join(f"p{n}@cli.example,Zoë {n}\n" for n in range(30)) + "gone@refused.example,No\nbad,No\n"
 )
+
+ENGAGED = {
+    "type": "all",
+    "conditions": [
+        {"type": "event", "event": "opened", "in_last_days": 30},
+        {"type": "attribute", "name": "country", "operator": "in", "value": ["Germany", "Austria"]},
+        {"type": "attribute", "name": "customer", "operator": "is_not", "value": True},
+    ],
+}
 
 
 def test_a_task_is_submitted_watched_read_and_listed(cli: Cli) -> None:
@@ -163,6 +175,71 @@ def test_contacts_are_added_put_on_a_list_confirm_by_mail_and_are_exported(
     assert cli.json("list", "add", "News", ada)["unchanged"] == 1
     cli("contact", "delete", ada)
     cli("contact", "show", ada, code=NOT_FOUND)
+
+
+def test_a_segment_is_counted_written_to_and_the_suppressed_are_spared(cli: Cli, tmp_path: Path) -> None:
+    newsletter = asyncio.run(_add_contacts(cli.environment["TASKFLOW_DATABASE_URL"]))
+    conditions = tmp_path / "engaged.json"
+    conditions.write_text(json.dumps(ENGAGED))
+    assert cli("segment", "count", str(conditions)) == "2 contacts, 2 of them by mail\n"
+    segment_id = cli(
+        "segment", "create", "Engaged", "-", "--time-zone", "Europe/Vienna", stdin=json.dumps(ENGAGED)
+    ).strip()
+    assert cli.json("segment", "count", segment_id)["contacts"] == 2
+    assert cli.json("segment", "list", "--search", "engag")[0]["last_count"] == 2
+    assert cli.json("segment", "show", segment_id)["definition"]["time_zone"] == "Europe/Vienna"
+    assert "anna@segment.example" in cli("segment", "contacts", segment_id)
+    assert "in_last_days" in cli("segment", "vocabulary")
+    assert "neither" in cli("segment", "count", "nothing.json", code=USAGE)
+
+    suppressed = tmp_path / "suppressed.csv"
+    suppressed.write_text("E-Mail;Why\nCarl@segment.example;asked\n@never.example;spam\nnobody;-\n")
+    assert cli("suppression", "import", str(suppressed), code=FAILED) == "2 added, 0 known, 1 rejected\n"
+    assert "carl@segment.example" in cli("suppression", "check", "carl@segment.example", code=FAILED)
+    assert cli("suppression", "check", "anna@segment.example") == ""
+    assert cli.json("suppression", "add", "@never.example")[0]["reason"] == "imported"
+    exported = cli("suppression", "export")
+    assert "'@never.example" in exported
+
+    options = ("--subject", "Dear {{ first_name }}", "--html", str(_template(tmp_path)), "--from", "shop@cli.example")
+    audience = ("campaign", "create", "--segment", segment_id, "--list", newsletter, "--rate", "unlimited")
+    campaign_id = cli(*audience, "--name", "May letter", *options).strip()
+    assert "Campaign completed: 3 sent" in cli(*audience, "--name", "June letter", "--watch", *options)
+    assert "Engaged" in cli("segment", "list")
+    assert "May letter" in cli("segment", "delete", segment_id, code=CONFLICT)
+    cli("campaign", "cancel", campaign_id)
+    assert cli("segment", "delete", segment_id) == f"deleted {segment_id}\n"
+    assert "one of both" in cli("campaign", "create", "--name", "x", *options, code=USAGE)
+
+
+async def _add_contacts(url: str) -> str:
+    """Write four people and a list with two of them; return the list's id."""
+    connection = await asyncpg.connect(url)
+    newsletter = str(uuid7())
+    people = {name: uuid7() for name in ("anna", "ben", "carl", "dora")}
+    await connection.execute("INSERT INTO mailing_lists (list_id, name) VALUES ($1, 'Newsletter')", newsletter)
+    for name, contact_id in people.items():
+        attributes = {"first_name": name.title(), "country": "Austria" if name in ("anna", "ben") else "France"}
+        await connection.execute(
+            "INSERT INTO subscribers (contact_id, email, attributes) VALUES ($1, $2, $3::text::jsonb)",
+            contact_id, f"{name}@segment.example", json.dumps(attributes),
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO campaign_events (event_id, event_type, contact_id) VALUES ($1, 'opened', $2)",
+            uuid7(), contact_id,
+        )  # fmt: skip
+    await connection.executemany(
+        "INSERT INTO subscriptions (list_id, contact_id, status, confirmed_at) VALUES ($1, $2, 'CONFIRMED', now())",
+        [(newsletter, people[name]) for name in ("ben", "carl", "dora")],
+    )
+    await connection.close()
+    return newsletter
+
+
+def _template(folder: Path) -> Path:
+    path = folder / "letter.html"
+    path.write_text("<p>{{ first_name }} in {{ country }} <a href='{{ unsubscribe_url }}'>stop</a></p>")
+    return path
 
 
 def test_a_worker_is_listed_paused_and_resumed(cli: Cli, system: System) -> None:

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.delivery.ledger import Ledger, Row
 
 
@@ -18,7 +20,7 @@ async def test_what_a_sender_asks_is_asked_again(name: str) -> None:
     pool = AsyncMock()
     pool.fetch.side_effect = [cut, [row]]
     pool.fetchrow.side_effect = [cut, ("RUNNING", "hold")]
-    ledger = Ledger(cast("Any", pool), "test")
+    ledger = Ledger(cast("Any", pool), "test", erasure=ErasureKey(SecretStr("a key")))
     asked: dict[str, Any] = {
         "read": lambda: ledger.read(uuid4(), [recipient]),
         "campaign_state": lambda: ledger.campaign_state(uuid4()),

@@ -48,6 +48,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audiences/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count People
+         * @description Count who a campaign with this audience would write to if it began now.
+         */
+        post: operations["count_people"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit-log": {
         parameters: {
             query?: never;
@@ -404,6 +424,9 @@ export interface paths {
         /**
          * Start Campaign
          * @description Start sending now; 409 `missing_variables` when rows lack a variable of the template.
+         *
+         *     Of a campaign with an audience this is the moment that decides who is in it; for a million people that takes a
+         *     while, and a request that is broken off has started nothing.
          */
         post: operations["start_campaign"];
         delete?: never;
@@ -426,210 +449,6 @@ export interface paths {
          * @description Render a template for a sample recipient; what is wrong with it comes as `problems`.
          */
         post: operations["preview_campaign"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contact-fields": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Fields
-         * @description List what attributes mean, by name.
-         */
-        get: operations["list_fields"];
-        put?: never;
-        /**
-         * Create Field
-         * @description Declare an attribute; what contacts have there already stays as it is until it is written again.
-         */
-        post: operations["create_field"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contact-fields/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Delete Field
-         * @description Forget what an attribute means; contacts keep it as a free one.
-         */
-        delete: operations["delete_field"];
-        options?: never;
-        head?: never;
-        /**
-         * Update Field
-         * @description Change how a field is called, or its choices.
-         */
-        patch: operations["update_field"];
-        trace?: never;
-    };
-    "/api/v1/contacts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Contacts
-         * @description List contacts, newest first.
-         */
-        get: operations["list_contacts"];
-        put?: never;
-        /**
-         * Create Contact
-         * @description Make a contact, on lists if you like; 200 instead of 201 when one was there and `if_exists` is `update`.
-         */
-        post: operations["create_contact"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contacts/{contact_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Contact
-         * @description Get a contact.
-         */
-        get: operations["get_contact"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete Contact
-         * @description Delete a contact with its subscriptions and consents; what was sent to it stays in its campaigns.
-         */
-        delete: operations["delete_contact"];
-        options?: never;
-        head?: never;
-        /**
-         * Update Contact
-         * @description Change a contact.
-         */
-        patch: operations["update_contact"];
-        trace?: never;
-    };
-    "/api/v1/contacts/{contact_id}/consents": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Consents
-         * @description List what a contact agreed to and took back, newest first.
-         */
-        get: operations["list_consents"];
-        put?: never;
-        /**
-         * Record Consent
-         * @description Write down what a person said to you; what they took back is heeded at once.
-         */
-        post: operations["record_consent"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contacts/{contact_id}/subscriptions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Subscriptions
-         * @description List the lists that a contact is on, waits for, or has left, by name.
-         */
-        get: operations["list_subscriptions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contacts/{contact_id}/subscriptions/{list_id}/resend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Resend Confirmation
-         * @description Ask once more for the confirmation of a pending subscription; a few times a day at most.
-         */
-        post: operations["resend_confirmation"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contacts/bulk": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Change Contacts
-         * @description Do one thing to many contacts: at once to those named by id, by a task (202) to those that a filter means.
-         */
-        post: operations["change_contacts"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/contacts/export.csv": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export Contacts
-         * @description Download contacts as CSV, safe to open in a spreadsheet; declared attributes have columns of their own.
-         */
-        get: operations["export_contacts"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -956,102 +775,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/lists": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Lists
-         * @description List lists and how many people are on them, newest first.
-         */
-        get: operations["list_lists"];
-        put?: never;
-        /**
-         * Create List
-         * @description Make a list.
-         */
-        post: operations["create_list"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/lists/{list_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get List
-         * @description Get a list and how many people are on it.
-         */
-        get: operations["get_list"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete List
-         * @description Delete a list with its subscriptions; contacts and consents stay. To keep who unsubscribed, archive it.
-         */
-        delete: operations["delete_list"];
-        options?: never;
-        head?: never;
-        /**
-         * Update List
-         * @description Change a list; who is on it stays.
-         */
-        patch: operations["update_list"];
-        trace?: never;
-    };
-    "/api/v1/lists/{list_id}/contacts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Members
-         * @description List the people on a list, newest contact first.
-         */
-        get: operations["list_members"];
-        put?: never;
-        /**
-         * Add Members
-         * @description Put people on a list; a double opt-in asks them first. Repeating it changes nothing.
-         */
-        post: operations["add_members"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/lists/{list_id}/contacts/{contact_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Remove Member
-         * @description Take somebody off a list. Who has unsubscribed is kept as such: nobody can put them back.
-         */
-        delete: operations["remove_member"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -1348,6 +1071,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Segments
+         * @description List segments, newest first.
+         */
+        get: operations["list_segments"];
+        put?: never;
+        /**
+         * Create Segment
+         * @description Keep conditions under a name.
+         */
+        post: operations["create_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Segment
+         * @description Get a segment.
+         */
+        get: operations["get_segment"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Segment
+         * @description Delete a segment; its contacts stay. 409 `segment_in_use` while a campaign that has yet to start names it.
+         */
+        delete: operations["delete_segment"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Segment
+         * @description Change a segment's name, description or conditions.
+         */
+        patch: operations["update_segment"];
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Segment Contacts
+         * @description List the contacts that are in a segment now, oldest first.
+         */
+        get: operations["list_segment_contacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Segment
+         * @description Count a segment's contacts, and keep the number with it.
+         */
+        post: operations["count_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Conditions
+         * @description Count the contacts that fulfil conditions which are kept nowhere: while they are being edited.
+         */
+        post: operations["count_conditions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/vocabulary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Vocabulary
+         * @description Get what conditions can be made of: fields with their operators, events, limits.
+         */
+        get: operations["get_vocabulary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/stats": {
         parameters: {
             query?: never;
@@ -1368,7 +1223,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/tags": {
+    "/api/v1/suppressions": {
         parameters: {
             query?: never;
             header?: never;
@@ -1376,12 +1231,100 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Tags
-         * @description List the tags in use, by name.
+         * List Suppressions
+         * @description List who is not written to, newest first.
          */
-        get: operations["list_tags"];
+        get: operations["list_suppressions"];
+        put?: never;
+        /**
+         * Create Suppression
+         * @description Write to an address or a domain no more, from the next messages on. One that is there already is the answer.
+         */
+        post: operations["create_suppression"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/{suppression_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Suppression
+         * @description Get a suppression.
+         */
+        get: operations["get_suppression"];
         put?: never;
         post?: never;
+        /**
+         * Delete Suppression
+         * @description Lift a suppression: they are written to again. 409 `suppression_of_erased` for what an erasure has left.
+         */
+        delete: operations["delete_suppression"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check Address
+         * @description Say what keeps an address or number from being written to: itself, its domain, an erasure.
+         */
+        get: operations["check_address"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Suppressions
+         * @description Download suppressions as CSV, oldest first; what erasures have left is not in it.
+         */
+        get: operations["export_suppressions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Suppressions
+         * @description Suppress every address of a file, all or nothing; rows that hold none are reported.
+         */
+        post: operations["import_suppressions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1916,30 +1859,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/confirm/{token}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Confirmation Page
-         * @description Show what is to be confirmed; changes nothing, because mail scanners follow links.
-         */
-        get: operations["confirmation_page"];
-        put?: never;
-        /**
-         * Confirm
-         * @description Confirm the subscription of this link; a repetition changes nothing.
-         */
-        post: operations["confirm"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/health": {
         parameters: {
             query?: never;
@@ -2000,30 +1919,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/subscribe/{list_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Subscription Form
-         * @description Show the form of a public list.
-         */
-        get: operations["subscription_form"];
-        put?: never;
-        /**
-         * Subscribe
-         * @description Ask to be on a public list, by a form or as JSON; the answer is the same whoever asks.
-         */
-        post: operations["subscribe"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/unsubscribe/{token}": {
         parameters: {
             query?: never;
@@ -2053,22 +1948,132 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * Added
-         * @description What adding did. Who is on the list already, or has unsubscribed from it, is left as they are.
+         * AllCondition
+         * @description Every one of these.
          */
-        Added: {
+        "AllCondition-Input": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
             /**
-             * Confirmed
-             * @description How many are on the list now and were not before.
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            confirmed: number;
+            type: "all";
+        };
+        /**
+         * AllCondition
+         * @description Every one of these.
+         */
+        "AllCondition-Output": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
             /**
-             * Pending
-             * @description How many are asked to confirm.
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            pending: number;
-            /** Unchanged */
-            unchanged: number;
+            type: "all";
+        };
+        /**
+         * AnyCondition
+         * @description At least one of these.
+         */
+        "AnyCondition-Input": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "any";
+        };
+        /**
+         * AnyCondition
+         * @description At least one of these.
+         */
+        "AnyCondition-Output": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "any";
+        };
+        /**
+         * AttributeCondition
+         * @description A look at an attribute of the contact.
+         */
+        AttributeCondition: {
+            /**
+             * Name
+             * @description As templates write it; `address.city` looks into an object.
+             * @example country
+             */
+            name: string;
+            operator: components["schemas"]["Operator"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "attribute";
+            /**
+             * Value
+             * @description Text, number or boolean; a list of them for `in` and `not_in`; a day (2026-01-31) for `before`, `on` and `after`; a number of days for `in_last_days` and its like; none for `exists` and `missing`.
+             */
+            value?: boolean | number | string | (boolean | number | string)[] | null;
+        };
+        /**
+         * Audience
+         * @description Who is written to: everybody on these lists and in these segments, but nobody in the excluded ones.
+         */
+        Audience: {
+            /**
+             * Exclude Lists
+             * @default []
+             */
+            exclude_lists: string[];
+            /**
+             * Exclude Segments
+             * @default []
+             */
+            exclude_segments: string[];
+            /**
+             * Lists
+             * @description Confirmed subscriptions. A person's first list brings them.
+             * @default []
+             */
+            lists: string[];
+            /**
+             * Segments
+             * @default []
+             */
+            segments: string[];
+        };
+        /**
+         * AudienceCountOut
+         * @description Who an audience comes to, now: `matched` = `recipients` + `suppressed` + `unreachable`.
+         */
+        AudienceCountOut: {
+            /**
+             * Matched
+             * @description In its lists and segments, and in none of the excluded.
+             */
+            matched: number;
+            /**
+             * Recipients
+             * @description Who would be written to.
+             */
+            recipients: number;
+            /**
+             * Suppressed
+             * @description By address or domain, everywhere.
+             */
+            suppressed: number;
+            /**
+             * Unreachable
+             * @description Not ACTIVE, or without an e-mail address.
+             */
+            unreachable: number;
         };
         /**
          * AuditOut
@@ -2159,64 +2164,11 @@ export interface components {
             task_ids: string[];
         };
         /**
-         * BulkAction
-         * @description What is done.
-         * @enum {string}
-         */
-        BulkAction: "add_tags" | "remove_tags" | "add_to_list" | "remove_from_list" | "set_status" | "delete";
-        /**
-         * BulkChange
-         * @description An action on many contacts: those of `ids`, those that `filter` means, or `everybody`.
-         */
-        BulkChange: {
-            action: components["schemas"]["BulkAction"];
-            /**
-             * Everybody
-             * @description Every contact there is; done by a task.
-             * @default false
-             */
-            everybody: boolean;
-            /** @description Done by a task. */
-            filter?: components["schemas"]["Selection"] | null;
-            /**
-             * Ids
-             * @description At most 1,000; done at once.
-             */
-            ids?: string[] | null;
-            /**
-             * List Id
-             * @description For add_to_list and remove_from_list.
-             */
-            list_id?: string | null;
-            /** @description For set_status; any but PENDING. */
-            status?: components["schemas"]["ContactStatus"] | null;
-            /**
-             * Tags
-             * @description For add_tags and remove_tags.
-             */
-            tags?: string[];
-        };
-        /**
-         * BulkOut
-         * @description What a bulk action did, or the task that does it.
-         */
-        BulkOut: {
-            /**
-             * Changed
-             * @description How many it changed; null while a task does it.
-             */
-            changed: number | null;
-            /**
-             * Task Id
-             * @description Its result is `matched` and `changed`.
-             */
-            task_id: string | null;
-        };
-        /**
          * CampaignOut
          * @description A campaign and how far it is.
          */
         CampaignOut: {
+            audience: components["schemas"]["Audience"] | null;
             /**
              * Campaign Id
              * Format: uuid
@@ -2239,6 +2191,11 @@ export interface components {
             from_email: string;
             /** From Name */
             from_name: string | null;
+            /**
+             * Frozen At
+             * @description When the audience became recipients.
+             */
+            frozen_at: string | null;
             import: components["schemas"]["ImportOut"] | null;
             /** Name */
             name: string;
@@ -2299,152 +2256,24 @@ export interface components {
             cancelled: number;
         };
         /**
-         * ConsentAction
-         * @description A step.
+         * ContactField
+         * @description The columns of a contact that conditions may look at.
          * @enum {string}
          */
-        ConsentAction: "requested" | "granted" | "confirmed" | "withdrawn";
+        ContactField: "email" | "phone" | "locale" | "time_zone" | "status" | "created_at" | "updated_at";
         /**
-         * ConsentOut
-         * @description A step in the history of consent.
+         * CountOut
+         * @description How many contacts fulfil the conditions, now.
          */
-        ConsentOut: {
-            action: components["schemas"]["ConsentAction"];
+        CountOut: {
+            /** Contacts */
+            contacts: number;
             /**
-             * Actor
-             * @description A user, when it was not the person.
+             * Reachable
+             * @description Those that are ACTIVE and have an e-mail address.
              */
-            actor: string | null;
-            /**
-             * Address
-             * @description From which IP address.
-             */
-            address: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
-            /**
-             * Consent Id
-             * Format: uuid
-             */
-            consent_id: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** List Id */
-            list_id: string | null;
-            /** List Name */
-            list_name: string | null;
-            /**
-             * Source
-             * @description How it came: api, import, form, page, one-click, or what the caller said.
-             */
-            source: string;
-            /** User Agent */
-            user_agent: string | null;
-            /** Wording */
-            wording: string | null;
+            reachable: number;
         };
-        /**
-         * ContactChange
-         * @description What to change; members that are left out stay.
-         */
-        ContactChange: {
-            /**
-             * Attributes
-             * @description Names as templates use them. What is given replaces; null takes an attribute away.
-             * @example {
-             *       "first_name": "Ada",
-             *       "orders": 3
-             *     }
-             */
-            attributes?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Email
-             * @example ada@example.com
-             */
-            email?: string | null;
-            /**
-             * Locale
-             * @example de-AT
-             */
-            locale?: string | null;
-            /**
-             * Phone
-             * @description Stored in E.164.
-             * @example +49 171 1234567
-             */
-            phone?: string | null;
-            /**
-             * Phone Region
-             * @description The country of a phone without a country code; the setting's by default.
-             * @example DE
-             */
-            phone_region?: string | null;
-            /** @description Any but PENDING. */
-            status?: components["schemas"]["ContactStatus"] | null;
-            /**
-             * Tags
-             * @description All of them, in place of those there were.
-             */
-            tags?: string[] | null;
-            /**
-             * Time Zone
-             * @example Europe/Vienna
-             */
-            time_zone?: string | null;
-        };
-        /**
-         * ContactOut
-         * @description A contact.
-         */
-        ContactOut: {
-            /** Attributes */
-            attributes: {
-                [key: string]: unknown;
-            };
-            /**
-             * Contact Id
-             * Format: uuid
-             */
-            contact_id: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Email */
-            email: string | null;
-            /** Locale */
-            locale: string | null;
-            /**
-             * Phone
-             * @description E.164.
-             */
-            phone: string | null;
-            status: components["schemas"]["ContactStatus"];
-            /** Tags */
-            tags: string[];
-            /** Time Zone */
-            time_zone: string | null;
-            /**
-             * Updated At
-             * Format: date-time
-             */
-            updated_at: string;
-        };
-        /**
-         * ContactStatus
-         * @description Whether somebody is written to at all. Only ACTIVE ones are; a suppression stands beside it and wins.
-         * @enum {string}
-         */
-        ContactStatus: "ACTIVE" | "PENDING" | "UNSUBSCRIBED" | "BOUNCED" | "COMPLAINED" | "DISABLED";
         /**
          * DeadLetterDetail
          * @description A dead letter with the attempts of its task.
@@ -2666,6 +2495,36 @@ export interface components {
             text?: string | null;
         };
         /**
+         * Definition
+         * @description Who is in a segment.
+         */
+        "Definition-Input": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * Time Zone
+             * @description Where days begin: an IANA name.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone: string;
+        };
+        /**
+         * Definition
+         * @description Who is in a segment.
+         */
+        "Definition-Output": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * Time Zone
+             * @description Where days begin: an IANA name.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone: string;
+        };
+        /**
          * DeliveryOut
          * @description A message, and how far it is.
          */
@@ -2760,6 +2619,46 @@ export interface components {
             satisfied_at: string | null;
         };
         /**
+         * EventCondition
+         * @description A look at what the contact did.
+         */
+        EventCondition: {
+            /**
+             * At Least
+             * @description How often, at least.
+             * @default 1
+             */
+            at_least: number;
+            /**
+             * Campaign Id
+             * @description Only with mails of this campaign.
+             */
+            campaign_id?: string | null;
+            event: components["schemas"]["EventKind"];
+            /**
+             * In Last Days
+             * @description Only these times 24 hours; null: ever.
+             */
+            in_last_days?: number | null;
+            /**
+             * Operator
+             * @default did
+             * @enum {string}
+             */
+            operator: "did" | "never";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "event";
+        };
+        /**
+         * EventKind
+         * @description What people did, or what became of what they were sent.
+         * @enum {string}
+         */
+        EventKind: "received" | "opened" | "clicked" | "bounced" | "complained" | "unsubscribed";
+        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -2790,32 +2689,22 @@ export interface components {
             worker_id: string | null;
         };
         /**
-         * FieldChange
-         * @description What to change; the type stays.
+         * FieldCondition
+         * @description A look at a column that every contact has: address, phone, locale, time zone, status, times.
          */
-        FieldChange: {
-            /** Choices */
-            choices?: string[] | null;
-            /** Label */
-            label?: string | null;
-        };
-        /**
-         * FieldOut
-         * @description A declared attribute.
-         */
-        FieldOut: {
-            /** Choices */
-            choices: string[];
+        FieldCondition: {
+            name: components["schemas"]["ContactField"];
+            operator: components["schemas"]["Operator"];
             /**
-             * Created At
-             * Format: date-time
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            created_at: string;
-            /** Label */
-            label: string;
-            /** Name */
-            name: string;
-            type: components["schemas"]["FieldType"];
+            type: "field";
+            /**
+             * Value
+             * @description Text, number or boolean; a list of them for `in` and `not_in`; a day (2026-01-31) for `before`, `on` and `after`; a number of days for `in_last_days` and its like; none for `exists` and `missing`.
+             */
+            value?: boolean | number | string | (boolean | number | string)[] | null;
         };
         /**
          * FieldProblem
@@ -2840,20 +2729,6 @@ export interface components {
              */
             pointer: string | null;
         };
-        /**
-         * FieldsOut
-         * @description All declared attributes, by name.
-         */
-        FieldsOut: {
-            /** Items */
-            items: components["schemas"]["FieldOut"][];
-        };
-        /**
-         * FieldType
-         * @description What an attribute holds.
-         * @enum {string}
-         */
-        FieldType: "text" | "number" | "boolean" | "date" | "datetime" | "choice";
         /**
          * FireCause
          * @description Why an instant was dealt with: its time had come, somebody pressed run, or a backfill.
@@ -3275,67 +3150,23 @@ export interface components {
             task_name: string;
         };
         /**
-         * ListChange
-         * @description What to change; members that are left out stay.
+         * ListsCondition
+         * @description A look at the lists that the contact is on, confirmed.
          */
-        ListChange: {
+        ListsCondition: {
+            /** List Ids */
+            list_ids: string[];
             /**
-             * Archived
-             * @description Nobody is added to an archived list; its name is free again.
+             * Operator
+             * @default any
+             * @enum {string}
              */
-            archived?: boolean | null;
-            /** Confirm From */
-            confirm_from?: string | null;
-            /** Confirm Wording */
-            confirm_wording?: string | null;
-            /** Description */
-            description?: string | null;
-            /** Name */
-            name?: string | null;
-            opt_in?: components["schemas"]["OptIn"] | null;
-            visibility?: components["schemas"]["Visibility"] | null;
-        };
-        /**
-         * ListOut
-         * @description A list.
-         */
-        ListOut: {
-            /** Archived At */
-            archived_at: string | null;
-            /** Confirm From */
-            confirm_from: string | null;
-            /** Confirm Wording */
-            confirm_wording: string | null;
+            operator: "any" | "all" | "none";
             /**
-             * Confirmed
-             * @description How many are written to.
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
              */
-            confirmed: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Created By */
-            created_by: string | null;
-            /** Description */
-            description: string | null;
-            /**
-             * List Id
-             * Format: uuid
-             */
-            list_id: string;
-            /** Name */
-            name: string;
-            opt_in: components["schemas"]["OptIn"];
-            /**
-             * Pending
-             * @description How many have not confirmed yet.
-             */
-            pending: number;
-            /** Unsubscribed */
-            unsubscribed: number;
-            visibility: components["schemas"]["Visibility"];
+            type: "lists";
         };
         /**
          * LogOut
@@ -3455,55 +3286,6 @@ export interface components {
             user_id: string;
         };
         /**
-         * MemberOut
-         * @description A contact and how it stands to the list.
-         */
-        MemberOut: {
-            /** Attributes */
-            attributes: {
-                [key: string]: unknown;
-            };
-            /** Confirmed At */
-            confirmed_at: string | null;
-            /**
-             * Contact Id
-             * Format: uuid
-             */
-            contact_id: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Email */
-            email: string | null;
-            /** Locale */
-            locale: string | null;
-            /**
-             * Phone
-             * @description E.164.
-             */
-            phone: string | null;
-            status: components["schemas"]["ContactStatus"];
-            /**
-             * Subscribed At
-             * Format: date-time
-             */
-            subscribed_at: string;
-            subscription_status: components["schemas"]["SubscriptionStatus"];
-            /** Tags */
-            tags: string[];
-            /** Time Zone */
-            time_zone: string | null;
-            /** Unsubscribed At */
-            unsubscribed_at: string | null;
-            /**
-             * Updated At
-             * Format: date-time
-             */
-            updated_at: string;
-        };
-        /**
          * Minute
          * @description What ended in one minute.
          */
@@ -3524,139 +3306,6 @@ export interface components {
          * @enum {string}
          */
         MisfirePolicy: "skip" | "once" | "all";
-        /**
-         * NewConsent
-         * @description What a person said to you, on paper or on the phone.
-         */
-        NewConsent: {
-            /**
-             * Action
-             * @description `withdrawn` also ends the subscription to the list, or without a list all mail.
-             * @enum {string}
-             */
-            action: "granted" | "withdrawn";
-            /**
-             * Channel
-             * @default email
-             * @enum {string}
-             */
-            channel: "email" | "sms";
-            /**
-             * List Id
-             * @description null: everything on this channel.
-             */
-            list_id?: string | null;
-            /**
-             * Source
-             * @description How it came.
-             * @default api
-             * @example paper
-             */
-            source: string;
-            /**
-             * Wording
-             * @description What they agreed to.
-             */
-            wording?: string | null;
-        };
-        /**
-         * NewContact
-         * @description A contact: an address, a phone, or both.
-         */
-        NewContact: {
-            /**
-             * Attributes
-             * @description Names as templates use them. What is given replaces; null takes an attribute away.
-             * @example {
-             *       "first_name": "Ada",
-             *       "orders": 3
-             *     }
-             */
-            attributes?: {
-                [key: string]: unknown;
-            };
-            /**
-             * Confirmed
-             * @description They have agreed already, to `wording`: a double opt-in asks nothing more.
-             * @default false
-             */
-            confirmed: boolean;
-            /**
-             * Email
-             * @example ada@example.com
-             */
-            email?: string | null;
-            /**
-             * If Exists
-             * @description `update` changes the contact that has the address already, or the phone without one.
-             * @default fail
-             * @enum {string}
-             */
-            if_exists: "fail" | "update";
-            /**
-             * Lists
-             * @description Lists to put it on; a double opt-in asks first.
-             */
-            lists?: string[];
-            /**
-             * Locale
-             * @example de-AT
-             */
-            locale?: string | null;
-            /**
-             * Phone
-             * @description Stored in E.164.
-             * @example +49 171 1234567
-             */
-            phone?: string | null;
-            /**
-             * Phone Region
-             * @description The country of a phone without a country code; the setting's by default.
-             * @example DE
-             */
-            phone_region?: string | null;
-            /** @description Any but PENDING. */
-            status?: components["schemas"]["ContactStatus"] | null;
-            /**
-             * Tags
-             * @description All of them, in place of those there were.
-             */
-            tags?: string[] | null;
-            /**
-             * Time Zone
-             * @example Europe/Vienna
-             */
-            time_zone?: string | null;
-            /**
-             * Wording
-             * @description What they agreed to; kept with their consent.
-             */
-            wording?: string | null;
-        };
-        /**
-         * NewField
-         * @description What an attribute means.
-         */
-        NewField: {
-            /**
-             * Choices
-             * @description For the type choice.
-             */
-            choices?: string[];
-            /**
-             * Label
-             * @description For people; the name by default.
-             * @example Birthday
-             */
-            label?: string | null;
-            /**
-             * Name
-             * @description As templates use it.
-             * @example birthday
-             */
-            name: string;
-            type: components["schemas"]["FieldType"];
-        };
         /**
          * NewGraph
          * @description Tasks that wait for each other, all or none.
@@ -3688,41 +3337,6 @@ export interface components {
              * @default []
              */
             scopes: "metrics"[];
-        };
-        /**
-         * NewList
-         * @description A list.
-         */
-        NewList: {
-            /**
-             * Confirm From
-             * @description Who asks for confirmations.
-             * @example news@shop.example
-             */
-            confirm_from?: string | null;
-            /**
-             * Confirm Wording
-             * @description What somebody agrees to: shown in the mail and on the page, kept with each consent.
-             */
-            confirm_wording?: string | null;
-            /** Description */
-            description?: string | null;
-            /**
-             * Name
-             * @description Unique among those that are not archived.
-             * @example Newsletter
-             */
-            name: string;
-            /**
-             * @description `double`: who is added confirms it by a signed link in a mail.
-             * @default single
-             */
-            opt_in: components["schemas"]["OptIn"];
-            /**
-             * @description `public`: anybody can ask to be on it at `/subscribe/{list_id}`.
-             * @default private
-             */
-            visibility: components["schemas"]["Visibility"];
         };
         /**
          * NewSchedule
@@ -3835,6 +3449,52 @@ export interface components {
             time_zone?: string | null;
             /** Timeout Seconds */
             timeout_seconds?: number | null;
+        };
+        /**
+         * NewSegment
+         * @description Conditions under a name.
+         */
+        NewSegment: {
+            definition: components["schemas"]["Definition-Input"];
+            /** Description */
+            description?: string | null;
+            /**
+             * Name
+             * @example Engaged in Germany and Austria, not customers
+             */
+            name: string;
+        };
+        /**
+         * NewSuppression
+         * @description Whom not to write to any more.
+         */
+        NewSuppression: {
+            /**
+             * Address
+             * @description An address, a whole domain as @example.com (not its subdomains), or with `sms` a number.
+             * @example ada@example.com
+             * @example @example.com
+             */
+            address: string;
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * List Id
+             * @description Only what this list brings; null: everything.
+             */
+            list_id?: string | null;
+            /** Note */
+            note?: string | null;
+            /**
+             * Reason
+             * @default manual
+             * @enum {string}
+             */
+            reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported";
         };
         /**
          * NewTask
@@ -4031,6 +3691,32 @@ export interface components {
             task_name: string;
         };
         /**
+         * NotCondition
+         * @description Not this one.
+         */
+        "NotCondition-Input": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "not";
+        };
+        /**
+         * NotCondition
+         * @description Not this one.
+         */
+        "NotCondition-Output": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "not";
+        };
+        /**
          * OnFailure
          * @description What a parent that did not complete means for its child.
          * @enum {string}
@@ -4043,11 +3729,25 @@ export interface components {
          */
         OnSuccess: "run" | "skip";
         /**
-         * OptIn
-         * @description How somebody gets on a list.
+         * Operand
+         * @description What an operator takes beside the contact's value.
          * @enum {string}
          */
-        OptIn: "single" | "double";
+        Operand: "nothing" | "scalar" | "scalars" | "text" | "number" | "day" | "days";
+        /**
+         * Operator
+         * @description How a value is looked at.
+         * @enum {string}
+         */
+        Operator: "is" | "is_not" | "in" | "not_in" | "contains" | "not_contains" | "starts_with" | "ends_with" | "less_than" | "at_most" | "more_than" | "at_least" | "before" | "on" | "after" | "in_last_days" | "in_next_days" | "more_than_days_ago" | "exists" | "missing";
+        /**
+         * OperatorOut
+         * @description An operator and what it takes.
+         */
+        OperatorOut: {
+            operator: components["schemas"]["Operator"];
+            takes: components["schemas"]["Operand"];
+        };
         /**
          * OverlapPolicy
          * @description What becomes of an instant while the schedule's last task is under way.
@@ -4068,26 +3768,6 @@ export interface components {
         Page_CampaignOut_: {
             /** Items */
             items: components["schemas"]["CampaignOut"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
-        /** Page[ConsentOut] */
-        Page_ConsentOut_: {
-            /** Items */
-            items: components["schemas"]["ConsentOut"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
-        /** Page[ContactOut] */
-        Page_ContactOut_: {
-            /** Items */
-            items: components["schemas"]["ContactOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4154,16 +3834,6 @@ export interface components {
              */
             next_cursor?: string | null;
         };
-        /** Page[ListOut] */
-        Page_ListOut_: {
-            /** Items */
-            items: components["schemas"]["ListOut"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
         /** Page[LogOut] */
         Page_LogOut_: {
             /** Items */
@@ -4178,16 +3848,6 @@ export interface components {
         Page_Mail_: {
             /** Items */
             items: components["schemas"]["Mail"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
-        /** Page[MemberOut] */
-        Page_MemberOut_: {
-            /** Items */
-            items: components["schemas"]["MemberOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4234,10 +3894,30 @@ export interface components {
              */
             next_cursor?: string | null;
         };
-        /** Page[TagOut] */
-        Page_TagOut_: {
+        /** Page[SegmentContact] */
+        Page_SegmentContact_: {
             /** Items */
-            items: components["schemas"]["TagOut"][];
+            items: components["schemas"]["SegmentContact"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SegmentOut] */
+        Page_SegmentOut_: {
+            /** Items */
+            items: components["schemas"]["SegmentOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SuppressionOut] */
+        Page_SuppressionOut_: {
+            /** Items */
+            items: components["schemas"]["SuppressionOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4320,25 +4000,6 @@ export interface components {
              * Format: password
              */
             new_password: string;
-        };
-        /**
-         * People
-         * @description Whom to add.
-         */
-        People: {
-            /**
-             * Confirmed
-             * @description They have agreed already, to `wording`: a double opt-in asks them nothing more.
-             * @default false
-             */
-            confirmed: boolean;
-            /** Contact Ids */
-            contact_ids: string[];
-            /**
-             * Wording
-             * @description What they agreed to; kept with their consent.
-             */
-            wording?: string | null;
         };
         /**
          * PolicyIn
@@ -4766,6 +4427,12 @@ export interface components {
             status: "ready" | "unready";
         };
         /**
+         * Reason
+         * @description Why somebody is not written to.
+         * @enum {string}
+         */
+        Reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported" | "erased";
+        /**
          * RecipientOut
          * @description A recipient and what became of the message.
          */
@@ -4817,6 +4484,18 @@ export interface components {
         RefreshToken: {
             /** Refresh Token */
             refresh_token: string;
+        };
+        /**
+         * RejectionOut
+         * @description A row that cannot be used.
+         */
+        RejectionOut: {
+            /** Raw */
+            raw: string;
+            /** Reason */
+            reason: string;
+            /** Row Number */
+            row_number: number;
         };
         /**
          * Requeued
@@ -5125,33 +4804,84 @@ export interface components {
             updated_at: string;
         };
         /**
-         * Selection
-         * @description Which contacts; all that is given must hold.
+         * SegmentChange
+         * @description What to change; members that are left out or null stay.
          */
-        Selection: {
-            /** Created After */
-            created_after?: string | null;
-            /** Created Before */
-            created_before?: string | null;
+        SegmentChange: {
+            definition?: components["schemas"]["Definition-Input"] | null;
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * SegmentContact
+         * @description A contact in a segment.
+         */
+        SegmentContact: {
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /**
+             * Contact Id
+             * Format: uuid
+             */
+            contact_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
             /** Email */
-            email?: string | null;
-            /** List Id */
-            list_id?: string | null;
-            /** @description Of the subscription to `list_id`. */
-            list_status?: components["schemas"]["SubscriptionStatus"] | null;
+            email: string | null;
+            /** Locale */
+            locale: string | null;
             /** Phone */
-            phone?: string | null;
+            phone: string | null;
+            /** Status */
+            status: string;
+            /** Tags */
+            tags: string[];
+            /** Time Zone */
+            time_zone: string | null;
             /**
-             * Search
-             * @description How the address, the phone or a name begins.
+             * Updated At
+             * Format: date-time
              */
-            search?: string | null;
-            status?: components["schemas"]["ContactStatus"] | null;
+            updated_at: string;
+        };
+        /**
+         * SegmentOut
+         * @description A segment, and how many contacts were in it when it was counted last.
+         */
+        SegmentOut: {
+            /** Counted At */
+            counted_at: string | null;
             /**
-             * Tags
-             * @description All of these.
+             * Created At
+             * Format: date-time
              */
-            tags?: string[] | null;
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            definition: components["schemas"]["Definition-Output"];
+            /** Description */
+            description: string | null;
+            /** Last Count */
+            last_count: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Segment Id
+             * Format: uuid
+             */
+            segment_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * SessionTokens
@@ -5208,51 +4938,98 @@ export interface components {
             workers: components["schemas"]["WorkerStats"];
         };
         /**
-         * SubscriptionOut
-         * @description How a contact stands to a list.
+         * SuppressionCheck
+         * @description What keeps an address from being written to.
          */
-        SubscriptionOut: {
-            /** Confirmed At */
-            confirmed_at: string | null;
+        SuppressionCheck: {
             /**
-             * List Id
-             * Format: uuid
+             * Suppressed
+             * @description Everywhere; lists of their own may be in `suppressions` all the same.
              */
-            list_id: string;
-            /** Name */
-            name: string;
-            status: components["schemas"]["SubscriptionStatus"];
+            suppressed: boolean;
+            /** Suppressions */
+            suppressions: components["schemas"]["SuppressionOut"][];
+        };
+        /**
+         * SuppressionImport
+         * @description What became of a file: `rows` = `added` + `known` + `rejected`.
+         */
+        SuppressionImport: {
+            /** Added */
+            added: number;
             /**
-             * Subscribed At
+             * Known
+             * @description Suppressed already, or twice in the file.
+             */
+            known: number;
+            /** Rejected */
+            rejected: number;
+            /**
+             * Rejections
+             * @description The first hundred of them.
+             */
+            rejections: components["schemas"]["RejectionOut"][];
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * SuppressionOut
+         * @description Somebody who is not written to.
+         */
+        SuppressionOut: {
+            /**
+             * Address
+             * @description hmac:… where an erasure has left no more than that.
+             */
+            address: string;
+            /** Campaign Id */
+            campaign_id: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Created At
              * Format: date-time
              */
-            subscribed_at: string;
-            /** Unsubscribed At */
-            unsubscribed_at: string | null;
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** List Id */
+            list_id: string | null;
+            /** Note */
+            note: string | null;
+            reason: components["schemas"]["Reason"];
+            /**
+             * Source
+             * @description How it came here: api, page, one-click, import, …
+             */
+            source: string | null;
+            /**
+             * Suppression Id
+             * Format: uuid
+             */
+            suppression_id: string;
         };
         /**
-         * SubscriptionsOut
-         * @description All of a contact's subscriptions.
+         * TagsCondition
+         * @description A look at the contact's tags.
          */
-        SubscriptionsOut: {
-            /** Items */
-            items: components["schemas"]["SubscriptionOut"][];
-        };
-        /**
-         * SubscriptionStatus
-         * @description How somebody stands to a list.
-         * @enum {string}
-         */
-        SubscriptionStatus: "PENDING" | "CONFIRMED" | "UNSUBSCRIBED";
-        /**
-         * TagOut
-         * @description A tag in use.
-         */
-        TagOut: {
-            /** Contacts */
-            contacts: number;
-            /** Tag */
-            tag: string;
+        TagsCondition: {
+            /**
+             * Operator
+             * @default any
+             * @enum {string}
+             */
+            operator: "any" | "all" | "none";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tags";
+            /** Values */
+            values: string[];
         };
         /**
          * TaskCreated
@@ -5627,11 +5404,49 @@ export interface components {
             user_id: string;
         };
         /**
-         * Visibility
-         * @description Who can ask to be on it.
-         * @enum {string}
+         * Vocabulary
+         * @description What a builder of segments can offer. Attributes without a field take every operator.
          */
-        Visibility: "private" | "public";
+        Vocabulary: {
+            /** Events */
+            events: components["schemas"]["EventKind"][];
+            /** Fields */
+            fields: components["schemas"]["VocabularyField"][];
+            /** Max Conditions */
+            max_conditions: number;
+            /** Max Depth */
+            max_depth: number;
+            /** Operators */
+            operators: components["schemas"]["OperatorOut"][];
+        };
+        /**
+         * VocabularyField
+         * @description Something of a contact that conditions may look at, and the operators that fit it.
+         */
+        VocabularyField: {
+            /**
+             * Choices
+             * @default []
+             */
+            choices: string[];
+            /**
+             * Condition
+             * @description The `type` of the condition.
+             * @enum {string}
+             */
+            condition: "field" | "attribute";
+            /**
+             * Kind
+             * @description text, number, boolean, date, datetime or choice; instant for times of ours.
+             */
+            kind: string;
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+            /** Operators */
+            operators: components["schemas"]["Operator"][];
+        };
         /**
          * WebhookChange
          * @description What to change; members that are left out or null stay.
@@ -5915,6 +5730,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Audience"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AudienceCountOut"];
+                };
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -6236,6 +6084,8 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description Contacts to write to, instead of recipients; who they are is decided at the start. */
+                    audience?: components["schemas"]["Audience"] | null;
                     /** From Email */
                     from_email: string;
                     /** From Name */
@@ -6288,8 +6138,38 @@ export interface operations {
                      * @enum {string}
                      */
                     uncertain_policy?: "hold" | "resend";
+                    $defs: {
+                        /**
+                         * Audience
+                         * @description Who is written to: everybody on these lists and in these segments, but nobody in the excluded ones.
+                         */
+                        Audience: {
+                            /**
+                             * Exclude Lists
+                             * @default []
+                             */
+                            exclude_lists?: string[];
+                            /**
+                             * Exclude Segments
+                             * @default []
+                             */
+                            exclude_segments?: string[];
+                            /**
+                             * Lists
+                             * @description Confirmed subscriptions. A person's first list brings them.
+                             * @default []
+                             */
+                            lists?: string[];
+                            /**
+                             * Segments
+                             * @default []
+                             */
+                            segments?: string[];
+                        };
+                    };
                 };
                 "multipart/form-data": {
+                    audience?: string;
                     from_email: string;
                     from_name?: string;
                     name: string;
@@ -6640,529 +6520,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PreviewOut"];
                 };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_fields: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FieldsOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_field: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewField"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FieldOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_field: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    update_field: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["FieldChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FieldOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_contacts: {
-        parameters: {
-            query?: {
-                created_after?: string | null;
-                created_before?: string | null;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Exactly this address. */
-                email?: string | null;
-                /** @description Most items of the page. */
-                limit?: number;
-                list_id?: string | null;
-                /** @description Of the subscription to `list_id`. */
-                list_status?: components["schemas"]["SubscriptionStatus"] | null;
-                /** @description Exactly this phone, in E.164. */
-                phone?: string | null;
-                /** @description How the address, the phone or a name begins. */
-                search?: string | null;
-                status?: components["schemas"]["ContactStatus"] | null;
-                /** @description All of these. */
-                tag?: string[] | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_ContactOut_"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_contact: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewContact"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ContactOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_contact: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                contact_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ContactOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_contact: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                contact_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    update_contact: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                contact_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ContactChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ContactOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_consents: {
-        parameters: {
-            query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Most items of the page. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                contact_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_ConsentOut_"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    record_consent: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                contact_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewConsent"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsentOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_subscriptions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                contact_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SubscriptionsOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    resend_confirmation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                contact_id: string;
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": unknown;
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    change_contacts: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BulkChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BulkOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    export_contacts: {
-        parameters: {
-            query?: {
-                created_after?: string | null;
-                created_before?: string | null;
-                /** @description Exactly this address. */
-                email?: string | null;
-                list_id?: string | null;
-                /** @description Of the subscription to `list_id`. */
-                list_status?: components["schemas"]["SubscriptionStatus"] | null;
-                /** @description Exactly this phone, in E.164. */
-                phone?: string | null;
-                /** @description How the address, the phone or a name begins. */
-                search?: string | null;
-                status?: components["schemas"]["ContactStatus"] | null;
-                /** @description All of these. */
-                tag?: string[] | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -7844,275 +7201,6 @@ export interface operations {
             };
         };
     };
-    list_lists: {
-        parameters: {
-            query?: {
-                archived?: boolean | null;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Most items of the page. */
-                limit?: number;
-                name?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_ListOut_"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_list: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewList"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    update_list: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ListChange"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ListOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_members: {
-        parameters: {
-            query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Most items of the page. */
-                limit?: number;
-                status?: components["schemas"]["SubscriptionStatus"] | null;
-            };
-            header?: never;
-            path: {
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_MemberOut_"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    add_members: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["People"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Added"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    remove_member: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                contact_id: string;
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     list_queues: {
         parameters: {
             query?: {
@@ -8708,6 +7796,302 @@ export interface operations {
             };
         };
     };
+    list_segments: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Part of the name. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SegmentOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_segment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSegment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_segment_contacts: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SegmentContact_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_conditions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Definition-Input"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_vocabulary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vocabulary"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_stats: {
         parameters: {
             query?: never;
@@ -8737,13 +8121,21 @@ export interface operations {
             };
         };
     };
-    list_tags: {
+    list_suppressions: {
         parameters: {
             query?: {
+                channel?: ("email" | "sms") | null;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description Only those that hold everywhere. */
+                global?: boolean;
                 /** @description Most items of the page. */
                 limit?: number;
+                /** @description Only those of this list. */
+                list_id?: string | null;
+                reason?: components["schemas"]["Reason"] | null;
+                /** @description Part of it. */
+                search?: string | null;
             };
             header?: never;
             path?: never;
@@ -8757,7 +8149,220 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_TagOut_"];
+                    "application/json": components["schemas"]["Page_SuppressionOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_suppression: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSuppression"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_suppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                suppression_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_suppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                suppression_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_address: {
+        parameters: {
+            query: {
+                address: string;
+                channel?: "email" | "sms";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionCheck"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_suppressions: {
+        parameters: {
+            query?: {
+                channel?: ("email" | "sms") | null;
+                /** @description Only those of this list. */
+                list_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_suppressions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * @default email
+                     * @enum {string}
+                     */
+                    channel?: "email" | "sms";
+                    /**
+                     * Format: binary
+                     * @description CSV with a column of addresses, @domains or numbers; or one a line.
+                     */
+                    file: string;
+                    /**
+                     * Format: uuid
+                     * @description Only what this list brings.
+                     */
+                    list_id?: string;
+                    /**
+                     * @default imported
+                     * @enum {string}
+                     */
+                    reason?: "unsubscribed" | "bounced" | "complained" | "manual" | "imported";
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionImport"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -9829,86 +9434,6 @@ export interface operations {
             };
         };
     };
-    confirmation_page: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                token: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description There is no such page. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": unknown;
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    confirm: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                token: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description There is no such page. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": unknown;
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     health: {
         parameters: {
             query?: never;
@@ -9992,101 +9517,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    subscription_form: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description There is no such page. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": unknown;
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    subscribe: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                list_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": {
-                    email: string;
-                    first_name?: string;
-                    last_name?: string;
-                    locale?: string;
-                };
-                "application/x-www-form-urlencoded": {
-                    email: string;
-                    first_name?: string;
-                    last_name?: string;
-                    locale?: string;
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": string;
-                };
-            };
-            /** @description There is no such page. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/html": unknown;
                 };
             };
             /** @description What went wrong (RFC 9457). */

@@ -15,6 +15,8 @@ from taskflow.audience.consent import endpoints as consent
 from taskflow.audience.contacts import endpoints as contacts
 from taskflow.audience.imports.jobs import endpoints as contact_imports
 from taskflow.audience.lists import endpoints as lists
+from taskflow.audience.segments import endpoints as segments
+from taskflow.audience.suppression import endpoints as suppression
 from taskflow.campaigns import endpoints as campaigns
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
@@ -52,6 +54,9 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     contacts.tags,
     consent.router,
     lists.router,
+    segments.router,
+    segments.audiences,
+    suppression.router,
     campaigns.router,
     privacy.router,
     inbox.router,
@@ -99,6 +104,8 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/contact-fields",
         f"{API_PREFIX}/contacts/{{contact_id}}/consents",
         f"{API_PREFIX}/lists",
+        f"{API_PREFIX}/segments",
+        f"{API_PREFIX}/suppressions",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
         f"{API_PREFIX}/schedules/{{schedule_id}}/backfill",

@@ -7,6 +7,7 @@ from taskflow.api.metrics import HttpMetrics
 from taskflow.api.rate_limiter import RateLimiter
 from taskflow.api.stats import StatsCounter
 from taskflow.api.websocket.hub import EventHub
+from taskflow.audience.segments.evaluator import Evaluator
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
@@ -31,6 +32,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(settings, database, broker, signer)
         services.add(AuditLog(database.pool), Authenticator(database, signer), RateLimiter(broker))
         services.add(StatsCounter(database), DurationMeter(database), HttpMetrics(), QueueBook())
+        services.add(Evaluator(database.pool))
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         yield services

@@ -1,6 +1,8 @@
 """The campaigns duty: starts, feeds, counts and completes campaigns.
 
-- A SCHEDULED campaign whose time has come starts.
+- A SCHEDULED campaign whose time has come starts. One that writes to contacts has its audience frozen first, beside
+  the other campaigns' steps, because that takes half a minute for a million people. It needs no lead: whoever has
+  locked the campaign's row does it, once.
 - A RUNNING one gets its send tasks in slices, just ahead of the workers: tasks and cursor move in one transaction, the
   ids go to Redis after the commit (what a crash leaves behind, the relay finds).
 - Sums of the counters become the campaign's counts, the progress hash and events.
@@ -11,14 +13,20 @@ Rows whose task ended without them (a quarantined task, one that an operator can
 live any more, so that no campaign waits for ever.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
+import asyncpg
+from pydantic import ValidationError
+
+from taskflow.base.errors import InvalidInputError
 from taskflow.base.logging import get_logger
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.dispatch import Entry
+from taskflow.campaigns.freezing import AudienceTooLargeError, freeze
 from taskflow.campaigns.models import (
     MAX_RETRIES,
     QUEUE,
@@ -30,8 +38,8 @@ from taskflow.campaigns.models import (
 )
 from taskflow.campaigns.notices import status_event
 from taskflow.campaigns.progress import ProgressTeller
-from taskflow.campaigns.repository import NIL, sql
-from taskflow.campaigns.states import MOVES, CampaignStatus, sources
+from taskflow.campaigns.repository import NIL, CampaignRepository, sql
+from taskflow.campaigns.states import MOVES, CampaignStatus, IllegalCampaignTransitionError, sources
 from taskflow.db.pool import Database
 from taskflow.delivery.states import TERMINAL
 from taskflow.engine.coordinator.dependencies import release_children
@@ -46,6 +54,7 @@ _VERIFY_AGAIN_SECONDS = 5.0
 _QUIET_SECONDS = 2.0  # without a change, before orphans are looked for
 _LOST_AFTER_SECONDS = 60  # a SENDING row without a live task cannot be on the wire any more
 _SCAN_SECONDS = 120.0
+_FREEZE_LOOK_SECONDS = 0.2  # that other campaigns wait for one that is frozen
 
 
 class CampaignsDuty:
@@ -58,9 +67,11 @@ class CampaignsDuty:
         self._teller = ProgressTeller()
         self._ruled: dict[UUID, int | None] = {}
         self._swept: dict[UUID, UUID] = {}
+        self._summarised: dict[UUID, UUID] = {}
         self._verify_at: dict[UUID, float] = {}  # monotonic: no earlier look at all rows
         self._pass_at: dict[UUID, float] = {}  # monotonic: no earlier sweep, or search for orphans
         self._still: dict[UUID, tuple[int, float]] = {}  # terminal sum, and since when it has stood still
+        self._freezing: dict[UUID, asyncio.Task[None]] = {}
 
     def interval(self, settings: CoordinatorSettings) -> float:
         """Return the seconds between two looks."""
@@ -92,11 +103,15 @@ class CampaignsDuty:
                 return swept
             case _:
                 await self._count(context, campaign)
-                await self._put_to_rest(context, campaign)
-                return 0
+                return await self._rest(context, campaign)
 
     async def _start(self, context: DutyContext, campaign: ActiveCampaign) -> int:
-        """Start a scheduled campaign; what could be missing was looked for when it was scheduled."""
+        """Start a scheduled campaign; what could be missing was looked for when it was scheduled.
+
+        Of an audience nobody could know then: who lacks a variable fails alone.
+        """
+        if campaign.is_open:
+            return await self._freeze(context, campaign)
         async with context.leading() as connection:
             started = await connection.fetchval(
                 sql.move, campaign.campaign_id, MOVES["start"].target.value, sources("start"), None
@@ -106,6 +121,19 @@ class CampaignsDuty:
                 [status_event(campaign.campaign_id, _S.RUNNING, None, campaign.progress)]
             )
         return 1 if started else 0
+
+    async def _freeze(self, context: DutyContext, campaign: ActiveCampaign) -> int:
+        """Let the audience be frozen and the campaign be started, in a task of its own; return 1 when it has been."""
+        freezing = self._freezing.get(campaign.campaign_id)
+        if freezing is None:
+            freezing = asyncio.create_task(_freeze_and_start(context, campaign), name=f"freeze {campaign.campaign_id}")
+            self._freezing[campaign.campaign_id] = freezing
+        done, _ = await asyncio.wait([freezing], timeout=_FREEZE_LOOK_SECONDS)
+        if not done:
+            return 0
+        del self._freezing[campaign.campaign_id]
+        await freezing
+        return 1
 
     # -- feeding
 
@@ -218,6 +246,8 @@ class CampaignsDuty:
     async def _sweep(self, context: DutyContext, campaign: ActiveCampaign) -> int:
         """Sweep one slice of a cancelled campaign; put it to rest when a whole pass has left nothing open."""
         campaign_id = campaign.campaign_id
+        if campaign_id in self._summarised:
+            return await self._rest(context, campaign)
         if time.monotonic() < self._pass_at.get(campaign_id, 0.0):
             return 0
         after = self._swept.get(campaign_id, NIL)
@@ -232,14 +262,31 @@ class CampaignsDuty:
             return int(row["seen"])
         self._swept.pop(campaign_id, None)
         if campaign.progress.terminal >= campaign.progress.total:
-            await self._put_to_rest(context, campaign)
-        else:
-            self._pass_at[campaign_id] = time.monotonic() + 1.0  # some are on the wire: pass again
+            return await self._rest(context, campaign)
+        self._pass_at[campaign_id] = time.monotonic() + 1.0  # some are on the wire: pass again
+        return 0
+
+    async def _rest(self, context: DutyContext, campaign: ActiveCampaign) -> int:
+        """Tell the summary that segments read who was sent a mail, a slice at a time; then put the campaign to rest.
+
+        Until then segments look into its ledger themselves.
+        """
+        if campaign.has_contacts:
+            after = self._summarised.get(campaign.campaign_id, NIL)
+            async with context.leading() as connection:
+                through = await connection.fetchval(
+                    sql.summarise_slice, campaign.campaign_id, after, context.settings.campaign.slice
+                )
+            if through is not None:
+                self._summarised[campaign.campaign_id] = through
+                return 1
+        await self._put_to_rest(context, campaign)
         return 0
 
     async def _put_to_rest(self, context: DutyContext, campaign: ActiveCampaign) -> None:
         """Stop looking at an ended campaign once its row says what its counters say."""
         progress = campaign.progress
+        self._summarised.pop(campaign.campaign_id, None)  # what is resolved meanwhile is summarised again
         async with context.leading() as connection:
             await connection.execute(sql.lock, campaign.campaign_id)
             rests = await connection.fetchval(sql.put_to_rest, campaign.campaign_id, progress.sent, progress.failed)
@@ -248,9 +295,37 @@ class CampaignsDuty:
 
     def _forget_others(self, active: set[UUID]) -> None:
         self._teller.forget_others(active)
-        for memory in (self._ruled, self._swept, self._verify_at, self._pass_at, self._still):
+        for memory in (self._ruled, self._swept, self._summarised, self._verify_at, self._pass_at, self._still):
             for campaign_id in set(memory) - active:
                 del memory[campaign_id]
+
+
+async def _freeze_and_start(context: DutyContext, campaign: ActiveCampaign) -> None:
+    """Choose the recipients of a scheduled campaign and start it; give it up when there is nobody to write to."""
+    pool, campaign_id = context.database.pool, campaign.campaign_id
+    repository = CampaignRepository(pool)
+    status = _S.RUNNING
+    try:
+        async with pool.acquire() as connection, connection.transaction():
+            frozen = await freeze(connection, campaign_id, most=context.settings.campaign.max_recipients)
+            if frozen is None:
+                return
+            if frozen:
+                await repository.move(campaign_id, "start", connection)
+            else:
+                status = _S.FAILED
+                await repository.give_up(campaign_id, "Nobody was in its audience when it was to start.", connection)
+    except (InvalidInputError, AudienceTooLargeError) as error:
+        status = _S.FAILED
+        await repository.give_up(campaign_id, f"Not started. {error}")
+    except (ValidationError, asyncpg.QueryCanceledError):  # of one campaign: the others go on
+        log.exception("audience_not_frozen", campaign_id=str(campaign_id))
+        status = _S.FAILED
+        await repository.give_up(campaign_id, "Not started. Its audience cannot be evaluated, or not in ten minutes.")
+    except IllegalCampaignTransitionError:  # cancelled while it waited for the row
+        return
+    progress = (await repository.get(campaign_id)).progress
+    await context.broker.events.publish([status_event(campaign_id, status, None, progress)])
 
 
 async def dispatch_rules(database: Database) -> Sequence[DispatchRule]:

@@ -85,8 +85,9 @@ async def _service(
     database: Annotated[Database, service(Database)],
     broker: Annotated[RedisBroker, service(RedisBroker)],
     rendering: Annotated[RenderPool, service(RenderPool)],
+    settings: Annotated[Settings, service(Settings)],
 ) -> CampaignService:
-    return CampaignService(database, broker, rendering)
+    return CampaignService(database, broker, rendering, most_recipients=settings.campaign.max_recipients)
 
 
 Campaigns = Annotated[CampaignService, Depends(_service)]
@@ -152,7 +153,11 @@ async def get_campaign(campaign_id: UUID, campaigns: Campaigns) -> CampaignOut:
 
 @router.post("/{campaign_id}/start", dependencies=[_MARKETER, audited("campaign.start", target="campaign_id")])
 async def start_campaign(campaign_id: UUID, campaigns: Campaigns) -> CampaignOut:
-    """Start sending now; 409 `missing_variables` when rows lack a variable of the template."""
+    """Start sending now; 409 `missing_variables` when rows lack a variable of the template.
+
+    Of a campaign with an audience this is the moment that decides who is in it; for a million people that takes a
+    while, and a request that is broken off has started nothing.
+    """
     return CampaignOut.of(await campaigns.start(campaign_id))
 
 

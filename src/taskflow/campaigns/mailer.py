@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from itertools import groupby
 from uuid import UUID
 
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.campaigns.composer import Composer, open_composer
@@ -28,6 +29,7 @@ from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 log = get_logger(__name__)
@@ -189,7 +191,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
         RenderPool(settings.campaign) as rendering,
         FaultBoard.open(repository) as faults,
     ):
-        ledger = Ledger(context.database.hot, provider.name)
+        ledger = Ledger(context.database.hot, provider.name, erasure=ErasureKey(signing_key(settings)))
         lanes = Lanes(
             ledger,
             provider.pool,

@@ -110,8 +110,15 @@ class Campaign:
     completed_at: datetime | None
     created_by: UUID | None
     error_message: str | None
+    audience: dict[str, Any] | None  # who is written to, when that is contacts; frozen into recipients at the start
+    frozen_at: datetime | None
     progress: Progress
     report: ImportReport | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it writes to contacts and nobody has been chosen yet."""
+        return self.audience is not None and self.frozen_at is None
 
     @property
     def template(self) -> Template:
@@ -144,11 +151,16 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class ActiveCampaign:
-    """What the campaigns duty needs to know of a campaign. `due`: its scheduled time has come."""
+    """What the campaigns duty needs to know of a campaign.
+
+    `due`: its scheduled time has come. `is_open`: its audience has yet to be frozen; `has_contacts`: it has been.
+    """
 
     campaign_id: UUID
     status: str
     due: bool
+    is_open: bool
+    has_contacts: bool
     rate_limit_per_minute: int | None
     tasks_made_through: UUID | None
     tasks_made: int

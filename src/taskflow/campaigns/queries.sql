@@ -3,14 +3,15 @@
 -- name: insert_campaign
 INSERT INTO campaigns (campaign_id, name, template_subject, template_body, template_text, template_variables,
                        from_email, from_name, reply_to, rate_limit_per_minute, uncertain_policy, scheduled_at,
-                       created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+                       audience, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
 
 -- name: select_campaigns
 -- One campaign ($1), or the page of `$4` newest before `$3`, of one status ($2) or any; with sums and import report.
 SELECT c.campaign_id, c.name, c.status, c.outcome, c.template_subject, c.template_body, c.template_text,
        c.template_variables, c.from_email, c.from_name, c.reply_to, c.rate_limit_per_minute, c.uncertain_policy,
        c.total_recipients, c.created_at, c.scheduled_at, c.started_at, c.completed_at, c.created_by, c.error_message,
+       c.audience, c.frozen_at,
        k.sent, k.failed, k.deferred, k.uncertain, k.suppressed, k.cancelled,
        i.import_id, i.filename, i.encoding, i.delimiter, i.rows, i.accepted, i.rejected, i.duplicates
 FROM campaigns c
@@ -35,6 +36,11 @@ SET status = $2::text, outcome = $4, active = true, error_message = NULL,
     completed_at = CASE WHEN $2::text IN ('COMPLETED', 'FAILED', 'CANCELLED') THEN now() END
 WHERE campaign_id = $1 AND status = ANY($3::text[])
 RETURNING status;
+
+-- name: fail
+-- Give up a campaign that cannot start ($2: why), from the states $3.
+UPDATE campaigns SET status = 'FAILED', completed_at = now(), active = false, error_message = $2
+WHERE campaign_id = $1 AND status = ANY($3::text[]) RETURNING status;
 
 -- name: status_of
 SELECT status FROM campaigns WHERE campaign_id = $1;
@@ -112,6 +118,7 @@ FROM campaigns WHERE active AND status IN ('RUNNING', 'PAUSED', 'CANCELLED');
 
 -- name: active
 SELECT c.campaign_id, c.status, c.scheduled_at <= now() AS due, c.rate_limit_per_minute, c.tasks_made_through,
+       c.audience IS NOT NULL AND c.frozen_at IS NULL AS is_open, c.frozen_at IS NOT NULL AS has_contacts,
        c.tasks_made, c.sent_count, c.failed_count, c.outcome, c.total_recipients,
        coalesce(sum(k.sent), 0)::int AS sent, coalesce(sum(k.failed), 0)::int AS failed,
        coalesce(sum(k.deferred), 0)::int AS deferred, coalesce(sum(k.uncertain), 0)::int AS uncertain,
@@ -162,6 +169,20 @@ WHERE campaign_id = $1 AND status = 'RUNNING' RETURNING campaign_id;
 -- name: lock
 -- First in its transaction, so that the statement after it sees what whoever held the row has committed.
 SELECT FROM campaigns WHERE campaign_id = $1 FOR NO KEY UPDATE;
+
+-- name: summarise_slice
+-- Who of one slice of an ended campaign's contacts was sent a mail, and when: into the summary that segments read.
+WITH slice AS MATERIALIZED (
+  SELECT recipient_id, contact_id, sent_at, status FROM email_recipients
+  WHERE campaign_id = $1 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3
+), summarised AS (
+  INSERT INTO contact_activity AS a (contact_id, last_received_at)
+  SELECT contact_id, max(sent_at) FROM slice
+  WHERE contact_id IS NOT NULL AND status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
+  GROUP BY contact_id ORDER BY contact_id
+  ON CONFLICT (contact_id) DO UPDATE SET last_received_at = greatest(a.last_received_at, excluded.last_received_at)
+)
+SELECT recipient_id FROM slice ORDER BY recipient_id DESC LIMIT 1;
 
 -- name: put_to_rest
 -- The duty has nothing more to do for an ended campaign, unless its sums have moved since they were read.
@@ -274,6 +295,16 @@ ON CONFLICT DO NOTHING;
 
 -- name: end_import
 UPDATE campaign_imports SET rows = $2, accepted = $3, rejected = $4, duplicates = $5 WHERE import_id = $1;
+
+-- name: lock_open
+-- Of a campaign that writes to contacts, first in the transaction that freezes its audience: who else starts, pauses or
+-- cancels it waits. Nothing when it has been frozen.
+SELECT audience, status FROM campaigns WHERE campaign_id = $1 AND audience IS NOT NULL AND frozen_at IS NULL
+FOR NO KEY UPDATE;
+
+-- name: freeze_audience
+-- The rows are there: this many.
+UPDATE campaigns SET total_recipients = $2, frozen_at = now() WHERE campaign_id = $1;
 
 -- name: freeze_total
 UPDATE campaigns SET total_recipients = $2 WHERE campaign_id = $1;

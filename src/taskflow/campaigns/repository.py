@@ -68,6 +68,11 @@ class CampaignRepository:
             raise CampaignNotFoundError(f"There is no campaign {campaign_id}.")
         raise refusal(current, verb)
 
+    async def give_up(self, campaign_id: UUID, reason: str, connection: Connection | None = None) -> bool:
+        """End a campaign that cannot start as FAILED; tell whether it was in a state for that."""
+        target = connection or self._pool
+        return await target.fetchval(sql.fail, campaign_id, reason, sources("fail")) is not None
+
     async def set_error(self, campaign_id: UUID, message: str | None, connection: Connection | None = None) -> None:
         """Say what holds a campaign up; None when nothing does."""
         await (connection or self._pool).execute(sql.set_error, campaign_id, message)
@@ -87,7 +92,7 @@ class CampaignRepository:
         for row in rows:
             email = await target.fetchval(sql.email_of_row, campaign_id, row["row_number"], timeout=_SCAN_SECONDS)
             found.append(MissingVariable(row["variable"], row["row_number"], email or "", row["count"]))
-        return _outermost(found)
+        return outermost(found)
 
     async def recipients(
         self, campaign_id: UUID, status: RecipientStatus | None, after: UUID | None, limit: int
@@ -121,7 +126,7 @@ def _campaign(row: Any) -> Campaign:
     return Campaign(**values, progress=progress, report=report if report.import_id else None)
 
 
-def _outermost(found: list[MissingVariable]) -> list[MissingVariable]:
+def outermost(found: list[MissingVariable]) -> list[MissingVariable]:
     """Drop `order.total` where `order` is missing in just as many rows: it is the same gap."""
     counts = {item.variable: item.count for item in found}
     return [item for item in found if counts.get(item.variable.rpartition(".")[0]) != item.count]

@@ -1,12 +1,14 @@
 """What crosses HTTP about campaigns."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from taskflow.audience.segments.audiences import Audience
 from taskflow.base.bodies import Instant
 from taskflow.campaigns.models import Campaign, ImportReport, Progress, Recipient
 from taskflow.campaigns.service import NewCampaign
@@ -70,9 +72,24 @@ class CampaignFields(TemplateIn):
 
 
 class CampaignIn(CampaignFields):
-    """A new campaign with its recipients."""
+    """A new campaign with its recipients, or with contacts as its audience."""
 
     recipients: list[Any] = Field([], description='Objects with an email and further values: {"email": …, "name": …}.')
+    audience: Audience | None = Field(
+        None,
+        description="Contacts to write to, instead of recipients; who they are is decided at the start.",
+    )
+
+    @model_validator(mode="after")
+    def require_one_kind(self) -> Self:
+        """Refuse both at once."""
+        if self.recipients and self.audience:
+            raise ValueError("recipients and audience: give one of them")
+        return self
+
+    def new_campaign(self) -> NewCampaign:
+        """Return it as the service takes it."""
+        return replace(super().new_campaign(), audience=self.audience)
 
 
 class ProgressOut(BaseModel):
@@ -142,6 +159,8 @@ class CampaignOut(BaseModel):
     completed_at: datetime | None
     created_by: UUID | None
     error_message: str | None
+    audience: Audience | None
+    frozen_at: datetime | None = Field(description="When the audience became recipients.")
     summary: str
     report: ImportOut | None = Field(serialization_alias="import")
 

@@ -13,12 +13,14 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from taskflow.audience.imports import Batch
+from taskflow.audience.segments.audiences import Audience, open_audience
 from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
+from taskflow.campaigns.freezing import freeze, missing_variables
 from taskflow.campaigns.importing import Origin, import_recipients
 from taskflow.campaigns.models import Campaign, MissingVariable
 from taskflow.campaigns.notices import status_event
@@ -45,7 +47,7 @@ class EmptyCampaignError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class NewCampaign:
-    """What a campaign is made of. `rate_limit_per_minute` None: unlimited."""
+    """What a campaign is made of. `rate_limit_per_minute` None: unlimited. `audience`: contacts, not recipients."""
 
     name: str
     template_subject: str
@@ -58,6 +60,7 @@ class NewCampaign:
     rate_limit_per_minute: int | None = 100
     uncertain_policy: str = "hold"
     scheduled_at: datetime | None = None
+    audience: Audience | None = None
 
     @property
     def template(self) -> Template:
@@ -68,11 +71,14 @@ class NewCampaign:
 class CampaignService:
     """The campaigns of this installation."""
 
-    def __init__(self, database: Database, broker: RedisBroker, rendering: RenderPool) -> None:
-        """Take the pools and the rendering jail."""
+    def __init__(
+        self, database: Database, broker: RedisBroker, rendering: RenderPool, *, most_recipients: int = 5_000_000
+    ) -> None:
+        """Take the pools and the rendering jail. `most_recipients`: that an audience may come to."""
         self._database = database
         self._broker = broker
         self._rendering = rendering
+        self._most_recipients = most_recipients
         self.repository = CampaignRepository(database.pool)
 
     async def create(
@@ -84,7 +90,7 @@ class CampaignService:
         created_by: UUID | None = None,
         campaign_id: UUID | None = None,
     ) -> Campaign:
-        """Write a campaign and its recipients, all or nothing.
+        """Write a campaign and its recipients, all or nothing; of one with an `audience` they are chosen at its start.
 
         With `scheduled_at` it is SCHEDULED if nothing is missing; else it stays a DRAFT and says why. A `campaign_id`
         that exists already is the answer: the request is repeated.
@@ -93,6 +99,7 @@ class CampaignService:
             TemplateSyntaxProblem, TemplateLimitError: the template is not usable.
             UnsafeAddressError: an address of the sender is not.
             ImportFileError: the file is not.
+            UnknownAudienceError: the audience names a list or a segment that there is not.
         """
         if campaign_id is not None and (known := await self._find(campaign_id)) is not None:
             return known
@@ -102,9 +109,14 @@ class CampaignService:
         campaign_id = campaign_id or uuid7()
         async with self._database.pool.acquire() as connection, connection.transaction():
             await self.repository.insert(connection, campaign_id, _values(new, created_by))
-            report = await import_recipients(connection, campaign_id, origin, batches)
-            if new.scheduled_at is not None:
-                await self._schedule(connection, campaign_id, compiled, report.accepted)
+            if new.audience is not None:
+                await open_audience(connection, new.audience)
+                if new.scheduled_at is not None:
+                    await self.repository.move(campaign_id, "schedule", connection)
+            else:
+                report = await import_recipients(connection, campaign_id, origin, batches)
+                if new.scheduled_at is not None:
+                    await self._schedule(connection, campaign_id, compiled, report.accepted)
         if new.scheduled_at is not None:
             await self._wake()
         return await self.repository.get(campaign_id)
@@ -127,18 +139,21 @@ class CampaignService:
         Raises:
             MissingVariableError: some rows lack one; `problems` says which and how many.
             EmptyCampaignError: there is nobody to write to.
+            UnknownAudienceError: a list or a segment of its audience is not there any more.
+            AudienceTooLargeError: its audience is larger than a campaign may be.
             IllegalCampaignTransitionError: it is running or over already.
         """
         campaign = await self.repository.get(campaign_id)
         if campaign.status not in MOVES["start"].sources:
             raise refusal(campaign.status, "start")
-        if campaign.total_recipients == 0:
+        if campaign.total_recipients == 0 and not campaign.is_open:
             raise EmptyCampaignError(f"'{campaign.name}' has no recipients.")
         compiled = await self._rendering.compile(campaign.template)
-        missing = await self.repository.missing_variables(campaign_id, compiled)
-        if missing:
-            raise MissingVariableError(_sentence(missing), problems=[asdict(item) for item in missing])
-        await self.repository.move(campaign_id, "start")
+        if campaign.is_open:
+            await self._freeze_and_start(campaign, compiled)
+        else:
+            _require_none(await self.repository.missing_variables(campaign_id, compiled))
+            await self.repository.move(campaign_id, "start")
         key = campaign.dispatch_key
         await self._tell(self._broker.dispatch.set_limit(key, Limit(per_minute=campaign.rate_limit_per_minute)))
         await self._wake()
@@ -189,6 +204,15 @@ class CampaignService:
         return len(resolved)
 
     # -- inside
+
+    async def _freeze_and_start(self, campaign: Campaign, compiled: CompiledTemplate) -> None:
+        """Choose the recipients and start, in one transaction."""
+        audience = Audience.model_validate(campaign.audience)
+        async with self._database.pool.acquire() as connection, connection.transaction():
+            _require_none(await missing_variables(connection, audience, compiled))
+            if await freeze(connection, campaign.campaign_id, most=self._most_recipients) == 0:
+                raise EmptyCampaignError(f"Nobody is in the audience of '{campaign.name}'.")
+            await self.repository.move(campaign.campaign_id, "start", connection)
 
     async def _with_rate(self, campaign: Campaign) -> Campaign:
         if campaign.status != CampaignStatus.RUNNING:
@@ -251,13 +275,19 @@ def _values(new: NewCampaign, created_by: UUID | None) -> tuple[Any, ...]:
         new.rate_limit_per_minute,
         new.uncertain_policy,
         new.scheduled_at,
+        new.audience.model_dump(mode="json") if new.audience else None,
         created_by,
     )
 
 
+def _require_none(missing: Sequence[MissingVariable]) -> None:
+    if missing:
+        raise MissingVariableError(_sentence(missing), problems=[asdict(item) for item in missing])
+
+
 def _sentence(missing: Sequence[MissingVariable]) -> str:
     first = missing[0]
-    where = f"row {first.row_number:,}" if first.row_number else "a row"
+    where = f"first in row {first.row_number:,} ({first.email})" if first.row_number else f"such as {first.email}"
     others = f" Also missing: {', '.join(item.variable for item in missing[1:])}." if len(missing) > 1 else ""
     rows = "1 recipient lacks" if first.count == 1 else f"{first.count:,} recipients lack"
-    return f"{rows} the variable '{first.variable}', first in {where} ({first.email}).{others}"
+    return f"{rows} the variable '{first.variable}', {where}.{others}"

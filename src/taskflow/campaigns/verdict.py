@@ -42,7 +42,8 @@ class Letter:
     @property
     def begin(self) -> Begin:
         """What the ledger needs to call it SENDING."""
-        return Begin(self.row.recipient_id, self.item.lease_epoch, self.row.status, self.row.attempt, self.row.email)
+        row = self.row
+        return Begin(row.recipient_id, self.item.lease_epoch, row.status, row.attempt, row.email, row.list_id)
 
     @property
     def is_last_attempt(self) -> bool:

@@ -23,7 +23,11 @@ def campaign() -> None:
 
 
 @campaign.command()
-@click.argument("recipients", type=_FILE)
+@click.argument("recipients", type=_FILE, required=False)
+@click.option("--list", "lists", multiple=True, help="Write to the contacts on this list; repeat it.")
+@click.option("--segment", "segments", multiple=True, help="And to those in this segment; repeat it.")
+@click.option("--exclude-list", "exclude_lists", multiple=True, help="But not to those on this list; repeat it.")
+@click.option("--exclude-segment", "exclude_segments", multiple=True, help="Nor to those in this one; repeat it.")
 @click.option("--name", help="What it is called.")
 @click.option("--subject", help="The subject, a Jinja2 template.")
 @click.option("--html", type=_FILE, help="The file of the HTML template.")
@@ -44,7 +48,11 @@ def campaign() -> None:
 def create(
     client: Client,
     output: Output,
-    recipients: Path,
+    recipients: Path | None,
+    lists: tuple[str, ...],
+    segments: tuple[str, ...],
+    exclude_lists: tuple[str, ...],
+    exclude_segments: tuple[str, ...],
     html: Path | None,
     text: Path | None,
     config: Path | None,
@@ -53,10 +61,18 @@ def create(
     watching: bool,
     **options: str | None,
 ) -> int:
-    """Create a campaign for the people in the CSV file RECIPIENTS.
+    """Create a campaign for the people in the CSV file RECIPIENTS, or for contacts on lists and in segments.
 
-    The exit code is 1 when no row of it can be used.
+    The exit code is 1 when no row of the file can be used. Who is on the lists is decided when the campaign starts.
     """
+    audience = {
+        "lists": lists,
+        "segments": segments,
+        "exclude_lists": exclude_lists,
+        "exclude_segments": exclude_segments,
+    }
+    if (recipients is None) is not any(audience.values()):
+        raise click.UsageError("Give a file of recipients, or --list and --segment: one of both.")
     fields: Any = json_of(text_of(config), str(config)) if config else {}
     if not isinstance(fields, dict):
         raise click.UsageError(f"{config} holds no JSON object.")
@@ -74,16 +90,19 @@ def create(
         "uncertain_policy": options["uncertain"],
     }
     fields |= {name: value for name, value in given.items() if value is not None}
-    fields.setdefault("name", recipients.stem)
-    made = upload(client, fields, recipients)
-    if not output.as_json:
-        _print_import(made)
+    if recipients is None:
+        made = client.post("/campaigns", _typed(fields) | {"audience": audience})
+    else:
+        fields.setdefault("name", recipients.stem)
+        made = upload(client, fields, recipients)
+        if not output.as_json:
+            _print_import(made)
     if start or watching:
         made = _start(client, made["campaign_id"])
     if watching:
         return _watched(client, output, made["campaign_id"])
     output.thing(made, text=made["campaign_id"])
-    return int(made["total_recipients"] == 0)
+    return int(recipients is not None and made["total_recipients"] == 0)
 
 
 def upload(client: Client, fields: dict[str, Any], recipients: Path) -> Any:
@@ -180,14 +199,12 @@ def export(campaign_id: str, status: str | None, rejected: bool, target: Any, ap
 def _start(client: Client, campaign_id: str) -> Any:
     """Start, and say row by row what is missing."""
     try:
-        return client.post(f"/campaigns/{campaign_id}/start")
+        return client.post(f"/campaigns/{campaign_id}/start", timeout=_UPLOAD_SECONDS)
     except ConflictError as error:
         for problem in error.context.get("problems", ()):
-            click.echo(
-                f"  {problem['variable']}: missing for {problem['count']:,},"
-                f" first in row {problem['row_number']} ({problem['email']})",
-                err=True,
-            )
+            row, email = problem["row_number"], problem["email"]
+            where = f"first in row {row} ({email})" if row else f"such as {email}"
+            click.echo(f"  {problem['variable']}: missing for {problem['count']:,}, {where}", err=True)
         raise
 
 
@@ -198,6 +215,16 @@ def _watched(client: Client, output: Output, campaign_id: str) -> int:
     else:
         click.echo(f"Campaign {ended['status'].lower()}: {ended['summary']}")
     return 0 if ended["status"] == "COMPLETED" and ended["outcome"] == "clean" else 1
+
+
+def _typed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields as JSON wants them: the rate is a number, or null for unlimited."""
+    rate = fields.get("rate_limit_per_minute")
+    if not isinstance(rate, str):
+        return fields
+    if rate.lower() in ("unlimited", "null", "none"):
+        return fields | {"rate_limit_per_minute": None}
+    return fields | ({"rate_limit_per_minute": int(rate)} if rate.isdecimal() else {})
 
 
 def _print_import(made: dict[str, Any]) -> None:

@@ -47,6 +47,8 @@ COMMANDS = {
     "contact": Entry("taskflow.cli.contact:contact", "Add, find, change, import and export contacts."),
     "list": Entry("taskflow.cli.list:mailing_list", "Make lists, and put contacts on them."),
     "campaign": Entry("taskflow.cli.campaign:campaign", "Create, start, watch and export campaigns."),
+    "segment": Entry("taskflow.cli.segment:segment", "Find, count and keep contacts by conditions."),
+    "suppression": Entry("taskflow.cli.suppression:suppression", "Keep addresses and domains from being written to."),
     "dlq": Entry("taskflow.cli.dlq:dlq", "List, group, requeue and purge dead letters."),
     "webhook": Entry("taskflow.cli.webhook:webhook", "Tell others over HTTP how tasks ended."),
     "privacy": Entry("taskflow.cli.privacy:privacy", "Hand out or erase what is stored about one person."),

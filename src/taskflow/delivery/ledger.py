@@ -23,6 +23,7 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.logging import get_logger
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Pool
@@ -39,7 +40,7 @@ TRANSIENT = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 
 class Row(NamedTuple):
-    """A recipient as read. `sending_seconds`: how long ago its last attempt was begun."""
+    """A recipient as read. `sending_seconds`: how long ago its last attempt was begun; `list_id`: what brought it."""
 
     recipient_id: UUID
     status: str
@@ -49,6 +50,7 @@ class Row(NamedTuple):
     personalization: Any
     error_message: str | None
     sending_seconds: float | None
+    list_id: UUID | None = None
 
 
 class Begin(NamedTuple):
@@ -59,6 +61,7 @@ class Begin(NamedTuple):
     was: str
     attempt: int
     email: str
+    list_id: UUID | None = None
 
 
 class End(NamedTuple):
@@ -105,10 +108,17 @@ class Ledger:
     SENDING that never were, or burn an attempt of a whole batch.
     """
 
-    def __init__(self, pool: Pool, provider: str) -> None:
-        """Use the hot pool; `provider` is the name that rows keep of who carried them."""
+    def __init__(self, pool: Pool, provider: str, *, erasure: ErasureKey) -> None:
+        """Use the hot pool.
+
+        Args:
+            pool: connections with pinned plans.
+            provider: the name that rows keep of who carried them.
+            erasure: recognises the addresses of people who were erased.
+        """
         self._pool = pool
         self._provider = provider
+        self._erasure = erasure
         self.stale = 0  # outcomes that came too late to be written
 
     async def read(self, campaign_id: UUID, recipient_ids: Sequence[UUID]) -> dict[UUID, Row]:
@@ -128,7 +138,8 @@ class Ledger:
         """
         ends = sorted(ends)
         begins = sorted(begins)
-        columns = (*_columns(ends, End._fields), *_columns(begins, Begin._fields))
+        erased = [self._erasure.of(begin.email) for begin in begins]
+        columns = (*_columns(ends, End._fields), *_columns(begins, Begin._fields), erased)
 
         async def attempt() -> Turned:
             turned = Turned({}, {})

@@ -7,7 +7,7 @@
 -- name: read
 -- What is known of these recipients, and what the campaign is doing.
 SELECT r.recipient_id, r.status, r.lease_epoch, r.attempt, r.email, r.personalization, r.error_message,
-       extract(epoch FROM clock_timestamp() - r.sending_at)::float8 AS sending_seconds
+       extract(epoch FROM clock_timestamp() - r.sending_at)::float8 AS sending_seconds, r.list_id
 FROM unnest($2::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM email_recipients WHERE campaign_id = $1 AND recipient_id = i.id LIMIT 1) AS r;
 
@@ -19,8 +19,10 @@ SELECT status, uncertain_policy FROM campaigns WHERE campaign_id = $1;
 --   $1 campaign, $2 provider, $3 counter slot
 --   $4.. outcomes: id, epoch, status, reply, error, whether the attempt counts. Only the attempt that set SENDING gets
 --        through: its epoch is the row's. What comes back unsent to a cancelled campaign ends CANCELLED.
---   $10.. next: id, epoch, the status and attempt it was read with, address. Only while the task is RUNNING under this
---        epoch, the campaign is RUNNING, and the row is as it was read; a suppressed address ends SUPPRESSED instead.
+--   $10.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, what an erasure
+--        has left of the address. Only while the task is RUNNING under this epoch, the campaign is RUNNING, and the row
+--        is as it was read; a suppressed address ends SUPPRESSED instead: it, its domain, or it as somebody erased;
+--        everywhere, or on its list.
 -- Answers (which list, id, status now) for every row that moved.
 WITH campaign AS (
   SELECT status FROM campaigns WHERE campaign_id = $1
@@ -53,10 +55,15 @@ WITH campaign AS (
       error_message = NULL
   FROM (
     SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt,
-           CASE WHEN s.address IS NULL THEN 'SENDING' ELSE 'SUPPRESSED' END AS wanted
-    FROM unnest($10::uuid[], $11::int[], $12::text[], $13::int[], $14::text[]) AS u (id, epoch, was, attempt, email)
+           CASE WHEN EXISTS (
+             SELECT FROM suppressions s
+             WHERE s.channel = 'email'
+               AND s.address = ANY (ARRAY[lower(u.email), substring(lower(u.email) FROM '@[^@]*$'), u.erased])
+               AND (s.list_id IS NULL OR s.list_id = u.list_id)
+           ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
+    FROM unnest($10::uuid[], $11::int[], $12::text[], $13::int[], $14::text[], $15::uuid[], $16::text[])
+           AS u (id, epoch, was, attempt, email, list_id, erased)
     JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
-    LEFT JOIN suppressions s ON s.channel = 'email' AND s.address = lower(u.email)
     WHERE (SELECT status FROM campaign) = 'RUNNING'
     OFFSET 0
   ) AS n

@@ -4,7 +4,7 @@
 SELECT r.email, c.from_name, c.from_email, (s.address IS NOT NULL) AS suppressed
 FROM email_recipients r
 JOIN campaigns c ON c.campaign_id = r.campaign_id
-LEFT JOIN suppressions s ON s.channel = 'email' AND s.address = lower(r.email)
+LEFT JOIN suppressions s ON s.channel = 'email' AND s.address = lower(r.email) AND s.list_id IS NULL
 WHERE r.campaign_id = $1 AND r.recipient_id = $2;
 
 -- name: suppress

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
-from support.campaigns import counted, counter_sums, create, ledger, people, status_counts
+from support.campaigns import counted, counter_sums, create, ledger, only, people, status_counts
+from support.contacts import add_list
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.models import dispatch_key
 from taskflow.campaigns.service import CampaignService
@@ -15,18 +18,20 @@ from taskflow.delivery.group_commit import GroupCommit
 from taskflow.delivery.ledger import Begin, End, Ledger, Row, Settlement, Turned
 from taskflow.delivery.states import RecipientStatus
 
+ERASURE = ErasureKey(SecretStr("a key of these tests"))
+
 
 class Stage:
     """A running campaign whose tasks are all claimed under epoch 1."""
 
     def __init__(self, database: Database, campaign_id: UUID, rows: Sequence[Row]) -> None:
         self.database = database
-        self.ledger = Ledger(database.hot, "test")
+        self.ledger = Ledger(database.hot, "test", erasure=ERASURE)
         self.campaign_id = campaign_id
         self.rows = rows
 
     def begins(self, epoch: int = 1) -> list[Begin]:
-        return [Begin(row.recipient_id, epoch, row.status, row.attempt, row.email) for row in self.rows]
+        return [Begin(row.recipient_id, epoch, row.status, row.attempt, row.email, row.list_id) for row in self.rows]
 
     def ends(self, status: str, epoch: int = 1, **more: object) -> list[End]:
         return [End(row.recipient_id, epoch, status, **more) for row in self.rows]  # type: ignore[arg-type]
@@ -65,7 +70,7 @@ async def stage(service: CampaignService, database: Database) -> Stage:
         uuid7(),
     )
     ids = [row["recipient_id"] for row in (await ledger(database, key)).values()]
-    rows = await Ledger(database.hot, "test").read(key, ids)
+    rows = await Ledger(database.hot, "test", erasure=ERASURE).read(key, ids)
     return Stage(database, key, [rows[recipient_id] for recipient_id in sorted(ids)])
 
 
@@ -150,6 +155,47 @@ async def test_a_suppressed_address_is_never_begun(stage: Stage) -> None:
     assert await stage.counts() == {"SENDING": 4, "SUPPRESSED": 1}
 
 
+@pytest.mark.parametrize(
+    "address", ["P2@Example.com", "@example.com", ERASURE.of("p2@EXAMPLE.com")], ids=["address", "domain", "erased"]
+)
+async def test_a_message_is_not_begun_once_its_address_its_domain_or_its_erasure_is_suppressed(
+    stage: Stage, address: str
+) -> None:
+    await stage.database.pool.execute(
+        "INSERT INTO suppressions (channel, address, reason) VALUES ('email', lower($1), 'manual')", address
+    )
+    await stage.begin()
+    suppressed = 5 if address.startswith("@") else 1
+    assert only(await stage.counts(), "SUPPRESSED") == {"SUPPRESSED": suppressed}
+
+
+async def test_what_is_suppressed_elsewhere_is_sent(stage: Stage) -> None:
+    others = [
+        ("sms", "p1@example.com"),
+        *(("email", other) for other in ("@ample.com", "example.com", "@a.example.com")),
+    ]
+    await stage.database.pool.executemany(
+        "INSERT INTO suppressions (channel, address, reason) VALUES ($1, $2, 'manual')", others
+    )
+    assert len(await stage.begin()) == 5
+
+
+async def test_a_list_suppresses_only_those_whom_it_brought(stage: Stage) -> None:
+    ours, other = await add_list(stage.database, "Ours"), await add_list(stage.database, "Other")
+    await stage.database.pool.executemany(
+        "INSERT INTO suppressions (channel, address, reason, list_id) VALUES ('email', $1, 'unsubscribed', $2)",
+        [("p1@example.com", ours), ("p2@example.com", other), ("p3@example.com", ours), ("p3@example.com", other)],
+    )
+    await stage.database.pool.execute("UPDATE email_recipients SET list_id = $1 WHERE email <> 'p5@example.com'", ours)
+    await stage.reread()
+    await stage.begin()
+    rows = await ledger(stage.database, stage.campaign_id)
+    assert sorted(email for email, row in rows.items() if row["status"] == "SUPPRESSED") == [
+        "p1@example.com",
+        "p3@example.com",
+    ]
+
+
 async def test_a_message_of_a_dead_sender_becomes_uncertain_once(stage: Stage) -> None:
     await stage.begin()
     await stage.database.pool.execute("UPDATE tasks SET lease_epoch = 2")
@@ -194,7 +240,7 @@ async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(databas
     from taskflow.delivery.ledger import sql
 
     nothing: list[object] = []
-    arguments = [uuid7(), "test", 1, *[nothing] * 11]
+    arguments = [uuid7(), "test", 1, *[nothing] * 13]
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + sql.turn)
         plan = "\n".join(row[0] for row in await statement.fetch(*arguments))

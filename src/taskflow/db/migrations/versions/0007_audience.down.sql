@@ -1,6 +1,7 @@
 ALTER TABLE email_recipients DROP COLUMN list_id, DROP COLUMN contact_id;
 ALTER TABLE campaigns DROP COLUMN frozen_at, DROP COLUMN audience;
-DROP TABLE campaign_events;
+DROP TABLE campaign_events, contact_activity;
+DROP FUNCTION summarise_campaign_events;
 DELETE FROM suppressions WHERE list_id IS NOT NULL OR address LIKE '@%' OR address LIKE 'hmac:%';
 UPDATE suppressions SET reason = 'manual' WHERE reason IN ('imported', 'erased');
 DROP INDEX suppressions_list, suppressions_address;

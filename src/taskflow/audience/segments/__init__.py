@@ -1,0 +1,1 @@
+"""Segments: conditions on contacts, compiled to bound SQL."""

@@ -1,0 +1,94 @@
+"""The audience of a campaign becomes its recipients: one INSERT … SELECT, in the transaction that starts it.
+
+Before that commit there is nobody, after it everybody: a crash leaves the campaign as it was, and the next start
+chooses again. The campaign's row is locked first, so that of two who start it one finds the work done.
+"""
+
+from uuid import UUID
+
+from taskflow.audience.segments.audiences import Audience, AudienceQuery, open_audience
+from taskflow.audience.segments.evaluator import prepare
+from taskflow.base.errors import ConflictError
+from taskflow.base.ids import uuid7
+from taskflow.campaigns.models import MissingVariable
+from taskflow.campaigns.repository import outermost, sql
+from taskflow.campaigns.states import MOVES, refusal
+from taskflow.content.templates import CompiledTemplate
+from taskflow.db.pool import Connection
+
+_SECONDS = 600.0
+
+# Ascending UUIDv7s of one moment, as `base.ids.uuid7_sequence` makes them: 26 bits of a counter, 48 of chance.
+_RECIPIENT_ID = """({head}::text || '7' || lpad(to_hex(n >> 14), 3, '0') || to_hex(32768 | (n & 16383))
+  || substr(md5(random()::text), 1, 12))::uuid"""
+
+
+class AudienceTooLargeError(ConflictError):
+    """The audience has more people than one campaign may write to."""
+
+    code = "too_many_recipients"
+
+
+async def freeze(connection: Connection, campaign_id: UUID, *, most: int) -> int | None:
+    """Write the recipients of a campaign's audience; return how many, or None when somebody has already.
+
+    Runs inside a transaction, and keeps the campaign's row until its end.
+
+    Raises:
+        UnknownAudienceError: a list or a segment is not there any more.
+        AudienceTooLargeError: there are more than `most`.
+        IllegalCampaignTransitionError: it is in no state to be started from.
+    """
+    row = await connection.fetchrow(sql.lock_open, campaign_id)
+    if row is None:
+        return None
+    if row["status"] not in MOVES["start"].sources:
+        raise refusal(row["status"], "start")
+    found = await open_audience(connection, Audience.model_validate(row["audience"]))
+    await prepare(connection, _SECONDS)
+    tag = await connection.execute(_insert(found, campaign_id, most), *found.query.arguments, timeout=_SECONDS)
+    frozen = int(tag.rpartition(" ")[2])
+    if frozen > most:
+        raise AudienceTooLargeError(f"The audience has more than {most:,} people.", most=most)
+    await connection.execute(sql.freeze_audience, campaign_id, frozen)
+    return frozen
+
+
+async def missing_variables(
+    connection: Connection, audience: Audience, compiled: CompiledTemplate
+) -> list[MissingVariable]:
+    """Return the variables that some people of an audience lack, now; each with one of them.
+
+    Raises:
+        UnknownAudienceError: a list or a segment is not there.
+    """
+    if not compiled.required_variables:
+        return []
+    found = await open_audience(connection, audience)
+    await prepare(connection, _SECONDS)
+    paths = sorted({*compiled.required_variables, *compiled.required_paths})
+    statement = _lacking(found, list(compiled.required_variables), paths)
+    rows = await connection.fetch(statement, *found.query.arguments, timeout=_SECONDS)
+    return outermost([MissingVariable(row["variable"], None, row["email"], row["count"]) for row in rows])
+
+
+def _insert(found: AudienceQuery, campaign_id: UUID, most: int) -> str:
+    query = found.query
+    recipient_id = _RECIPIENT_ID.format(head=query.bind(uuid7().hex[:12]))
+    return f"""INSERT INTO email_recipients
+  (recipient_id, campaign_id, row_number, email, personalization, contact_id, list_id)
+SELECT {recipient_id}, {query.bind(campaign_id)}::uuid, n, email, personalization, contact_id, list_id
+FROM (SELECT row_number() OVER ()::int AS n, r.* FROM ({found.recipients}) AS r) AS numbered
+LIMIT {query.bind(most + 1)}::int"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
+
+
+def _lacking(found: AudienceQuery, names: list[str], paths: list[str]) -> str:
+    query = found.query
+    names_bind, paths_bind = query.bind(names), query.bind(paths)
+    return f"""SELECT p.path AS variable, count(*)::int AS count, min(r.email) AS email
+FROM ({found.recipients}) AS r
+CROSS JOIN unnest({paths_bind}::text[]) AS p (path)
+WHERE (NOT r.personalization ?& {names_bind}::text[]
+       OR cardinality({names_bind}::text[]) < cardinality({paths_bind}::text[]))
+  AND r.personalization #> string_to_array(p.path, '.') IS NULL
+GROUP BY p.path ORDER BY p.path"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
