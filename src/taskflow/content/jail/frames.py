@@ -2,9 +2,9 @@
 
 A frame is `length: u32, kind: u8, payload`. Requests:
 
-- COMPILE: JSON `{id, subject, html, text, variables, seconds}`; answered by one COMPILED with JSON, either
-  `{"required": [...], "optional": [...], "text_source": ...}` (paths as lists) or
-  `{"problems": [{code, part, line, message}]}`.
+- COMPILE: JSON `{id, subject, preheader, html, text, format, inline_css, locale, snippets, variables, seconds}`;
+  answered by one COMPILED with JSON, either `{"required": [...], "optional": [...], "text_source": ...}` (paths as
+  lists) or `{"problems": [{code, part, line, snippet, message}]}`.
 - RENDER: `template id: 16 bytes, CPU seconds per message: f64, careful: u8`, then a JSON list of contexts; answered by
   UNKNOWN (the template is not in the cache: compile it again) or by RESULTS until all contexts are answered. A careful
   answer has one message per frame, so that the keeper knows exactly whom a dying child was rendering.

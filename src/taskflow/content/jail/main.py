@@ -66,7 +66,7 @@ class Jail:
             answer: dict[str, Any] = {"problems": list(error.problems)}
         except (MemoryError, RecursionError):
             answer = {"problems": [limit(_MEMORY)]}
-        except Exception as error:  # noqa: BLE001  # the compiler stumbled over a stranger's text: say so, serve on
+        except BaseException as error:  # noqa: BLE001  # a compiler stumbled over a stranger's text (Rust's panics are no Exception)
             answer = {"problems": [{"code": "template_syntax", "message": f"{type(error).__name__}: {error}"[:500]}]}
         else:
             self._programs[bytes.fromhex(request["id"])] = program

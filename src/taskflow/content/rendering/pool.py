@@ -21,6 +21,7 @@ from taskflow.content.jail import frames
 from taskflow.content.rendering.process import JailDied, JailProcess, RenderingUnavailableError, results
 from taskflow.content.templates import (
     CompiledTemplate,
+    Format,
     ProblemCode,
     Rendered,
     RenderProblem,
@@ -186,13 +187,19 @@ class RenderPool:
             TemplateLimitError: a source is longer than `template_bytes`.
         """
         longest = self._settings.template_bytes
-        for source in (template.subject, template.html, template.text or ""):
+        written = (template.subject, template.preheader or "", template.html, template.text or "")
+        for source in (*written, *template.snippets.values()):
             if len(source) > longest or len(source.encode(errors="replace")) > longest:
                 raise TemplateLimitError(f"A template may have {longest} bytes.")
         sources = {
             "subject": template.subject,
-            "html": template.html,
+            "preheader": template.preheader,
+            "html": None if template.format is Format.TEXT else template.html,
             "text": template.text,
+            "format": template.format,
+            "inline_css": template.inline_css,
+            "snippets": dict(template.snippets),
+            "locale": template.locale,
             "variables": dict(template.variables),
             "seconds": self._settings.render_seconds,
         }
@@ -242,6 +249,8 @@ def _error(problems: list[dict[str, Any]]) -> TemplateSyntaxProblem | TemplateLi
     first = problems[0]
     part = {"html": "HTML ", None: ""}.get(first.get("part"), f"{first.get('part')} ")
     line = f", line {first['line']}" if first.get("line") else ""
+    if first.get("snippet"):
+        part, line = f"snippet '{first['snippet']}' in the {part}", line
     kind = TemplateLimitError if first["code"] == ProblemCode.TEMPLATE_LIMIT else TemplateSyntaxProblem
     return kind(f"The {part}template{line}: {first['message']}", problems=problems)
 

@@ -10,10 +10,14 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+import babel
+import css_inline
 import jinja2
 import markupsafe
+import mrml
 import orjson
 import selectolax
+import tzdata
 
 import taskflow
 from taskflow.base.errors import UnavailableError
@@ -217,19 +221,20 @@ def _results(payload: bytearray, count: int) -> Iterator[Rendered | RenderProble
 
 
 def _problem(found: dict[str, str | int | None]) -> RenderProblem:
-    part, line, variable = found.get("part"), found.get("line"), found.get("variable")
+    part, line, variable, snippet = (found.get(name) for name in ("part", "line", "variable", "snippet"))
     return RenderProblem(
         ProblemCode(str(found["code"])),
         str(found["message"]),
         Part(str(part)) if part else None,
         int(line) if line is not None else None,
         str(variable) if variable is not None else None,
+        str(snippet) if snippet is not None else None,
     )
 
 
 def _import_paths() -> list[str]:
     """Return the folders from which the child imports, in our order: it has no site-packages of its own."""
-    modules = (taskflow, jinja2, markupsafe, orjson, selectolax)
+    modules = (taskflow, jinja2, markupsafe, orjson, selectolax, mrml, css_inline, babel, tzdata)
     folders = [str(Path(file).resolve().parent.parent) for module in modules if (file := module.__file__)]
     return list(dict.fromkeys(folders))
 
