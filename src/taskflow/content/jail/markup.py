@@ -19,6 +19,9 @@ from taskflow.content.jail.pieces import AssemblyError, Origin, Piece, Veil, ori
 _INCLUDE = re.compile(r"<\s*mj-include\b", re.IGNORECASE)
 _STYLE = re.compile(r"<style\b", re.IGNORECASE)
 _MJ_STYLE = re.compile(r"<mj-style\b[^>]*>", re.IGNORECASE)
+_WORDS = re.compile(r"<(mj-text|mj-button|mj-navbar-link|mj-social-element|mj-accordion-text)\b.*?</\1>", re.DOTALL)
+_BREAK_BETWEEN = re.compile(r">\s*\n\s*(?=<)")
+"""A line break between two elements among words: the compiler would drop it, and their words would run together."""
 _BODY = re.compile(r"<body\b[^>]*>", re.IGNORECASE)
 _POSITION = re.compile(r" in root template(?: at position (\d+):\d+)?")
 _OWN: Final = "/* the author's */"
@@ -74,6 +77,7 @@ def _to_html(pieces: Sequence[Piece], hidden: Sequence[str], locale: str | None)
             message = "mj-include is not available: include a snippet, {% include 'name' %}"
             raise AssemblyError("template_forbidden", message, Origin(line, piece.origin.snippet))
     source = "".join(hidden)
+    source = _WORDS.sub(lambda words: _BREAK_BETWEEN.sub(lambda gap: gap[0].replace("\n", " "), words[0]), source)
     source = _MJ_STYLE.sub(f"<mj-style>{_OWN}", source)
     try:
         html = to_html(source, _MJML_PARSING, _MJML_RENDERING).content

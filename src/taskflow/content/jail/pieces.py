@@ -94,7 +94,7 @@ def assemble(env: Environment, source: str, snippets: Mapping[str, str]) -> list
             message = f"with its snippets it has more than {MAX_CHARS:,} characters"
             raise AssemblyError("template_limit", message, piece.origin)
         pieces.append(piece)
-    return pieces
+    return pieces or [Piece("", Origin(1), is_code=False)]
 
 
 def _expanded(
