@@ -12,6 +12,9 @@ from starlette.routing import compile_path
 from taskflow.api import autoscaling, health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
 from taskflow.campaigns import endpoints as campaigns
+from taskflow.content.media import endpoints as media
+from taskflow.content.snippets import endpoints as snippets
+from taskflow.content.templates import endpoints as templates
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
@@ -41,12 +44,15 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     webhooks.router,
     campaigns.router,
+    templates.router,
+    snippets.router,
+    media.router,
     inbox.router,
     stats.router,
     autoscaling.router,
     websocket.router,
 )
-ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router)
+ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router, media.root_router)
 
 # Under /api/v1 everything else is refused without a credential before a route is even looked for.
 PUBLIC_PATHS = frozenset(
@@ -57,7 +63,7 @@ PUBLIC_PATHS = frozenset(
     }
 )
 # Outside it: probes, and the links in mails. The dashboard's files are public too; they hold no data.
-PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}"})
+PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}", "/media/{token}"})
 
 IDEMPOTENT_PATHS = frozenset(
     {
@@ -65,6 +71,9 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/tasks/bulk",
         f"{API_PREFIX}/tasks/graph",
         f"{API_PREFIX}/campaigns",
+        f"{API_PREFIX}/templates",
+        f"{API_PREFIX}/snippets",
+        f"{API_PREFIX}/media",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
     }

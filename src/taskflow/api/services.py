@@ -8,6 +8,8 @@ from taskflow.api.rate_limiter import RateLimiter
 from taskflow.api.stats import StatsCounter
 from taskflow.api.websocket.hub import EventHub
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.content.media.library import MediaLibrary
+from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.engine.autoscaling.durations import DurationMeter
@@ -33,4 +35,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(StatsCounter(database), DurationMeter(database), HttpMetrics(), QueueBook())
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
+        storage = await stack.enter_async_context(open_storage(settings))
+        services.add(MediaLibrary(database, storage, settings))
         yield services

@@ -66,7 +66,7 @@ _MULTIPART_FIELDS: dict[str, Any] = {
         "schema": {
             "type": "object",
             "description": "The fields of the JSON body as form fields (template_variables as JSON text), and a file.",
-            "required": ["name", "template_subject", "template_body", "from_email", "recipients"],
+            "required": ["name", "from_email", "recipients"],
             "properties": {
                 **{
                     name: {"type": "string"}

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from taskflow.content.templates import Template
+from taskflow.content.rendering.models import Template
 
 TASK_NAME = "send_email"
 QUEUE = "email"
@@ -110,12 +110,14 @@ class Campaign:
     completed_at: datetime | None
     created_by: UUID | None
     error_message: str | None
+    template_id: UUID | None  # with its version; subject and body are then a copy of the default variant, to be shown
+    template_version: int | None
     progress: Progress
     report: ImportReport | None
 
     @property
     def template(self) -> Template:
-        """What it says."""
+        """What it says, when it brings its own words."""
         return Template(self.template_subject, self.template_body, self.template_text, self.template_variables)
 
     @property

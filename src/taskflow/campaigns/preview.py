@@ -3,7 +3,7 @@
 from taskflow.campaigns.schemas import PreviewIn, PreviewOut, PreviewProblem
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
 from taskflow.content.rendering import RenderPool, RenderProblem, Template
-from taskflow.content.templates import ProblemCode
+from taskflow.content.rendering.models import ProblemCode
 
 _SAMPLE_ADDRESS = "someone@example.com"
 _SAMPLE_LINK = "https://example.com/unsubscribe/sample"

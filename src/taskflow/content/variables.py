@@ -35,8 +35,10 @@ class ForeignTemplateError(Exception):
 
     def __init__(self, tag: str, line: int) -> None:
         """Remember the tag's name and its line."""
-        reason = "a snippet's name stands in quotes, {% include 'footer' %}" if tag == "include" else (
-            "a template cannot load another one"
+        reason = (
+            "a snippet's name stands in quotes, {% include 'footer' %}"
+            if tag == "include"
+            else ("a template cannot load another one")
         )
         super().__init__(f"the tag '{tag}' is not available here: {reason}")
         self.line = line

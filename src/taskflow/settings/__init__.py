@@ -16,6 +16,7 @@ from taskflow.settings.coordinator import CoordinatorSettings
 from taskflow.settings.database import DatabaseSettings
 from taskflow.settings.http import HttpSettings
 from taskflow.settings.log import LogSettings
+from taskflow.settings.media import MediaSettings
 from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
@@ -35,6 +36,7 @@ __all__ = [
     "DatabaseSettings",
     "HttpSettings",
     "LogSettings",
+    "MediaSettings",
     "RedisSettings",
     "RetentionSettings",
     "SandboxSettings",
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
     coordinator: CoordinatorSettings = CoordinatorSettings()
     retention: RetentionSettings = RetentionSettings()
     campaign: CampaignSettings = CampaignSettings()
+    media: MediaSettings = MediaSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
     webhook: WebhookSettings = WebhookSettings()

@@ -5,7 +5,7 @@ import pytest
 from taskflow.base.errors import TaskFlowError
 from taskflow.content.errors import TemplateSyntaxProblem
 from taskflow.content.rendering import Rendered, RenderPool, RenderProblem, Template
-from taskflow.content.templates import Format
+from taskflow.content.rendering.models import Format
 
 MJML = """<mjml>
   <mj-head>
@@ -46,9 +46,7 @@ async def problems(pool: RenderPool, template: Template) -> list[tuple[str, int 
 
 async def test_mjml_becomes_html_with_styles_on_elements_and_code_where_it_was(pool: RenderPool) -> None:
     template = mjml(MJML, snippets={"footer": FOOTER})
-    message = await rendered(
-        pool, template, color="red", items=["<One>", "Two"], id=7, name="Ada", nmae="Ada"
-    )
+    message = await rendered(pool, template, color="red", items=["<One>", "Two"], id=7, name="Ada", nmae="Ada")
     assert message.html.count('class="warm"') == 2
     assert 'style="color: red;' in message.html
     assert 'bgcolor="red"' in message.html
@@ -81,8 +79,8 @@ async def test_an_error_finds_the_line_and_the_snippet_in_which_it_was_written(p
     ("source", "code", "line"),
     [
         ("<mjml><mj-body>\n<mj-section>\n</mj-body></mjml>", "template_syntax", 2),
-        ("<mjml>\n<mj-head>\n<mj-attributes>{% if x %}</mj-attributes>{% endif %}</mj-head></mjml>", "template_syntax", 3),
-        ("<mjml><mj-head><mj-style>a{}</mj-style>\n<mj-foo /></mj-head><mj-body></mj-body></mjml>", "template_syntax", 2),
+        ("<mjml>\n<mj-head>\n<mj-attributes>{% if x %}</mj-attributes>{% endif %}</mj-head>", "template_syntax", 3),
+        ("<mjml><mj-head><mj-style>a{}</mj-style>\n<mj-foo /></mj-head></mjml>", "template_syntax", 2),
         ("<mjml>\n\n{{ a b }}</mjml>", "template_syntax", 3),
         ("<mjml><mj-body>\n{% include 'nothing' %}</mj-body></mjml>", "unknown_snippet", 2),
         ("<mjml><mj-body>\n\n<mj-include path='/etc/passwd' /></mj-body></mjml>", "template_forbidden", 3),
@@ -126,7 +124,7 @@ async def test_a_preheader_stands_first_hidden_and_only_in_html(pool: RenderPool
 
 
 async def test_snippets_work_in_every_part_and_in_each_other(pool: RenderPool) -> None:
-    snippets = {"greeting": "Hi {{ name }}{% include \"mark\" %}", "mark": "!"}
+    snippets = {"greeting": 'Hi {{ name }}{% include "mark" %}', "mark": "!"}
     template = Template("{% include 'greeting' %}", "<p>{%- include 'greeting' -%}</p>", "{% include 'greeting' %}",
                         snippets=snippets)  # fmt: skip
     message = await rendered(pool, template, name="<A>")

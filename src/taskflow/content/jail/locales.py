@@ -12,7 +12,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import babel
-import tzdata
+import tzdata  # type: ignore[import-untyped]  # data, no code
 from babel import Locale, UnknownLocaleError, localedata
 from babel.core import get_global
 

@@ -35,7 +35,7 @@ _PREHEADER: Final = (
     '<div style="display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;mso-hide:all">{}' + _PADDING + "</div>"
 )
 
-# Fonts of Google that MJML would link by itself tell a third party who reads the mail; `mj-font` is for those who want it.
+# MJML would link fonts of Google by itself, which tells a third party who reads the mail; `mj-font` still does.
 _MJML_RENDERING = RenderOptions(fonts={})
 _MJML_PARSING = ParserOptions(include_loader=noop_loader())
 _INLINER = CSSInliner(keep_style_tags=True, keep_link_tags=True, load_remote_stylesheets=False)
@@ -98,7 +98,9 @@ def _mjml_error(message: str, pieces: Sequence[Piece], hidden: Sequence[str]) ->
     opened = _never_closed(source)
     if opened is not None:
         sentence = f"MJML: {opened[0]} is never closed"
-        return AssemblyError("template_syntax", sentence, origin_at(pieces, hidden, len(source[: opened.start()].encode())))
+        return AssemblyError(
+            "template_syntax", sentence, origin_at(pieces, hidden, len(source[: opened.start()].encode()))
+        )
     return AssemblyError("template_syntax", sentence, pieces[0].origin)
 
 

@@ -20,7 +20,7 @@ from taskflow.content.markup_place import RAW_TEXT, Place
 
 MAX_DEPTH = 10
 MAX_CHARS = 2 * 1024 * 1024
-_INCLUDE = re.compile(r"\{%[-+]?\s*include\s+(['\"])([a-z][a-z0-9_-]{0,63})\1\s*[-+]?%\}\s*")
+INCLUDE = re.compile(r"\{%[-+]?\s*include\s+(['\"])([a-z][a-z0-9_-]{0,63})\1\s*[-+]?%\}\s*")
 _OPENER = re.compile(r"\{\{-?|\{%[-+]?")
 _LEXED_ENDS = {"variable_begin": "variable_end", "block_begin": "block_end", "raw_begin": "raw_end"}
 _MJML_TEXT = RAW_TEXT | {"mj-title", "mj-preview", "mj-style", "mj-accordion-title"}
@@ -97,11 +97,9 @@ def assemble(env: Environment, source: str, snippets: Mapping[str, str]) -> list
     return pieces or [Piece("", Origin(1), is_code=False)]
 
 
-def _expanded(
-    env: Environment, source: str, snippets: Mapping[str, str], within: tuple[str, ...]
-) -> Iterator[Piece]:
+def _expanded(env: Environment, source: str, snippets: Mapping[str, str], within: tuple[str, ...]) -> Iterator[Piece]:
     for piece in _cut(env, source, within[-1] if within else None):
-        found = _INCLUDE.fullmatch(piece.text) if piece.is_code else None
+        found = INCLUDE.fullmatch(piece.text) if piece.is_code else None
         if found is None:
             yield piece
             continue
@@ -115,7 +113,7 @@ def _expanded(
 
 
 def _cut(env: Environment, source: str, snippet: str | None) -> Iterator[Piece]:
-    """Cut a source as jinja2's own lexer does. What it cannot read stays in one piece, for the parser to complain of."""
+    """Cut a source as jinja2's own lexer does. What it cannot read stays in one piece, for the parser."""
     try:
         lexed = list(env.lex(source))
     except TemplateSyntaxError:

@@ -49,7 +49,9 @@ def warm_up() -> None:
         "variables": {"when": "2026-11-27T18:30:00Z", "time_zone": "Europe/Vienna", "locale": "de-AT"},
     }
     Program(sources, 1000).render({})
-    formats = "{{ when | date('full') }}{{ when | datetime }}{{ when | time }}{{ 1.5 | money('EUR') }}{{ 2 | number(1) }}"
+    formats = (
+        "{{ when | date('full') }}{{ when | datetime }}{{ when | time }}{{ 1.5 | money('EUR') }}{{ 2 | number(1) }}"
+    )
     Program({**sources, "html": formats + "{{ 0.5 | percent }}"}, 10_000).render({})
     mjml = "<mjml><mj-head><mj-style>p{color:red}</mj-style></mj-head><mj-body><!--x--></mj-body></mjml>"
     for markup in (mjml, "<mjml><mj-body>", "<mjml><mj-include /></mjml>", "<mjml></mj-body>"):

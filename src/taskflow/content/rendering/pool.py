@@ -18,8 +18,7 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.base.logging import get_logger
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
 from taskflow.content.jail import frames
-from taskflow.content.rendering.process import JailDied, JailProcess, RenderingUnavailableError, results
-from taskflow.content.templates import (
+from taskflow.content.rendering.models import (
     CompiledTemplate,
     Format,
     ProblemCode,
@@ -28,6 +27,7 @@ from taskflow.content.templates import (
     Template,
     TextSource,
 )
+from taskflow.content.rendering.process import JailDied, JailProcess, RenderingUnavailableError, results
 from taskflow.content.variables import SUPPLIED
 from taskflow.settings import CampaignSettings
 
@@ -250,7 +250,7 @@ def _error(problems: list[dict[str, Any]]) -> TemplateSyntaxProblem | TemplateLi
     part = {"html": "HTML ", None: ""}.get(first.get("part"), f"{first.get('part')} ")
     line = f", line {first['line']}" if first.get("line") else ""
     if first.get("snippet"):
-        part, line = f"snippet '{first['snippet']}' in the {part}", line
+        part = f"snippet '{first['snippet']}' in the {part}"
     kind = TemplateLimitError if first["code"] == ProblemCode.TEMPLATE_LIMIT else TemplateSyntaxProblem
     return kind(f"The {part}template{line}: {first['message']}", problems=problems)
 

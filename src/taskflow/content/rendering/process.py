@@ -17,12 +17,12 @@ import markupsafe
 import mrml
 import orjson
 import selectolax
-import tzdata
+import tzdata  # type: ignore[import-untyped]  # data, no code
 
 import taskflow
 from taskflow.base.errors import UnavailableError
 from taskflow.content.jail import frames
-from taskflow.content.templates import Part, ProblemCode, Rendered, RenderProblem
+from taskflow.content.rendering.models import Part, ProblemCode, Rendered, RenderProblem
 from taskflow.settings import CampaignSettings
 
 _BOOT = """
