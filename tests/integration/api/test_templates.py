@@ -13,6 +13,7 @@ MJML = """<mjml><mj-body><mj-section><mj-column>
 <mj-text>Hello {{ first_name }}</mj-text>
 {% include 'footer' %}
 </mj-column></mj-section></mj-body></mjml>"""
+NOTHING = "01890000-0000-7000-8000-000000000000"
 FOOTER = "<mj-text><a href='{{ unsubscribe_url }}'>Stop</a></mj-text>"
 
 
@@ -88,10 +89,10 @@ async def test_a_saved_version_never_changes_and_the_next_one_says_what_did(mark
         ({"variants": [variant(locale="../en")]}, "invalid_input"),
         ({"variants": []}, "invalid_input"),
         (
-            {"attachments": [{"media_id": "01890000-0000-7000-8000-000000000000", "filename": "a.pdf"}]},
+            {"attachments": [{"media_id": NOTHING, "filename": "a.pdf"}]},
             "media_not_found",
         ),
-        ({"attachments": [{"media_id": "01890000-0000-7000-8000-000000000000", "filename": "../a"}]}, "invalid_input"),
+        ({"attachments": [{"media_id": NOTHING, "filename": "../a"}]}, "invalid_input"),
     ],
 )
 async def test_what_cannot_be_used_is_not_saved(
@@ -148,7 +149,7 @@ async def test_a_campaign_pins_the_version_that_it_finds(marketer: httpx.AsyncCl
 @pytest.mark.parametrize(
     "fields",
     [{}, {"template_subject": "s"}, {"template_version": 1, "template_subject": "s", "template_body": "b"},
-     {"template_id": "01890000-0000-7000-8000-000000000000", "template_subject": "s", "template_body": "b"}],
+     {"template_id": NOTHING, "template_subject": "s", "template_body": "b"}],
 )  # fmt: skip
 async def test_a_campaign_has_a_template_or_its_own_words(marketer: httpx.AsyncClient, fields: dict[str, Any]) -> None:
     answer = await marketer.post("/api/v1/campaigns", json={"name": "C", "from_email": "a@b.example"} | fields)

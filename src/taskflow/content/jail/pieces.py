@@ -58,6 +58,7 @@ class Listing:
         """`spread`: give code lines of its own."""
         texts: list[str] = []
         self._origins = [Origin(1)]
+        self._begins_line = True
         for piece in pieces:
             self._add(piece, spread=spread and piece.is_code)
             opener = _OPENER.match(piece.text) if spread and piece.is_code else None
@@ -71,9 +72,11 @@ class Listing:
         line, snippet = piece.origin
         if spread:
             self._origins.append(piece.origin)
-        elif piece.text:
+        elif piece.text and self._begins_line:
             self._origins[-1] = piece.origin
         self._origins += [Origin(line + further, snippet) for further in range(1, piece.text.count("\n") + 1)]
+        if piece.text:
+            self._begins_line = piece.text.endswith("\n")
 
     def origin(self, line: int | None) -> Origin | None:
         """Return where a line was written."""
