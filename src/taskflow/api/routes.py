@@ -12,6 +12,7 @@ from starlette.routing import compile_path
 from taskflow.api import autoscaling, health, metrics, stats
 from taskflow.api.websocket import endpoint as websocket
 from taskflow.campaigns import endpoints as campaigns
+from taskflow.campaigns.proofs import endpoints as proofs
 from taskflow.content.media import endpoints as media
 from taskflow.content.snippets import endpoints as snippets
 from taskflow.content.templates import endpoints as templates
@@ -44,6 +45,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     schedules.router,
     webhooks.router,
     campaigns.router,
+    proofs.router,
     templates.router,
     snippets.router,
     media.router,

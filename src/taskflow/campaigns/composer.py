@@ -40,6 +40,8 @@ class Addressee:
     recipient_id: UUID
     email: str
     values: Mapping[str, Any]
+    shown_as: str | None = None
+    """The address that the template sees, where a test goes to another one."""
 
 
 class Words:
@@ -94,7 +96,11 @@ class Composer:
     def context(self, person: Addressee) -> dict[str, Any]:
         """Return what a template sees of a person, with what the sender adds."""
         url = self._links.of(self._campaign_id, person.recipient_id)
-        return {**person.values, "email": person.email, "unsubscribe_url": url}
+        return {**person.values, "email": person.shown_as or person.email, "unsubscribe_url": url}
+
+    def message_id(self, person: Addressee) -> str:
+        """Return the Message-ID of a person's message."""
+        return self._message_ids.of(person.recipient_id)
 
     async def compose(self, people: Sequence[Addressee]) -> list[bytes | str]:
         """Return one finished message for each person, or the sentence that says why there is none.
@@ -119,7 +125,7 @@ class Composer:
                 subject=result.subject,
                 html=result.html_bytes or None,
                 text=result.text_bytes,
-                message_id=self._message_ids.of(person.recipient_id),
+                message_id=self.message_id(person),
                 unsubscribe_url=url,
             )
         except InvalidInputError as error:  # a value that must not stand in a header

@@ -17,6 +17,7 @@ from jinja2.exceptions import SecurityError
 from taskflow.content.jail import locales
 from taskflow.content.jail.environment import MissingVariableUsed, environment
 from taskflow.content.jail.formats import FormatError, reader
+from taskflow.content.jail.inspection import inspect
 from taskflow.content.jail.markup import compile_markup
 from taskflow.content.jail.pieces import AssemblyError, Listing, Origin, Piece, assemble
 from taskflow.content.plain_text import NotConvertibleError, html_to_text, template_to_text
@@ -57,6 +58,7 @@ def warm_up() -> None:
     for markup in (mjml, "<mjml><mj-body>", "<mjml><mj-include /></mjml>", "<mjml></mj-body>"):
         with contextlib.suppress(ProblemError):
             Program({**sources, "html": markup, "format": "mjml", "inline_css": True, "preheader": "x"}, 10_000)
+    inspect("<a href=x>x</a><img src=x>")
     for broken in (
         "{{ missing }}",
         "{{ 1 // 0 }}",

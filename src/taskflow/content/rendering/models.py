@@ -107,6 +107,17 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspection:
+    """What stands in finished HTML. Links are (address, words), images (source, alternative text); None: not there."""
+
+    links: tuple[tuple[str | None, str], ...] = ()
+    images: tuple[tuple[str | None, str | None], ...] = ()
+    removed: tuple[str, ...] = ()
+    """Elements that mail clients throw away."""
+    words: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RenderProblem:
     """Why one recipient's message could not be rendered; nobody else's is affected."""
 

@@ -21,6 +21,7 @@ from taskflow.content.jail import frames
 from taskflow.content.rendering.models import (
     CompiledTemplate,
     Format,
+    Inspection,
     ProblemCode,
     Rendered,
     RenderProblem,
@@ -128,6 +129,29 @@ class RenderPool:
         for start in range(0, len(contexts), _CALL):
             done += await self._render_call(template, contexts[start : start + _CALL])
         return done
+
+    async def inspect(self, html: bytes) -> Inspection | None:
+        """Return what stands in finished HTML, or None when it is too entangled to be read.
+
+        Raises:
+            RenderingUnavailableError: no rendering process can be started.
+        """
+        seconds = self._settings.render_seconds
+        try:
+            async with self._process() as process:
+                process.send(frames.INSPECT, frames.INSPECT_HEAD.pack(seconds), html)
+                _, payload = await process.receive(5 * seconds + _WALL_GRACE_SECONDS)
+        except JailDied:
+            return None
+        facts = orjson.loads(payload)
+        if facts is None:
+            return None
+        return Inspection(
+            tuple((link["href"], link["text"]) for link in facts["links"]),
+            tuple((image["src"], image["alt"]) for image in facts["images"]),
+            tuple(facts["removed"]),
+            facts["words"],
+        )
 
     async def _render_call(
         self, template: CompiledTemplate, contexts: Sequence[Mapping[str, Any]]
