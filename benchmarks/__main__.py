@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 
 import uvloop
 
-from benchmarks import campaign, csv_import, engine, graph, latency, limits, report, retention, rival, schedule
+from benchmarks import campaign, csv_import, engine, graph, latency, limits, render, report, retention, rival, schedule
 from benchmarks.figures import LATEST, Figures, show
 from benchmarks.machine import facts
 from benchmarks.options import Options
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Servers, Options, Figures], Awaitable[None]]] = 
     "retention": retention.run,
     "campaign": campaign.run,
     "import": csv_import.run,
+    "render": render.run,
 }
 
 

@@ -23,6 +23,7 @@ _AIMS = {
     "campaign.messages_per_s": "4,000",
     "import.seconds": "below 30",
     "import.peak_mb": "below 300",
+    "render.messages_per_s": "5,000",
 }
 _HEADLINES = {
     "engine": "Engine: enqueue, drain and latency",
@@ -32,6 +33,7 @@ _HEADLINES = {
     "retention": "Retention",
     "campaign": "Campaign",
     "import": "Import",
+    "render": "Rendering",
 }
 
 

@@ -20,6 +20,7 @@ from taskflow.content.markup_place import RAW_TEXT, Place
 
 MAX_DEPTH = 10
 MAX_CHARS = 2 * 1024 * 1024
+MAX_PIECES = 20_000
 INCLUDE = re.compile(r"\{%[-+]?\s*include\s+(['\"])([a-z][a-z0-9_-]{0,63})\1\s*[-+]?%\}\s*")
 _OPENER = re.compile(r"\{\{-?|\{%[-+]?")
 _LEXED_ENDS = {"variable_begin": "variable_end", "block_begin": "block_end", "raw_begin": "raw_end"}
@@ -89,30 +90,46 @@ def assemble(env: Environment, source: str, snippets: Mapping[str, str]) -> list
     Raises:
         AssemblyError: a snippet is not there, is in itself, or it all becomes too much.
     """
+    cut = _Cutter(env, snippets)
     pieces: list[Piece] = []
     size = 0
-    for piece in _expanded(env, source, snippets, ()):
+    for piece in _expanded(cut, _cut(env, source, None), ()):
         size += len(piece.text)
-        if size > MAX_CHARS:
-            message = f"with its snippets it has more than {MAX_CHARS:,} characters"
+        if size > MAX_CHARS or len(pieces) == MAX_PIECES:
+            message = f"with its snippets it has more than {MAX_CHARS:,} characters, or {MAX_PIECES:,} pieces"
             raise AssemblyError("template_limit", message, piece.origin)
         pieces.append(piece)
     return pieces or [Piece("", Origin(1), is_code=False)]
 
 
-def _expanded(env: Environment, source: str, snippets: Mapping[str, str], within: tuple[str, ...]) -> Iterator[Piece]:
-    for piece in _cut(env, source, within[-1] if within else None):
+class _Cutter:
+    """Cuts each snippet once, however often it is included."""
+
+    def __init__(self, env: Environment, snippets: Mapping[str, str]) -> None:
+        self._env = env
+        self._snippets = snippets
+        self._done: dict[str, list[Piece]] = {}
+
+    def pieces(self, name: str, origin: Origin) -> list[Piece]:
+        if name not in self._snippets:
+            raise AssemblyError("unknown_snippet", f"there is no snippet '{name}'", origin)
+        if name not in self._done:
+            self._done[name] = list(_cut(self._env, self._snippets[name], name))
+        return self._done[name]
+
+
+def _expanded(cut: _Cutter, pieces: Iterable[Piece], within: tuple[str, ...]) -> Iterator[Piece]:
+    for piece in pieces:
         found = INCLUDE.fullmatch(piece.text) if piece.is_code else None
         if found is None:
             yield piece
             continue
         name = found[2]
-        if name not in snippets:
-            raise AssemblyError("unknown_snippet", f"there is no snippet '{name}'", piece.origin)
+        inner = cut.pieces(name, piece.origin)
         if name in within or len(within) == MAX_DEPTH:
             way = " → ".join((*within, name))
             raise AssemblyError("template_limit", f"snippets include each other without an end: {way}", piece.origin)
-        yield from _expanded(env, snippets[name], snippets, (*within, name))
+        yield from _expanded(cut, inner, (*within, name))
 
 
 def _cut(env: Environment, source: str, snippet: str | None) -> Iterator[Piece]:
