@@ -21,6 +21,7 @@ PUBLIC = {
     "/health",
     "/ready",
     "/unsubscribe/{token}",
+    "/media/{token}",
 }
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 
