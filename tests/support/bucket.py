@@ -56,11 +56,8 @@ def is_signed(method: str, path: str, headers: dict[str, str], body: bytes) -> b
     key, day, region, service, _ = fields["Credential"].split("/")
     digest = hashlib.sha256(body).hexdigest()
     names = fields["SignedHeaders"].split(";")
-    if (
-        (key, region, service) != (KEY, REGION, "s3")
-        or headers["x-amz-content-sha256"] != digest
-        or "host" not in names
-    ):
+    is_ours = (key, region, service) == (KEY, REGION, "s3") and "host" in names
+    if not is_ours or headers["x-amz-content-sha256"] != digest:
         return False
     request = [method, path, "", *(f"{name}:{headers[name]}" for name in names), "", ";".join(names), digest]
     scope = f"{day}/{region}/{service}/aws4_request"

@@ -292,6 +292,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/campaigns/{campaign_id}/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lint Campaign
+         * @description Look for what is wrong with a campaign before it starts: missing values of every recipient, and its mail.
+         */
+        post: operations["lint_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/campaigns/{campaign_id}/pause": {
         parameters: {
             query?: never;
@@ -306,6 +326,26 @@ export interface paths {
          * @description Stop sending until it is resumed; takes effect within a second.
          */
         post: operations["pause_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Campaign As
+         * @description Show a campaign's mail as a contact, or somebody made up, would get it.
+         */
+        post: operations["preview_campaign_as"];
         delete?: never;
         options?: never;
         head?: never;
@@ -406,6 +446,26 @@ export interface paths {
          * @description Start sending now; 409 `missing_variables` when rows lack a variable of the template.
          */
         post: operations["start_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Campaign Test
+         * @description Send a campaign's mail to up to ten addresses, now; its recipients are not touched.
+         */
+        post: operations["send_campaign_test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -752,6 +812,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Media
+         * @description List files, newest first; `content_type=image/` lists the images.
+         */
+        get: operations["list_media"];
+        put?: never;
+        /**
+         * Upload Media
+         * @description Upload a file as the form's part `file`; what it is, its bytes say.
+         */
+        post: operations["upload_media"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{media_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Media
+         * @description Get what is known of a file, and its address.
+         */
+        get: operations["get_media"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Media
+         * @description Delete a file; mails that show it by its address show a gap from now on.
+         */
+        delete: operations["delete_media"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -1048,6 +1156,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/snippets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Snippets
+         * @description List snippets by name.
+         */
+        get: operations["list_snippets"];
+        put?: never;
+        /**
+         * Create Snippet
+         * @description Make a snippet.
+         */
+        post: operations["create_snippet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/snippets/{snippet_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Snippet
+         * @description Get a snippet, and which templates include it.
+         */
+        get: operations["get_snippet"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Snippet
+         * @description Delete a snippet; saved versions of templates keep their copy.
+         */
+        delete: operations["delete_snippet"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Snippet
+         * @description Change a snippet; saved versions of templates keep the body that they have.
+         */
+        patch: operations["update_snippet"];
+        trace?: never;
+    };
     "/api/v1/stats": {
         parameters: {
             query?: never;
@@ -1290,6 +1450,242 @@ export interface paths {
          * @description Start all tasks over that match and failed, timed out or were cancelled.
          */
         post: operations["retry_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Templates
+         * @description List templates, newest first.
+         */
+        get: operations["list_templates"];
+        put?: never;
+        /**
+         * Create Template
+         * @description Make a template with its version 1; 422 `template_syntax` says with line and locale what cannot be read.
+         */
+        post: operations["create_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Template
+         * @description Get a template with its newest version.
+         */
+        get: operations["get_template"];
+        put?: never;
+        post?: never;
+        /**
+         * Archive Template
+         * @description Put a template away; campaigns that have it go on, and its name is free again.
+         */
+        delete: operations["archive_template"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Template
+         * @description Rename or describe a template; what it says is changed by a new version.
+         */
+        patch: operations["update_template"];
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Template Versions
+         * @description Compare two versions, part by part.
+         */
+        get: operations["compare_template_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lint Template
+         * @description Look for what is wrong with a template: for these contacts, for mail clients, for spam filters.
+         */
+        post: operations["lint_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Template
+         * @description Show a template as a contact, or somebody made up, would get it.
+         */
+        post: operations["preview_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Template Test
+         * @description Send a template to up to ten addresses, now, as a contact or somebody made up would get it.
+         */
+        post: operations["send_template_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Template Versions
+         * @description List versions without their sources, newest first.
+         */
+        get: operations["list_template_versions"];
+        put?: never;
+        /**
+         * Save Template
+         * @description Save the next version; with `base_version` only if nobody else has saved one meanwhile.
+         */
+        post: operations["save_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Template Version
+         * @description Get a version with all that it says.
+         */
+        get: operations["get_template_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Template Version
+         * @description Make an old version the newest one again.
+         */
+        post: operations["restore_template_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lint Draft
+         * @description Look for what is wrong with a draft that is not saved.
+         */
+        post: operations["lint_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Draft
+         * @description Show a draft that is not saved as a contact, or somebody made up, would get it.
+         */
+        post: operations["preview_draft"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1616,6 +2012,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/media/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Serve Media
+         * @description Serve a file to whoever has its address: images are shown, everything else is downloaded.
+         */
+        get: operations["serve_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -1684,6 +2100,43 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AttachmentIn
+         * @description A file of the media library that goes along.
+         */
+        AttachmentIn: {
+            /**
+             * Filename
+             * @description Its name in the mail.
+             */
+            filename: string;
+            /**
+             * Inline
+             * @description An image that the HTML shows: <img src='cid:FILENAME'>.
+             * @default false
+             */
+            inline: boolean;
+            /**
+             * Media Id
+             * Format: uuid
+             */
+            media_id: string;
+        };
+        /**
+         * AttachmentOut
+         * @description A file that goes along.
+         */
+        AttachmentOut: {
+            /** Filename */
+            filename: string;
+            /** Inline */
+            inline: boolean;
+            /**
+             * Media Id
+             * Format: uuid
+             */
+            media_id: string;
+        };
         /**
          * AuditOut
          * @description One entry of the audit log.
@@ -1773,6 +2226,17 @@ export interface components {
             task_ids: string[];
         };
         /**
+         * CampaignLint
+         * @description What to look at.
+         */
+        CampaignLint: {
+            /**
+             * Check Links
+             * @default false
+             */
+            check_links: boolean;
+        };
+        /**
          * CampaignOut
          * @description A campaign and how far it is.
          */
@@ -1820,7 +2284,12 @@ export interface components {
             summary: string;
             /** Template Body */
             template_body: string;
-            /** Template Subject */
+            /** Template Id */
+            template_id: string | null;
+            /**
+             * Template Subject
+             * @description Of a template of the library: the default variant's.
+             */
             template_subject: string;
             /** Template Text */
             template_text: string | null;
@@ -1828,6 +2297,8 @@ export interface components {
             template_variables: {
                 [key: string]: unknown;
             };
+            /** Template Version */
+            template_version: number | null;
             /** Total Recipients */
             total_recipients: number;
             /**
@@ -1851,12 +2322,73 @@ export interface components {
          */
         CampaignStatus: "DRAFT" | "SCHEDULED" | "RUNNING" | "PAUSED" | "COMPLETED" | "FAILED" | "CANCELLED";
         /**
+         * CampaignTestIn
+         * @description Where a test goes, and whose words they are.
+         */
+        CampaignTestIn: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+            /** To */
+            to: string[];
+        };
+        /**
          * Cancelled
          * @description How many tasks are cancelled, or asked to stop.
          */
         Cancelled: {
             /** Cancelled */
             cancelled: number;
+        };
+        /**
+         * ChangeOut
+         * @description One part that differs.
+         */
+        ChangeOut: {
+            /**
+             * Diff
+             * @description Lines as `diff -u` writes them.
+             */
+            diff: string[];
+            /**
+             * Locale
+             * @description Null: it belongs to every variant.
+             */
+            locale: string | null;
+            /**
+             * Part
+             * @description format, subject, preheader, body, text, variables, attachments, `snippet NAME`.
+             */
+            part: string;
+        };
+        /**
+         * ChangesOut
+         * @description What changed between two versions.
+         */
+        ChangesOut: {
+            /** Changes */
+            changes: components["schemas"]["ChangeOut"][];
+            /** From Version */
+            from_version: number;
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /** To Version */
+            to_version: number;
         };
         /**
          * DeadLetterDetail
@@ -2142,6 +2674,92 @@ export interface components {
             task_name: string | null;
         };
         /**
+         * DraftLint
+         * @description A draft to look at.
+         */
+        DraftLint: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Check Links
+             * @default false
+             */
+            check_links: boolean;
+            /** Contact Ids */
+            contact_ids?: string[] | null;
+            /**
+             * Default Locale
+             * @default en
+             */
+            default_locale: string;
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantIn"][];
+        };
+        /**
+         * DraftPreview
+         * @description A draft and on whom to try it.
+         */
+        DraftPreview: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Default Locale
+             * @default en
+             */
+            default_locale: string;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantIn"][];
+        };
+        /**
          * EdgeOut
          * @description One task that waits, or has waited, for another.
          */
@@ -2226,6 +2844,29 @@ export interface components {
             pointer: string | null;
         };
         /**
+         * FindingOut
+         * @description One finding.
+         */
+        FindingOut: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number | null;
+            /** Line */
+            line: number | null;
+            /** Locale */
+            locale: string | null;
+            /** Message */
+            message: string;
+            /** Part */
+            part: string | null;
+            severity: components["schemas"]["Severity"];
+            /** Snippet */
+            snippet: string | null;
+            /** Variable */
+            variable: string | null;
+        };
+        /**
          * FireCause
          * @description Why an instant was dealt with: its time had come, somebody pressed run, or a backfill.
          * @enum {string}
@@ -2266,6 +2907,12 @@ export interface components {
          * @enum {string}
          */
         FireStatus: "FIRED" | "WAITING" | "SKIPPED";
+        /**
+         * Format
+         * @description What the body of a template is written in.
+         * @enum {string}
+         */
+        Format: "mjml" | "html" | "text";
         /**
          * GraphCreated
          * @description A graph that was accepted: task ids by the names of its tasks and groups, parents before children.
@@ -2646,6 +3293,42 @@ export interface components {
             task_name: string;
         };
         /**
+         * LintIn
+         * @description What to look at.
+         */
+        LintIn: {
+            /**
+             * Check Links
+             * @description Ask whether links answer. Only public https addresses are asked.
+             * @default false
+             */
+            check_links: boolean;
+            /**
+             * Contact Ids
+             * @description Who shall lack nothing; the newest twenty by default.
+             */
+            contact_ids?: string[] | null;
+            /**
+             * Version
+             * @description The newest by default.
+             */
+            version?: number | null;
+        };
+        /**
+         * LintOut
+         * @description Everything found, the worst first.
+         */
+        LintOut: {
+            /** Errors */
+            errors: number;
+            /** Findings */
+            findings: components["schemas"]["FindingOut"][];
+            /** Notices */
+            notices: number;
+            /** Warnings */
+            warnings: number;
+        };
+        /**
          * LogOut
          * @description A line that a task logged.
          */
@@ -2761,6 +3444,49 @@ export interface components {
              * Format: uuid
              */
             user_id: string;
+        };
+        /**
+         * MediaOut
+         * @description A file of the library.
+         */
+        MediaOut: {
+            /**
+             * Content Type
+             * @description As its bytes say.
+             */
+            content_type: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Filename */
+            filename: string;
+            /** Height */
+            height: number | null;
+            /**
+             * Media Id
+             * Format: uuid
+             */
+            media_id: string;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            size: number;
+            /** Storage */
+            storage: string;
+            /**
+             * Url
+             * @description Where mails and browsers find it; anybody with the address may.
+             */
+            url: string;
+            /** Width */
+            width: number | null;
         };
         /**
          * Minute
@@ -2928,6 +3654,24 @@ export interface components {
             timeout_seconds?: number | null;
         };
         /**
+         * NewSnippet
+         * @description A new snippet.
+         */
+        NewSnippet: {
+            /**
+             * Body
+             * @description MJML, HTML or text: what fits where it is included.
+             */
+            body: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Name
+             * @description How templates include it: {% include 'NAME' %}.
+             */
+            name: string;
+        };
+        /**
          * NewTask
          * @description A task to run.
          *
@@ -3038,6 +3782,48 @@ export interface components {
             tasks: components["schemas"]["NewTask"][];
         };
         /**
+         * NewTemplate
+         * @description A new template with its first version.
+         */
+        NewTemplate: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Default Locale
+             * @description Whose variant everybody gets who has no other.
+             * @default en
+             */
+            default_locale: string;
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Note
+             * @description About this version.
+             */
+            note?: string | null;
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantIn"][];
+        };
+        /**
          * NewUser
          * @description A user to add.
          */
@@ -3055,6 +3841,34 @@ export interface components {
             password: string;
             /** @default viewer */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * NewVersion
+         * @description The next version of a template.
+         */
+        NewVersion: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Base Version
+             * @description The version that was edited: if it is no longer the newest, nothing is saved (409).
+             */
+            base_version?: number | null;
+            /** Note */
+            note?: string | null;
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantIn"][];
         };
         /**
          * NewWebhook
@@ -3239,6 +4053,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[MediaOut] */
+        Page_MediaOut_: {
+            /** Items */
+            items: components["schemas"]["MediaOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[PolicyOut] */
         Page_PolicyOut_: {
             /** Items */
@@ -3279,6 +4103,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[SnippetOut] */
+        Page_SnippetOut_: {
+            /** Items */
+            items: components["schemas"]["SnippetOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[TaskOut] */
         Page_TaskOut_: {
             /** Items */
@@ -3289,10 +4123,30 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[TemplateOut] */
+        Page_TemplateOut_: {
+            /** Items */
+            items: components["schemas"]["TemplateOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[UserOut] */
         Page_UserOut_: {
             /** Items */
             items: components["schemas"]["UserOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[VersionSummary] */
+        Page_VersionSummary_: {
+            /** Items */
+            items: components["schemas"]["VersionSummary"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3357,6 +4211,27 @@ export interface components {
             new_password: string;
         };
         /**
+         * PersonIn
+         * @description On whom to try it: a contact, or somebody made up.
+         */
+        PersonIn: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * PolicyIn
          * @description When the tasks of a name leave the dead letters by themselves.
          */
@@ -3415,7 +4290,7 @@ export interface components {
         };
         /**
          * PreviewIn
-         * @description A template and one recipient to try it on.
+         * @description Own words of a campaign, and one recipient to try them on.
          */
         PreviewIn: {
             /**
@@ -3426,21 +4301,14 @@ export interface components {
             sample: {
                 [key: string]: unknown;
             };
-            /**
-             * Template Body
-             * @description HTML.
-             */
+            /** Template Body */
             template_body: string;
             /** Template Subject */
             template_subject: string;
-            /**
-             * Template Text
-             * @description Plain text; made from the HTML when absent.
-             */
+            /** Template Text */
             template_text?: string | null;
             /**
              * Template Variables
-             * @description Values for every recipient; their own win.
              * @default {}
              */
             template_variables: {
@@ -3519,6 +4387,26 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * ProblemOut
+         * @description Why there is no message.
+         */
+        ProblemOut: {
+            /** Code */
+            code: string;
+            /** Line */
+            line?: number | null;
+            /** Locale */
+            locale?: string | null;
+            /** Message */
+            message: string;
+            /** Part */
+            part?: string | null;
+            /** Snippet */
+            snippet?: string | null;
+            /** Variable */
+            variable?: string | null;
+        };
+        /**
          * ProgressOut
          * @description How far a campaign is, in recipients.
          */
@@ -3541,6 +4429,37 @@ export interface components {
             total: number;
             /** Uncertain */
             uncertain: number;
+        };
+        /**
+         * ProofOut
+         * @description The message as this person would get it; null with problems.
+         */
+        ProofOut: {
+            /**
+             * Html
+             * @description Inline images have public addresses here, for browsers.
+             */
+            html?: string | null;
+            /**
+             * Locale
+             * @description Which variant it is.
+             */
+            locale?: string | null;
+            /**
+             * Problems
+             * @default []
+             */
+            problems: components["schemas"]["ProblemOut"][];
+            /**
+             * Size
+             * @description Bytes of the HTML; Gmail cuts off after 102 KB.
+             */
+            size?: number | null;
+            sms?: components["schemas"]["SmsOut"] | null;
+            /** Subject */
+            subject?: string | null;
+            /** Text */
+            text?: string | null;
         };
         /**
          * PurgeSelection
@@ -4141,6 +5060,26 @@ export interface components {
             updated_at: string;
         };
         /**
+         * SentOut
+         * @description What became of one test message.
+         */
+        SentOut: {
+            /** Address */
+            address: string;
+            /** Message Id */
+            message_id: string;
+            /**
+             * Outcome
+             * @description accepted, rejected, deferred, uncertain, provider_fault, not_started.
+             */
+            outcome: string;
+            /**
+             * Reply
+             * @description The mail server's words.
+             */
+            reply: string;
+        };
+        /**
          * SessionTokens
          * @description A pair of tokens. Send the access token as `Authorization: Bearer …`; keep the refresh token for its end.
          */
@@ -4163,6 +5102,12 @@ export interface components {
             user: components["schemas"]["Me"];
         };
         /**
+         * Severity
+         * @description How bad.
+         * @enum {string}
+         */
+        Severity: "error" | "warning" | "notice";
+        /**
          * SignIn
          * @description Address and password.
          */
@@ -4174,6 +5119,118 @@ export interface components {
              * Format: password
              */
             password: string;
+        };
+        /**
+         * SmsOut
+         * @description How a text message is sent.
+         */
+        SmsOut: {
+            /** Encoding */
+            encoding: string;
+            /**
+             * Segments
+             * @description Messages that it is sent, and paid, as.
+             */
+            segments: number;
+            /**
+             * Units
+             * @description Characters as the encoding counts them.
+             */
+            units: number;
+        };
+        /**
+         * SnippetChange
+         * @description What is changed; what is left out stays. Names stay: templates call by them.
+         */
+        SnippetChange: {
+            /** Body */
+            body?: string | null;
+            /** Description */
+            description?: string | null;
+        };
+        /**
+         * SnippetDetail
+         * @description A snippet and who includes it.
+         */
+        SnippetDetail: {
+            /** Body */
+            body: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Snippet Id
+             * Format: uuid
+             */
+            snippet_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Used By */
+            used_by: components["schemas"]["SnippetUse"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * SnippetOut
+         * @description A snippet. Templates take a new body along when they are saved next.
+         */
+        SnippetOut: {
+            /** Body */
+            body: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Snippet Id
+             * Format: uuid
+             */
+            snippet_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * SnippetUse
+         * @description A template whose newest version includes a snippet.
+         */
+        SnippetUse: {
+            /**
+             * Is Current
+             * @description Whether it has the snippet as it is now.
+             */
+            is_current: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /** Version */
+            version: number;
         };
         /**
          * Stats
@@ -4520,6 +5577,133 @@ export interface components {
          */
         TaskStatus: "PENDING" | "SCHEDULED" | "BLOCKED" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED" | "TIMEOUT";
         /**
+         * TemplateChange
+         * @description What is changed without a new version; what is left out stays.
+         */
+        TemplateChange: {
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * TemplateDetail
+         * @description A template with its newest version.
+         */
+        TemplateDetail: {
+            /** Archived At */
+            archived_at: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            current: components["schemas"]["VersionOut"];
+            /** Default Locale */
+            default_locale: string;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Version
+             * @description The newest.
+             */
+            version: number;
+        };
+        /**
+         * TemplateOut
+         * @description A template.
+         */
+        TemplateOut: {
+            /** Archived At */
+            archived_at: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Default Locale */
+            default_locale: string;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Version
+             * @description The newest.
+             */
+            version: number;
+        };
+        /**
+         * TestIn
+         * @description Where a test goes, who writes, and whose words they are.
+         */
+        TestIn: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /** From Email */
+            from_email: string;
+            /** From Name */
+            from_name?: string | null;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /** Reply To */
+            reply_to?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+            /** To */
+            to: string[];
+            /**
+             * Version
+             * @description The newest by default.
+             */
+            version?: number | null;
+        };
+        /**
          * Ticket
          * @description A one-use ticket for `/api/v1/ws?ticket=…`.
          */
@@ -4565,6 +5749,130 @@ export interface components {
              * Format: uuid
              */
             user_id: string;
+        };
+        /**
+         * VariantIn
+         * @description The words of one locale.
+         */
+        VariantIn: {
+            /** Body */
+            body: string;
+            /**
+             * @description What `body` is written in; `text` for plain text and SMS.
+             * @default html
+             */
+            format: components["schemas"]["Format"];
+            /**
+             * Locale
+             * @description de, de-AT; the template's default locale when left out.
+             */
+            locale?: string | null;
+            /**
+             * Preheader
+             * @description What mailboxes show behind the subject.
+             */
+            preheader?: string | null;
+            /** Subject */
+            subject?: string | null;
+            /**
+             * Text
+             * @description The plain text part; made from the body when left out.
+             */
+            text?: string | null;
+        };
+        /**
+         * VariantOut
+         * @description The words of one locale.
+         */
+        VariantOut: {
+            /** Body */
+            body: string;
+            format: components["schemas"]["Format"];
+            /** Locale */
+            locale: string;
+            /** Preheader */
+            preheader: string | null;
+            /** Subject */
+            subject: string | null;
+            /** Text */
+            text: string | null;
+        };
+        /**
+         * VersionedPerson
+         * @description On whom to try which version.
+         */
+        VersionedPerson: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+            /**
+             * Version
+             * @description The newest by default.
+             */
+            version?: number | null;
+        };
+        /**
+         * VersionOut
+         * @description A version with all that it says.
+         */
+        VersionOut: {
+            /** Attachments */
+            attachments: components["schemas"]["AttachmentOut"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Note */
+            note: string | null;
+            /**
+             * Snippets
+             * @description The snippets that it includes, as they were when it was saved.
+             */
+            snippets: {
+                [key: string]: string;
+            };
+            /** Variables */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantOut"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * VersionSummary
+         * @description A version without its sources.
+         */
+        VersionSummary: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Locales */
+            locales: string[];
+            /** Note */
+            note: string | null;
+            /** Version */
+            version: number;
         };
         /**
          * WebhookChange
@@ -5197,11 +6505,19 @@ export interface operations {
                     scheduled_at?: string | null;
                     /**
                      * Template Body
-                     * @description HTML.
+                     * @description Own words: HTML.
                      */
-                    template_body: string;
-                    /** Template Subject */
-                    template_subject: string;
+                    template_body?: string | null;
+                    /**
+                     * Template Id
+                     * @description A template of the library, instead of own words.
+                     */
+                    template_id?: string | null;
+                    /**
+                     * Template Subject
+                     * @description Own words.
+                     */
+                    template_subject?: string | null;
                     /**
                      * Template Text
                      * @description Plain text; made from the HTML when absent.
@@ -5215,6 +6531,11 @@ export interface operations {
                     template_variables?: {
                         [key: string]: unknown;
                     };
+                    /**
+                     * Template Version
+                     * @description Which of its versions; the newest by default.
+                     */
+                    template_version?: number | null;
                     /**
                      * Uncertain Policy
                      * @description What to do with a message that was on the wire when its sender died.
@@ -5236,10 +6557,12 @@ export interface operations {
                     recipients: string;
                     reply_to?: string;
                     scheduled_at?: string;
-                    template_body: string;
-                    template_subject: string;
+                    template_body?: string;
+                    template_id?: string;
+                    template_subject?: string;
                     template_text?: string;
                     template_variables?: string;
+                    template_version?: string;
                     uncertain_policy?: string;
                 };
             };
@@ -5356,6 +6679,41 @@ export interface operations {
             };
         };
     };
+    lint_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignLint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LintOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pause_campaign: {
         parameters: {
             query?: never;
@@ -5374,6 +6732,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_campaign_as: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -5540,6 +6933,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_campaign_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignTestIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentOut"][];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -6255,6 +7683,141 @@ export interface operations {
             };
         };
     };
+    list_media: {
+        parameters: {
+            query?: {
+                content_type?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MediaOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_media: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                media_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                media_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_queues: {
         parameters: {
             query?: {
@@ -6850,6 +8413,173 @@ export interface operations {
             };
         };
     };
+    list_snippets: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description In the name. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SnippetOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_snippet: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSnippet"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnippetOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_snippet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                snippet_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnippetDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_snippet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                snippet_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_snippet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                snippet_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SnippetChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnippetDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_stats: {
         parameters: {
             query?: never;
@@ -7308,6 +9038,515 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Retried"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_templates: {
+        parameters: {
+            query?: {
+                archived?: boolean;
+                channel?: ("email" | "sms") | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description In the name. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTemplate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    archive_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_template_versions: {
+        parameters: {
+            query: {
+                from: number;
+                to: number;
+            };
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangesOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lint_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LintIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LintOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionedPerson"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_template_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentOut"][];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_template_versions: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_VersionSummary_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVersion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_template_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_template_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lint_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftLint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LintOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7954,6 +10193,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Health"];
                 };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    serve_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong (RFC 9457). */
             default: {
