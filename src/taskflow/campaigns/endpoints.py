@@ -25,6 +25,7 @@ from taskflow.campaigns.intake import (
     from_json,
 )
 from taskflow.campaigns.preview import preview
+from taskflow.campaigns.proofs.endpoints import Proofs
 from taskflow.campaigns.schemas import (
     CampaignIn,
     CampaignOut,
@@ -125,9 +126,9 @@ async def create_campaign(
 
 
 @router.post("/preview", dependencies=[_MARKETER, audited("campaign.preview")])
-async def preview_campaign(body: PreviewIn, rendering: Annotated[RenderPool, service(RenderPool)]) -> PreviewOut:
+async def preview_campaign(body: PreviewIn, proofs: Proofs) -> PreviewOut:
     """Render a template for a sample recipient; what is wrong with it comes as `problems`."""
-    return await preview(rendering, body)
+    return await preview(proofs, body)
 
 
 @router.get("", dependencies=[_VIEWER])

@@ -23,7 +23,7 @@ from taskflow.campaigns.repository import CampaignNotFoundError, CampaignReposit
 from taskflow.campaigns.triage import Triage
 from taskflow.campaigns.verdict import Letter
 from taskflow.content.media.library import MediaLibrary
-from taskflow.content.media.storage import open_storage
+from taskflow.content.media.storage import MediaMissingError, open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.content.rendering.process import RenderingUnavailableError
 from taskflow.content.templates.repository import TemplateRepository
@@ -97,8 +97,8 @@ class Mailer:
             for item in items:
                 batch.fail(item, str(error), retry=False)
             return
-        except UnavailableError as error:  # the storage of its attachments, or the rendering process
-            self._faults.failed(campaign_id, str(error))
+        except (UnavailableError, MediaMissingError) as error:  # nobody's attempt: somebody has to mend it
+            self._faults.failed(campaign_id, str(error), waits_for="its template or its files")
             for item in items:
                 batch.release(item, _RENDER_WAIT_SECONDS)
             return

@@ -153,3 +153,14 @@ async def test_code_that_looks_like_markup_or_braces_comes_through(pool: RenderP
 async def test_plain_text_alone_has_no_html(pool: RenderPool) -> None:
     message = await rendered(pool, Template("s", "", "Hi {{ name }}", format=Format.TEXT), name="<Ada>")
     assert (message.html_bytes, message.text) == (b"", "Hi <Ada>")
+
+
+async def test_code_between_attributes_comes_through_an_inliner(pool: RenderPool) -> None:
+    style = "<style>p { color: red }</style>"
+    chosen = await rendered(
+        pool, Template("s", style + "<p {{ extra }} id={{ id }}>x</p>", inline_css=True), extra="dir", id=7
+    )
+    assert '<p dir id="7" style="color: red;">x</p>' in chosen.html
+    source = style + '<p {% if a %}class="a"{% else %}class="b"{% endif %}>x</p>'
+    kept = await rendered(pool, Template("s", source, inline_css=True), a=False)
+    assert kept.html == style + '<p class="b">x</p>'

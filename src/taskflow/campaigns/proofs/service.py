@@ -103,8 +103,15 @@ class ProofService:
         Raises:
             TemplateSyntaxProblem, TemplateLimitError: a variant cannot be compiled.
         """
-        words = await Words.of(self._rendering, content)
-        return await self._proof(words, self._composer(words, _SAMPLE_SENDER), _in(person, locale))
+        return await self.proof(await self.words(content), _in(person, locale))
+
+    async def words(self, content: Content) -> Words:
+        """Return content compiled; raises like `preview`."""
+        return await Words.of(self._rendering, content)
+
+    async def proof(self, words: Words, person: Addressee) -> Proof:
+        """Return what a person would get of words that are compiled."""
+        return await self._proof(words, self._composer(words, _SAMPLE_SENDER), person)
 
     async def send_test(
         self, content: Content, letterhead: Letterhead, person: Addressee, to: Sequence[str], locale: str | None = None
@@ -255,6 +262,10 @@ class ProofService:
             inline_ids=frozenset(file.content_id for file in words.content.attachments if file.inline),
         )
         found = lint_message(message)
+        if html and inspection is None:
+            found.append(
+                Finding("html_unreadable", Severity.WARNING, "Its HTML is too entangled to be read.", part="html")
+            )
         if proof.refusal is not None:
             found.append(Finding("header", Severity.ERROR, f"The message cannot be built: {proof.refusal}."))
         if inspection is not None:

@@ -8,7 +8,6 @@ A frame is `length: u32, kind: u8, payload`. Requests:
 - RENDER: `template id: 16 bytes, CPU seconds per message: f64, careful: u8`, then a JSON list of contexts; answered by
   UNKNOWN (the template is not in the cache: compile it again) or by RESULTS until all contexts are answered. A careful
   answer has one message per frame, so that the keeper knows exactly whom a dying child was rendering.
-
 - INSPECT: `CPU seconds: f64`, then HTML; answered by one INSPECTED with JSON (`inspection.inspect`, or null).
 
 RESULTS: `flags: u8, count: u32`, a table of `status: u8, three lengths: u32`, then the bytes: subject, HTML and text

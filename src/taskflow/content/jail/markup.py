@@ -62,7 +62,7 @@ def compile_markup(
         if has_style or _OWN in markup:
             markup = _inline(_mark_styles(markup), pieces)
             markup = _CHOICE.sub("", markup).replace(_OWN, "")
-    elif has_style:
+    elif has_style and not veil.has_bare_statement:
         markup = _inline(markup, pieces)
     if preheader:
         shown = "".join(veil.hide([piece if piece.is_code else _escaped(piece) for piece in preheader]))

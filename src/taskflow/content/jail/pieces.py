@@ -161,6 +161,12 @@ class Veil:
         self._word = f"tf{secrets.token_hex(6)}x"
         self._mark = re.compile(rf"<!--{self._word}([0-9]+)z-->|{self._word}([0-9]+)z")
         self._pieces: list[Piece] = []
+        self._bare: set[int] = set()
+
+    @property
+    def has_bare_statement(self) -> bool:
+        """Whether a statement decides about attributes, which no parser of HTML understands."""
+        return any(self._pieces[number].text.startswith("{%") for number in self._bare)
 
     def hide(self, pieces: Iterable[Piece]) -> list[str]:
         """Return the markup with marks for code, one text for each piece."""
@@ -171,8 +177,11 @@ class Veil:
                 place.advance(piece.text)
                 texts.append(piece.text)
                 continue
+            number = len(self._pieces)
             self._pieces.append(piece)
-            mark = f"{self._word}{len(self._pieces) - 1}z"
+            if place.in_tag and not place.quote:
+                self._bare.add(number)
+            mark = f"{self._word}{number}z"
             texts.append(f"<!--{mark}-->" if place.between_tags else mark)
         return texts
 
@@ -187,9 +196,12 @@ class Veil:
         end = 0
         for match in self._mark.finditer(markup):
             place = pieces[-1].origin if pieces else Origin(1)
+            number = int(match[1] or match[2])
             pieces.append(Piece(markup[end : match.start()], place, is_code=False))
-            pieces.append(self._pieces[int(match[1] or match[2])])
+            pieces.append(self._pieces[number])
             end = match.end()
+            if number in self._bare and markup.startswith('=""', end):
+                end += len('=""')  # an inliner took it for the name of an attribute
         place = pieces[-1].origin if pieces else Origin(1)
         pieces.append(Piece(markup[end:], place, is_code=False))
         return pieces

@@ -139,6 +139,8 @@ class JailProcess:
             code = self.wait()
             if code in {-signal.SIGPROF, -signal.SIGXCPU}:
                 raise JailDied("it needs more processor time than a message may take", by_limit=True) from error
+            if code in {-signal.SIGSEGV, -signal.SIGABRT}:  # a compiler's stack or memory was at its end
+                raise JailDied("it is nested too deeply, or needs too much memory", by_limit=False) from error
             raise JailDied(f"its rendering process ended ({_name(code)})", by_limit=False) from error
 
     def kill(self) -> None:
