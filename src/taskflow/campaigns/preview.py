@@ -1,7 +1,8 @@
 """A campaign's own words, tried on somebody made up before the campaign is saved."""
 
 from taskflow.campaigns.composer import Words
-from taskflow.campaigns.proofs.service import ProofService, problems_of, sample_person
+from taskflow.campaigns.proofs.samples import sample_person
+from taskflow.campaigns.proofs.service import ProofService, problems_of
 from taskflow.campaigns.schemas import PreviewIn, PreviewOut, PreviewProblem
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
 from taskflow.content.rendering import Rendered, Template

@@ -137,6 +137,17 @@ async def test_a_suppressed_address_gets_no_test(
     assert smtp.messages == []
 
 
+async def test_a_test_that_cannot_be_made_for_one_goes_to_nobody(
+    marketer: httpx.AsyncClient, contacts: dict[str, UUID], smtp: ScriptedSmtp
+) -> None:
+    template = await saved(marketer)
+    for person, to in (("cy", ["a@x.example"]), ("ada", ["a@x.example", "no address"])):
+        body = {"contact_id": str(contacts[person]), "to": to, "from_email": "s@b.example"}
+        refused = await marketer.post(f"/api/v1/templates/{template}/test", json=body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "no_message"), refused.text
+    assert smtp.messages == []
+
+
 async def test_lint_says_what_was_misspelled_and_where(marketer: httpx.AsyncClient, contacts: dict[str, UUID]) -> None:
     body = BODY.replace("first_name", "frist_name")
     found = await answer(marketer, "/templates/lint", draft(variants=[variant(body=body)]))
@@ -147,6 +158,14 @@ async def test_lint_says_what_was_misspelled_and_where(marketer: httpx.AsyncClie
     assert missing["missing_variable", "first_name"]["message"].startswith("cy@example.com lacks 'first_name'")
     assert ("unknown_variable", "frist_name") in missing
     assert ("unknown_variable", "first_name") not in missing
+
+
+async def test_without_contacts_it_is_looked_at_with_values_that_fit(marketer: httpx.AsyncClient) -> None:
+    shouting = variant(subject="GREAT {{ first_name }} OFFERS TODAY", body=BODY.replace("Stop</a>", "Stop</a><img src='x'>"))
+    found = await answer(marketer, "/templates/lint", draft(variants=[shouting]))
+    codes = {one["code"] for one in found["findings"]}
+    assert {"subject_shouting", "missing_alt", "broken_image", "unknown_variable"} <= codes
+    assert "not_rendered" not in codes
 
 
 async def test_a_clean_template_has_no_findings(marketer: httpx.AsyncClient, contacts: dict[str, UUID]) -> None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 
 from taskflow.campaigns.composer import Addressee, Letterhead
 from taskflow.campaigns.contents import content_of
+from taskflow.campaigns.proofs.samples import sample_person
 from taskflow.campaigns.proofs.schemas import (
     CampaignLint,
     CampaignTestIn,
@@ -22,7 +23,7 @@ from taskflow.campaigns.proofs.schemas import (
     VersionedPerson,
     image_urls,
 )
-from taskflow.campaigns.proofs.service import NoTestChannelError, ProofService, problems_of, sample_person
+from taskflow.campaigns.proofs.service import NoTestChannelError, ProofService, problems_of
 from taskflow.campaigns.repository import CampaignRepository
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
 from taskflow.content.media.library import MediaLibrary

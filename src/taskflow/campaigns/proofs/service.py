@@ -13,6 +13,7 @@ from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.composer import Addressee, Composer, Letterhead, Words, files_of, open_composer
 from taskflow.campaigns.models import Campaign
+from taskflow.campaigns.proofs.samples import SAMPLE_ADDRESS, samples
 from taskflow.campaigns.repository import NIL, CampaignRepository
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
 from taskflow.content.lint.findings import Finding, Severity
@@ -30,7 +31,6 @@ from taskflow.settings import Settings
 
 sql = load(__file__)
 
-SAMPLE_ADDRESS = "someone@example.com"
 _SAMPLE_SENDER = Letterhead("sender@example.com")
 _LINK_SECONDS = 5.0
 
@@ -45,6 +45,12 @@ class SuppressedAddressError(ConflictError):
     """This address must not be written to."""
 
     code = "address_suppressed"
+
+
+class NoMessageError(InvalidInputError):
+    """There is no message for this person."""
+
+    code = "no_message"
 
 
 class NoTestChannelError(InvalidInputError):
@@ -120,7 +126,7 @@ class ProofService:
 
         Raises:
             SuppressedAddressError: one of them must not be written to.
-            InvalidInputError: there is no message for this person; the sentence says why.
+            NoMessageError: there is no message for this person, or for one of the addresses; the sentence says why.
             ProviderFaultError: the mail server cannot be used.
         """
         if suppressed := await self._pool.fetch(sql.suppressed, list(to)):
@@ -131,16 +137,17 @@ class ProofService:
         async with open_smtp(self._settings) as provider:
             features = await provider.pool.features()
             composer = open_composer(self._settings, words, letterhead, NIL, files, eight_bit=features.eight_bit)
-            bodies = await composer.compose(readers)
-            sent: list[Sent] = []
+            envelopes: list[Envelope] = []
+            for reader, body in zip(readers, await composer.compose(readers), strict=True):
+                if isinstance(body, str):  # before the first one leaves
+                    raise NoMessageError(f"There is no message for {reader.email}: {body}.")
+                envelopes.append(Envelope(letterhead.from_email, reader.email, body))
             async with provider.pool.session() as session:
-                for reader, body in zip(readers, bodies, strict=True):
-                    if isinstance(body, str):
-                        raise InvalidInputError(f"There is no message for this person: {body}.")
-                    outcome = await session.send(Envelope(letterhead.from_email, reader.email, body))
-                    message_id = composer.message_id(reader)
-                    sent.append(Sent(reader.email, outcome.kind.value, outcome.text, message_id))
-        return sent
+                outcomes = await session.send_window(envelopes)
+        return [
+            Sent(reader.email, outcome.kind.value, outcome.text, composer.message_id(reader))
+            for reader, outcome in zip(readers, outcomes, strict=True)
+        ]
 
     async def lint(
         self,
@@ -164,7 +171,7 @@ class ProofService:
             return [*found, Finding(error.code, Severity.ERROR, str(error))]
         shown: set[str] = set()
         addresses: list[str] = []
-        for person in [*people, *_samples(words)]:
+        for person in [*people, *samples(words)]:
             chosen = content.choose(person.values.get("locale"))
             if chosen in shown:
                 continue
@@ -274,30 +281,8 @@ class ProofService:
         return [replace(finding, locale=locale or None) for finding in found]
 
 
-def sample_person(values: Mapping[str, Any]) -> Addressee:
-    """Return somebody made up."""
-    email = values.get("email")
-    return Addressee(uuid7(), email if isinstance(email, str) and "@" in email else SAMPLE_ADDRESS, values)
-
-
 def _in(person: Addressee, locale: str | None) -> Addressee:
     return replace(person, values={**person.values, "locale": locale}) if locale else person
-
-
-def _samples(words: Words) -> list[Addressee]:
-    """Return somebody for each variant who has all that it needs, so that it can be looked at without any contact."""
-    people: list[Addressee] = []
-    for locale, compiled in words.compiled.items():
-        values: dict[str, Any] = {}
-        for path in sorted(compiled.required_paths):
-            *parents, name = path.split(".")
-            place = values
-            for parent in parents:
-                inner = place.get(parent)
-                place[parent] = place = inner if isinstance(inner, dict) else {}
-            place[name] = name
-        people.append(sample_person({**values, "locale": locale} if locale else values))
-    return people
 
 
 def _problem(problem: RenderProblem) -> dict[str, Any]:
