@@ -161,7 +161,9 @@ async def test_lint_says_what_was_misspelled_and_where(marketer: httpx.AsyncClie
 
 
 async def test_without_contacts_it_is_looked_at_with_values_that_fit(marketer: httpx.AsyncClient) -> None:
-    shouting = variant(subject="GREAT {{ first_name }} OFFERS TODAY", body=BODY.replace("Stop</a>", "Stop</a><img src='x'>"))
+    shouting = variant(
+        subject="GREAT {{ first_name }} OFFERS TODAY", body=BODY.replace("Stop</a>", "Stop</a><img src='x'>")
+    )
     found = await answer(marketer, "/templates/lint", draft(variants=[shouting]))
     codes = {one["code"] for one in found["findings"]}
     assert {"subject_shouting", "missing_alt", "broken_image", "unknown_variable"} <= codes
