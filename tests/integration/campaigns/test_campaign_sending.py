@@ -15,6 +15,7 @@ from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.service import CampaignService
+from taskflow.content.media.intake import take_in
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import LocalStorage
 from taskflow.content.rendering import Format, RenderPool
@@ -76,7 +77,7 @@ async def with_a_file(
     """Make a campaign whose template carries a file."""
     media = MediaLibrary(database, LocalStorage(settings.home / "media"), settings)
     async with RenderPool(settings.campaign) as rendering:
-        terms = await media.add("terms.pdf", b"%PDF-1.7 " + b"x" * size)
+        terms = await take_in(media, settings.media, "terms.pdf", b"%PDF-1.7 " + b"x" * size)
         words = Variant("en", Format.HTML, "<p>{{ first_name }}</p>", "Hi {{ first_name }}")
         draft = Draft((words,), attachments=(Attachment(terms.media_id, "terms.pdf"),))
         template = await TemplateService(database, rendering, media).create("T", draft)

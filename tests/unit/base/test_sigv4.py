@@ -35,6 +35,7 @@ def test_the_published_examples_come_out(
 def test_the_secret_stands_in_no_header() -> None:
     signed = signed_headers(CREDENTIALS, "GET", HOST + "/x", {}, b"", NOW)
     assert CREDENTIALS.secret_key not in str(signed)
+    assert CREDENTIALS.secret_key not in repr(CREDENTIALS)
 
 
 def test_a_path_keeps_its_slashes_and_escapes_the_rest() -> None:

@@ -10,6 +10,7 @@ from starlette.formparsers import MultiPartException
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.filenames import last_part
 from taskflow.base.pagination import Page, decode_cursor, encode_cursor
+from taskflow.content.media.intake import take_in
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.schemas import MediaOut
 from taskflow.identity.access import (
@@ -79,7 +80,7 @@ async def upload_media(
             name = last_part(file.filename) or "file"
     except MultiPartException as error:
         raise NoMediaFileError(error.message) from error
-    media = await library.add(name, data, created_by=caller.user_id, media_id=reserved)
+    media = await take_in(library, settings.media, name, data, created_by=caller.user_id, media_id=reserved)
     trail.target(media.media_id, filename=media.filename, content_type=media.content_type)
     return MediaOut.of(media, library.url(media))
 

@@ -1,15 +1,18 @@
-"""The media library: what is taken in, what may be attached, and the public address of a file."""
+"""The media library: what is kept, what may be attached, and the public address of a file.
+
+Workers read it, so it loads nothing that looks into files: that is `intake`.
+"""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError, PayloadTooLargeError
+from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError
 from taskflow.base.ids import uuid7
 from taskflow.base.signing import InvalidSignatureError, sign, verify
-from taskflow.content.media.sniffing import INLINE_TYPES, sniff
 from taskflow.content.media.storage import Storage
 from taskflow.content.templates.models import Attachment
 from taskflow.db.pool import Database
@@ -41,6 +44,14 @@ class AttachmentLimitError(InvalidInputError):
     code = "attachment_limit"
 
 
+class Kind(NamedTuple):
+    """What a file is; an image with its size in pixels."""
+
+    content_type: str
+    width: int | None = None
+    height: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Media:
     """A row of the library."""
@@ -59,7 +70,7 @@ class Media:
     @property
     def is_image(self) -> bool:
         """Whether a mail may show it."""
-        return self.content_type in INLINE_TYPES
+        return self.content_type.startswith("image/")  # of which only those are kept that clients show
 
 
 class MediaLibrary:
@@ -71,21 +82,17 @@ class MediaLibrary:
         self._storage = storage
         self._settings = settings
 
-    async def add(
-        self, filename: str, data: bytes, *, created_by: UUID | None = None, media_id: UUID | None = None
+    async def keep(
+        self, filename: str, data: bytes, kind: Kind, *, created_by: UUID | None = None, media_id: UUID | None = None
     ) -> Media:
-        """Keep a file; the same bytes under the same name are kept once.
+        """Keep a file that `intake` has looked at; the same bytes under the same name are kept once.
 
         Raises:
-            PayloadTooLargeError, UnsupportedMediaError, ImageTooLargeError: it is not kept.
             MediaStorageError: the storage does not take it.
         """
-        media = self._settings.media
-        if len(data) > media.max_bytes:
-            raise PayloadTooLargeError(f"A file may have {media.max_bytes:,} bytes.", limit_bytes=media.max_bytes)
-        kind = sniff(data, media.max_pixels)
+        storage = self._settings.media.storage
         digest = hashlib.sha256(data).digest()
-        if known := await self._pool.fetchrow(sql.same_media, digest, filename, media.storage):
+        if known := await self._pool.fetchrow(sql.same_media, digest, filename, storage):
             return Media(*known)
         media_id = media_id or uuid7()
         await self._storage.put(media_id, data, kind.content_type)
@@ -98,7 +105,7 @@ class MediaLibrary:
             digest,
             kind.width,
             kind.height,
-            media.storage,
+            storage,
             created_by,
         )
         return Media(*row)  # type: ignore[misc]  # INSERT … RETURNING answers with a row

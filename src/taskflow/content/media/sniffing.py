@@ -6,11 +6,11 @@ the pixels, so that a small file cannot unpack to a large picture here; what a m
 
 import io
 import warnings
-from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
 from taskflow.base.errors import InvalidInputError
+from taskflow.content.media.library import Kind
 
 _IMAGES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
 _MAGIC = {
@@ -27,9 +27,6 @@ _OFFICE = {
 }
 _MARKUP = (b"<!doctype", b"<html", b"<svg", b"<?xml", b"<script", b"<head", b"<body", b"<!--", b"<?php", b"#!")
 
-INLINE_TYPES = frozenset(_IMAGES.values())
-"""What a mail may show, and a browser may open in its window."""
-
 
 class UnsupportedMediaError(InvalidInputError):
     """Files of this kind are not kept."""
@@ -41,14 +38,6 @@ class ImageTooLargeError(InvalidInputError):
     """The image has too many pixels."""
 
     code = "image_too_large"
-
-
-class Kind(NamedTuple):
-    """What a file is; an image with its size in pixels."""
-
-    content_type: str
-    width: int | None = None
-    height: int | None = None
 
 
 def sniff(data: bytes, max_pixels: int) -> Kind:
