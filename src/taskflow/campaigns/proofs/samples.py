@@ -1,12 +1,11 @@
 """Somebody made up, to try a message on."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.composer import Addressee, Words
-from taskflow.content.rendering import Template
+from taskflow.content.lint.uses import uses
 
 SAMPLE_ADDRESS = "someone@example.com"
 _FITTING = {
@@ -26,20 +25,14 @@ def samples(words: Words) -> list[Addressee]:
     people: list[Addressee] = []
     for locale, compiled in words.compiled.items():
         values: dict[str, Any] = {"locale": locale} if locale else {}
+        places = uses(compiled.source)
         for path in sorted(compiled.required_paths):
             *parents, name = path.split(".")
             place = values
             for parent in parents:
                 inner = place.get(parent)
                 place[parent] = place = inner if isinstance(inner, dict) else {}
-            place[name] = _value(path, compiled.source)
+            use = places.get(path)
+            place[name] = _FITTING.get(use.filter or "", name) if use else name
         people.append(sample_person(values))
     return people
-
-
-def _value(path: str, source: Template) -> Any:
-    """Return a value that the filter behind a variable takes, else the variable's name."""
-    texts = (source.subject, source.html, source.text or "", source.preheader or "", *source.snippets.values())
-    filtered = re.compile(rf"\b{re.escape(path)}\s*\|\s*(\w+)")
-    found = (match[1] for text in texts for match in filtered.finditer(text))
-    return next((_FITTING[name] for name in found if name in _FITTING), path.rpartition(".")[2])

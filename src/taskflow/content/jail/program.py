@@ -27,6 +27,7 @@ Problem = dict[str, Any]
 
 _HTML = environment(html=True)
 _PLAIN = environment(html=False)
+_MOST_VARIABLES = 1_000
 _CONTROL_RUNS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -109,6 +110,8 @@ class Program:
         if problems:
             raise ProblemError(*problems)
         self.requirements: Requirements = requirements(*trees.values())
+        if len(self.requirements.required) + len(self.requirements.optional) > _MOST_VARIABLES:
+            raise ProblemError(limit(f"it uses more than {_MOST_VARIABLES:,} variables"))
         self.text_source = "given"
         if source["text"] is None:
             text = _text_program(self._listings["html"].text)

@@ -1,15 +1,17 @@
 """Rules about variables: who lacks what, and what was probably meant."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
 from taskflow.content.lint.findings import Finding, Severity
-from taskflow.content.rendering import CompiledTemplate, Template
+from taskflow.content.lint.uses import Use, uses
+from taskflow.content.rendering import CompiledTemplate
 from taskflow.content.variables import SUPPLIED
 
+_MOST_NAMES = 1_000
+_MOST_SUGGESTIONS = 25
 _ALWAYS = frozenset({"email", "phone", "locale", "time_zone", "unsubscribe_url"})
 
 
@@ -21,12 +23,30 @@ def lint_variables(
     `people`: (who, values) of those who get this variant; `known`: names that contacts have here.
     """
     names = known | _ALWAYS | SUPPLIED | compiled.source.variables.keys()
-    found = [*_missing(compiled, people, names), *_unknown(compiled, names)]
-    return [_placed(replace(finding, locale=locale or None), compiled.source) for finding in found]
+    meant = _Suggestions(names)
+    found = [*_missing(compiled, people, meant), *_unknown(compiled, names, meant)]
+    places = uses(compiled.source)
+    return [_placed(replace(finding, locale=locale or None), places) for finding in found]
+
+
+class _Suggestions:
+    """What was probably meant; comparing words is slow, so only for the first few."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+        self._listed = sorted(names)[:_MOST_NAMES]
+        self._left = _MOST_SUGGESTIONS
+
+    def sentence(self, name: str) -> str:
+        if name in self._names or self._left == 0:
+            return ""
+        self._left -= 1
+        close = get_close_matches(name[:100], self._listed, n=1, cutoff=0.7)
+        return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def _missing(
-    compiled: CompiledTemplate, people: Sequence[tuple[str, Mapping[str, Any]]], names: frozenset[str]
+    compiled: CompiledTemplate, people: Sequence[tuple[str, Mapping[str, Any]]], meant: _Suggestions
 ) -> Iterator[Finding]:
     for path in compiled.required_paths:
         lacking = [who for who, values in people if not _has(values, path.split("."))]
@@ -34,22 +54,15 @@ def _missing(
             continue
         who = lacking[0] if len(lacking) == 1 else f"{len(lacking):,} of {len(people):,}, first {lacking[0]}"
         verb = "lacks" if len(lacking) == 1 else "lack"
-        message = f"{who} {verb} '{path}'.{_meant(path.partition('.')[0], names)}"
+        message = f"{who} {verb} '{path}'.{meant.sentence(path.partition('.')[0])}"
         yield Finding("missing_variable", Severity.ERROR, message, variable=path, count=len(lacking))
 
 
-def _unknown(compiled: CompiledTemplate, names: frozenset[str]) -> Iterator[Finding]:
+def _unknown(compiled: CompiledTemplate, names: frozenset[str], meant: _Suggestions) -> Iterator[Finding]:
     for name in (*compiled.required_variables, *compiled.optional_variables):
         if name not in names:
-            message = f"No contact has '{name}'.{_meant(name, names)}"
+            message = f"No contact has '{name}'.{meant.sentence(name)}"
             yield Finding("unknown_variable", Severity.WARNING, message, variable=name)
-
-
-def _meant(name: str, names: frozenset[str]) -> str:
-    if name in names:
-        return ""
-    close = get_close_matches(name, sorted(names), n=1, cutoff=0.7)
-    return f" Did you mean '{close[0]}'?" if close else ""
 
 
 def _has(values: Any, path: Sequence[str]) -> bool:
@@ -60,18 +73,8 @@ def _has(values: Any, path: Sequence[str]) -> bool:
     return True
 
 
-def _placed(finding: Finding, source: Template) -> Finding:
+def _placed(finding: Finding, places: Mapping[str, Use]) -> Finding:
     """Say where a variable stands first."""
-    word = re.compile(rf"\{{[{{%][^}}]*(?<![\w.'\"]){re.escape((finding.variable or '').partition('.')[0])}\b")
-    places = [
-        ("subject", source.subject, None),
-        ("html", source.html, None),
-        ("text", source.text or "", None),
-        ("preheader", source.preheader or "", None),
-        *(("html", body, name) for name, body in source.snippets.items()),
-    ]
-    for part, text, snippet in places:
-        for number, line in enumerate(text.splitlines(), 1):
-            if word.search(line):
-                return replace(finding, part=part, line=number, snippet=snippet)
-    return finding
+    path = finding.variable or ""
+    use = places.get(path) or places.get(path.partition(".")[0])
+    return replace(finding, part=use.part, line=use.line, snippet=use.snippet) if use else finding
