@@ -31,8 +31,8 @@ def uses(source: Template) -> dict[str, Use]:
         *(("html", body, name) for name, body in source.snippets.items()),
     )
     for part, text, snippet in texts:
-        for line, code in _codes(text):
-            read = 0
+        for first_line, code in _codes(text):
+            line, read = first_line, 0
             for word in _WORD.finditer(code):
                 line += code.count("\n", read, word.start(2))
                 read = word.start(2)
