@@ -19,6 +19,7 @@ from benchmarks import (
     graph,
     latency,
     limits,
+    render,
     report,
     retention,
     rival,
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Servers, Options, Figures], Awaitable[None]]] = 
     "import": csv_import.run,
     "contacts": contact_import.run,
     "segments": segments.run,
+    "render": render.run,
 }
 
 

@@ -27,6 +27,7 @@ _AIMS = {
     "import.contacts_peak_mb": "below 400",
     "segment.count_1m_ms": "below 1,000",
     "audience.freeze_1m_s": "below 30",
+    "render.messages_per_s": "5,000",
 }
 _HEADLINES = {
     "engine": "Engine: enqueue, drain and latency",
@@ -38,6 +39,7 @@ _HEADLINES = {
     "import": "Import",
     "segment": "Segments",
     "audience": "Audiences",
+    "render": "Rendering",
 }
 
 

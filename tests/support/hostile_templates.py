@@ -84,3 +84,81 @@ EATERS = [
     "{{ " + "-" * 20_000 + "1 }}",
     "{{ [" * 2_000 + "1" + "]" * 2_000 + "|list }}",
 ]
+
+_IN_MJML = "<mjml><mj-body><mj-section><mj-column>{}</mj-column></mj-section></mj-body></mjml>"
+_HEAD = (
+    "<mjml><mj-head>{}</mj-head><mj-body><mj-section><mj-column><mj-text>x</mj-text></mj-column></mj-section></mj-body>"
+    "</mjml>"
+)
+
+
+def _body(inner: str) -> str:
+    return _IN_MJML.format(inner)
+
+
+MJML_ESCAPES = [
+    "<mjml><mj-body><mj-include path='/etc/passwd' /></mj-body></mjml>",
+    "<mjml><mj-body><mj-include path='file:///etc/passwd' type='html' /></mj-body></mjml>",
+    "<mjml><mj-head><mj-include path='/etc/passwd' type='css' css-inline='inline' /></mj-head></mjml>",
+    "<mjml><mj-body><mj-include path='CANARY_URL/x.mjml' /></mj-body></mjml>",
+    "<mjml><mj-body><MJ-Include path='/proc/self/environ' /></mj-body></mjml>",
+    "<mjml><mj-body>< mj-include path='/etc/passwd' /></mj-body></mjml>",
+    "<mjml><mj-body>{% include '/etc/passwd' %}</mj-body></mjml>",
+    "<mjml><mj-body>{% include 'footer' %}</mj-body></mjml>",
+    "<!DOCTYPE mjml [<!ENTITY x SYSTEM 'file:///etc/passwd'>]>" + _body("<mj-text>&x;</mj-text>"),
+    "<!DOCTYPE mjml SYSTEM 'CANARY_URL/x.dtd'>" + _body("<mj-text>x</mj-text>"),
+    "<?xml-stylesheet href='CANARY_URL/x.xsl'?>" + _body("<mj-text>x</mj-text>"),
+    _body("<mj-text><xi:include href='file:///etc/passwd' parse='text' /></mj-text>"),
+    _body("<mj-raw><link rel='stylesheet' href='CANARY_URL/x.css'></mj-raw>"),
+    _body("<mj-image src='CANARY_URL/x.png' />"),
+    _HEAD.format("<mj-style>@import url('CANARY_URL/x.css');</mj-style>"),
+    _HEAD.format("<mj-style>@import 'file:///etc/passwd';</mj-style>"),
+    _HEAD.format("<mj-font name='X' href='CANARY_URL/x.css' />"),
+    _HEAD.format("<mj-style>{{ ''.__class__.__mro__ }}</mj-style>"),
+    _body("<mj-text>{{ [].__class__ }}</mj-text>"),
+    _body("<mj-button href='{{ name.__init__.__globals__ }}'>x</mj-button>"),
+    _body("<mj-text>{{ name | date(''.__class__) }}</mj-text>"),
+    _body("<mj-text>{{ '1' | money('../') }}</mj-text>"),
+    _body("<mj-text>{{ (1 | number).__class__ }}</mj-text>"),
+]
+HTML_ESCAPES = [
+    "<style>@import url('CANARY_URL/x.css'); p{color:red}</style><p>x</p>",
+    "<style>@import 'file:///etc/passwd';</style><p>x</p>",
+    "<style>p{color:red}</style><link rel='stylesheet' href='CANARY_URL/x.css'><p>x</p>",
+    "<style>p{color:red}</style><link rel='stylesheet' href='file:///etc/passwd'><p>x</p>",
+    "<style>p{color:red}</style><link rel='stylesheet' href='/etc/passwd'><p>x</p>",
+    "<base href='CANARY_URL/'><style>p{color:red}</style><link rel='stylesheet' href='x.css'><p>x</p>",
+    "<style>p{background:url('CANARY_URL/x.png')}</style><p>x</p>",
+    "<style>p{width:expression(alert(1))}</style><p>x</p>",
+    "<style>{% include '/etc/passwd' %}</style><p>x</p>",
+    "<style>p{color:{{ ''.__class__ }}}</style><p>x</p>",
+    "<style>p{color:red}</style><p style='{{ name.__globals__ }}'>x</p>",
+    "<style>p{color:red}</style><!--{{ ().__class__ }}--><p>x</p>",
+    "<style>p{color:red}</style><p>tf000000000000x0z <!--tf000000000000x0z--></p>",
+]
+MJML_EATERS = [
+    _body("<mj-raw>" + "<div>" * 30_000 + "</div>" * 30_000 + "</mj-raw>"),
+    "<mjml><mj-body>" + "<mj-wrapper>" * 8_000 + "</mj-wrapper>" * 8_000 + "</mj-body></mjml>",
+    "<mjml>" * 20_000,
+    _HEAD.format("<mj-style>" + "div " * 30_000 + "{color:red}</mj-style>") + "<div>" * 1000,
+    "<mjml><mj-body>" + "<mj-section>" * 30_000,
+    _body("<mj-text>" + "{% include 'laugh0' %}" + "</mj-text>"),
+    _body("<mj-text>{% include 'ring' %}</mj-text>"),
+    _body("<mj-text>{% include 'long' %}" * 200),
+]
+HTML_EATERS = [
+    "<style>a{color:red}</style>" + "<div>" * 60_000,
+    "<style>a{color:red}</style>" + "<b>" * 60_000,
+    "<style>" + "div " * 20_000 + "{color:red}</style>" + "<div>" * 5_000,
+    "<style>" + "".join(f".a .b .c:not(.d{n}) > * ~ * + *{{color:red}}" for n in range(6_000)) + "</style>"
+    + "<p class='a b c'>x</p>" * 3_000,
+    "<style>{% include 'laugh0' %}</style>",
+    "{% include 'ring' %}",
+]  # fmt: skip
+LAUGHS = {
+    **{f"laugh{depth}": f"{{% include 'laugh{depth + 1}' %}}" * 10 for depth in range(9)},
+    "laugh9": "ha" * 10,
+    "ring": "{% include 'ring' %}",
+    "long": "x" * 200_000,
+}
+"""Snippets for the eaters: ten to the ninth laughs, one that includes itself, one that is long."""

@@ -12,7 +12,7 @@ import pytest
 
 from taskflow.audience.imports import CsvSource
 from taskflow.content.rendering import Rendered, RenderPool, Template
-from taskflow.content.templates import TextSource
+from taskflow.content.rendering.models import TextSource
 from taskflow.settings import CampaignSettings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "black-friday"

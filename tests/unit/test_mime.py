@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from taskflow.delivery.addresses import UnsafeAddressError
 from taskflow.delivery.headers import HeaderInjectionError
-from taskflow.delivery.mime import MAX_LINE_BYTES, EmptyMessageError, Skeleton
+from taskflow.delivery.mime import MAX_LINE_BYTES, EmptyMessageError, File, Skeleton
 from taskflow.delivery.smtp.envelope import CanonicalBody
 
 DATE = 1_700_000_000.0
@@ -225,3 +225,22 @@ def test_a_message_byte_for_byte() -> None:
         "\r\n"
         "--b1--\r\n"
     )
+
+
+@pytest.mark.parametrize(
+    "filename", ["plan.pdf", "Überblick für Zoë.pdf", 'a "quoted" \\ name.txt', "x" * 200 + ".pdf"]
+)
+@pytest.mark.parametrize("parts", [{"html": "<p>h</p>", "text": "t"}, {"html": "<p>h</p>"}, {"text": "t"}], ids=list)
+def test_files_go_along_and_pictures_belong_to_the_words(filename: str, parts: dict[str, str]) -> None:
+    files = [File(filename, "application/pdf", b"%PDF" * 100), File("logo.png", "image/png", b"\x89PNG", "a@taskflow")]
+    skeleton = Skeleton(from_email="shop@example.org", files=files)
+    message = read(skeleton.build(to="a@example.com", subject="s", message_id=MESSAGE_ID, **parts))
+    found = list(message.walk())
+    kinds = [part.get_content_type() for part in found]
+    words = {"html": "text/html", "text": "text/plain"}
+    expected = ["multipart/alternative"] * (len(parts) == 2) + [words[name] for name in sorted(parts, reverse=True)]
+    assert kinds == ["multipart/mixed", "multipart/related", *expected, "image/png", "application/pdf"]
+    assert not any(part.defects for part in found)
+    assert (found[-1].get_filename(), found[-1].get_content_disposition()) == (filename, "attachment")
+    assert found[-1].get_content() == b"%PDF" * 100
+    assert (found[-2]["Content-ID"], found[-2].get_content_disposition()) == ("<a@taskflow>", "inline")

@@ -48,26 +48,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/audiences/count": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Count People
-         * @description Count who a campaign with this audience would write to if it began now.
-         */
-        post: operations["count_people"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/audit-log": {
         parameters: {
             query?: never;
@@ -312,6 +292,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/campaigns/{campaign_id}/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lint Campaign
+         * @description Look for what is wrong with a campaign before it starts: missing values of every recipient, and its mail.
+         */
+        post: operations["lint_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/campaigns/{campaign_id}/pause": {
         parameters: {
             query?: never;
@@ -326,6 +326,26 @@ export interface paths {
          * @description Stop sending until it is resumed; takes effect within a second.
          */
         post: operations["pause_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Campaign As
+         * @description Show a campaign's mail as a contact, or somebody made up, would get it.
+         */
+        post: operations["preview_campaign_as"];
         delete?: never;
         options?: never;
         head?: never;
@@ -424,11 +444,28 @@ export interface paths {
         /**
          * Start Campaign
          * @description Start sending now; 409 `missing_variables` when rows lack a variable of the template.
-         *
-         *     Of a campaign with an audience this is the moment that decides who is in it; for a million people that takes a
-         *     while, and a request that is broken off has started nothing.
          */
         post: operations["start_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/campaigns/{campaign_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Campaign Test
+         * @description Send a campaign's mail to up to ten addresses, now; its recipients are not touched.
+         */
+        post: operations["send_campaign_test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -775,6 +812,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/media": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Media
+         * @description List files, newest first; `content_type=image/` lists the images.
+         */
+        get: operations["list_media"];
+        put?: never;
+        /**
+         * Upload Media
+         * @description Upload a file as the form's part `file`; what it is, its bytes say.
+         */
+        post: operations["upload_media"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/media/{media_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Media
+         * @description Get what is known of a file, and its address.
+         */
+        get: operations["get_media"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Media
+         * @description Delete a file; mails that show it by its address show a gap from now on.
+         */
+        delete: operations["delete_media"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -1071,7 +1156,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/segments": {
+    "/api/v1/snippets": {
         parameters: {
             query?: never;
             header?: never;
@@ -1079,23 +1164,23 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Segments
-         * @description List segments, newest first.
+         * List Snippets
+         * @description List snippets by name.
          */
-        get: operations["list_segments"];
+        get: operations["list_snippets"];
         put?: never;
         /**
-         * Create Segment
-         * @description Keep conditions under a name.
+         * Create Snippet
+         * @description Make a snippet.
          */
-        post: operations["create_segment"];
+        post: operations["create_snippet"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/segments/{segment_id}": {
+    "/api/v1/snippets/{snippet_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -1103,104 +1188,24 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Segment
-         * @description Get a segment.
+         * Get Snippet
+         * @description Get a snippet, and which templates include it.
          */
-        get: operations["get_segment"];
+        get: operations["get_snippet"];
         put?: never;
         post?: never;
         /**
-         * Delete Segment
-         * @description Delete a segment; its contacts stay. 409 `segment_in_use` while a campaign that has yet to start names it.
+         * Delete Snippet
+         * @description Delete a snippet; saved versions of templates keep their copy.
          */
-        delete: operations["delete_segment"];
+        delete: operations["delete_snippet"];
         options?: never;
         head?: never;
         /**
-         * Update Segment
-         * @description Change a segment's name, description or conditions.
+         * Update Snippet
+         * @description Change a snippet; saved versions of templates keep the body that they have.
          */
-        patch: operations["update_segment"];
-        trace?: never;
-    };
-    "/api/v1/segments/{segment_id}/contacts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Segment Contacts
-         * @description List the contacts that are in a segment now, oldest first.
-         */
-        get: operations["list_segment_contacts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/segments/{segment_id}/count": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Count Segment
-         * @description Count a segment's contacts, and keep the number with it.
-         */
-        post: operations["count_segment"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/segments/count": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Count Conditions
-         * @description Count the contacts that fulfil conditions which are kept nowhere: while they are being edited.
-         */
-        post: operations["count_conditions"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/segments/vocabulary": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Vocabulary
-         * @description Get what conditions can be made of: fields with their operators, events, limits.
-         */
-        get: operations["get_vocabulary"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
+        patch: operations["update_snippet"];
         trace?: never;
     };
     "/api/v1/stats": {
@@ -1217,114 +1222,6 @@ export interface paths {
         get: operations["get_stats"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/suppressions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List Suppressions
-         * @description List who is not written to, newest first.
-         */
-        get: operations["list_suppressions"];
-        put?: never;
-        /**
-         * Create Suppression
-         * @description Write to an address or a domain no more, from the next messages on. One that is there already is the answer.
-         */
-        post: operations["create_suppression"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/suppressions/{suppression_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Get Suppression
-         * @description Get a suppression.
-         */
-        get: operations["get_suppression"];
-        put?: never;
-        post?: never;
-        /**
-         * Delete Suppression
-         * @description Lift a suppression: they are written to again. 409 `suppression_of_erased` for what an erasure has left.
-         */
-        delete: operations["delete_suppression"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/suppressions/check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Check Address
-         * @description Say what keeps an address or number from being written to: itself, its domain, an erasure.
-         */
-        get: operations["check_address"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/suppressions/export.csv": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export Suppressions
-         * @description Download suppressions as CSV, oldest first; what erasures have left is not in it.
-         */
-        get: operations["export_suppressions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/suppressions/import": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Import Suppressions
-         * @description Suppress every address of a file, all or nothing; rows that hold none are reported.
-         */
-        post: operations["import_suppressions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1553,6 +1450,242 @@ export interface paths {
          * @description Start all tasks over that match and failed, timed out or were cancelled.
          */
         post: operations["retry_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Templates
+         * @description List templates, newest first.
+         */
+        get: operations["list_templates"];
+        put?: never;
+        /**
+         * Create Template
+         * @description Make a template with its version 1; 422 `template_syntax` says with line and locale what cannot be read.
+         */
+        post: operations["create_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Template
+         * @description Get a template with its newest version.
+         */
+        get: operations["get_template"];
+        put?: never;
+        post?: never;
+        /**
+         * Archive Template
+         * @description Put a template away; campaigns that have it go on, and its name is free again.
+         */
+        delete: operations["archive_template"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Template
+         * @description Rename or describe a template; what it says is changed by a new version.
+         */
+        patch: operations["update_template"];
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare Template Versions
+         * @description Compare two versions, part by part.
+         */
+        get: operations["compare_template_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lint Template
+         * @description Look for what is wrong with a template: for these contacts, for mail clients, for spam filters.
+         */
+        post: operations["lint_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Template
+         * @description Show a template as a contact, or somebody made up, would get it.
+         */
+        post: operations["preview_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Template Test
+         * @description Send a template to up to ten addresses, now, as a contact or somebody made up would get it.
+         */
+        post: operations["send_template_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Template Versions
+         * @description List versions without their sources, newest first.
+         */
+        get: operations["list_template_versions"];
+        put?: never;
+        /**
+         * Save Template
+         * @description Save the next version; with `base_version` only if nobody else has saved one meanwhile.
+         */
+        post: operations["save_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Template Version
+         * @description Get a version with all that it says.
+         */
+        get: operations["get_template_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/{template_id}/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Template Version
+         * @description Make an old version the newest one again.
+         */
+        post: operations["restore_template_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/lint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lint Draft
+         * @description Look for what is wrong with a draft that is not saved.
+         */
+        post: operations["lint_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/templates/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Draft
+         * @description Show a draft that is not saved as a contact, or somebody made up, would get it.
+         */
+        post: operations["preview_draft"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1879,6 +2012,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/media/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Serve Media
+         * @description Serve a file to whoever has its address: images are shown, everything else is downloaded.
+         */
+        get: operations["serve_media"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -1948,132 +2101,41 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * AllCondition
-         * @description Every one of these.
+         * AttachmentIn
+         * @description A file of the media library that goes along.
          */
-        "AllCondition-Input": {
-            /** Conditions */
-            conditions: (components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+        AttachmentIn: {
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Filename
+             * @description Its name in the mail.
              */
-            type: "all";
+            filename: string;
+            /**
+             * Inline
+             * @description An image that the HTML shows: <img src='cid:FILENAME'>.
+             * @default false
+             */
+            inline: boolean;
+            /**
+             * Media Id
+             * Format: uuid
+             */
+            media_id: string;
         };
         /**
-         * AllCondition
-         * @description Every one of these.
+         * AttachmentOut
+         * @description A file that goes along.
          */
-        "AllCondition-Output": {
-            /** Conditions */
-            conditions: (components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+        AttachmentOut: {
+            /** Filename */
+            filename: string;
+            /** Inline */
+            inline: boolean;
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Media Id
+             * Format: uuid
              */
-            type: "all";
-        };
-        /**
-         * AnyCondition
-         * @description At least one of these.
-         */
-        "AnyCondition-Input": {
-            /** Conditions */
-            conditions: (components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "any";
-        };
-        /**
-         * AnyCondition
-         * @description At least one of these.
-         */
-        "AnyCondition-Output": {
-            /** Conditions */
-            conditions: (components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "any";
-        };
-        /**
-         * AttributeCondition
-         * @description A look at an attribute of the contact.
-         */
-        AttributeCondition: {
-            /**
-             * Name
-             * @description As templates write it; `address.city` looks into an object.
-             * @example country
-             */
-            name: string;
-            operator: components["schemas"]["Operator"];
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "attribute";
-            /**
-             * Value
-             * @description Text, number or boolean; a list of them for `in` and `not_in`; a day (2026-01-31) for `before`, `on` and `after`; a number of days for `in_last_days` and its like; none for `exists` and `missing`.
-             */
-            value?: boolean | number | string | (boolean | number | string)[] | null;
-        };
-        /**
-         * Audience
-         * @description Who is written to: everybody on these lists and in these segments, but nobody in the excluded ones.
-         */
-        Audience: {
-            /**
-             * Exclude Lists
-             * @default []
-             */
-            exclude_lists: string[];
-            /**
-             * Exclude Segments
-             * @default []
-             */
-            exclude_segments: string[];
-            /**
-             * Lists
-             * @description Confirmed subscriptions. A person's first list brings them.
-             * @default []
-             */
-            lists: string[];
-            /**
-             * Segments
-             * @default []
-             */
-            segments: string[];
-        };
-        /**
-         * AudienceCountOut
-         * @description Who an audience comes to, now: `matched` = `recipients` + `suppressed` + `unreachable`.
-         */
-        AudienceCountOut: {
-            /**
-             * Matched
-             * @description In its lists and segments, and in none of the excluded.
-             */
-            matched: number;
-            /**
-             * Recipients
-             * @description Who would be written to.
-             */
-            recipients: number;
-            /**
-             * Suppressed
-             * @description By address or domain, everywhere.
-             */
-            suppressed: number;
-            /**
-             * Unreachable
-             * @description Not ACTIVE, or without an e-mail address.
-             */
-            unreachable: number;
+            media_id: string;
         };
         /**
          * AuditOut
@@ -2164,11 +2226,21 @@ export interface components {
             task_ids: string[];
         };
         /**
+         * CampaignLint
+         * @description What to look at.
+         */
+        CampaignLint: {
+            /**
+             * Check Links
+             * @default false
+             */
+            check_links: boolean;
+        };
+        /**
          * CampaignOut
          * @description A campaign and how far it is.
          */
         CampaignOut: {
-            audience: components["schemas"]["Audience"] | null;
             /**
              * Campaign Id
              * Format: uuid
@@ -2191,11 +2263,6 @@ export interface components {
             from_email: string;
             /** From Name */
             from_name: string | null;
-            /**
-             * Frozen At
-             * @description When the audience became recipients.
-             */
-            frozen_at: string | null;
             import: components["schemas"]["ImportOut"] | null;
             /** Name */
             name: string;
@@ -2217,7 +2284,12 @@ export interface components {
             summary: string;
             /** Template Body */
             template_body: string;
-            /** Template Subject */
+            /** Template Id */
+            template_id: string | null;
+            /**
+             * Template Subject
+             * @description Of a template of the library: the default variant's.
+             */
             template_subject: string;
             /** Template Text */
             template_text: string | null;
@@ -2225,6 +2297,8 @@ export interface components {
             template_variables: {
                 [key: string]: unknown;
             };
+            /** Template Version */
+            template_version: number | null;
             /** Total Recipients */
             total_recipients: number;
             /**
@@ -2248,6 +2322,29 @@ export interface components {
          */
         CampaignStatus: "DRAFT" | "SCHEDULED" | "RUNNING" | "PAUSED" | "COMPLETED" | "FAILED" | "CANCELLED";
         /**
+         * CampaignTestIn
+         * @description Where a test goes, and whose words they are.
+         */
+        CampaignTestIn: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+            /** To */
+            to: string[];
+        };
+        /**
          * Cancelled
          * @description How many tasks are cancelled, or asked to stop.
          */
@@ -2256,23 +2353,42 @@ export interface components {
             cancelled: number;
         };
         /**
-         * ContactField
-         * @description The columns of a contact that conditions may look at.
-         * @enum {string}
+         * ChangeOut
+         * @description One part that differs.
          */
-        ContactField: "email" | "phone" | "locale" | "time_zone" | "status" | "created_at" | "updated_at";
-        /**
-         * CountOut
-         * @description How many contacts fulfil the conditions, now.
-         */
-        CountOut: {
-            /** Contacts */
-            contacts: number;
+        ChangeOut: {
             /**
-             * Reachable
-             * @description Those that are ACTIVE and have an e-mail address.
+             * Diff
+             * @description Lines as `diff -u` writes them.
              */
-            reachable: number;
+            diff: string[];
+            /**
+             * Locale
+             * @description Null: it belongs to every variant.
+             */
+            locale: string | null;
+            /**
+             * Part
+             * @description format, subject, preheader, body, text, variables, attachments, `snippet NAME`.
+             */
+            part: string;
+        };
+        /**
+         * ChangesOut
+         * @description What changed between two versions.
+         */
+        ChangesOut: {
+            /** Changes */
+            changes: components["schemas"]["ChangeOut"][];
+            /** From Version */
+            from_version: number;
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /** To Version */
+            to_version: number;
         };
         /**
          * DeadLetterDetail
@@ -2495,36 +2611,6 @@ export interface components {
             text?: string | null;
         };
         /**
-         * Definition
-         * @description Who is in a segment.
-         */
-        "Definition-Input": {
-            /** Condition */
-            condition: components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
-            /**
-             * Time Zone
-             * @description Where days begin: an IANA name.
-             * @default UTC
-             * @example Europe/Berlin
-             */
-            time_zone: string;
-        };
-        /**
-         * Definition
-         * @description Who is in a segment.
-         */
-        "Definition-Output": {
-            /** Condition */
-            condition: components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
-            /**
-             * Time Zone
-             * @description Where days begin: an IANA name.
-             * @default UTC
-             * @example Europe/Berlin
-             */
-            time_zone: string;
-        };
-        /**
          * DeliveryOut
          * @description A message, and how far it is.
          */
@@ -2588,6 +2674,92 @@ export interface components {
             task_name: string | null;
         };
         /**
+         * DraftLint
+         * @description A draft to look at.
+         */
+        DraftLint: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Check Links
+             * @default false
+             */
+            check_links: boolean;
+            /** Contact Ids */
+            contact_ids?: string[] | null;
+            /**
+             * Default Locale
+             * @default en
+             */
+            default_locale: string;
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantIn"][];
+        };
+        /**
+         * DraftPreview
+         * @description A draft and on whom to try it.
+         */
+        DraftPreview: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Default Locale
+             * @default en
+             */
+            default_locale: string;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantIn"][];
+        };
+        /**
          * EdgeOut
          * @description One task that waits, or has waited, for another.
          */
@@ -2619,46 +2791,6 @@ export interface components {
             satisfied_at: string | null;
         };
         /**
-         * EventCondition
-         * @description A look at what the contact did.
-         */
-        EventCondition: {
-            /**
-             * At Least
-             * @description How often, at least.
-             * @default 1
-             */
-            at_least: number;
-            /**
-             * Campaign Id
-             * @description Only with mails of this campaign.
-             */
-            campaign_id?: string | null;
-            event: components["schemas"]["EventKind"];
-            /**
-             * In Last Days
-             * @description Only these times 24 hours; null: ever.
-             */
-            in_last_days?: number | null;
-            /**
-             * Operator
-             * @default did
-             * @enum {string}
-             */
-            operator: "did" | "never";
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "event";
-        };
-        /**
-         * EventKind
-         * @description What people did, or what became of what they were sent.
-         * @enum {string}
-         */
-        EventKind: "received" | "opened" | "clicked" | "bounced" | "complained" | "unsubscribed";
-        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -2689,24 +2821,6 @@ export interface components {
             worker_id: string | null;
         };
         /**
-         * FieldCondition
-         * @description A look at a column that every contact has: address, phone, locale, time zone, status, times.
-         */
-        FieldCondition: {
-            name: components["schemas"]["ContactField"];
-            operator: components["schemas"]["Operator"];
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "field";
-            /**
-             * Value
-             * @description Text, number or boolean; a list of them for `in` and `not_in`; a day (2026-01-31) for `before`, `on` and `after`; a number of days for `in_last_days` and its like; none for `exists` and `missing`.
-             */
-            value?: boolean | number | string | (boolean | number | string)[] | null;
-        };
-        /**
          * FieldProblem
          * @description One thing that is wrong with the input.
          */
@@ -2728,6 +2842,29 @@ export interface components {
              * @example #/args/0
              */
             pointer: string | null;
+        };
+        /**
+         * FindingOut
+         * @description One finding.
+         */
+        FindingOut: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number | null;
+            /** Line */
+            line: number | null;
+            /** Locale */
+            locale: string | null;
+            /** Message */
+            message: string;
+            /** Part */
+            part: string | null;
+            severity: components["schemas"]["Severity"];
+            /** Snippet */
+            snippet: string | null;
+            /** Variable */
+            variable: string | null;
         };
         /**
          * FireCause
@@ -2770,6 +2907,12 @@ export interface components {
          * @enum {string}
          */
         FireStatus: "FIRED" | "WAITING" | "SKIPPED";
+        /**
+         * Format
+         * @description What the body of a template is written in.
+         * @enum {string}
+         */
+        Format: "mjml" | "html" | "text";
         /**
          * GraphCreated
          * @description A graph that was accepted: task ids by the names of its tasks and groups, parents before children.
@@ -3150,23 +3293,40 @@ export interface components {
             task_name: string;
         };
         /**
-         * ListsCondition
-         * @description A look at the lists that the contact is on, confirmed.
+         * LintIn
+         * @description What to look at.
          */
-        ListsCondition: {
-            /** List Ids */
-            list_ids: string[];
+        LintIn: {
             /**
-             * Operator
-             * @default any
-             * @enum {string}
+             * Check Links
+             * @description Ask whether links answer. Only public https addresses are asked.
+             * @default false
              */
-            operator: "any" | "all" | "none";
+            check_links: boolean;
             /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
+             * Contact Ids
+             * @description Who shall lack nothing; the newest twenty by default.
              */
-            type: "lists";
+            contact_ids?: string[] | null;
+            /**
+             * Version
+             * @description The newest by default.
+             */
+            version?: number | null;
+        };
+        /**
+         * LintOut
+         * @description Everything found, the worst first.
+         */
+        LintOut: {
+            /** Errors */
+            errors: number;
+            /** Findings */
+            findings: components["schemas"]["FindingOut"][];
+            /** Notices */
+            notices: number;
+            /** Warnings */
+            warnings: number;
         };
         /**
          * LogOut
@@ -3284,6 +3444,49 @@ export interface components {
              * Format: uuid
              */
             user_id: string;
+        };
+        /**
+         * MediaOut
+         * @description A file of the library.
+         */
+        MediaOut: {
+            /**
+             * Content Type
+             * @description As its bytes say.
+             */
+            content_type: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Filename */
+            filename: string;
+            /** Height */
+            height: number | null;
+            /**
+             * Media Id
+             * Format: uuid
+             */
+            media_id: string;
+            /** Sha256 */
+            sha256: string;
+            /**
+             * Size
+             * @description Bytes.
+             */
+            size: number;
+            /** Storage */
+            storage: string;
+            /**
+             * Url
+             * @description Where mails and browsers find it; anybody with the address may.
+             */
+            url: string;
+            /** Width */
+            width: number | null;
         };
         /**
          * Minute
@@ -3451,50 +3654,22 @@ export interface components {
             timeout_seconds?: number | null;
         };
         /**
-         * NewSegment
-         * @description Conditions under a name.
+         * NewSnippet
+         * @description A new snippet.
          */
-        NewSegment: {
-            definition: components["schemas"]["Definition-Input"];
+        NewSnippet: {
+            /**
+             * Body
+             * @description MJML, HTML or text: what fits where it is included.
+             */
+            body: string;
             /** Description */
             description?: string | null;
             /**
              * Name
-             * @example Engaged in Germany and Austria, not customers
+             * @description How templates include it: {% include 'NAME' %}.
              */
             name: string;
-        };
-        /**
-         * NewSuppression
-         * @description Whom not to write to any more.
-         */
-        NewSuppression: {
-            /**
-             * Address
-             * @description An address, a whole domain as @example.com (not its subdomains), or with `sms` a number.
-             * @example ada@example.com
-             * @example @example.com
-             */
-            address: string;
-            /**
-             * Channel
-             * @default email
-             * @enum {string}
-             */
-            channel: "email" | "sms";
-            /**
-             * List Id
-             * @description Only what this list brings; null: everything.
-             */
-            list_id?: string | null;
-            /** Note */
-            note?: string | null;
-            /**
-             * Reason
-             * @default manual
-             * @enum {string}
-             */
-            reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported";
         };
         /**
          * NewTask
@@ -3607,6 +3782,48 @@ export interface components {
             tasks: components["schemas"]["NewTask"][];
         };
         /**
+         * NewTemplate
+         * @description A new template with its first version.
+         */
+        NewTemplate: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Default Locale
+             * @description Whose variant everybody gets who has no other.
+             * @default en
+             */
+            default_locale: string;
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Note
+             * @description About this version.
+             */
+            note?: string | null;
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantIn"][];
+        };
+        /**
          * NewUser
          * @description A user to add.
          */
@@ -3624,6 +3841,34 @@ export interface components {
             password: string;
             /** @default viewer */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * NewVersion
+         * @description The next version of a template.
+         */
+        NewVersion: {
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Base Version
+             * @description The version that was edited: if it is no longer the newest, nothing is saved (409).
+             */
+            base_version?: number | null;
+            /** Note */
+            note?: string | null;
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantIn"][];
         };
         /**
          * NewWebhook
@@ -3691,32 +3936,6 @@ export interface components {
             task_name: string;
         };
         /**
-         * NotCondition
-         * @description Not this one.
-         */
-        "NotCondition-Input": {
-            /** Condition */
-            condition: components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "not";
-        };
-        /**
-         * NotCondition
-         * @description Not this one.
-         */
-        "NotCondition-Output": {
-            /** Condition */
-            condition: components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "not";
-        };
-        /**
          * OnFailure
          * @description What a parent that did not complete means for its child.
          * @enum {string}
@@ -3728,26 +3947,6 @@ export interface components {
          * @enum {string}
          */
         OnSuccess: "run" | "skip";
-        /**
-         * Operand
-         * @description What an operator takes beside the contact's value.
-         * @enum {string}
-         */
-        Operand: "nothing" | "scalar" | "scalars" | "text" | "number" | "day" | "days";
-        /**
-         * Operator
-         * @description How a value is looked at.
-         * @enum {string}
-         */
-        Operator: "is" | "is_not" | "in" | "not_in" | "contains" | "not_contains" | "starts_with" | "ends_with" | "less_than" | "at_most" | "more_than" | "at_least" | "before" | "on" | "after" | "in_last_days" | "in_next_days" | "more_than_days_ago" | "exists" | "missing";
-        /**
-         * OperatorOut
-         * @description An operator and what it takes.
-         */
-        OperatorOut: {
-            operator: components["schemas"]["Operator"];
-            takes: components["schemas"]["Operand"];
-        };
         /**
          * OverlapPolicy
          * @description What becomes of an instant while the schedule's last task is under way.
@@ -3854,6 +4053,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[MediaOut] */
+        Page_MediaOut_: {
+            /** Items */
+            items: components["schemas"]["MediaOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[PolicyOut] */
         Page_PolicyOut_: {
             /** Items */
@@ -3894,30 +4103,10 @@ export interface components {
              */
             next_cursor?: string | null;
         };
-        /** Page[SegmentContact] */
-        Page_SegmentContact_: {
+        /** Page[SnippetOut] */
+        Page_SnippetOut_: {
             /** Items */
-            items: components["schemas"]["SegmentContact"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
-        /** Page[SegmentOut] */
-        Page_SegmentOut_: {
-            /** Items */
-            items: components["schemas"]["SegmentOut"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
-        /** Page[SuppressionOut] */
-        Page_SuppressionOut_: {
-            /** Items */
-            items: components["schemas"]["SuppressionOut"][];
+            items: components["schemas"]["SnippetOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -3934,10 +4123,30 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[TemplateOut] */
+        Page_TemplateOut_: {
+            /** Items */
+            items: components["schemas"]["TemplateOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[UserOut] */
         Page_UserOut_: {
             /** Items */
             items: components["schemas"]["UserOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[VersionSummary] */
+        Page_VersionSummary_: {
+            /** Items */
+            items: components["schemas"]["VersionSummary"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4002,6 +4211,27 @@ export interface components {
             new_password: string;
         };
         /**
+         * PersonIn
+         * @description On whom to try it: a contact, or somebody made up.
+         */
+        PersonIn: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * PolicyIn
          * @description When the tasks of a name leave the dead letters by themselves.
          */
@@ -4060,7 +4290,7 @@ export interface components {
         };
         /**
          * PreviewIn
-         * @description A template and one recipient to try it on.
+         * @description Own words of a campaign, and one recipient to try them on.
          */
         PreviewIn: {
             /**
@@ -4071,21 +4301,14 @@ export interface components {
             sample: {
                 [key: string]: unknown;
             };
-            /**
-             * Template Body
-             * @description HTML.
-             */
+            /** Template Body */
             template_body: string;
             /** Template Subject */
             template_subject: string;
-            /**
-             * Template Text
-             * @description Plain text; made from the HTML when absent.
-             */
+            /** Template Text */
             template_text?: string | null;
             /**
              * Template Variables
-             * @description Values for every recipient; their own win.
              * @default {}
              */
             template_variables: {
@@ -4164,6 +4387,26 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * ProblemOut
+         * @description Why there is no message.
+         */
+        ProblemOut: {
+            /** Code */
+            code: string;
+            /** Line */
+            line?: number | null;
+            /** Locale */
+            locale?: string | null;
+            /** Message */
+            message: string;
+            /** Part */
+            part?: string | null;
+            /** Snippet */
+            snippet?: string | null;
+            /** Variable */
+            variable?: string | null;
+        };
+        /**
          * ProgressOut
          * @description How far a campaign is, in recipients.
          */
@@ -4186,6 +4429,37 @@ export interface components {
             total: number;
             /** Uncertain */
             uncertain: number;
+        };
+        /**
+         * ProofOut
+         * @description The message as this person would get it; null with problems.
+         */
+        ProofOut: {
+            /**
+             * Html
+             * @description Inline images have public addresses here, for browsers.
+             */
+            html?: string | null;
+            /**
+             * Locale
+             * @description Which variant it is.
+             */
+            locale?: string | null;
+            /**
+             * Problems
+             * @default []
+             */
+            problems: components["schemas"]["ProblemOut"][];
+            /**
+             * Size
+             * @description Bytes of the HTML; Gmail cuts off after 102 KB.
+             */
+            size?: number | null;
+            sms?: components["schemas"]["SmsOut"] | null;
+            /** Subject */
+            subject?: string | null;
+            /** Text */
+            text?: string | null;
         };
         /**
          * PurgeSelection
@@ -4427,12 +4701,6 @@ export interface components {
             status: "ready" | "unready";
         };
         /**
-         * Reason
-         * @description Why somebody is not written to.
-         * @enum {string}
-         */
-        Reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported" | "erased";
-        /**
          * RecipientOut
          * @description A recipient and what became of the message.
          */
@@ -4484,18 +4752,6 @@ export interface components {
         RefreshToken: {
             /** Refresh Token */
             refresh_token: string;
-        };
-        /**
-         * RejectionOut
-         * @description A row that cannot be used.
-         */
-        RejectionOut: {
-            /** Raw */
-            raw: string;
-            /** Reason */
-            reason: string;
-            /** Row Number */
-            row_number: number;
         };
         /**
          * Requeued
@@ -4804,84 +5060,24 @@ export interface components {
             updated_at: string;
         };
         /**
-         * SegmentChange
-         * @description What to change; members that are left out or null stay.
+         * SentOut
+         * @description What became of one test message.
          */
-        SegmentChange: {
-            definition?: components["schemas"]["Definition-Input"] | null;
-            /** Description */
-            description?: string | null;
-            /** Name */
-            name?: string | null;
-        };
-        /**
-         * SegmentContact
-         * @description A contact in a segment.
-         */
-        SegmentContact: {
-            /** Attributes */
-            attributes: {
-                [key: string]: unknown;
-            };
+        SentOut: {
+            /** Address */
+            address: string;
+            /** Message Id */
+            message_id: string;
             /**
-             * Contact Id
-             * Format: uuid
+             * Outcome
+             * @description accepted, rejected, deferred, uncertain, provider_fault, not_started.
              */
-            contact_id: string;
+            outcome: string;
             /**
-             * Created At
-             * Format: date-time
+             * Reply
+             * @description The mail server's words.
              */
-            created_at: string;
-            /** Email */
-            email: string | null;
-            /** Locale */
-            locale: string | null;
-            /** Phone */
-            phone: string | null;
-            /** Status */
-            status: string;
-            /** Tags */
-            tags: string[];
-            /** Time Zone */
-            time_zone: string | null;
-            /**
-             * Updated At
-             * Format: date-time
-             */
-            updated_at: string;
-        };
-        /**
-         * SegmentOut
-         * @description A segment, and how many contacts were in it when it was counted last.
-         */
-        SegmentOut: {
-            /** Counted At */
-            counted_at: string | null;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Created By */
-            created_by: string | null;
-            definition: components["schemas"]["Definition-Output"];
-            /** Description */
-            description: string | null;
-            /** Last Count */
-            last_count: number | null;
-            /** Name */
-            name: string;
-            /**
-             * Segment Id
-             * Format: uuid
-             */
-            segment_id: string;
-            /**
-             * Updated At
-             * Format: date-time
-             */
-            updated_at: string;
+            reply: string;
         };
         /**
          * SessionTokens
@@ -4906,6 +5102,12 @@ export interface components {
             user: components["schemas"]["Me"];
         };
         /**
+         * Severity
+         * @description How bad.
+         * @enum {string}
+         */
+        Severity: "error" | "warning" | "notice";
+        /**
          * SignIn
          * @description Address and password.
          */
@@ -4917,6 +5119,118 @@ export interface components {
              * Format: password
              */
             password: string;
+        };
+        /**
+         * SmsOut
+         * @description How a text message is sent.
+         */
+        SmsOut: {
+            /** Encoding */
+            encoding: string;
+            /**
+             * Segments
+             * @description Messages that it is sent, and paid, as.
+             */
+            segments: number;
+            /**
+             * Units
+             * @description Characters as the encoding counts them.
+             */
+            units: number;
+        };
+        /**
+         * SnippetChange
+         * @description What is changed; what is left out stays. Names stay: templates call by them.
+         */
+        SnippetChange: {
+            /** Body */
+            body?: string | null;
+            /** Description */
+            description?: string | null;
+        };
+        /**
+         * SnippetDetail
+         * @description A snippet and who includes it.
+         */
+        SnippetDetail: {
+            /** Body */
+            body: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Snippet Id
+             * Format: uuid
+             */
+            snippet_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Used By */
+            used_by: components["schemas"]["SnippetUse"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * SnippetOut
+         * @description A snippet. Templates take a new body along when they are saved next.
+         */
+        SnippetOut: {
+            /** Body */
+            body: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Snippet Id
+             * Format: uuid
+             */
+            snippet_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * SnippetUse
+         * @description A template whose newest version includes a snippet.
+         */
+        SnippetUse: {
+            /**
+             * Is Current
+             * @description Whether it has the snippet as it is now.
+             */
+            is_current: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /** Version */
+            version: number;
         };
         /**
          * Stats
@@ -4936,100 +5250,6 @@ export interface components {
              */
             throughput: components["schemas"]["Minute"][];
             workers: components["schemas"]["WorkerStats"];
-        };
-        /**
-         * SuppressionCheck
-         * @description What keeps an address from being written to.
-         */
-        SuppressionCheck: {
-            /**
-             * Suppressed
-             * @description Everywhere; lists of their own may be in `suppressions` all the same.
-             */
-            suppressed: boolean;
-            /** Suppressions */
-            suppressions: components["schemas"]["SuppressionOut"][];
-        };
-        /**
-         * SuppressionImport
-         * @description What became of a file: `rows` = `added` + `known` + `rejected`.
-         */
-        SuppressionImport: {
-            /** Added */
-            added: number;
-            /**
-             * Known
-             * @description Suppressed already, or twice in the file.
-             */
-            known: number;
-            /** Rejected */
-            rejected: number;
-            /**
-             * Rejections
-             * @description The first hundred of them.
-             */
-            rejections: components["schemas"]["RejectionOut"][];
-            /** Rows */
-            rows: number;
-        };
-        /**
-         * SuppressionOut
-         * @description Somebody who is not written to.
-         */
-        SuppressionOut: {
-            /**
-             * Address
-             * @description hmac:… where an erasure has left no more than that.
-             */
-            address: string;
-            /** Campaign Id */
-            campaign_id: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Created By */
-            created_by: string | null;
-            /** List Id */
-            list_id: string | null;
-            /** Note */
-            note: string | null;
-            reason: components["schemas"]["Reason"];
-            /**
-             * Source
-             * @description How it came here: api, page, one-click, import, …
-             */
-            source: string | null;
-            /**
-             * Suppression Id
-             * Format: uuid
-             */
-            suppression_id: string;
-        };
-        /**
-         * TagsCondition
-         * @description A look at the contact's tags.
-         */
-        TagsCondition: {
-            /**
-             * Operator
-             * @default any
-             * @enum {string}
-             */
-            operator: "any" | "all" | "none";
-            /**
-             * @description discriminator enum property added by openapi-typescript
-             * @enum {string}
-             */
-            type: "tags";
-            /** Values */
-            values: string[];
         };
         /**
          * TaskCreated
@@ -5357,6 +5577,133 @@ export interface components {
          */
         TaskStatus: "PENDING" | "SCHEDULED" | "BLOCKED" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED" | "TIMEOUT";
         /**
+         * TemplateChange
+         * @description What is changed without a new version; what is left out stays.
+         */
+        TemplateChange: {
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * TemplateDetail
+         * @description A template with its newest version.
+         */
+        TemplateDetail: {
+            /** Archived At */
+            archived_at: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            current: components["schemas"]["VersionOut"];
+            /** Default Locale */
+            default_locale: string;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Version
+             * @description The newest.
+             */
+            version: number;
+        };
+        /**
+         * TemplateOut
+         * @description A template.
+         */
+        TemplateOut: {
+            /** Archived At */
+            archived_at: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Default Locale */
+            default_locale: string;
+            /** Description */
+            description: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Template Id
+             * Format: uuid
+             */
+            template_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /**
+             * Version
+             * @description The newest.
+             */
+            version: number;
+        };
+        /**
+         * TestIn
+         * @description Where a test goes, who writes, and whose words they are.
+         */
+        TestIn: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /** From Email */
+            from_email: string;
+            /** From Name */
+            from_name?: string | null;
+            /**
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
+             */
+            locale?: string | null;
+            /** Reply To */
+            reply_to?: string | null;
+            /**
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
+             */
+            sample: {
+                [key: string]: unknown;
+            };
+            /** To */
+            to: string[];
+            /**
+             * Version
+             * @description The newest by default.
+             */
+            version?: number | null;
+        };
+        /**
          * Ticket
          * @description A one-use ticket for `/api/v1/ws?ticket=…`.
          */
@@ -5404,48 +5751,128 @@ export interface components {
             user_id: string;
         };
         /**
-         * Vocabulary
-         * @description What a builder of segments can offer. Attributes without a field take every operator.
+         * VariantIn
+         * @description The words of one locale.
          */
-        Vocabulary: {
-            /** Events */
-            events: components["schemas"]["EventKind"][];
-            /** Fields */
-            fields: components["schemas"]["VocabularyField"][];
-            /** Max Conditions */
-            max_conditions: number;
-            /** Max Depth */
-            max_depth: number;
-            /** Operators */
-            operators: components["schemas"]["OperatorOut"][];
+        VariantIn: {
+            /** Body */
+            body: string;
+            /**
+             * @description What `body` is written in; `text` for plain text and SMS.
+             * @default html
+             */
+            format: components["schemas"]["Format"];
+            /**
+             * Locale
+             * @description de, de-AT; the template's default locale when left out.
+             */
+            locale?: string | null;
+            /**
+             * Preheader
+             * @description What mailboxes show behind the subject.
+             */
+            preheader?: string | null;
+            /** Subject */
+            subject?: string | null;
+            /**
+             * Text
+             * @description The plain text part; made from the body when left out.
+             */
+            text?: string | null;
         };
         /**
-         * VocabularyField
-         * @description Something of a contact that conditions may look at, and the operators that fit it.
+         * VariantOut
+         * @description The words of one locale.
          */
-        VocabularyField: {
+        VariantOut: {
+            /** Body */
+            body: string;
+            format: components["schemas"]["Format"];
+            /** Locale */
+            locale: string;
+            /** Preheader */
+            preheader: string | null;
+            /** Subject */
+            subject: string | null;
+            /** Text */
+            text: string | null;
+        };
+        /**
+         * VersionedPerson
+         * @description On whom to try which version.
+         */
+        VersionedPerson: {
+            /** Contact Id */
+            contact_id?: string | null;
             /**
-             * Choices
-             * @default []
+             * Locale
+             * @description Show this variant, whatever the person's locale is.
              */
-            choices: string[];
+            locale?: string | null;
             /**
-             * Condition
-             * @description The `type` of the condition.
-             * @enum {string}
+             * Sample
+             * @description The values of somebody made up, instead of a contact.
+             * @default {}
              */
-            condition: "field" | "attribute";
+            sample: {
+                [key: string]: unknown;
+            };
             /**
-             * Kind
-             * @description text, number, boolean, date, datetime or choice; instant for times of ours.
+             * Version
+             * @description The newest by default.
              */
-            kind: string;
-            /** Label */
-            label: string;
-            /** Name */
-            name: string;
-            /** Operators */
-            operators: components["schemas"]["Operator"][];
+            version?: number | null;
+        };
+        /**
+         * VersionOut
+         * @description A version with all that it says.
+         */
+        VersionOut: {
+            /** Attachments */
+            attachments: components["schemas"]["AttachmentOut"][];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Note */
+            note: string | null;
+            /**
+             * Snippets
+             * @description The snippets that it includes, as they were when it was saved.
+             */
+            snippets: {
+                [key: string]: string;
+            };
+            /** Variables */
+            variables: {
+                [key: string]: unknown;
+            };
+            /** Variants */
+            variants: components["schemas"]["VariantOut"][];
+            /** Version */
+            version: number;
+        };
+        /**
+         * VersionSummary
+         * @description A version without its sources.
+         */
+        VersionSummary: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Locales */
+            locales: string[];
+            /** Note */
+            note: string | null;
+            /** Version */
+            version: number;
         };
         /**
          * WebhookChange
@@ -5730,39 +6157,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    count_people: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Audience"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["AudienceCountOut"];
-                };
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -6084,8 +6478,6 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    /** @description Contacts to write to, instead of recipients; who they are is decided at the start. */
-                    audience?: components["schemas"]["Audience"] | null;
                     /** From Email */
                     from_email: string;
                     /** From Name */
@@ -6113,11 +6505,19 @@ export interface operations {
                     scheduled_at?: string | null;
                     /**
                      * Template Body
-                     * @description HTML.
+                     * @description Own words: HTML.
                      */
-                    template_body: string;
-                    /** Template Subject */
-                    template_subject: string;
+                    template_body?: string | null;
+                    /**
+                     * Template Id
+                     * @description A template of the library, instead of own words.
+                     */
+                    template_id?: string | null;
+                    /**
+                     * Template Subject
+                     * @description Own words.
+                     */
+                    template_subject?: string | null;
                     /**
                      * Template Text
                      * @description Plain text; made from the HTML when absent.
@@ -6132,44 +6532,19 @@ export interface operations {
                         [key: string]: unknown;
                     };
                     /**
+                     * Template Version
+                     * @description Which of its versions; the newest by default.
+                     */
+                    template_version?: number | null;
+                    /**
                      * Uncertain Policy
                      * @description What to do with a message that was on the wire when its sender died.
                      * @default hold
                      * @enum {string}
                      */
                     uncertain_policy?: "hold" | "resend";
-                    $defs: {
-                        /**
-                         * Audience
-                         * @description Who is written to: everybody on these lists and in these segments, but nobody in the excluded ones.
-                         */
-                        Audience: {
-                            /**
-                             * Exclude Lists
-                             * @default []
-                             */
-                            exclude_lists?: string[];
-                            /**
-                             * Exclude Segments
-                             * @default []
-                             */
-                            exclude_segments?: string[];
-                            /**
-                             * Lists
-                             * @description Confirmed subscriptions. A person's first list brings them.
-                             * @default []
-                             */
-                            lists?: string[];
-                            /**
-                             * Segments
-                             * @default []
-                             */
-                            segments?: string[];
-                        };
-                    };
                 };
                 "multipart/form-data": {
-                    audience?: string;
                     from_email: string;
                     from_name?: string;
                     name: string;
@@ -6182,10 +6557,12 @@ export interface operations {
                     recipients: string;
                     reply_to?: string;
                     scheduled_at?: string;
-                    template_body: string;
-                    template_subject: string;
+                    template_body?: string;
+                    template_id?: string;
+                    template_subject?: string;
                     template_text?: string;
                     template_variables?: string;
+                    template_version?: string;
                     uncertain_policy?: string;
                 };
             };
@@ -6302,6 +6679,41 @@ export interface operations {
             };
         };
     };
+    lint_campaign: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignLint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LintOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     pause_campaign: {
         parameters: {
             query?: never;
@@ -6320,6 +6732,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_campaign_as: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -6486,6 +6933,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CampaignOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_campaign_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                campaign_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CampaignTestIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentOut"][];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7201,6 +7683,141 @@ export interface operations {
             };
         };
     };
+    list_media: {
+        parameters: {
+            query?: {
+                content_type?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MediaOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_media: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                media_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MediaOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                media_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_queues: {
         parameters: {
             query?: {
@@ -7796,14 +8413,14 @@ export interface operations {
             };
         };
     };
-    list_segments: {
+    list_snippets: {
         parameters: {
             query?: {
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Most items of the page. */
                 limit?: number;
-                /** @description Part of the name. */
+                /** @description In the name. */
                 search?: string | null;
             };
             header?: never;
@@ -7818,7 +8435,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_SegmentOut_"];
+                    "application/json": components["schemas"]["Page_SnippetOut_"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7832,7 +8449,7 @@ export interface operations {
             };
         };
     };
-    create_segment: {
+    create_snippet: {
         parameters: {
             query?: never;
             header?: {
@@ -7844,7 +8461,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewSegment"];
+                "application/json": components["schemas"]["NewSnippet"];
             };
         };
         responses: {
@@ -7854,7 +8471,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SegmentOut"];
+                    "application/json": components["schemas"]["SnippetOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7868,12 +8485,12 @@ export interface operations {
             };
         };
     };
-    get_segment: {
+    get_snippet: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                segment_id: string;
+                snippet_id: string;
             };
             cookie?: never;
         };
@@ -7885,7 +8502,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SegmentOut"];
+                    "application/json": components["schemas"]["SnippetDetail"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -7899,12 +8516,12 @@ export interface operations {
             };
         };
     };
-    delete_segment: {
+    delete_snippet: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                segment_id: string;
+                snippet_id: string;
             };
             cookie?: never;
         };
@@ -7928,18 +8545,18 @@ export interface operations {
             };
         };
     };
-    update_segment: {
+    update_snippet: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                segment_id: string;
+                snippet_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SegmentChange"];
+                "application/json": components["schemas"]["SnippetChange"];
             };
         };
         responses: {
@@ -7949,136 +8566,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["SegmentOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_segment_contacts: {
-        parameters: {
-            query?: {
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Most items of the page. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                segment_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_SegmentContact_"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    count_segment: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                segment_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CountOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    count_conditions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Definition-Input"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CountOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_vocabulary: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Vocabulary"];
+                    "application/json": components["schemas"]["SnippetDetail"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -8108,261 +8596,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Stats"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    list_suppressions: {
-        parameters: {
-            query?: {
-                channel?: ("email" | "sms") | null;
-                /** @description `next_cursor` of the page before. */
-                cursor?: string | null;
-                /** @description Only those that hold everywhere. */
-                global?: boolean;
-                /** @description Most items of the page. */
-                limit?: number;
-                /** @description Only those of this list. */
-                list_id?: string | null;
-                reason?: components["schemas"]["Reason"] | null;
-                /** @description Part of it. */
-                search?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_SuppressionOut_"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    create_suppression: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewSuppression"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SuppressionOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_suppression: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                suppression_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SuppressionOut"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_suppression: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                suppression_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    check_address: {
-        parameters: {
-            query: {
-                address: string;
-                channel?: "email" | "sms";
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SuppressionCheck"];
-                };
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    export_suppressions: {
-        parameters: {
-            query?: {
-                channel?: ("email" | "sms") | null;
-                /** @description Only those of this list. */
-                list_id?: string | null;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description What went wrong (RFC 9457). */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    import_suppressions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "multipart/form-data": {
-                    /**
-                     * @default email
-                     * @enum {string}
-                     */
-                    channel?: "email" | "sms";
-                    /**
-                     * Format: binary
-                     * @description CSV with a column of addresses, @domains or numbers; or one a line.
-                     */
-                    file: string;
-                    /**
-                     * Format: uuid
-                     * @description Only what this list brings.
-                     */
-                    list_id?: string;
-                    /**
-                     * @default imported
-                     * @enum {string}
-                     */
-                    reason?: "unsubscribed" | "bounced" | "complained" | "manual" | "imported";
-                };
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SuppressionImport"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -8805,6 +9038,515 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Retried"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_templates: {
+        parameters: {
+            query?: {
+                archived?: boolean;
+                channel?: ("email" | "sms") | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description In the name. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TemplateOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTemplate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    archive_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_template_versions: {
+        parameters: {
+            query: {
+                from: number;
+                to: number;
+            };
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChangesOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lint_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LintIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LintOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionedPerson"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_template_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentOut"][];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_template_versions: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_VersionSummary_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    save_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewVersion"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_template_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VersionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_template_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                template_id: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TemplateDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lint_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftLint"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LintOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftPreview"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -9451,6 +10193,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Health"];
                 };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    serve_media: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong (RFC 9457). */
             default: {

@@ -18,6 +18,10 @@ from taskflow.audience.lists import endpoints as lists
 from taskflow.audience.segments import endpoints as segments
 from taskflow.audience.suppression import endpoints as suppression
 from taskflow.campaigns import endpoints as campaigns
+from taskflow.campaigns.proofs import endpoints as proofs
+from taskflow.content.media import endpoints as media
+from taskflow.content.snippets import endpoints as snippets
+from taskflow.content.templates import endpoints as templates
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
@@ -59,12 +63,22 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     suppression.router,
     campaigns.router,
     privacy.router,
+    proofs.router,
+    templates.router,
+    snippets.router,
+    media.router,
     inbox.router,
     stats.router,
     autoscaling.router,
     websocket.router,
 )
-ROOT_ROUTERS: tuple[APIRouter, ...] = (health.router, metrics.router, tracking.root_router, opt_in.root_router)
+ROOT_ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    metrics.router,
+    tracking.root_router,
+    opt_in.root_router,
+    media.root_router,
+)
 
 # Under /api/v1 everything else is refused without a credential before a route is even looked for.
 PUBLIC_PATHS = frozenset(
@@ -76,7 +90,9 @@ PUBLIC_PATHS = frozenset(
 )
 # Outside it: probes, the links in mails, and forms of public lists. The dashboard's files are public too; they hold no
 # data.
-PUBLIC_ROOT_PATHS = frozenset({"/health", "/ready", "/unsubscribe/{token}", "/confirm/{token}", "/subscribe/{list_id}"})
+PUBLIC_ROOT_PATHS = frozenset(
+    {"/health", "/ready", "/unsubscribe/{token}", "/confirm/{token}", "/subscribe/{list_id}", "/media/{token}"}
+)
 
 # POSTs whose repetition would do something twice, count anew, or be refused because it was done. Left out are those
 # that only set a state, and those whose answer holds a secret, which nobody may keep.
@@ -106,6 +122,9 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/lists",
         f"{API_PREFIX}/segments",
         f"{API_PREFIX}/suppressions",
+        f"{API_PREFIX}/templates",
+        f"{API_PREFIX}/snippets",
+        f"{API_PREFIX}/media",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",
         f"{API_PREFIX}/schedules/{{schedule_id}}/backfill",

@@ -9,6 +9,8 @@ from taskflow.api.stats import StatsCounter
 from taskflow.api.websocket.hub import EventHub
 from taskflow.audience.segments.evaluator import Evaluator
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.content.media.library import MediaLibrary
+from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.engine.autoscaling.durations import DurationMeter
@@ -35,4 +37,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(Evaluator(database.pool))
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
+        storage = await stack.enter_async_context(open_storage(settings))
+        services.add(MediaLibrary(database, storage, settings))
         yield services

@@ -1,88 +1,188 @@
-"""From ledger rows to finished messages: one campaign, compiled once, poured out once per recipient."""
+"""From content and people to finished messages: compiled once, poured out once per recipient.
 
-from collections.abc import Sequence
+Campaigns, test sends and previews all come through here, so what a preview shows is what is sent. A campaign's
+composer also knows its ledger: which link and which Message-ID a row has.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.campaigns.models import Campaign
+from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import CompiledTemplate, Rendered, RenderPool, RenderProblem
+from taskflow.content.templates.models import Content
+from taskflow.content.templates.service import compile_content
 from taskflow.delivery import addresses
 from taskflow.delivery.ledger import Row
 from taskflow.delivery.message_ids import MessageIds
-from taskflow.delivery.mime import Skeleton
+from taskflow.delivery.mime import File, Skeleton
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
-from taskflow.tracking.links import UnsubscribeLinks, base_url
+from taskflow.tracking.links import UnsubscribeLinks
 
 
-class Composer:
-    """A campaign's template and MIME skeleton."""
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """Who writes."""
 
-    def __init__(
-        self,
-        campaign: Campaign,
-        rendering: RenderPool,
-        template: CompiledTemplate,
-        skeleton: Skeleton,
-        links: UnsubscribeLinks,
-        message_ids: MessageIds,
-    ) -> None:
-        """Use `open_composer`."""
-        self.campaign = campaign
+    from_email: str
+    from_name: str | None = None
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """One person: where the message goes, the id that it is known by, and the person's values."""
+
+    recipient_id: UUID
+    email: str
+    values: Mapping[str, Any]
+    shown_as: str | None = None
+    """The address that the template sees, where a test goes to another one."""
+
+
+class Words:
+    """Content that is compiled: what each person reads, by their locale."""
+
+    def __init__(self, rendering: RenderPool, content: Content, compiled: Mapping[str, CompiledTemplate]) -> None:
+        """Use `Words.of`."""
         self._rendering = rendering
-        self._template = template
-        self._skeleton = skeleton
-        self._links = links
-        self._message_ids = message_ids
+        self.content = content
+        self.compiled = compiled
 
-    async def compose(self, rows: Sequence[Row]) -> list[bytes | str]:
-        """Return one finished message for each row, or the sentence that says why there is none.
+    @classmethod
+    async def of(cls, rendering: RenderPool, content: Content) -> "Words":
+        """Compile content.
+
+        Raises:
+            TemplateSyntaxProblem, TemplateLimitError: a variant is not usable.
+        """
+        return cls(rendering, content, await compile_content(rendering, content))
+
+    async def render(self, contexts: Sequence[Mapping[str, Any]]) -> list[Rendered | RenderProblem]:
+        """Return one result for each context, in order, each from the variant of its `locale`.
 
         Raises:
             RenderingUnavailableError: no rendering process can be started.
         """
-        campaign_id = self.campaign.campaign_id
-        urls = [self._links.of(campaign_id, row.recipient_id) for row in rows]
-        contexts = [
-            {**row.personalization, "email": row.email, "unsubscribe_url": url}
-            for row, url in zip(rows, urls, strict=True)
-        ]
-        rendered = await self._rendering.render(self._template, contexts)
-        return [self._build(row, url, result) for row, url, result in zip(rows, urls, rendered, strict=True)]
+        if len(self.compiled) == 1:
+            return await self._rendering.render(self.compiled[self.content.default_locale], contexts)
+        places: dict[str, list[int]] = {}
+        for place, context in enumerate(contexts):
+            places.setdefault(self.content.choose(context.get("locale")), []).append(place)
+        done: dict[int, Rendered | RenderProblem] = {}
+        for locale, mine in places.items():
+            found = await self._rendering.render(self.compiled[locale], [contexts[place] for place in mine])
+            done |= dict(zip(mine, found, strict=True))
+        return [done[place] for place in range(len(contexts))]
 
-    def _build(self, row: Row, url: str, result: Rendered | RenderProblem) -> bytes | str:
+
+class Composer:
+    """Words on a letterhead, for the recipients of one campaign."""
+
+    def __init__(
+        self, campaign_id: UUID, words: Words, skeleton: Skeleton, links: UnsubscribeLinks, message_ids: MessageIds
+    ) -> None:
+        """Use `open_composer`."""
+        self._campaign_id = campaign_id
+        self._words = words
+        self._skeleton = skeleton
+        self._links = links
+        self._message_ids = message_ids
+
+    def context(self, person: Addressee) -> dict[str, Any]:
+        """Return what a template sees of a person, with what the sender adds."""
+        url = self._links.of(self._campaign_id, person.recipient_id)
+        return {**person.values, "email": person.shown_as or person.email, "unsubscribe_url": url}
+
+    def message_id(self, person: Addressee) -> str:
+        """Return the Message-ID of a person's message."""
+        return self._message_ids.of(person.recipient_id)
+
+    async def compose(self, people: Sequence[Addressee]) -> list[bytes | str]:
+        """Return one finished message for each person, or the sentence that says why there is none.
+
+        Raises:
+            RenderingUnavailableError: no rendering process can be started.
+        """
+        contexts = [self.context(person) for person in people]
+        rendered = await self._words.render(contexts)
+        return [
+            self.build(person, context["unsubscribe_url"], result)
+            for person, context, result in zip(people, contexts, rendered, strict=True)
+        ]
+
+    def build(self, person: Addressee, url: str, result: Rendered | RenderProblem) -> bytes | str:
+        """Return the message of what was rendered, or why there is none."""
         if isinstance(result, RenderProblem):
             return f"{result.code}: {result.message}"
         try:
             return self._skeleton.build(
-                to=row.email,
+                to=person.email,
                 subject=result.subject,
-                html=result.html_bytes,
+                html=result.html_bytes or None,
                 text=result.text_bytes,
-                message_id=self._message_ids.of(row.recipient_id),
+                message_id=self.message_id(person),
                 unsubscribe_url=url,
             )
         except InvalidInputError as error:  # a value that must not stand in a header
             return f"{error.code}: {error}"
 
 
-async def open_composer(settings: Settings, rendering: RenderPool, campaign: Campaign, *, eight_bit: bool) -> Composer:
-    """Compile a campaign for this process. `eight_bit`: the mail server takes more than ASCII (8BITMIME).
+class CampaignComposer:
+    """A campaign's composer."""
+
+    def __init__(self, campaign: Campaign, composer: Composer, attached_bytes: int) -> None:
+        """`attached_bytes`: what every message carries besides its words."""
+        self.campaign = campaign
+        self.attached_bytes = attached_bytes
+        self._composer = composer
+
+    async def compose(self, rows: Sequence[Row]) -> list[bytes | str]:
+        """Return one finished message for each row; see `Composer.compose`."""
+        return await self._composer.compose(
+            [Addressee(row.recipient_id, row.email, row.personalization) for row in rows]
+        )
+
+
+def open_composer(
+    settings: Settings,
+    words: Words,
+    letterhead: Letterhead,
+    campaign_id: UUID,
+    files: Sequence[File] = (),
+    *,
+    eight_bit: bool,
+) -> Composer:
+    """Put words on a letterhead. `eight_bit`: the mail server takes more than ASCII (8BITMIME).
 
     Raises:
-        TemplateSyntaxProblem, TemplateLimitError: the template is not usable, though it was when the campaign began.
+        UnsafeAddressError, HeaderInjectionError: a value of the letterhead must not stand in a header.
     """
     secret = signing_key(settings).get_secret_value().encode()
-    sender = addresses.parse(campaign.from_email)
-    return Composer(
-        campaign,
-        rendering,
-        await rendering.compile(campaign.template),
-        Skeleton(
-            from_email=str(sender),
-            from_name=campaign.from_name,
-            reply_to=campaign.reply_to,
-            eight_bit=eight_bit,
-        ),
-        UnsubscribeLinks(secret, base_url(settings.http)),
-        MessageIds(secret, str(sender)),
+    sender = addresses.parse(letterhead.from_email)
+    skeleton = Skeleton(
+        from_email=str(sender),
+        from_name=letterhead.from_name,
+        reply_to=letterhead.reply_to,
+        eight_bit=eight_bit,
+        files=files,
     )
+    links = UnsubscribeLinks(secret, settings.http.base_url)
+    return Composer(campaign_id, words, skeleton, links, MessageIds(secret, str(sender)))
+
+
+async def files_of(media: MediaLibrary, content: Content) -> list[File]:
+    """Return what goes along with each message, with its bytes.
+
+    Raises:
+        MediaNotFoundError, MediaMissingError, MediaStorageError, AttachmentLimitError: something is not there.
+    """
+    found = await media.check_attachments(content.attachments)
+    return [
+        File(file.filename, row.content_type, await media.read(row), file.content_id if file.inline else None)
+        for file, row in zip(content.attachments, found, strict=True)
+    ]

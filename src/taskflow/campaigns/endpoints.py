@@ -25,6 +25,7 @@ from taskflow.campaigns.intake import (
     from_json,
 )
 from taskflow.campaigns.preview import preview
+from taskflow.campaigns.proofs.endpoints import Proofs
 from taskflow.campaigns.schemas import (
     CampaignIn,
     CampaignOut,
@@ -66,7 +67,7 @@ _MULTIPART_FIELDS: dict[str, Any] = {
         "schema": {
             "type": "object",
             "description": "The fields of the JSON body as form fields (template_variables as JSON text), and a file.",
-            "required": ["name", "template_subject", "template_body", "from_email", "recipients"],
+            "required": ["name", "from_email", "recipients"],
             "properties": {
                 **{
                     name: {"type": "string"}
@@ -126,9 +127,9 @@ async def create_campaign(
 
 
 @router.post("/preview", dependencies=[_MARKETER, audited("campaign.preview")])
-async def preview_campaign(body: PreviewIn, rendering: Annotated[RenderPool, service(RenderPool)]) -> PreviewOut:
+async def preview_campaign(body: PreviewIn, proofs: Proofs) -> PreviewOut:
     """Render a template for a sample recipient; what is wrong with it comes as `problems`."""
-    return await preview(rendering, body)
+    return await preview(proofs, body)
 
 
 @router.get("", dependencies=[_VIEWER])

@@ -41,9 +41,9 @@ class FaultBoard:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
-    def failed(self, campaign_id: UUID, reason: str) -> None:
+    def failed(self, campaign_id: UUID, reason: str, *, waits_for: str = "the mail server") -> None:
         """Note why a campaign's messages cannot be sent now."""
-        self._note(campaign_id, f"Waiting for the mail server: {reason}")
+        self._note(campaign_id, f"Waiting for {waits_for}: {reason}")
 
     def succeeded(self, campaign_id: UUID) -> None:
         """Note that they can."""

@@ -4,6 +4,7 @@ Before that commit there is nobody, after it everybody: a crash leaves the campa
 chooses again. The campaign's row is locked first, so that of two who start it one finds the work done.
 """
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from taskflow.audience.segments.audiences import Audience, AudienceQuery, open_audience
@@ -11,9 +12,9 @@ from taskflow.audience.segments.evaluator import prepare
 from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.models import MissingVariable
-from taskflow.campaigns.repository import outermost, sql
+from taskflow.campaigns.repository import needed_paths, outermost, sql
 from taskflow.campaigns.states import MOVES, refusal
-from taskflow.content.templates import CompiledTemplate
+from taskflow.content.rendering import CompiledTemplate
 from taskflow.db.pool import Connection
 
 _SECONDS = 600.0
@@ -55,19 +56,24 @@ async def freeze(connection: Connection, campaign_id: UUID, *, most: int) -> int
 
 
 async def missing_variables(
-    connection: Connection, audience: Audience, compiled: CompiledTemplate
+    connection: Connection, audience: Audience, compiled: Mapping[str, CompiledTemplate], default: str
 ) -> list[MissingVariable]:
     """Return the variables that some people of an audience lack, now; each with one of them.
+
+    `compiled`: the template of each locale; `default`: the locale of whoever has another one.
 
     Raises:
         UnknownAudienceError: a list or a segment is not there.
     """
-    if not compiled.required_variables:
+    needed = needed_paths(compiled)
+    if not needed:
         return []
     found = await open_audience(connection, audience)
     await prepare(connection, _SECONDS)
-    paths = sorted({*compiled.required_variables, *compiled.required_paths})
-    statement = _lacking(found, list(compiled.required_variables), paths)
+    if len(compiled) == 1:
+        statement = _lacking(found, list(compiled[default].required_variables), needed[default])
+    else:
+        statement = _lacking_by_locale(found, needed, list(compiled), default)
     rows = await connection.fetch(statement, *found.query.arguments, timeout=_SECONDS)
     return outermost([MissingVariable(row["variable"], None, row["email"], row["count"]) for row in rows])
 
@@ -80,6 +86,24 @@ def _insert(found: AudienceQuery, campaign_id: UUID, most: int) -> str:
 SELECT {recipient_id}, {query.bind(campaign_id)}::uuid, n, email, personalization, contact_id, list_id
 FROM (SELECT row_number() OVER ()::int AS n, r.* FROM ({found.recipients}) AS r) AS numbered
 LIMIT {query.bind(most + 1)}::int"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
+
+
+def _lacking_by_locale(found: AudienceQuery, needed: Mapping[str, list[str]], locales: list[str], default: str) -> str:
+    query = found.query
+    pairs = [(path, locale) for locale, paths in needed.items() for path in paths]
+    paths_bind, owners_bind = query.bind([path for path, _ in pairs]), query.bind([locale for _, locale in pairs])
+    locales_bind, default_bind = query.bind(locales), query.bind(default)
+    return f"""SELECT p.path AS variable, count(*)::int AS count, min(r.email) AS email
+FROM ({found.recipients}) AS r
+CROSS JOIN LATERAL (
+  SELECT coalesce(
+    (SELECT v FROM unnest({locales_bind}::text[]) AS v, lower(replace(r.personalization ->> 'locale', '_', '-')) AS tag
+     WHERE tag = lower(v) OR starts_with(tag, lower(v) || '-') ORDER BY length(v) DESC LIMIT 1),
+    {default_bind}::text) AS variant
+) AS c
+JOIN unnest({paths_bind}::text[], {owners_bind}::text[]) AS p (path, variant) ON p.variant = c.variant
+WHERE r.personalization #> string_to_array(p.path, '.') IS NULL
+GROUP BY p.path ORDER BY p.path"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
 
 
 def _lacking(found: AudienceQuery, names: list[str], paths: list[str]) -> str:

@@ -8,6 +8,7 @@ import orjson
 
 from taskflow.audience.imports import Batch, CsvSource, json_batches
 from taskflow.base.errors import InvalidInputError
+from taskflow.base.filenames import last_part
 from taskflow.campaigns.importing import Origin
 from taskflow.campaigns.schemas import CampaignFields, CampaignIn
 from taskflow.campaigns.service import NewCampaign
@@ -67,7 +68,7 @@ async def from_form(
     fields = CampaignFields.model_validate(_from_form(texts))
     async with CsvSource.open(file, settings) as source:
         names = [name for name in source.columns if name != "email"]
-        origin = Origin(_file_name(filename), source.encoding, source.delimiter, names, source.columns)
+        origin = Origin(last_part(filename), source.encoding, source.delimiter, names, source.columns)
         async with aclosing(cast("AsyncGenerator[Batch, None]", source.batches())) as batches:
             yield fields.new_campaign(), origin, batches
 
@@ -83,14 +84,6 @@ def _from_form(texts: Mapping[str, str]) -> dict[str, Any]:
         except orjson.JSONDecodeError as error:
             raise UnreadableBodyError(f"template_variables is no JSON: {error}.") from error
     return values
-
-
-def _file_name(name: str | None) -> str | None:
-    """Return the last part of a client's file name without what a terminal would choke on."""
-    if not name:
-        return None
-    last = name.replace("\\", "/").rpartition("/")[2]
-    return "".join(character for character in last if character.isprintable())[:255] or None
 
 
 def _columns(recipients: list[Any]) -> list[str]:

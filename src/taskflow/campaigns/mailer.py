@@ -12,17 +12,22 @@ from itertools import groupby
 from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.errors import UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.campaigns.composer import Composer, open_composer
+from taskflow.campaigns.composer import CampaignComposer, Letterhead, Words, files_of, open_composer
+from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.faults import FaultBoard
 from taskflow.campaigns.lanes import Lanes, Stream
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository
 from taskflow.campaigns.triage import Triage
 from taskflow.campaigns.verdict import Letter
+from taskflow.content.media.library import MediaLibrary
+from taskflow.content.media.storage import MediaMissingError, open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.content.rendering.process import RenderingUnavailableError
+from taskflow.content.templates.repository import TemplateRepository
 from taskflow.delivery.ledger import Ledger, Row, Settlement
 from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
 from taskflow.delivery.smtp.connection import ProviderFaultError
@@ -35,6 +40,8 @@ from taskflow.settings import Settings
 log = get_logger(__name__)
 
 _CACHED_CAMPAIGNS = 64
+_LETTERS_BYTES = 64 * 1024 * 1024
+_WORDS_BYTES = 256 * 1024
 _RENDER_WAIT_SECONDS = 5.0
 _LEAST_WAIT_SECONDS = 0.5
 _GOODBYE_SECONDS = 0.8  # less than the second after which the engine gives a stopped task up
@@ -52,6 +59,8 @@ class Mailer:
         triage: Triage,
         rendering: RenderPool,
         campaigns: CampaignRepository,
+        templates: TemplateRepository,
+        media: MediaLibrary,
         faults: FaultBoard,
     ) -> None:
         """Take what `open_mailer` has opened."""
@@ -62,8 +71,10 @@ class Mailer:
         self._triage = triage
         self._rendering = rendering
         self._campaigns = campaigns
+        self._templates = templates
+        self._media = media
         self._faults = faults
-        self._composers: dict[UUID, asyncio.Task[Composer]] = {}
+        self._composers: dict[UUID, asyncio.Task[CampaignComposer]] = {}
 
     async def send(self, batch: Batch) -> None:
         """Send what a batch asks for, and report each of its tasks."""
@@ -88,18 +99,24 @@ class Mailer:
             for item in items:
                 batch.fail(item, str(error), retry=False)
             return
-        ready = await self._triage.sort_out(batch, composer.campaign, items)
-        if not ready:
+        except (UnavailableError, MediaMissingError) as error:  # nobody's attempt: somebody has to mend it
+            self._faults.failed(campaign_id, str(error), waits_for="its template or its files")
+            for item in items:
+                batch.release(item, _RENDER_WAIT_SECONDS)
             return
-        countdown = _Countdown()
-        letters = await self._compose(batch, composer, ready, countdown)
-        if letters:
-            await self._deliver(composer.campaign, letters, countdown)
+        ready = await self._triage.sort_out(batch, composer.campaign, items)
+        # Letters that carry files are made a few at a time: a batch of them would fill the memory.
+        size = max(1, _LETTERS_BYTES // (composer.attached_bytes + _WORDS_BYTES))
+        for start in range(0, len(ready), size):
+            countdown = _Countdown()
+            letters = await self._compose(batch, composer, ready[start : start + size], countdown)
+            if letters:
+                await self._deliver(composer.campaign, letters, countdown)
 
     async def _compose(
         self,
         batch: Batch,
-        composer: Composer,
+        composer: CampaignComposer,
         ready: Sequence[tuple[BatchItem, Row]],
         countdown: "_Countdown",
     ) -> list[Letter]:
@@ -148,7 +165,7 @@ class Mailer:
             await asyncio.wait([countdown.over], timeout=_GOODBYE_SECONDS)
             raise
 
-    async def _composer(self, campaign_id: UUID, *, eight_bit: bool) -> Composer:
+    async def _composer(self, campaign_id: UUID, *, eight_bit: bool) -> CampaignComposer:
         """Return the compiled campaign: template and skeleton are made once per process, they never change."""
         opening = self._composers.get(campaign_id)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
@@ -158,9 +175,13 @@ class Mailer:
             self._composers[campaign_id] = opening
         return await asyncio.shield(opening)
 
-    async def _open_composer(self, campaign_id: UUID, *, eight_bit: bool) -> Composer:
+    async def _open_composer(self, campaign_id: UUID, *, eight_bit: bool) -> CampaignComposer:
         campaign = await self._campaigns.get(campaign_id)
-        return await open_composer(self._settings, self._rendering, campaign, eight_bit=eight_bit)
+        content = await content_of(campaign, self._templates)
+        words, files = await Words.of(self._rendering, content), await files_of(self._media, content)
+        letterhead = Letterhead(campaign.from_email, campaign.from_name, campaign.reply_to)
+        composer = open_composer(self._settings, words, letterhead, campaign_id, files, eight_bit=eight_bit)
+        return CampaignComposer(campaign, composer, sum(len(file.data) * 4 // 3 for file in files))
 
 
 class _Countdown:
@@ -189,6 +210,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
     async with (
         open_smtp(settings, on_reply=lambda *_: failpoint("after_reply_before_commit")) as provider,
         RenderPool(settings.campaign) as rendering,
+        open_storage(settings) as storage,
         FaultBoard.open(repository) as faults,
     ):
         ledger = Ledger(context.database.hot, provider.name, erasure=ErasureKey(signing_key(settings)))
@@ -206,6 +228,8 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
         )
         lanes.start()
         try:
-            yield Mailer(settings, provider, ledger, lanes, triage, rendering, repository, faults)
+            templates = TemplateRepository(context.database.pool)
+            media = MediaLibrary(context.database, storage, settings)
+            yield Mailer(settings, provider, ledger, lanes, triage, rendering, repository, templates, media, faults)
         finally:
             await lanes.close()

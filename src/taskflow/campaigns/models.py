@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from taskflow.content.templates import Template
+from taskflow.content.rendering.models import Template
 
 TASK_NAME = "send_email"
 QUEUE = "email"
@@ -112,6 +112,8 @@ class Campaign:
     error_message: str | None
     audience: dict[str, Any] | None  # who is written to, when that is contacts; frozen into recipients at the start
     frozen_at: datetime | None
+    template_id: UUID | None  # with its version; subject and body are then a copy of the default variant, to be shown
+    template_version: int | None
     progress: Progress
     report: ImportReport | None
 
@@ -122,7 +124,7 @@ class Campaign:
 
     @property
     def template(self) -> Template:
-        """What it says."""
+        """What it says, when it brings its own words."""
         return Template(self.template_subject, self.template_body, self.template_text, self.template_variables)
 
     @property

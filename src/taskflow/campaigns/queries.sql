@@ -3,8 +3,8 @@
 -- name: insert_campaign
 INSERT INTO campaigns (campaign_id, name, template_subject, template_body, template_text, template_variables,
                        from_email, from_name, reply_to, rate_limit_per_minute, uncertain_policy, scheduled_at,
-                       audience, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14);
+                       audience, created_by, template_id, template_version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
 
 -- name: select_campaigns
 -- One campaign ($1), or the page of `$4` newest before `$3`, of one status ($2) or any; with sums and import report.
@@ -12,6 +12,7 @@ SELECT c.campaign_id, c.name, c.status, c.outcome, c.template_subject, c.templat
        c.template_variables, c.from_email, c.from_name, c.reply_to, c.rate_limit_per_minute, c.uncertain_policy,
        c.total_recipients, c.created_at, c.scheduled_at, c.started_at, c.completed_at, c.created_by, c.error_message,
        c.audience, c.frozen_at,
+       c.template_id, c.template_version,
        k.sent, k.failed, k.deferred, k.uncertain, k.suppressed, k.cancelled,
        i.import_id, i.filename, i.encoding, i.delimiter, i.rows, i.accepted, i.rejected, i.duplicates
 FROM campaigns c
@@ -58,6 +59,20 @@ CROSS JOIN unnest($3::text[]) AS p (path)
 WHERE r.campaign_id = $1
   AND (NOT r.personalization ?& $2::text[] OR cardinality($2::text[]) < cardinality($3::text[]))
   AND r.personalization #> string_to_array(p.path, '.') IS NULL
+GROUP BY p.path ORDER BY p.path;
+
+-- name: missing_variables_by_locale
+-- The same for a template with variants: a recipient needs what the variant of their locale needs.
+-- $2: the paths, dotted; $3: the variant that each belongs to; $4: all variants; $5: that of everybody else.
+SELECT p.path AS variable, count(*)::int AS count, min(r.row_number) AS row_number
+FROM email_recipients r
+CROSS JOIN LATERAL (
+  SELECT coalesce(
+    (SELECT v FROM unnest($4::text[]) AS v, lower(replace(r.personalization ->> 'locale', '_', '-')) AS tag
+     WHERE tag = lower(v) OR starts_with(tag, lower(v) || '-') ORDER BY length(v) DESC LIMIT 1), $5::text) AS variant
+) AS c
+JOIN unnest($2::text[], $3::text[]) AS p (path, variant) ON p.variant = c.variant
+WHERE r.campaign_id = $1 AND r.personalization #> string_to_array(p.path, '.') IS NULL
 GROUP BY p.path ORDER BY p.path;
 
 -- name: email_of_row

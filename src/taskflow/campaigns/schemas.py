@@ -5,57 +5,34 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from taskflow.audience.segments.audiences import Audience
 from taskflow.base.bodies import Instant
 from taskflow.campaigns.models import Campaign, ImportReport, Progress, Recipient
 from taskflow.campaigns.service import NewCampaign
 from taskflow.campaigns.states import CampaignStatus
+from taskflow.content.fields import NO_CONTROLS, Address, Line, Source, Variables
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.states import RecipientStatus
 
-_MAX_VARIABLES_BYTES = 256 * 1024
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
-
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=_NO_CONTROLS)]
-Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=254, pattern=_NO_CONTROLS)]
-Source = Annotated[str, StringConstraints(max_length=524_288, pattern=r"^[^\x00]*$")]
+Subject = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=NO_CONTROLS)]
+Html = Annotated[Source, Field(min_length=1)]
 
 
-def _storable(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuse what PostgreSQL cannot keep in JSON."""
-    try:
-        encoded = orjson.dumps(value)
-    except TypeError as error:
-        raise ValueError(f"cannot be stored: {error}") from error
-    if b"\\u0000" in encoded:
-        raise ValueError("holds a NUL character")
-    if len(encoded) > _MAX_VARIABLES_BYTES:
-        raise ValueError(f"takes more than {_MAX_VARIABLES_BYTES:,} bytes")
-    return value
-
-
-Variables = Annotated[dict[str, Any], AfterValidator(_storable)]
-
-
-class TemplateIn(BaseModel):
-    """A template: Jinja2 in a sandbox."""
+class CampaignFields(BaseModel):
+    """A new campaign without its recipients: with a template of the library, or with its own words (Jinja2)."""
 
     model_config = ConfigDict(extra="forbid")
 
-    template_subject: Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=_NO_CONTROLS)]
-    template_body: Annotated[Source, Field(min_length=1, description="HTML.")]
-    template_text: Source | None = Field(None, description="Plain text; made from the HTML when absent.")
-    template_variables: Variables = Field({}, description="Values for every recipient; their own win.")
-
-
-class CampaignFields(TemplateIn):
-    """A new campaign without its recipients."""
-
     name: Line
     from_email: Address
+    template_id: UUID | None = Field(None, description="A template of the library, instead of own words.")
+    template_version: int | None = Field(None, ge=1, description="Which of its versions; the newest by default.")
+    template_subject: Subject | None = Field(None, description="Own words.")
+    template_body: Html | None = Field(None, description="Own words: HTML.")
+    template_text: Source | None = Field(None, description="Plain text; made from the HTML when absent.")
+    template_variables: Variables = Field({}, description="Values for every recipient; their own win.")
     from_name: Line | None = None
     reply_to: Address | None = None
     rate_limit_per_minute: int | None = Field(
@@ -66,9 +43,21 @@ class CampaignFields(TemplateIn):
         "hold", description="What to do with a message that was on the wire when its sender died."
     )
 
+    @model_validator(mode="after")
+    def check_words(self) -> Self:
+        """Demand a template or own words."""
+        own = self.template_subject, self.template_body
+        if self.template_id is not None and (any(own) or self.template_text is not None):
+            raise ValueError("give template_id, or template_subject and template_body, not both")
+        if self.template_id is None and (not all(own) or self.template_version is not None):
+            raise ValueError("give template_id, or template_subject and template_body")
+        return self
+
     def new_campaign(self) -> NewCampaign:
         """Return it as the service takes it."""
-        return NewCampaign(**self.model_dump(include=set(CampaignFields.model_fields)))
+        values = self.model_dump(include=set(CampaignFields.model_fields))
+        words = {name: values[name] or "" for name in ("template_subject", "template_body")}
+        return NewCampaign(**(values | words))
 
 
 class CampaignIn(CampaignFields):
@@ -140,7 +129,9 @@ class CampaignOut(BaseModel):
     name: str
     status: CampaignStatus
     outcome: Literal["clean", "partial"] | None
-    template_subject: str
+    template_id: UUID | None
+    template_version: int | None
+    template_subject: str = Field(description="Of a template of the library: the default variant's.")
     template_body: str
     template_text: str | None
     template_variables: dict[str, Any]
@@ -204,9 +195,15 @@ class RecipientOut(BaseModel):
         return cls(**values, message_id=message_ids.of(recipient.recipient_id))
 
 
-class PreviewIn(TemplateIn):
-    """A template and one recipient to try it on."""
+class PreviewIn(BaseModel):
+    """Own words of a campaign, and one recipient to try them on."""
 
+    model_config = ConfigDict(extra="forbid")
+
+    template_subject: Subject
+    template_body: Html
+    template_text: Source | None = None
+    template_variables: Variables = {}
     sample: dict[str, Any] = Field({}, description="The values of one recipient.")
 
 

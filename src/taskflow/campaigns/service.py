@@ -20,6 +20,8 @@ from taskflow.base.logging import get_logger
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
+from taskflow.campaigns.composer import Words
+from taskflow.campaigns.contents import content_of, pin, with_variables
 from taskflow.campaigns.freezing import freeze, missing_variables
 from taskflow.campaigns.importing import Origin, import_recipients
 from taskflow.campaigns.models import Campaign, MissingVariable
@@ -27,7 +29,9 @@ from taskflow.campaigns.notices import status_event
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository, sql
 from taskflow.campaigns.states import MOVES, CampaignStatus, refusal
 from taskflow.content.errors import MissingVariableError
-from taskflow.content.rendering import CompiledTemplate, RenderPool, Template
+from taskflow.content.rendering import RenderPool, Template
+from taskflow.content.templates.models import Content
+from taskflow.content.templates.repository import TemplateRepository
 from taskflow.db.pool import Connection, Database
 from taskflow.delivery import addresses
 from taskflow.engine.store import sql as engine_sql
@@ -35,6 +39,7 @@ from taskflow.engine.store import sql as engine_sql
 log = get_logger(__name__)
 
 _SCAN_SECONDS = 600.0
+_MAX_SUBJECT = 255
 Resolution = Literal["sent", "failed", "resend"]
 _RESOLVED_STATUS = {"sent": "SENT", "failed": "FAILED", "resend": "PENDING"}
 
@@ -53,6 +58,8 @@ class NewCampaign:
     template_subject: str
     template_body: str
     from_email: str
+    template_id: UUID | None = None  # then there are no own words
+    template_version: int | None = None  # the newest
     template_text: str | None = None
     template_variables: dict[str, Any] = field(default_factory=dict)
     from_name: str | None = None
@@ -64,7 +71,7 @@ class NewCampaign:
 
     @property
     def template(self) -> Template:
-        """What it says."""
+        """What it says, when it brings its own words."""
         return Template(self.template_subject, self.template_body, self.template_text, self.template_variables)
 
 
@@ -79,6 +86,7 @@ class CampaignService:
         self._broker = broker
         self._rendering = rendering
         self._most_recipients = most_recipients
+        self._templates = TemplateRepository(database.pool)
         self.repository = CampaignRepository(database.pool)
 
     async def create(
@@ -103,7 +111,8 @@ class CampaignService:
         """
         if campaign_id is not None and (known := await self._find(campaign_id)) is not None:
             return known
-        compiled = await self._rendering.compile(new.template)
+        new, content = await self._pinned(new)
+        words = await Words.of(self._rendering, content)
         for address in filter(None, (new.from_email, new.reply_to)):
             addresses.parse(address)
         campaign_id = campaign_id or uuid7()
@@ -116,7 +125,7 @@ class CampaignService:
             else:
                 report = await import_recipients(connection, campaign_id, origin, batches)
                 if new.scheduled_at is not None:
-                    await self._schedule(connection, campaign_id, compiled, report.accepted)
+                    await self._schedule(connection, campaign_id, words, report.accepted)
         if new.scheduled_at is not None:
             await self._wake()
         return await self.repository.get(campaign_id)
@@ -148,11 +157,12 @@ class CampaignService:
             raise refusal(campaign.status, "start")
         if campaign.total_recipients == 0 and not campaign.is_open:
             raise EmptyCampaignError(f"'{campaign.name}' has no recipients.")
-        compiled = await self._rendering.compile(campaign.template)
+        words = await self.words(campaign)
         if campaign.is_open:
-            await self._freeze_and_start(campaign, compiled)
+            await self._freeze_and_start(campaign, words)
         else:
-            _require_none(await self.repository.missing_variables(campaign_id, compiled))
+            missing = await self.repository.missing_variables(campaign_id, words.compiled, words.content.default_locale)
+            _require_none(missing)
             await self.repository.move(campaign_id, "start")
         key = campaign.dispatch_key
         await self._tell(self._broker.dispatch.set_limit(key, Limit(per_minute=campaign.rate_limit_per_minute)))
@@ -203,16 +213,39 @@ class CampaignService:
             await self._wake()
         return len(resolved)
 
+    async def words(self, campaign: Campaign) -> Words:
+        """Return what a campaign says, compiled.
+
+        Raises:
+            TemplateSyntaxProblem, TemplateLimitError: it is not usable, though it was when the campaign was saved.
+        """
+        return await Words.of(self._rendering, await content_of(campaign, self._templates))
+
     # -- inside
 
-    async def _freeze_and_start(self, campaign: Campaign, compiled: CompiledTemplate) -> None:
+    async def _freeze_and_start(self, campaign: Campaign, words: Words) -> None:
         """Choose the recipients and start, in one transaction."""
         audience = Audience.model_validate(campaign.audience)
         async with self._database.pool.acquire() as connection, connection.transaction():
-            _require_none(await missing_variables(connection, audience, compiled))
+            _require_none(await missing_variables(connection, audience, words.compiled, words.content.default_locale))
             if await freeze(connection, campaign.campaign_id, most=self._most_recipients) == 0:
                 raise EmptyCampaignError(f"Nobody is in the audience of '{campaign.name}'.")
             await self.repository.move(campaign.campaign_id, "start", connection)
+
+    async def _pinned(self, new: NewCampaign) -> tuple[NewCampaign, Content]:
+        """Return a new campaign and what it says; one with a template keeps the version that it finds now."""
+        if new.template_id is None:
+            return new, Content.plain(new.template)
+        version, content = await pin(self._templates, new.template_id, new.template_version)
+        shown = content.sources[content.default_locale]
+        new = replace(
+            new,
+            template_version=version,
+            template_subject=shown.subject[:_MAX_SUBJECT],
+            template_body=shown.html or shown.text or "",
+            template_text=shown.text if shown.html else None,
+        )
+        return new, with_variables(content, new.template_variables)
 
     async def _with_rate(self, campaign: Campaign) -> Campaign:
         if campaign.status != CampaignStatus.RUNNING:
@@ -229,10 +262,10 @@ class CampaignService:
         except CampaignNotFoundError:
             return None
 
-    async def _schedule(
-        self, connection: Connection, campaign_id: UUID, compiled: CompiledTemplate, recipients: int
-    ) -> None:
-        missing = await self.repository.missing_variables(campaign_id, compiled, connection)
+    async def _schedule(self, connection: Connection, campaign_id: UUID, words: Words, recipients: int) -> None:
+        missing = await self.repository.missing_variables(
+            campaign_id, words.compiled, words.content.default_locale, connection
+        )
         if recipients and not missing:
             await self.repository.move(campaign_id, "schedule", connection)
             return
@@ -277,6 +310,8 @@ def _values(new: NewCampaign, created_by: UUID | None) -> tuple[Any, ...]:
         new.scheduled_at,
         new.audience.model_dump(mode="json") if new.audience else None,
         created_by,
+        new.template_id,
+        new.template_version,
     )
 
 

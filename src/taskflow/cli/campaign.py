@@ -29,6 +29,8 @@ def campaign() -> None:
 @click.option("--exclude-list", "exclude_lists", multiple=True, help="But not to those on this list; repeat it.")
 @click.option("--exclude-segment", "exclude_segments", multiple=True, help="Nor to those in this one; repeat it.")
 @click.option("--name", help="What it is called.")
+@click.option("--template", "template_id", help="A template of the library, instead of --subject and --html.")
+@click.option("--template-version", type=int, help="Which of its versions; the newest by default.")
 @click.option("--subject", help="The subject, a Jinja2 template.")
 @click.option("--html", type=_FILE, help="The file of the HTML template.")
 @click.option("--text", type=_FILE, help="The file of the plain text template; made from the HTML by default.")
@@ -59,6 +61,7 @@ def create(
     variables: str | None,
     start: bool,
     watching: bool,
+    template_version: int | None,
     **options: str | None,
 ) -> int:
     """Create a campaign for the people in the CSV file RECIPIENTS, or for contacts on lists and in segments.
@@ -78,6 +81,8 @@ def create(
         raise click.UsageError(f"{config} holds no JSON object.")
     given = {
         "name": options["name"],
+        "template_id": options["template_id"],
+        "template_version": template_version,
         "template_subject": options["subject"],
         "template_body": text_of(html) if html else None,
         "template_text": text_of(text) if text else None,
@@ -125,6 +130,20 @@ def list_campaigns(client: Client, output: Output, status: str | None, limit: in
     """List campaigns, newest first."""
     rows = client.pages("/campaigns", limit + 1, status=status.upper() if status else None)
     output.first(rows, limit, _COLUMNS, empty="No campaigns.")
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@click.option("--check-links", is_flag=True, help="Ask whether links answer.")
+@speaks_http
+def lint(client: Client, output: Output, campaign_id: str, check_links: bool) -> int:
+    """Say what is wrong before it starts; the exit code is 1 when there are errors."""
+    found = client.post(f"/campaigns/{campaign_id}/lint", {"check_links": check_links})
+    if output.as_json:
+        output.thing(found)
+    else:
+        output.things(found["findings"], ("severity", "code", "part", "line", "message"), empty="Nothing found.")
+    return int(found["errors"] > 0)
 
 
 @campaign.command()

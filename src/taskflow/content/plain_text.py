@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from taskflow.content.markup_place import Place
+
 _SKIPPED = frozenset({"style", "script", "title", "template", "noscript", "svg", "math", "select", "object"})
 _PARAGRAPHS = frozenset(
     {"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "blockquote", "pre", "table", "figure"}
@@ -63,7 +65,7 @@ def template_to_text(source: str) -> str:
 def _hide_tokens(source: str, tokens: list[str]) -> str:
     """Replace template tokens by comments between tags and by private-use marks inside them."""
     pieces: list[str] = []
-    place = _Place()
+    place = Place()
     end = 0
     for match in _TOKEN.finditer(source):
         literal = source[end : match.start()]
@@ -79,32 +81,6 @@ def _hide_tokens(source: str, tokens: list[str]) -> str:
         end = match.end()
     pieces.append(source[end:])
     return "".join(pieces)
-
-
-_EDGE = re.compile(r"<!--|-->|<(?=[a-zA-Z/!])|>|[\"']")
-
-
-@dataclass(slots=True)
-class _Place:
-    """Where in the HTML a reader stands: in a comment, in a tag, in a quoted value of it."""
-
-    in_comment: bool = False
-    in_tag: bool = False
-    quote: str = ""
-
-    def advance(self, literal: str) -> None:
-        for match in _EDGE.finditer(literal):
-            edge = match.group()
-            if self.in_comment:
-                self.in_comment = edge != "-->"
-            elif self.quote:
-                self.quote = "" if edge == self.quote else self.quote
-            elif self.in_tag:
-                self.in_tag = not edge.endswith(">")
-                self.quote = edge if edge in "\"'" else ""
-            else:
-                self.in_comment = edge == "<!--"
-                self.in_tag = edge == "<"
 
 
 def _convert(html: str, tokens: list[str]) -> str:

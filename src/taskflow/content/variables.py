@@ -17,6 +17,9 @@ SUPPLIED = frozenset({"email", "unsubscribe_url"})
 Path = tuple[str, ...]
 Facts = frozenset[Path]
 
+PASSES_MISSING = frozenset({"date", "datetime", "money", "number", "percent", "time"})
+"""Filters that hand a missing value on, so that a `default` behind them still guards it."""
+
 _NONE: Facts = frozenset()
 _ALWAYS_BOUND = frozenset({"loop", "self", "super", "caller", "varargs", "kwargs"})
 _FOREIGN: dict[type[nodes.Node], str] = {
@@ -32,7 +35,12 @@ class ForeignTemplateError(Exception):
 
     def __init__(self, tag: str, line: int) -> None:
         """Remember the tag's name and its line."""
-        super().__init__(f"the tag '{tag}' is not available here: a template cannot load another one")
+        reason = (
+            "a snippet's name stands in quotes, {% include 'footer' %}"
+            if tag == "include"
+            else ("a template cannot load another one")
+        )
+        super().__init__(f"the tag '{tag}' is not available here: {reason}")
         self.line = line
 
 
@@ -140,7 +148,11 @@ class _Reader:
             self.visit_all(node.iter_child_nodes(), bound, known)
 
     def visit_filter(self, node: nodes.Filter, bound: set[str], known: Facts) -> None:
-        path = _path(node.node) if node.node is not None else None
+        inner = node.node
+        while node.name in {"default", "d"} and isinstance(inner, nodes.Filter) and inner.name in PASSES_MISSING:
+            self.visit_all(inner.iter_child_nodes(exclude=("node",)), bound, known)
+            inner = inner.node
+        path = _path(inner) if inner is not None else None
         if node.name in {"default", "d"} and path:
             self.use(path, bound, known, guarded=True)
             self.visit_all(node.iter_child_nodes(exclude=("node",)), bound, known)

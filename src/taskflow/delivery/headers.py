@@ -8,6 +8,7 @@ line break, and both deserve to be seen.
 import base64
 import re
 from functools import lru_cache
+from urllib.parse import quote
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery import addresses
@@ -78,6 +79,20 @@ def url(name: str, value: str) -> bytes:
     if _URL.fullmatch(value) is None:
         raise HeaderInjectionError(f"{name} is no plain http or https URL.")
     return b"<" + value.encode("ascii") + b">"
+
+
+def disposition(kind: str, filename: str) -> bytes:
+    """Return the bytes of a Content-Disposition with a file's name (RFC 2183; RFC 2231 for a long or non-ASCII one)."""
+    check("Content-Disposition", filename)
+    if filename.isascii() and len(filename) < _FOLD_AT - 20 and not set(filename) & {'"', "\\"}:
+        return f'{kind}; filename="{filename}"'.encode("ascii")
+    words = ["utf-8''"]
+    for piece in (quote(character, safe="") for character in filename):
+        if len(words[-1]) + len(piece) > _WORD_BYTES:
+            words.append("")
+        words[-1] += piece
+    parts = [f"filename*{place}*={word}".encode("ascii") for place, word in enumerate(words)]
+    return (b";" + _FOLD).join([kind.encode("ascii"), *parts])
 
 
 @lru_cache(maxsize=256)  # a campaign has one sender; recipients' names come from a small world too

@@ -11,6 +11,8 @@ import binascii
 import re
 import secrets
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Literal
 
@@ -34,6 +36,16 @@ class EmptyMessageError(InvalidInputError):
     code = "empty_message"
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that goes along with every message; with a `content_id` the HTML shows it."""
+
+    filename: str
+    content_type: str
+    data: bytes
+    content_id: str | None = None
+
+
 class Skeleton:
     """What all messages of one campaign share. Cheap to use, made once per campaign and process."""
 
@@ -47,6 +59,7 @@ class Skeleton:
         feedback_id: str | None = None,
         eight_bit: bool = False,
         boundary: str | None = None,
+        files: Sequence[File] = (),
     ) -> None:
         """Encode the shared headers.
 
@@ -59,6 +72,7 @@ class Skeleton:
             feedback_id: `Feedback-ID` for the complaint statistics of mailbox providers.
             eight_bit: the server offers 8BITMIME (`SmtpPool.features`); else non-ASCII parts become base64.
             boundary: the MIME boundary, for byte-exact tests; by default 128 random bits.
+            files: what goes along with each message, encoded once.
 
         Raises:
             UnsafeAddressError, HeaderInjectionError: a value that must not stand in a header.
@@ -72,8 +86,9 @@ class Skeleton:
         shared.append(b"Precedence: bulk" if purpose == "campaign" else b"Auto-Submitted: auto-generated")
         token = headers.check("boundary", boundary or f"=_{secrets.token_hex(16)}").encode("ascii")
         self._head = CRLF.join(head) + b"\r\nTo: "
-        self._shared = CRLF + CRLF.join(shared)
-        self._multipart = b'\r\nContent-Type: multipart/alternative; boundary="%b"\r\n\r\n' % token
+        self._shared = CRLF + CRLF.join(shared) + CRLF
+        self._opens, self._closes = _around(token, files)
+        self._multipart = b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % token
         self._text_opens = b"--%b\r\n" % token
         self._html_opens = b"\r\n--%b\r\n" % token
         self._ends = b"\r\n--%b--\r\n" % token
@@ -125,7 +140,7 @@ class Skeleton:
                 headers.url("List-Unsubscribe", unsubscribe_url),
                 b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click",
             )
-        pieces.append(self._shared)
+        pieces += (self._shared, self._opens)
         if html is not None and text is not None:
             pieces += (self._multipart, self._text_opens)
             pieces += self._part(b"plain", text)
@@ -133,11 +148,12 @@ class Skeleton:
             pieces += self._part(b"html", html)
             pieces.append(self._ends)
         elif html is not None:
-            pieces += (CRLF, *self._part(b"html", html), CRLF)
+            pieces += (*self._part(b"html", html), CRLF)
         elif text is not None:
-            pieces += (CRLF, *self._part(b"plain", text), CRLF)
+            pieces += (*self._part(b"plain", text), CRLF)
         else:
             raise EmptyMessageError
+        pieces.append(self._closes)
         return CanonicalBody(b"".join(pieces))
 
     def _part(self, subtype: bytes, content: str | bytes) -> tuple[bytes, bytes]:
@@ -170,6 +186,31 @@ _PART_HEADERS: dict[tuple[bytes, _Encoding], bytes] = {
     for subtype in (b"plain", b"html")
     for encoding in ("7bit", "8bit", "base64")
 }
+
+
+def _around(token: bytes, files: Sequence[File]) -> tuple[bytes, bytes]:
+    """Return what stands before and after the words of a message: pictures belong to them, other files follow them."""
+    opens = closes = b""
+    shown = [file for file in files if file.content_id is not None]
+    carried = [file for file in files if file.content_id is None]
+    # The innermost comes last in `opens` and first in `closes`.
+    for kind, letter, members in ((b"mixed", b"m", carried), (b"related", b"r", shown)):
+        if members:
+            boundary = letter + token
+            opens += b'Content-Type: multipart/%b; boundary="%b"\r\n\r\n--%b\r\n' % (kind, boundary, boundary)
+            parts = b"".join(b"--%b\r\n%b\r\n" % (boundary, _file(file)) for file in members)
+            closes = b"%b--%b--\r\n" % (parts, boundary) + closes
+    return opens, closes
+
+
+def _file(file: File) -> bytes:
+    head = [b"Content-Type: " + headers.check("Content-Type", file.content_type).encode("ascii")]
+    head.append(b"Content-Transfer-Encoding: base64")
+    kind = "attachment" if file.content_id is None else "inline"
+    head.append(b"Content-Disposition: " + headers.disposition(kind, file.filename))
+    if file.content_id is not None:
+        head.append(b"Content-ID: " + headers.message_id(f"<{file.content_id}>"))
+    return CRLF.join(head) + CRLF + CRLF + _base64(file.data)
 
 
 def _lines_fit(data: bytes) -> bool:

@@ -18,6 +18,7 @@ from taskflow.settings.database import DatabaseSettings
 from taskflow.settings.http import HttpSettings
 from taskflow.settings.imports import ImportSettings
 from taskflow.settings.log import LogSettings
+from taskflow.settings.media import MediaSettings
 from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
@@ -39,6 +40,7 @@ __all__ = [
     "HttpSettings",
     "ImportSettings",
     "LogSettings",
+    "MediaSettings",
     "RedisSettings",
     "RetentionSettings",
     "SandboxSettings",
@@ -74,6 +76,7 @@ class Settings(BaseSettings):
     audience: AudienceSettings = AudienceSettings()
     imports: ImportSettings = ImportSettings()
     campaign: CampaignSettings = CampaignSettings()
+    media: MediaSettings = MediaSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
     webhook: WebhookSettings = WebhookSettings()

@@ -22,3 +22,11 @@ class HttpSettings(BaseModel):
     max_upload_bytes: int = Field(512 * 1024**2, gt=0, description="Largest CSV upload.")
     rate_limit_user_per_minute: int = Field(100, ge=1, description="Requests a user or API key may make in 60 s.")
     rate_limit_ip_per_minute: int = Field(1000, ge=1, description="Requests an address may make in 60 s.")
+
+    @property
+    def base_url(self) -> str:
+        """How recipients reach this server, without a slash at the end."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"

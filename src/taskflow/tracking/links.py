@@ -12,10 +12,7 @@ _ID_BYTES = 16
 
 def base_url(http: HttpSettings) -> str:
     """Return how recipients reach this server, without a slash at the end."""
-    if http.public_url is not None:
-        return http.public_url.rstrip("/")
-    host = f"[{http.host}]" if ":" in http.host else http.host
-    return f"http://{host}:{http.port}"
+    return http.base_url
 
 
 class UnsubscribeLinks:

@@ -60,7 +60,7 @@ async def test_schemathesis_finds_no_failure(settings: Settings, database: Datab
             stderr=asyncio.subprocess.STDOUT,
         )
         try:
-            output, _ = await asyncio.wait_for(process.communicate(), 240)
+            output, _ = await asyncio.wait_for(process.communicate(), 600)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -24,6 +24,7 @@ PUBLIC = {
     "/unsubscribe/{token}",
     "/confirm/{token}",
     "/subscribe/{list_id}",
+    "/media/{token}",
 }
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 

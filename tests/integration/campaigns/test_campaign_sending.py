@@ -15,7 +15,14 @@ from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.service import CampaignService
+from taskflow.content.media.intake import take_in
+from taskflow.content.media.library import MediaLibrary
+from taskflow.content.media.storage import LocalStorage
+from taskflow.content.rendering import Format, RenderPool
+from taskflow.content.templates.models import Attachment, Draft, Variant
+from taskflow.content.templates.service import TemplateService
 from taskflow.db.pool import Database
+from taskflow.settings import Settings
 
 
 @pytest.fixture
@@ -62,6 +69,19 @@ async def quiet(database: Database, campaign: Campaign) -> None:
         return not await database.pool.fetchval(live, campaign.campaign_id)
 
     await eventually(no_live_task, what="every task's end")
+
+
+async def with_a_file(
+    service: CampaignService, settings: Settings, database: Database, recipients: int, size: int
+) -> Campaign:
+    """Make a campaign whose template carries a file."""
+    media = MediaLibrary(database, LocalStorage(settings.home / "media"), settings)
+    async with RenderPool(settings.campaign) as rendering:
+        terms = await take_in(media, settings.media, "terms.pdf", b"%PDF-1.7 " + b"x" * size)
+        words = Variant("en", Format.HTML, "<p>{{ first_name }}</p>", "Hi {{ first_name }}")
+        draft = Draft((words,), attachments=(Attachment(terms.media_id, "terms.pdf"),))
+        template = await TemplateService(database, rendering, media).create("T", draft)
+    return await create(service, people(recipients), template_id=template.template_id)
 
 
 async def slowly(session: Session) -> None:
@@ -200,3 +220,32 @@ async def test_a_scheduled_campaign_is_sent_at_its_time(
     assert done.started_at is not None
     assert timedelta() <= done.started_at - wanted < timedelta(seconds=3)
     await quiet(database, campaign)
+
+
+async def test_a_campaign_whose_file_is_not_here_waits_and_says_so_and_nobody_loses_an_attempt(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database, settings: Settings
+) -> None:
+    campaign = await with_a_file(service, settings, database, 25, 1000)
+    [file] = [path for path in (settings.home / "media").rglob("*") if path.is_file()]
+    aside = file.rename(file.with_suffix(".aside"))
+    await service.start(campaign.campaign_id)
+
+    async def is_said() -> bool:
+        return "media folder" in ((await service.repository.get(campaign.campaign_id)).error_message or "")
+
+    await eventually(is_said, seconds=30, what="what it waits for")
+    aside.rename(file)
+    done = await reached(service, campaign, "COMPLETED")
+    assert (done.outcome, done.error_message) == ("clean", None)
+    assert {row["attempt"] for row in (await ledger(database, campaign.campaign_id)).values()} == {1}
+    assert all(b'filename="terms.pdf"' in message.body for message in smtp.messages)
+    assert len(smtp.messages) == 25
+
+
+async def test_letters_with_files_are_made_a_few_at_a_time(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database, settings: Settings
+) -> None:
+    campaign = await with_a_file(service, settings, database, 30, 4_000_000)
+    await service.start(campaign.campaign_id)
+    done = await reached(service, campaign, "COMPLETED")
+    assert (done.outcome, len(smtp.messages)) == ("clean", 30)

@@ -15,7 +15,7 @@ from support.hostile_templates import EATERS, ESCAPES
 from taskflow.base.errors import InvalidInputError, TaskFlowError
 from taskflow.content.errors import TemplateLimitError
 from taskflow.content.rendering import Rendered, RenderPool, RenderProblem, Template
-from taskflow.content.templates import ProblemCode
+from taskflow.content.rendering.models import ProblemCode
 from taskflow.settings import CampaignSettings
 
 CANARY = "canary-3f9d1c"

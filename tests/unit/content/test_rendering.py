@@ -6,7 +6,7 @@ import pytest
 
 from taskflow.content.errors import TemplateSyntaxProblem
 from taskflow.content.rendering import Rendered, RenderPool, RenderProblem, Template
-from taskflow.content.templates import Part, ProblemCode, TextSource
+from taskflow.content.rendering.models import Part, ProblemCode, TextSource
 from taskflow.settings import CampaignSettings
 
 

@@ -9,5 +9,6 @@ User templates are programs of strangers. They are parsed, compiled and rendered
 - nothing to exhaust: `RLIMIT_AS`, CPU seconds per message (`ITIMER_PROF`, with `RLIMIT_CPU` behind it), a cap on the
   output of each part, and the keeper's wall clock. The child dies with its parent.
 
-These modules are imported by `python -I -S`, so they keep to jinja2, orjson, selectolax and light standard modules.
+These modules are imported by `python -I -S`, so they keep to jinja2, orjson, selectolax, mrml, css-inline, Babel and
+light standard modules. What those would read from files later (locales, time zones) is read before the door is locked.
 """

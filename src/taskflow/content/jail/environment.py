@@ -8,6 +8,8 @@ from jinja2 import StrictUndefined, Undefined, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
+from taskflow.content.jail.formats import FORMATS
+
 FILTERS = (
     "abs", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape", "filesizeformat",
     "first", "float", "forceescape", "format", "groupby", "indent", "int", "items", "join", "last", "length", "list",
@@ -61,7 +63,7 @@ def environment(*, html: bool) -> ImmutableSandboxedEnvironment:
         autoescape=html, undefined=Missing, keep_trailing_newline=True, cache_size=0, auto_reload=False
     )
     made.globals.clear()
-    made.filters = {name: made.filters[name] for name in FILTERS}
+    made.filters = {name: made.filters[name] for name in FILTERS} | FORMATS
     made.tests = {name: made.tests[name] for name in TESTS}
     if not html:
         made.filters.update(dict.fromkeys(_PLAIN_TEXT_IDENTITY, lambda value: value))

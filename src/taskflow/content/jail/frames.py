@@ -2,12 +2,13 @@
 
 A frame is `length: u32, kind: u8, payload`. Requests:
 
-- COMPILE: JSON `{id, subject, html, text, variables, seconds}`; answered by one COMPILED with JSON, either
-  `{"required": [...], "optional": [...], "text_source": ...}` (paths as lists) or
-  `{"problems": [{code, part, line, message}]}`.
+- COMPILE: JSON `{id, subject, preheader, html, text, format, inline_css, locale, snippets, variables, seconds}`;
+  answered by one COMPILED with JSON, either `{"required": [...], "optional": [...], "text_source": ...}` (paths as
+  lists) or `{"problems": [{code, part, line, snippet, message}]}`.
 - RENDER: `template id: 16 bytes, CPU seconds per message: f64, careful: u8`, then a JSON list of contexts; answered by
   UNKNOWN (the template is not in the cache: compile it again) or by RESULTS until all contexts are answered. A careful
   answer has one message per frame, so that the keeper knows exactly whom a dying child was rendering.
+- INSPECT: `CPU seconds: f64`, then HTML; answered by one INSPECTED with JSON (`inspection.inspect`, or null).
 
 RESULTS: `flags: u8, count: u32`, a table of `status: u8, three lengths: u32`, then the bytes: subject, HTML and text
 when the status is OK, else a JSON problem. The child opens with READY, or with FAILED and the reason.
@@ -18,6 +19,7 @@ from typing import Final
 
 HEADER: Final = struct.Struct("!IB")
 RENDER_HEAD: Final = struct.Struct("!16sdB")
+INSPECT_HEAD: Final = struct.Struct("!d")
 RESULTS_HEAD: Final = struct.Struct("!BI")
 RESULT: Final = struct.Struct("!BIII")
 
@@ -28,6 +30,8 @@ COMPILED: Final = 3
 RENDER: Final = 4
 RESULTS: Final = 5
 UNKNOWN: Final = 6
+INSPECT: Final = 7
+INSPECTED: Final = 8
 
 OK: Final = 0
 PROBLEM: Final = 1

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from taskflow.content.jail import frames, limits
+from taskflow.content.jail.inspection import inspect
 from taskflow.content.jail.program import Problem, ProblemError, Program, limit, warm_up
 
 _SOCKET = 0
@@ -53,6 +54,8 @@ class Jail:
             payload = _receive(length)
             if kind == frames.COMPILE:
                 self._compile(orjson.loads(payload))
+            elif kind == frames.INSPECT:
+                self._inspect(payload)
             else:
                 self._render(payload)
             signal.setitimer(signal.ITIMER_PROF, 0)
@@ -66,7 +69,7 @@ class Jail:
             answer: dict[str, Any] = {"problems": list(error.problems)}
         except (MemoryError, RecursionError):
             answer = {"problems": [limit(_MEMORY)]}
-        except Exception as error:  # noqa: BLE001  # the compiler stumbled over a stranger's text: say so, serve on
+        except BaseException as error:  # noqa: BLE001  # a compiler stumbled over a stranger's text (Rust's panics are no Exception)
             answer = {"problems": [{"code": "template_syntax", "message": f"{type(error).__name__}: {error}"[:500]}]}
         else:
             self._programs[bytes.fromhex(request["id"])] = program
@@ -78,6 +81,16 @@ class Jail:
                 "text_source": program.text_source,
             }
         _send(frames.COMPILED, orjson.dumps(answer))
+
+    def _inspect(self, payload: bytearray) -> None:
+        [seconds] = frames.INSPECT_HEAD.unpack_from(payload)
+        _allow_cpu(seconds, 1)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        try:
+            facts: dict[str, Any] | None = inspect(payload[frames.INSPECT_HEAD.size :].decode(errors="replace"))
+        except (MemoryError, RecursionError, ValueError):
+            facts = None
+        _send(frames.INSPECTED, orjson.dumps(facts))
 
     def _render(self, payload: bytearray) -> None:
         identity, seconds, careful = frames.RENDER_HEAD.unpack_from(payload)

@@ -4,7 +4,7 @@ A message that breaks a limit gets the problem `template_limit`; its neighbours 
 child. What runs inside is `taskflow.content.jail`.
 """
 
+from taskflow.content.rendering.models import CompiledTemplate, Format, Inspection, Rendered, RenderProblem, Template
 from taskflow.content.rendering.pool import RenderPool
-from taskflow.content.templates import CompiledTemplate, Rendered, RenderProblem, Template
 
-__all__ = ["CompiledTemplate", "RenderPool", "RenderProblem", "Rendered", "Template"]
+__all__ = ["CompiledTemplate", "Format", "Inspection", "RenderPool", "RenderProblem", "Rendered", "Template"]

@@ -18,15 +18,17 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.base.logging import get_logger
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
 from taskflow.content.jail import frames
-from taskflow.content.rendering.process import JailDied, JailProcess, RenderingUnavailableError, results
-from taskflow.content.templates import (
+from taskflow.content.rendering.models import (
     CompiledTemplate,
+    Format,
+    Inspection,
     ProblemCode,
     Rendered,
     RenderProblem,
     Template,
     TextSource,
 )
+from taskflow.content.rendering.process import JailDied, JailProcess, RenderingUnavailableError, results
 from taskflow.content.variables import SUPPLIED
 from taskflow.settings import CampaignSettings
 
@@ -128,6 +130,29 @@ class RenderPool:
             done += await self._render_call(template, contexts[start : start + _CALL])
         return done
 
+    async def inspect(self, html: bytes) -> Inspection | None:
+        """Return what stands in finished HTML, or None when it is too entangled to be read.
+
+        Raises:
+            RenderingUnavailableError: no rendering process can be started.
+        """
+        seconds = self._settings.render_seconds
+        try:
+            async with self._process() as process:
+                process.send(frames.INSPECT, frames.INSPECT_HEAD.pack(seconds), html)
+                _, payload = await process.receive(5 * seconds + _WALL_GRACE_SECONDS)
+        except JailDied:
+            return None
+        facts = orjson.loads(payload)
+        if facts is None:
+            return None
+        return Inspection(
+            tuple((link["href"], link["text"]) for link in facts["links"]),
+            tuple((image["src"], image["alt"]) for image in facts["images"]),
+            tuple(facts["removed"]),
+            facts["words"],
+        )
+
     async def _render_call(
         self, template: CompiledTemplate, contexts: Sequence[Mapping[str, Any]]
     ) -> list[Rendered | RenderProblem]:
@@ -186,13 +211,19 @@ class RenderPool:
             TemplateLimitError: a source is longer than `template_bytes`.
         """
         longest = self._settings.template_bytes
-        for source in (template.subject, template.html, template.text or ""):
+        written = (template.subject, template.preheader or "", template.html, template.text or "")
+        for source in (*written, *template.snippets.values()):
             if len(source) > longest or len(source.encode(errors="replace")) > longest:
                 raise TemplateLimitError(f"A template may have {longest} bytes.")
         sources = {
             "subject": template.subject,
-            "html": template.html,
+            "preheader": template.preheader,
+            "html": None if template.format is Format.TEXT else template.html,
             "text": template.text,
+            "format": template.format,
+            "inline_css": template.inline_css,
+            "snippets": dict(template.snippets),
+            "locale": template.locale,
             "variables": dict(template.variables),
             "seconds": self._settings.render_seconds,
         }
@@ -242,6 +273,8 @@ def _error(problems: list[dict[str, Any]]) -> TemplateSyntaxProblem | TemplateLi
     first = problems[0]
     part = {"html": "HTML ", None: ""}.get(first.get("part"), f"{first.get('part')} ")
     line = f", line {first['line']}" if first.get("line") else ""
+    if first.get("snippet"):
+        part = f"snippet '{first['snippet']}' in the {part}"
     kind = TemplateLimitError if first["code"] == ProblemCode.TEMPLATE_LIMIT else TemplateSyntaxProblem
     return kind(f"The {part}template{line}: {first['message']}", problems=problems)
 

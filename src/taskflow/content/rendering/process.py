@@ -8,17 +8,14 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-import jinja2
-import markupsafe
 import orjson
-import selectolax
 
-import taskflow
 from taskflow.base.errors import UnavailableError
 from taskflow.content.jail import frames
-from taskflow.content.templates import Part, ProblemCode, Rendered, RenderProblem
+from taskflow.content.rendering.models import Part, ProblemCode, Rendered, RenderProblem
 from taskflow.settings import CampaignSettings
 
 _BOOT = """
@@ -29,6 +26,7 @@ from taskflow.content.jail.main import main
 main(int(memory), int(output), int(parent))
 """
 _START_SECONDS = 30.0
+_IMPORTED = ("taskflow", "jinja2", "markupsafe", "orjson", "selectolax", "mrml", "css_inline", "babel", "tzdata")
 
 
 class RenderingUnavailableError(UnavailableError):
@@ -135,6 +133,8 @@ class JailProcess:
             code = self.wait()
             if code in {-signal.SIGPROF, -signal.SIGXCPU}:
                 raise JailDied("it needs more processor time than a message may take", by_limit=True) from error
+            if code in {-signal.SIGSEGV, -signal.SIGABRT}:  # a compiler's stack or memory was at its end
+                raise JailDied("it is nested too deeply, or needs too much memory", by_limit=False) from error
             raise JailDied(f"its rendering process ended ({_name(code)})", by_limit=False) from error
 
     def kill(self) -> None:
@@ -217,20 +217,21 @@ def _results(payload: bytearray, count: int) -> Iterator[Rendered | RenderProble
 
 
 def _problem(found: dict[str, str | int | None]) -> RenderProblem:
-    part, line, variable = found.get("part"), found.get("line"), found.get("variable")
+    part, line, variable, snippet = (found.get(name) for name in ("part", "line", "variable", "snippet"))
     return RenderProblem(
         ProblemCode(str(found["code"])),
         str(found["message"]),
         Part(str(part)) if part else None,
         int(line) if line is not None else None,
         str(variable) if variable is not None else None,
+        str(snippet) if snippet is not None else None,
     )
 
 
 def _import_paths() -> list[str]:
     """Return the folders from which the child imports, in our order: it has no site-packages of its own."""
-    modules = (taskflow, jinja2, markupsafe, orjson, selectolax)
-    folders = [str(Path(file).resolve().parent.parent) for module in modules if (file := module.__file__)]
+    found = [find_spec(name) for name in _IMPORTED]  # found, not imported: this process needs none of them
+    folders = [str(Path(spec.origin).resolve().parent.parent) for spec in found if spec is not None and spec.origin]
     return list(dict.fromkeys(folders))
 
 

@@ -68,6 +68,12 @@ class Target:
         self.port = port if port is not None else _PORTS[parts.scheme]
         self.path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
+    @property
+    def host_header(self) -> str:
+        """What the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
 
 class AddressGuard:
     """Looks names up and judges what comes of it."""

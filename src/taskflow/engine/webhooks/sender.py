@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     is_gone: bool = False
 
 
-class _PinnedNetwork(httpcore.AsyncNetworkBackend):
+class PinnedNetwork(httpcore.AsyncNetworkBackend):
     """Connects to addresses that were looked up before, whatever name is asked for."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
@@ -82,7 +82,7 @@ class Sender:
 
     async def _post(self, target: Target, addresses: list[str], headers: Mapping[str, str], body: bytes) -> Answer:
         sent = {
-            "host": _host_header(target),
+            "host": target.host_header,
             "content-type": "application/json",
             "content-length": str(len(body)),
             "user-agent": f"TaskFlow/{__version__}",
@@ -91,7 +91,7 @@ class Sender:
             **headers,
         }
         url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        network = _PinnedNetwork(addresses)
+        network = PinnedNetwork(addresses)
         async with (
             httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=network, max_connections=1) as pool,
             pool.stream("POST", url, headers=list(sent.items()), content=body) as answer,
@@ -107,9 +107,3 @@ def judge(status: int, retry_after: bytes | None = None) -> Answer:
         return Answer(status, f"It answered {status}: redirects are not followed.")
     after = min(float(retry_after), _MOST_SECONDS) if retry_after is not None and retry_after.isdigit() else None
     return Answer(status, f"It answered {status}.", after, is_gone=status == 410)
-
-
-def _host_header(target: Target) -> str:
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    default = {"http": 80, "https": 443}[target.scheme]
-    return host if target.port == default else f"{host}:{target.port}"

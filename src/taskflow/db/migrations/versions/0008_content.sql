@@ -1,4 +1,4 @@
--- What they get: templates with versions and variants, snippets, media. See docs/adr/0024-content.md.
+-- What they get: templates with versions and variants, snippets, media. See docs/adr/0026-content.md.
 
 CREATE TABLE templates (
   template_id     uuid PRIMARY KEY,

@@ -14,6 +14,16 @@ class Part(StrEnum):
     TEXT = "text"
 
 
+class Format(StrEnum):
+    """What the body of a template is written in."""
+
+    MJML = "mjml"
+    """Compiled to HTML once, before anything is merged."""
+    HTML = "html"
+    TEXT = "text"
+    """Plain text and nothing else: a mail without HTML, or an SMS."""
+
+
 class TextSource(StrEnum):
     """Where the plain-text part comes from."""
 
@@ -26,12 +36,14 @@ class TextSource(StrEnum):
 
 
 class ProblemCode(StrEnum):
-    """Why one message could not be rendered. Stable: part of the public contract."""
+    """Why a template, or one message of it, could not be rendered. Stable: part of the public contract."""
 
     MISSING_VARIABLE = "missing_variable"
     TEMPLATE_ERROR = "template_error"
     TEMPLATE_LIMIT = "template_limit"
     TEMPLATE_FORBIDDEN = "template_forbidden"
+    TEMPLATE_SYNTAX = "template_syntax"
+    UNKNOWN_SNIPPET = "unknown_snippet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +51,19 @@ class Template:
     """The sources of a message.
 
     `variables` are values that hold for every recipient (plain JSON data); a recipient's own value of the same
-    name wins.
+    name wins. `html` is MJML where `format` says so, and empty where it is TEXT. `snippets`: the bodies that the
+    template may include, by name. `locale`: the language it is written in; how dates and numbers are written follows.
     """
 
     subject: str
     html: str
     text: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    format: Format = Format.HTML
+    preheader: str | None = None
+    inline_css: bool = False
+    snippets: Mapping[str, str] = field(default_factory=dict)
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +88,7 @@ class Rendered:
     """One recipient's message. `subject` is one line without control characters.
 
     HTML and text stay the UTF-8 that came out of the jail, ready for the wire; `html` and `text` decode on demand.
+    HTML is empty where the template is plain text.
     """
 
     subject: str
@@ -88,6 +107,17 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspection:
+    """What stands in finished HTML. Links are (address, words), images (source, alternative text); None: not there."""
+
+    links: tuple[tuple[str | None, str], ...] = ()
+    images: tuple[tuple[str | None, str | None], ...] = ()
+    removed: tuple[str, ...] = ()
+    """Elements that mail clients throw away."""
+    words: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RenderProblem:
     """Why one recipient's message could not be rendered; nobody else's is affected."""
 
@@ -96,3 +126,4 @@ class RenderProblem:
     part: Part | None = None
     line: int | None = None
     variable: str | None = None
+    snippet: str | None = None

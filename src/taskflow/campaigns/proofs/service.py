@@ -1,0 +1,300 @@
+"""Tries content on people with the composer that campaigns send with, so that what is shown is what would be sent.
+
+A proof's unsubscribe link is signed and leads to a page that says that it belongs to no message: nobody can be
+unsubscribed by a preview that was passed on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError, TaskFlowError
+from taskflow.base.ids import uuid7
+from taskflow.campaigns.composer import Addressee, Composer, Letterhead, Words, files_of, open_composer
+from taskflow.campaigns.models import Campaign
+from taskflow.campaigns.proofs.samples import SAMPLE_ADDRESS, samples
+from taskflow.campaigns.repository import NIL, CampaignRepository
+from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
+from taskflow.content.lint.findings import Finding, Severity
+from taskflow.content.lint.links import LinkChecker
+from taskflow.content.lint.messages import Message, lint_message
+from taskflow.content.lint.variables import lint_variables
+from taskflow.content.media.library import MediaLibrary
+from taskflow.content.rendering import Rendered, RenderPool, RenderProblem
+from taskflow.content.templates.models import Content
+from taskflow.db.pool import Database
+from taskflow.db.queries import load
+from taskflow.delivery.providers.email.smtp import open_smtp
+from taskflow.delivery.smtp.envelope import Envelope
+from taskflow.settings import Settings
+
+sql = load(__file__)
+
+_SAMPLE_SENDER = Letterhead("sender@example.com")
+_LINK_SECONDS = 5.0
+
+
+class ContactUnknownError(NotFoundError):
+    """There is no such contact."""
+
+    code = "contact_not_found"
+
+
+class SuppressedAddressError(ConflictError):
+    """This address must not be written to."""
+
+    code = "address_suppressed"
+
+
+class NoMessageError(InvalidInputError):
+    """There is no message for this person."""
+
+    code = "no_message"
+
+
+class NoTestChannelError(InvalidInputError):
+    """Text messages cannot be sent yet: preview shows them."""
+
+    code = "no_provider"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one person would get: the message, or why there is none."""
+
+    locale: str
+    url: str
+    result: Rendered | RenderProblem
+    refusal: str | None  # of the MIME builder: a value that must not stand in a header
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one test message."""
+
+    address: str
+    outcome: str
+    reply: str
+    message_id: str
+
+
+class ProofService:
+    """Preview, test send and lint."""
+
+    def __init__(self, database: Database, rendering: RenderPool, media: MediaLibrary, settings: Settings) -> None:
+        """Take what composers need."""
+        self._pool = database.pool
+        self._rendering = rendering
+        self._media = media
+        self._settings = settings
+        self._campaigns = CampaignRepository(database.pool)
+
+    async def people(self, contact_ids: Sequence[UUID]) -> list[Addressee]:
+        """Return contacts as a campaign would address them.
+
+        Raises:
+            ContactUnknownError: one is not there.
+        """
+        rows = await self._pool.fetch(sql.contacts, list(contact_ids))
+        known = {row["contact_id"] for row in rows}
+        for contact_id in contact_ids:
+            if contact_id not in known:
+                raise ContactUnknownError(f"There is no contact {contact_id}.")
+        return [Addressee(row["contact_id"], row["email"] or SAMPLE_ADDRESS, row["personalization"]) for row in rows]
+
+    async def preview(self, content: Content, person: Addressee, locale: str | None = None) -> Proof:
+        """Return what a person would get; `locale` shows another variant than theirs.
+
+        Raises:
+            TemplateSyntaxProblem, TemplateLimitError: a variant cannot be compiled.
+        """
+        return await self.proof(await self.words(content), _in(person, locale))
+
+    async def words(self, content: Content) -> Words:
+        """Return content compiled; raises like `preview`."""
+        return await Words.of(self._rendering, content)
+
+    async def proof(self, words: Words, person: Addressee) -> Proof:
+        """Return what a person would get of words that are compiled."""
+        return await self._proof(words, self._composer(words, _SAMPLE_SENDER), person)
+
+    async def send_test(
+        self, content: Content, letterhead: Letterhead, person: Addressee, to: Sequence[str], locale: str | None = None
+    ) -> list[Sent]:
+        """Send what a person would get to other addresses, now.
+
+        Raises:
+            SuppressedAddressError: one of them must not be written to.
+            NoMessageError: there is no message for this person, or for one of the addresses; the sentence says why.
+            ProviderFaultError: the mail server cannot be used.
+        """
+        if suppressed := await self._pool.fetch(sql.suppressed, list(to)):
+            raise SuppressedAddressError(f"{suppressed[0]['address']} must not be written to: it is suppressed.")
+        words, files = await Words.of(self._rendering, content), await files_of(self._media, content)
+        person = _in(person, locale)
+        readers = [Addressee(uuid7(), address, person.values, shown_as=person.email) for address in to]
+        async with open_smtp(self._settings) as provider:
+            features = await provider.pool.features()
+            composer = open_composer(self._settings, words, letterhead, NIL, files, eight_bit=features.eight_bit)
+            envelopes: list[Envelope] = []
+            for reader, body in zip(readers, await composer.compose(readers), strict=True):
+                if isinstance(body, str):  # before the first one leaves
+                    raise NoMessageError(f"There is no message for {reader.email}: {body}.")
+                envelopes.append(Envelope(letterhead.from_email, reader.email, body))
+            async with provider.pool.session() as session:
+                outcomes = await session.send_window(envelopes)
+        return [
+            Sent(reader.email, outcome.kind.value, outcome.text, composer.message_id(reader))
+            for reader, outcome in zip(readers, outcomes, strict=True)
+        ]
+
+    async def lint(
+        self,
+        channel: str,
+        content: Content,
+        people: Sequence[Addressee],
+        *,
+        letterhead: Letterhead | None = None,
+        check_links: bool = False,
+        campaign: Campaign | None = None,
+    ) -> list[Finding]:
+        """Return everything that is wrong with content for these people, or for all recipients of a campaign."""
+        try:
+            words = await Words.of(self._rendering, content)
+        except (TemplateSyntaxProblem, TemplateLimitError) as error:
+            return [_finding(problem) for problem in error.context["problems"]]
+        found = await self._lint_variables(words, people, campaign)
+        try:
+            composer = self._composer(words, letterhead or _SAMPLE_SENDER)
+        except InvalidInputError as error:
+            return [*found, Finding(error.code, Severity.ERROR, str(error))]
+        shown: set[str] = set()
+        addresses: list[str] = []
+        for person in [*people, *samples(words)]:
+            chosen = content.choose(person.values.get("locale"))
+            if chosen in shown:
+                continue
+            proof = await self._proof(words, composer, person)
+            if isinstance(proof.result, RenderProblem):
+                if proof.result.variable is None and person.email != SAMPLE_ADDRESS:
+                    found.append(replace(_finding(_problem(proof.result)), locale=chosen or None))
+                continue
+            shown.add(chosen)
+            found += await self._lint_message(channel, words, chosen, proof, letterhead, addresses)
+        for locale in words.compiled.keys() - shown:
+            found.append(
+                Finding(
+                    "not_rendered", Severity.NOTICE, "No one at hand has all its values: it was not looked at as a"
+                    " message.", locale=locale or None,
+                )
+            )  # fmt: skip
+        if check_links:
+            found += await LinkChecker((), _LINK_SECONDS).check(addresses)
+        return list(dict.fromkeys(found))
+
+    async def newest_people(self, count: int) -> list[Addressee]:
+        """Return the newest contacts."""
+        return await self.people([row["contact_id"] for row in await self._pool.fetch(sql.newest_contacts, count)])
+
+    async def recipients(self, campaign_id: UUID, count: int) -> list[Addressee]:
+        """Return the first recipients of a campaign, and some of each locale."""
+        rows = await self._pool.fetch(sql.recipients, campaign_id, count)
+        return [Addressee(*row) for row in rows]
+
+    # -- inside
+
+    def _composer(self, words: Words, letterhead: Letterhead) -> Composer:
+        return open_composer(self._settings, words, letterhead, NIL, eight_bit=True)
+
+    @staticmethod
+    async def _proof(words: Words, composer: Composer, person: Addressee) -> Proof:
+        context = composer.context(person)
+        [result] = await words.render([context])
+        body = composer.build(person, context["unsubscribe_url"], result)
+        refusal = body if isinstance(body, str) and isinstance(result, Rendered) else None
+        locale = words.content.choose(person.values.get("locale"))
+        return Proof(locale, context["unsubscribe_url"], result, refusal)
+
+    async def _lint_variables(
+        self, words: Words, people: Sequence[Addressee], campaign: Campaign | None
+    ) -> list[Finding]:
+        rows = await self._pool.fetch(sql.field_names)
+        known = frozenset(row["name"] for row in rows).union(*(person.values for person in people))
+        found: list[Finding] = []
+        for locale, compiled in words.compiled.items():
+            readers = [
+                (person.email, {**person.values, "email": person.email, **compiled.source.variables})
+                for person in people
+                if words.content.choose(person.values.get("locale")) == locale
+            ]
+            found += lint_variables(locale, compiled, readers, known)
+        if campaign is None:
+            return found
+        # Of a campaign, all recipients are asked, not only those at hand.
+        missing = await self._campaigns.missing_variables(
+            campaign.campaign_id, words.compiled, words.content.default_locale
+        )
+        places = {finding.variable: finding for finding in found if finding.code == "missing_variable"}
+        return [finding for finding in found if finding.code != "missing_variable"] + [
+            replace(
+                places.get(item.variable, Finding("missing_variable", Severity.ERROR, "", variable=item.variable)),
+                message=f"{item.count:,} recipients lack '{item.variable}', first {item.email or 'one'}.",
+                count=item.count,
+            )
+            for item in missing
+        ]
+
+    async def _lint_message(
+        self,
+        channel: str,
+        words: Words,
+        locale: str,
+        proof: Proof,
+        letterhead: Letterhead | None,
+        addresses: list[str],
+    ) -> list[Finding]:
+        """Look at one finished message; its links are added to `addresses`."""
+        if not isinstance(proof.result, Rendered):
+            return []
+        html, source = proof.result.html_bytes, words.compiled[locale].source
+        inspection = await self._rendering.inspect(html) if html else None
+        message = Message(
+            channel,
+            proof.result,
+            inspection,
+            proof.url,
+            has_preheader=bool(source.preheader) or "<mj-preview" in source.html,
+            from_email=letterhead.from_email if letterhead else None,
+            inline_ids=frozenset(file.content_id for file in words.content.attachments if file.inline),
+        )
+        found = lint_message(message)
+        if html and inspection is None:
+            found.append(
+                Finding("html_unreadable", Severity.WARNING, "Its HTML is too entangled to be read.", part="html")
+            )
+        if proof.refusal is not None:
+            found.append(Finding("header", Severity.ERROR, f"The message cannot be built: {proof.refusal}."))
+        if inspection is not None:
+            links = (link for link, _ in inspection.links if link and link != proof.url)
+            addresses += [link for link in links if link.startswith(("http://", "https://"))]
+        return [replace(finding, locale=locale or None) for finding in found]
+
+
+def _in(person: Addressee, locale: str | None) -> Addressee:
+    return replace(person, values={**person.values, "locale": locale}) if locale else person
+
+
+def _problem(problem: RenderProblem) -> dict[str, Any]:
+    names = ("code", "message", "part", "line", "variable", "snippet")
+    return {name: getattr(problem, name) for name in names}
+
+
+def _finding(problem: Mapping[str, Any]) -> Finding:
+    known = {name: problem.get(name) for name in ("locale", "part", "line", "snippet", "variable")}
+    return Finding(str(problem["code"]), Severity.ERROR, str(problem["message"]), **known)
+
+
+def problems_of(error: TaskFlowError) -> list[dict[str, Any]]:
+    """Return the problems that a refused template carries."""
+    return list(error.context.get("problems") or [{"code": error.code, "message": str(error)}])

@@ -1,0 +1,1 @@
+"""Snippets: pieces that templates include by name."""
