@@ -48,6 +48,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audiences/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count People
+         * @description Count who a campaign with this audience would write to if it began now.
+         */
+        post: operations["count_people"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit-log": {
         parameters: {
             query?: never;
@@ -444,6 +464,9 @@ export interface paths {
         /**
          * Start Campaign
          * @description Start sending now; 409 `missing_variables` when rows lack a variable of the template.
+         *
+         *     Of a campaign with an audience this is the moment that decides who is in it; for a million people that takes a
+         *     while, and a request that is broken off has started nothing.
          */
         post: operations["start_campaign"];
         delete?: never;
@@ -486,6 +509,314 @@ export interface paths {
          * @description Render a template for a sample recipient; what is wrong with it comes as `problems`.
          */
         post: operations["preview_campaign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contact-fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Fields
+         * @description List what attributes mean, by name.
+         */
+        get: operations["list_fields"];
+        put?: never;
+        /**
+         * Create Field
+         * @description Declare an attribute; what contacts have there already stays as it is until it is written again.
+         */
+        post: operations["create_field"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contact-fields/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Field
+         * @description Forget what an attribute means; contacts keep it as a free one.
+         */
+        delete: operations["delete_field"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Field
+         * @description Change how a field is called, or its choices.
+         */
+        patch: operations["update_field"];
+        trace?: never;
+    };
+    "/api/v1/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Contacts
+         * @description List contacts, newest first.
+         */
+        get: operations["list_contacts"];
+        put?: never;
+        /**
+         * Create Contact
+         * @description Make a contact, on lists if you like; 200 instead of 201 when one was there and `if_exists` is `update`.
+         */
+        post: operations["create_contact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/{contact_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Contact
+         * @description Get a contact.
+         */
+        get: operations["get_contact"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Contact
+         * @description Delete a contact with its subscriptions and consents; what was sent to it stays in its campaigns.
+         */
+        delete: operations["delete_contact"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Contact
+         * @description Change a contact.
+         */
+        patch: operations["update_contact"];
+        trace?: never;
+    };
+    "/api/v1/contacts/{contact_id}/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Consents
+         * @description List what a contact agreed to and took back, newest first.
+         */
+        get: operations["list_consents"];
+        put?: never;
+        /**
+         * Record Consent
+         * @description Write down what a person said to you; what they took back is heeded at once.
+         */
+        post: operations["record_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/{contact_id}/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Subscriptions
+         * @description List the lists that a contact is on, waits for, or has left, by name.
+         */
+        get: operations["list_subscriptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/{contact_id}/subscriptions/{list_id}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resend Confirmation
+         * @description Ask once more for the confirmation of a pending subscription; a few times a day at most.
+         */
+        post: operations["resend_confirmation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Contacts
+         * @description Do one thing to many contacts: at once to those named by id, by a task (202) to those that a filter means.
+         */
+        post: operations["change_contacts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Contacts
+         * @description Download contacts as CSV, safe to open in a spreadsheet; declared attributes have columns of their own.
+         */
+        get: operations["export_contacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Imports
+         * @description List imports, newest first.
+         */
+        get: operations["list_imports"];
+        put?: never;
+        /**
+         * Create Import
+         * @description Import contacts from a CSV file; a worker does it, and this says how it goes.
+         */
+        post: operations["create_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Import
+         * @description Get an import and how far it is.
+         */
+        get: operations["get_import"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports/{import_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Import
+         * @description End an import. Before the merge nothing has changed; after, who is merged by now stays.
+         */
+        post: operations["cancel_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports/{import_id}/rejected.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Rejected Contacts
+         * @description Download the rows that were not imported, with the reason, as CSV that can be mended and imported again.
+         */
+        get: operations["export_rejected_contacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contacts/imports/inspect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Inspect Import
+         * @description Say what a file holds and what its columns would become; nothing is kept.
+         */
+        post: operations["inspect_import"];
         delete?: never;
         options?: never;
         head?: never;
@@ -812,6 +1143,102 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lists": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Lists
+         * @description List lists and how many people are on them, newest first.
+         */
+        get: operations["list_lists"];
+        put?: never;
+        /**
+         * Create List
+         * @description Make a list.
+         */
+        post: operations["create_list"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lists/{list_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get List
+         * @description Get a list and how many people are on it.
+         */
+        get: operations["get_list"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete List
+         * @description Delete a list with its subscriptions; contacts and consents stay. To keep who unsubscribed, archive it.
+         */
+        delete: operations["delete_list"];
+        options?: never;
+        head?: never;
+        /**
+         * Update List
+         * @description Change a list; who is on it stays.
+         */
+        patch: operations["update_list"];
+        trace?: never;
+    };
+    "/api/v1/lists/{list_id}/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Members
+         * @description List the people on a list, newest contact first.
+         */
+        get: operations["list_members"];
+        put?: never;
+        /**
+         * Add Members
+         * @description Put people on a list; a double opt-in asks them first. Repeating it changes nothing.
+         */
+        post: operations["add_members"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lists/{list_id}/contacts/{contact_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Member
+         * @description Take somebody off a list. Who has unsubscribed is kept as such: nobody can put them back.
+         */
+        delete: operations["remove_member"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/media": {
         parameters: {
             query?: never;
@@ -855,6 +1282,70 @@ export interface paths {
          * @description Delete a file; mails that show it by its address show a gap from now on.
          */
         delete: operations["delete_media"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Erasures
+         * @description List erasures, newest first; none says who it was.
+         */
+        get: operations["list_erasures"];
+        put?: never;
+        /**
+         * Erase Person
+         * @description Erase one person everywhere, in the background; from this moment on nobody writes to them.
+         */
+        post: operations["erase_person"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Erasure
+         * @description Get an erasure and what it found.
+         */
+        get: operations["get_erasure"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/privacy/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export Person
+         * @description Hand out everything that is stored about one person.
+         */
+        post: operations["export_person"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1156,6 +1647,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Segments
+         * @description List segments, newest first.
+         */
+        get: operations["list_segments"];
+        put?: never;
+        /**
+         * Create Segment
+         * @description Keep conditions under a name.
+         */
+        post: operations["create_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Segment
+         * @description Get a segment.
+         */
+        get: operations["get_segment"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Segment
+         * @description Delete a segment; its contacts stay. 409 `segment_in_use` while a campaign that has yet to start names it.
+         */
+        delete: operations["delete_segment"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Segment
+         * @description Change a segment's name, description or conditions.
+         */
+        patch: operations["update_segment"];
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Segment Contacts
+         * @description List the contacts that are in a segment now, oldest first.
+         */
+        get: operations["list_segment_contacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{segment_id}/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Segment
+         * @description Count a segment's contacts, and keep the number with it.
+         */
+        post: operations["count_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count Conditions
+         * @description Count the contacts that fulfil conditions which are kept nowhere: while they are being edited.
+         */
+        post: operations["count_conditions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/vocabulary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Vocabulary
+         * @description Get what conditions can be made of: fields with their operators, events, limits.
+         */
+        get: operations["get_vocabulary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/snippets": {
         parameters: {
             query?: never;
@@ -1220,6 +1843,134 @@ export interface paths {
          * @description Get the figures of the overview.
          */
         get: operations["get_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Suppressions
+         * @description List who is not written to, newest first.
+         */
+        get: operations["list_suppressions"];
+        put?: never;
+        /**
+         * Create Suppression
+         * @description Write to an address or a domain no more, from the next messages on. One that is there already is the answer.
+         */
+        post: operations["create_suppression"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/{suppression_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Suppression
+         * @description Get a suppression.
+         */
+        get: operations["get_suppression"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Suppression
+         * @description Lift a suppression: they are written to again. 409 `suppression_of_erased` for what an erasure has left.
+         */
+        delete: operations["delete_suppression"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Check Address
+         * @description Say what keeps an address or number from being written to: itself, its domain, an erasure.
+         */
+        get: operations["check_address"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Suppressions
+         * @description Download suppressions as CSV, oldest first; what erasures have left is not in it.
+         */
+        get: operations["export_suppressions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/suppressions/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Suppressions
+         * @description Suppress every address of a file, all or nothing; rows that hold none are reported.
+         */
+        post: operations["import_suppressions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Tags
+         * @description List the tags in use, by name.
+         */
+        get: operations["list_tags"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1992,6 +2743,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/confirm/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Confirmation Page
+         * @description Show what is to be confirmed; changes nothing, because mail scanners follow links.
+         */
+        get: operations["confirmation_page"];
+        put?: never;
+        /**
+         * Confirm
+         * @description Confirm the subscription of this link; a repetition changes nothing.
+         */
+        post: operations["confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -2072,6 +2847,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/subscribe/{list_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Subscription Form
+         * @description Show the form of a public list.
+         */
+        get: operations["subscription_form"];
+        put?: never;
+        /**
+         * Subscribe
+         * @description Ask to be on a public list, by a form or as JSON; the answer is the same whoever asks.
+         */
+        post: operations["subscribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/unsubscribe/{token}": {
         parameters: {
             query?: never;
@@ -2100,6 +2899,76 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Added
+         * @description What adding did. Who is on the list already, or has unsubscribed from it, is left as they are.
+         */
+        Added: {
+            /**
+             * Confirmed
+             * @description How many are on the list now and were not before.
+             */
+            confirmed: number;
+            /**
+             * Pending
+             * @description How many are asked to confirm.
+             */
+            pending: number;
+            /** Unchanged */
+            unchanged: number;
+        };
+        /**
+         * AllCondition
+         * @description Every one of these.
+         */
+        "AllCondition-Input": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "all";
+        };
+        /**
+         * AllCondition
+         * @description Every one of these.
+         */
+        "AllCondition-Output": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "all";
+        };
+        /**
+         * AnyCondition
+         * @description At least one of these.
+         */
+        "AnyCondition-Input": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "any";
+        };
+        /**
+         * AnyCondition
+         * @description At least one of these.
+         */
+        "AnyCondition-Output": {
+            /** Conditions */
+            conditions: (components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"])[];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "any";
+        };
         /**
          * AttachmentIn
          * @description A file of the media library that goes along.
@@ -2136,6 +3005,82 @@ export interface components {
              * Format: uuid
              */
             media_id: string;
+        };
+        /**
+         * AttributeCondition
+         * @description A look at an attribute of the contact.
+         */
+        AttributeCondition: {
+            /**
+             * Name
+             * @description As templates write it; `address.city` looks into an object.
+             * @example country
+             */
+            name: string;
+            operator: components["schemas"]["Operator"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "attribute";
+            /**
+             * Value
+             * @description Text, number or boolean; a list of them for `in` and `not_in`; a day (2026-01-31) for `before`, `on` and `after`; a number of days for `in_last_days` and its like; none for `exists` and `missing`.
+             */
+            value?: boolean | number | string | (boolean | number | string)[] | null;
+        };
+        /**
+         * Audience
+         * @description Who is written to: everybody on these lists and in these segments, but nobody in the excluded ones.
+         */
+        Audience: {
+            /**
+             * Exclude Lists
+             * @default []
+             */
+            exclude_lists: string[];
+            /**
+             * Exclude Segments
+             * @default []
+             */
+            exclude_segments: string[];
+            /**
+             * Lists
+             * @description Confirmed subscriptions. A person's first list brings them.
+             * @default []
+             */
+            lists: string[];
+            /**
+             * Segments
+             * @default []
+             */
+            segments: string[];
+        };
+        /**
+         * AudienceCountOut
+         * @description Who an audience comes to, now: `matched` = `recipients` + `suppressed` + `unreachable`.
+         */
+        AudienceCountOut: {
+            /**
+             * Matched
+             * @description In its lists and segments, and in none of the excluded.
+             */
+            matched: number;
+            /**
+             * Recipients
+             * @description Who would be written to.
+             */
+            recipients: number;
+            /**
+             * Suppressed
+             * @description By address or domain, everywhere.
+             */
+            suppressed: number;
+            /**
+             * Unreachable
+             * @description Not ACTIVE, or without an e-mail address.
+             */
+            unreachable: number;
         };
         /**
          * AuditOut
@@ -2226,6 +3171,60 @@ export interface components {
             task_ids: string[];
         };
         /**
+         * BulkAction
+         * @description What is done.
+         * @enum {string}
+         */
+        BulkAction: "add_tags" | "remove_tags" | "add_to_list" | "remove_from_list" | "set_status" | "delete";
+        /**
+         * BulkChange
+         * @description An action on many contacts: those of `ids`, those that `filter` means, or `everybody`.
+         */
+        BulkChange: {
+            action: components["schemas"]["BulkAction"];
+            /**
+             * Everybody
+             * @description Every contact there is; done by a task.
+             * @default false
+             */
+            everybody: boolean;
+            /** @description Done by a task. */
+            filter?: components["schemas"]["Selection"] | null;
+            /**
+             * Ids
+             * @description At most 1,000; done at once.
+             */
+            ids?: string[] | null;
+            /**
+             * List Id
+             * @description For add_to_list and remove_from_list.
+             */
+            list_id?: string | null;
+            /** @description For set_status; any but PENDING. */
+            status?: components["schemas"]["ContactStatus"] | null;
+            /**
+             * Tags
+             * @description For add_tags and remove_tags.
+             */
+            tags?: string[];
+        };
+        /**
+         * BulkOut
+         * @description What a bulk action did, or the task that does it.
+         */
+        BulkOut: {
+            /**
+             * Changed
+             * @description How many it changed; null while a task does it.
+             */
+            changed: number | null;
+            /**
+             * Task Id
+             * @description Its result is `matched` and `changed`.
+             */
+            task_id: string | null;
+        };
+        /**
          * CampaignLint
          * @description What to look at.
          */
@@ -2241,6 +3240,7 @@ export interface components {
          * @description A campaign and how far it is.
          */
         CampaignOut: {
+            audience: components["schemas"]["Audience"] | null;
             /**
              * Campaign Id
              * Format: uuid
@@ -2263,6 +3263,11 @@ export interface components {
             from_email: string;
             /** From Name */
             from_name: string | null;
+            /**
+             * Frozen At
+             * @description When the audience became recipients.
+             */
+            frozen_at: string | null;
             import: components["schemas"]["ImportOut"] | null;
             /** Name */
             name: string;
@@ -2389,6 +3394,196 @@ export interface components {
             template_id: string;
             /** To Version */
             to_version: number;
+        };
+        /**
+         * ColumnOut
+         * @description A column of a file; `place` counts from 1. `name` is its unique name, for the mapping.
+         */
+        ColumnOut: {
+            /** Name */
+            name: string;
+            /** Place */
+            place: number;
+            /**
+             * Samples
+             * @default []
+             */
+            samples: string[];
+            /** Target */
+            target: string;
+            /** Title */
+            title: string;
+            /**
+             * Type
+             * @description Of the declared attribute.
+             */
+            type?: string | null;
+        };
+        /**
+         * ConsentAction
+         * @description A step.
+         * @enum {string}
+         */
+        ConsentAction: "requested" | "granted" | "confirmed" | "withdrawn";
+        /**
+         * ConsentOut
+         * @description A step in the history of consent.
+         */
+        ConsentOut: {
+            action: components["schemas"]["ConsentAction"];
+            /**
+             * Actor
+             * @description A user, when it was not the person.
+             */
+            actor: string | null;
+            /**
+             * Address
+             * @description From which IP address.
+             */
+            address: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Consent Id
+             * Format: uuid
+             */
+            consent_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** List Id */
+            list_id: string | null;
+            /** List Name */
+            list_name: string | null;
+            /**
+             * Source
+             * @description How it came: api, import, form, page, one-click, or what the caller said.
+             */
+            source: string;
+            /** User Agent */
+            user_agent: string | null;
+            /** Wording */
+            wording: string | null;
+        };
+        /**
+         * ContactChange
+         * @description What to change; members that are left out stay.
+         */
+        ContactChange: {
+            /**
+             * Attributes
+             * @description Names as templates use them. What is given replaces; null takes an attribute away.
+             * @example {
+             *       "first_name": "Ada",
+             *       "orders": 3
+             *     }
+             */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Email
+             * @example ada@example.com
+             */
+            email?: string | null;
+            /**
+             * Locale
+             * @example de-AT
+             */
+            locale?: string | null;
+            /**
+             * Phone
+             * @description Stored in E.164.
+             * @example +49 171 1234567
+             */
+            phone?: string | null;
+            /**
+             * Phone Region
+             * @description The country of a phone without a country code; the setting's by default.
+             * @example DE
+             */
+            phone_region?: string | null;
+            /** @description Any but PENDING. */
+            status?: components["schemas"]["ContactStatus"] | null;
+            /**
+             * Tags
+             * @description All of them, in place of those there were.
+             */
+            tags?: string[] | null;
+            /**
+             * Time Zone
+             * @example Europe/Vienna
+             */
+            time_zone?: string | null;
+        };
+        /**
+         * ContactField
+         * @description The columns of a contact that conditions may look at.
+         * @enum {string}
+         */
+        ContactField: "email" | "phone" | "locale" | "time_zone" | "status" | "created_at" | "updated_at";
+        /**
+         * ContactOut
+         * @description A contact.
+         */
+        ContactOut: {
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /**
+             * Contact Id
+             * Format: uuid
+             */
+            contact_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string | null;
+            /** Locale */
+            locale: string | null;
+            /**
+             * Phone
+             * @description E.164.
+             */
+            phone: string | null;
+            status: components["schemas"]["ContactStatus"];
+            /** Tags */
+            tags: string[];
+            /** Time Zone */
+            time_zone: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * ContactStatus
+         * @description Whether somebody is written to at all. Only ACTIVE ones are; a suppression stands beside it and wins.
+         * @enum {string}
+         */
+        ContactStatus: "ACTIVE" | "PENDING" | "UNSUBSCRIBED" | "BOUNCED" | "COMPLAINED" | "DISABLED";
+        /**
+         * CountOut
+         * @description How many contacts fulfil the conditions, now.
+         */
+        CountOut: {
+            /** Contacts */
+            contacts: number;
+            /**
+             * Reachable
+             * @description Those that are ACTIVE and have an e-mail address.
+             */
+            reachable: number;
         };
         /**
          * DeadLetterDetail
@@ -2611,6 +3806,36 @@ export interface components {
             text?: string | null;
         };
         /**
+         * Definition
+         * @description Who is in a segment.
+         */
+        "Definition-Input": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * Time Zone
+             * @description Where days begin: an IANA name.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone: string;
+        };
+        /**
+         * Definition
+         * @description Who is in a segment.
+         */
+        "Definition-Output": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * Time Zone
+             * @description Where days begin: an IANA name.
+             * @default UTC
+             * @example Europe/Berlin
+             */
+            time_zone: string;
+        };
+        /**
          * DeliveryOut
          * @description A message, and how far it is.
          */
@@ -2791,6 +4016,118 @@ export interface components {
             satisfied_at: string | null;
         };
         /**
+         * ErasureIn
+         * @description Whom to erase.
+         */
+        ErasureIn: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Email
+             * @example ann@example.com
+             */
+            email?: string | null;
+            /**
+             * Phone
+             * @example +4915112345678
+             */
+            phone?: string | null;
+            /**
+             * Reason
+             * @description Why; without their name, for it is kept.
+             */
+            reason?: string | null;
+            /**
+             * Suppress
+             * @description Never write to them again: only a keyed hash is kept for it.
+             * @default true
+             */
+            suppress: boolean;
+        };
+        /**
+         * ErasureOut
+         * @description An erasure, and what it found.
+         */
+        ErasureOut: {
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Erased
+             * @description Place → rows from which the person was taken.
+             */
+            erased: {
+                [key: string]: number;
+            };
+            /**
+             * Erasure Id
+             * Format: uuid
+             */
+            erasure_id: string;
+            /**
+             * Kept
+             * @description Places of the house's own where the address stays: a user, a sender.
+             */
+            kept: {
+                [key: string]: number;
+            };
+            /** Reason */
+            reason: string | null;
+            /** Requested By */
+            requested_by: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "PENDING" | "COMPLETED";
+            /** Suppress */
+            suppress: boolean;
+        };
+        /**
+         * EventCondition
+         * @description A look at what the contact did.
+         */
+        EventCondition: {
+            /**
+             * At Least
+             * @description How often, at least.
+             * @default 1
+             */
+            at_least: number;
+            /**
+             * Campaign Id
+             * @description Only with mails of this campaign.
+             */
+            campaign_id?: string | null;
+            event: components["schemas"]["EventKind"];
+            /**
+             * In Last Days
+             * @description Only these times 24 hours; null: ever.
+             */
+            in_last_days?: number | null;
+            /**
+             * Operator
+             * @default did
+             * @enum {string}
+             */
+            operator: "did" | "never";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "event";
+        };
+        /**
+         * EventKind
+         * @description What people did, or what became of what they were sent.
+         * @enum {string}
+         */
+        EventKind: "received" | "opened" | "clicked" | "bounced" | "complained" | "unsubscribed";
+        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -2821,6 +4158,52 @@ export interface components {
             worker_id: string | null;
         };
         /**
+         * FieldChange
+         * @description What to change; the type stays.
+         */
+        FieldChange: {
+            /** Choices */
+            choices?: string[] | null;
+            /** Label */
+            label?: string | null;
+        };
+        /**
+         * FieldCondition
+         * @description A look at a column that every contact has: address, phone, locale, time zone, status, times.
+         */
+        FieldCondition: {
+            name: components["schemas"]["ContactField"];
+            operator: components["schemas"]["Operator"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "field";
+            /**
+             * Value
+             * @description Text, number or boolean; a list of them for `in` and `not_in`; a day (2026-01-31) for `before`, `on` and `after`; a number of days for `in_last_days` and its like; none for `exists` and `missing`.
+             */
+            value?: boolean | number | string | (boolean | number | string)[] | null;
+        };
+        /**
+         * FieldOut
+         * @description A declared attribute.
+         */
+        FieldOut: {
+            /** Choices */
+            choices: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+            type: components["schemas"]["FieldType"];
+        };
+        /**
          * FieldProblem
          * @description One thing that is wrong with the input.
          */
@@ -2843,6 +4226,20 @@ export interface components {
              */
             pointer: string | null;
         };
+        /**
+         * FieldsOut
+         * @description All declared attributes, by name.
+         */
+        FieldsOut: {
+            /** Items */
+            items: components["schemas"]["FieldOut"][];
+        };
+        /**
+         * FieldType
+         * @description What an attribute holds.
+         * @enum {string}
+         */
+        FieldType: "text" | "number" | "boolean" | "date" | "datetime" | "choice";
         /**
          * FindingOut
          * @description One finding.
@@ -2995,6 +4392,11 @@ export interface components {
                 [key: string]: unknown;
             } | unknown[];
             /**
+             * Delay Seconds
+             * @description The same, counted from now.
+             */
+            delay_seconds?: number | null;
+            /**
              * Expires At
              * @description If it has not begun by then, it ends CANCELLED.
              */
@@ -3096,6 +4498,12 @@ export interface components {
             version: string;
         };
         /**
+         * ImportMode
+         * @description What becomes of people who are there already, and of those who are not.
+         * @enum {string}
+         */
+        ImportMode: "create" | "update" | "upsert";
+        /**
          * ImportOut
          * @description What became of the rows of a file: `rows` = accepted + rejected + duplicates.
          */
@@ -3121,6 +4529,96 @@ export interface components {
             rows: number;
         };
         /**
+         * ImportReportOut
+         * @description An import and how far it is: at its end, `rows` = created + updated + skipped + rejected.
+         */
+        ImportReportOut: {
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /** Columns */
+            columns: components["schemas"]["ColumnOut"][];
+            /** Completed At */
+            completed_at: string | null;
+            /** Created */
+            created: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Delimiter */
+            delimiter: string | null;
+            /** Dry Run */
+            dry_run: boolean;
+            /** Encoding */
+            encoding: string | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Filename */
+            filename: string | null;
+            /**
+             * Import Id
+             * Format: uuid
+             */
+            import_id: string;
+            /** Lists */
+            lists: string[];
+            mode: components["schemas"]["ImportMode"];
+            /** Percent */
+            percent: number;
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "waiting" | "reading" | "merging" | "ended";
+            /** Rejected */
+            rejected: number;
+            /**
+             * Rows
+             * @description Read so far.
+             */
+            rows: number;
+            /**
+             * Size
+             * @description Bytes, unpacked.
+             */
+            size: number;
+            /**
+             * Skipped
+             * @description There already (create), not there (update), or unchanged.
+             */
+            skipped: number;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["ImportStatus"];
+            /** Summary */
+            summary: string;
+            /** Tags */
+            tags: string[];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /**
+             * Total Rows
+             * @description An estimate until the file is read.
+             */
+            total_rows: number | null;
+            /** Updated */
+            updated: number;
+        };
+        /**
+         * ImportStatus
+         * @description How far an import is.
+         * @enum {string}
+         */
+        ImportStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED" | "CANCELLED";
+        /**
          * InboxRule
          * @description What the sandbox answers to some addresses.
          */
@@ -3141,6 +4639,24 @@ export interface components {
              * @description How often to each address, which is fine then; null: always.
              */
             times: number | null;
+        };
+        /**
+         * InspectionOut
+         * @description What a file looks like, and what its columns would become.
+         */
+        InspectionOut: {
+            /** Columns */
+            columns: components["schemas"]["ColumnOut"][];
+            /** Delimiter */
+            delimiter: string;
+            /** Encoding */
+            encoding: string;
+            /** Estimated Rows */
+            estimated_rows: number;
+            /** Filename */
+            filename: string | null;
+            /** Shared Titles */
+            shared_titles: components["schemas"]["SharedTitle"][];
         };
         /**
          * KeyCreated
@@ -3329,6 +4845,88 @@ export interface components {
             warnings: number;
         };
         /**
+         * ListChange
+         * @description What to change; members that are left out stay.
+         */
+        ListChange: {
+            /**
+             * Archived
+             * @description Nobody is added to an archived list; its name is free again.
+             */
+            archived?: boolean | null;
+            /** Confirm From */
+            confirm_from?: string | null;
+            /** Confirm Wording */
+            confirm_wording?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name?: string | null;
+            opt_in?: components["schemas"]["OptIn"] | null;
+            visibility?: components["schemas"]["Visibility"] | null;
+        };
+        /**
+         * ListOut
+         * @description A list.
+         */
+        ListOut: {
+            /** Archived At */
+            archived_at: string | null;
+            /** Confirm From */
+            confirm_from: string | null;
+            /** Confirm Wording */
+            confirm_wording: string | null;
+            /**
+             * Confirmed
+             * @description How many are written to.
+             */
+            confirmed: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Description */
+            description: string | null;
+            /**
+             * List Id
+             * Format: uuid
+             */
+            list_id: string;
+            /** Name */
+            name: string;
+            opt_in: components["schemas"]["OptIn"];
+            /**
+             * Pending
+             * @description How many have not confirmed yet.
+             */
+            pending: number;
+            /** Unsubscribed */
+            unsubscribed: number;
+            visibility: components["schemas"]["Visibility"];
+        };
+        /**
+         * ListsCondition
+         * @description A look at the lists that the contact is on, confirmed.
+         */
+        ListsCondition: {
+            /** List Ids */
+            list_ids: string[];
+            /**
+             * Operator
+             * @default any
+             * @enum {string}
+             */
+            operator: "any" | "all" | "none";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "lists";
+        };
+        /**
          * LogOut
          * @description A line that a task logged.
          */
@@ -3489,6 +5087,55 @@ export interface components {
             width: number | null;
         };
         /**
+         * MemberOut
+         * @description A contact and how it stands to the list.
+         */
+        MemberOut: {
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /**
+             * Contact Id
+             * Format: uuid
+             */
+            contact_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string | null;
+            /** Locale */
+            locale: string | null;
+            /**
+             * Phone
+             * @description E.164.
+             */
+            phone: string | null;
+            status: components["schemas"]["ContactStatus"];
+            /**
+             * Subscribed At
+             * Format: date-time
+             */
+            subscribed_at: string;
+            subscription_status: components["schemas"]["SubscriptionStatus"];
+            /** Tags */
+            tags: string[];
+            /** Time Zone */
+            time_zone: string | null;
+            /** Unsubscribed At */
+            unsubscribed_at: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * Minute
          * @description What ended in one minute.
          */
@@ -3509,6 +5156,139 @@ export interface components {
          * @enum {string}
          */
         MisfirePolicy: "skip" | "once" | "all";
+        /**
+         * NewConsent
+         * @description What a person said to you, on paper or on the phone.
+         */
+        NewConsent: {
+            /**
+             * Action
+             * @description `withdrawn` also ends the subscription to the list, or without a list all mail.
+             * @enum {string}
+             */
+            action: "granted" | "withdrawn";
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * List Id
+             * @description null: everything on this channel.
+             */
+            list_id?: string | null;
+            /**
+             * Source
+             * @description How it came.
+             * @default api
+             * @example paper
+             */
+            source: string;
+            /**
+             * Wording
+             * @description What they agreed to.
+             */
+            wording?: string | null;
+        };
+        /**
+         * NewContact
+         * @description A contact: an address, a phone, or both.
+         */
+        NewContact: {
+            /**
+             * Attributes
+             * @description Names as templates use them. What is given replaces; null takes an attribute away.
+             * @example {
+             *       "first_name": "Ada",
+             *       "orders": 3
+             *     }
+             */
+            attributes?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Confirmed
+             * @description They have agreed already, to `wording`: a double opt-in asks nothing more.
+             * @default false
+             */
+            confirmed: boolean;
+            /**
+             * Email
+             * @example ada@example.com
+             */
+            email?: string | null;
+            /**
+             * If Exists
+             * @description `update` changes the contact that has the address already, or the phone without one.
+             * @default fail
+             * @enum {string}
+             */
+            if_exists: "fail" | "update";
+            /**
+             * Lists
+             * @description Lists to put it on; a double opt-in asks first.
+             */
+            lists?: string[];
+            /**
+             * Locale
+             * @example de-AT
+             */
+            locale?: string | null;
+            /**
+             * Phone
+             * @description Stored in E.164.
+             * @example +49 171 1234567
+             */
+            phone?: string | null;
+            /**
+             * Phone Region
+             * @description The country of a phone without a country code; the setting's by default.
+             * @example DE
+             */
+            phone_region?: string | null;
+            /** @description Any but PENDING. */
+            status?: components["schemas"]["ContactStatus"] | null;
+            /**
+             * Tags
+             * @description All of them, in place of those there were.
+             */
+            tags?: string[] | null;
+            /**
+             * Time Zone
+             * @example Europe/Vienna
+             */
+            time_zone?: string | null;
+            /**
+             * Wording
+             * @description What they agreed to; kept with their consent.
+             */
+            wording?: string | null;
+        };
+        /**
+         * NewField
+         * @description What an attribute means.
+         */
+        NewField: {
+            /**
+             * Choices
+             * @description For the type choice.
+             */
+            choices?: string[];
+            /**
+             * Label
+             * @description For people; the name by default.
+             * @example Birthday
+             */
+            label?: string | null;
+            /**
+             * Name
+             * @description As templates use it.
+             * @example birthday
+             */
+            name: string;
+            type: components["schemas"]["FieldType"];
+        };
         /**
          * NewGraph
          * @description Tasks that wait for each other, all or none.
@@ -3540,6 +5320,41 @@ export interface components {
              * @default []
              */
             scopes: "metrics"[];
+        };
+        /**
+         * NewList
+         * @description A list.
+         */
+        NewList: {
+            /**
+             * Confirm From
+             * @description Who asks for confirmations.
+             * @example news@shop.example
+             */
+            confirm_from?: string | null;
+            /**
+             * Confirm Wording
+             * @description What somebody agrees to: shown in the mail and on the page, kept with each consent.
+             */
+            confirm_wording?: string | null;
+            /** Description */
+            description?: string | null;
+            /**
+             * Name
+             * @description Unique among those that are not archived.
+             * @example Newsletter
+             */
+            name: string;
+            /**
+             * @description `double`: who is added confirms it by a signed link in a mail.
+             * @default single
+             */
+            opt_in: components["schemas"]["OptIn"];
+            /**
+             * @description `public`: anybody can ask to be on it at `/subscribe/{list_id}`.
+             * @default private
+             */
+            visibility: components["schemas"]["Visibility"];
         };
         /**
          * NewSchedule
@@ -3654,6 +5469,20 @@ export interface components {
             timeout_seconds?: number | null;
         };
         /**
+         * NewSegment
+         * @description Conditions under a name.
+         */
+        NewSegment: {
+            definition: components["schemas"]["Definition-Input"];
+            /** Description */
+            description?: string | null;
+            /**
+             * Name
+             * @example Engaged in Germany and Austria, not customers
+             */
+            name: string;
+        };
+        /**
          * NewSnippet
          * @description A new snippet.
          */
@@ -3670,6 +5499,38 @@ export interface components {
              * @description How templates include it: {% include 'NAME' %}.
              */
             name: string;
+        };
+        /**
+         * NewSuppression
+         * @description Whom not to write to any more.
+         */
+        NewSuppression: {
+            /**
+             * Address
+             * @description An address, a whole domain as @example.com (not its subdomains), or with `sms` a number.
+             * @example ada@example.com
+             * @example @example.com
+             */
+            address: string;
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * List Id
+             * @description Only what this list brings; null: everything.
+             */
+            list_id?: string | null;
+            /** Note */
+            note?: string | null;
+            /**
+             * Reason
+             * @default manual
+             * @enum {string}
+             */
+            reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported";
         };
         /**
          * NewTask
@@ -3692,6 +5553,11 @@ export interface components {
             args?: {
                 [key: string]: unknown;
             } | unknown[];
+            /**
+             * Delay Seconds
+             * @description The same, counted from now.
+             */
+            delay_seconds?: number | null;
             /**
              * Expires At
              * @description If it has not begun by then, it ends CANCELLED.
@@ -3936,6 +5802,32 @@ export interface components {
             task_name: string;
         };
         /**
+         * NotCondition
+         * @description Not this one.
+         */
+        "NotCondition-Input": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Input"] | components["schemas"]["AnyCondition-Input"] | components["schemas"]["NotCondition-Input"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "not";
+        };
+        /**
+         * NotCondition
+         * @description Not this one.
+         */
+        "NotCondition-Output": {
+            /** Condition */
+            condition: components["schemas"]["AllCondition-Output"] | components["schemas"]["AnyCondition-Output"] | components["schemas"]["NotCondition-Output"] | components["schemas"]["AttributeCondition"] | components["schemas"]["FieldCondition"] | components["schemas"]["TagsCondition"] | components["schemas"]["ListsCondition"] | components["schemas"]["EventCondition"];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "not";
+        };
+        /**
          * OnFailure
          * @description What a parent that did not complete means for its child.
          * @enum {string}
@@ -3947,6 +5839,32 @@ export interface components {
          * @enum {string}
          */
         OnSuccess: "run" | "skip";
+        /**
+         * Operand
+         * @description What an operator takes beside the contact's value.
+         * @enum {string}
+         */
+        Operand: "nothing" | "scalar" | "scalars" | "text" | "number" | "day" | "days";
+        /**
+         * Operator
+         * @description How a value is looked at.
+         * @enum {string}
+         */
+        Operator: "is" | "is_not" | "in" | "not_in" | "contains" | "not_contains" | "starts_with" | "ends_with" | "less_than" | "at_most" | "more_than" | "at_least" | "before" | "on" | "after" | "in_last_days" | "in_next_days" | "more_than_days_ago" | "exists" | "missing";
+        /**
+         * OperatorOut
+         * @description An operator and what it takes.
+         */
+        OperatorOut: {
+            operator: components["schemas"]["Operator"];
+            takes: components["schemas"]["Operand"];
+        };
+        /**
+         * OptIn
+         * @description How somebody gets on a list.
+         * @enum {string}
+         */
+        OptIn: "single" | "double";
         /**
          * OverlapPolicy
          * @description What becomes of an instant while the schedule's last task is under way.
@@ -3967,6 +5885,26 @@ export interface components {
         Page_CampaignOut_: {
             /** Items */
             items: components["schemas"]["CampaignOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ConsentOut] */
+        Page_ConsentOut_: {
+            /** Items */
+            items: components["schemas"]["ConsentOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ContactOut] */
+        Page_ContactOut_: {
+            /** Items */
+            items: components["schemas"]["ContactOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4003,10 +5941,30 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[ErasureOut] */
+        Page_ErasureOut_: {
+            /** Items */
+            items: components["schemas"]["ErasureOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[FireOut] */
         Page_FireOut_: {
             /** Items */
             items: components["schemas"]["FireOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ImportReportOut] */
+        Page_ImportReportOut_: {
+            /** Items */
+            items: components["schemas"]["ImportReportOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4027,6 +5985,16 @@ export interface components {
         Page_LimitOut_: {
             /** Items */
             items: components["schemas"]["LimitOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[ListOut] */
+        Page_ListOut_: {
+            /** Items */
+            items: components["schemas"]["ListOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4057,6 +6025,16 @@ export interface components {
         Page_MediaOut_: {
             /** Items */
             items: components["schemas"]["MediaOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[MemberOut] */
+        Page_MemberOut_: {
+            /** Items */
+            items: components["schemas"]["MemberOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4103,10 +6081,50 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[SegmentContact] */
+        Page_SegmentContact_: {
+            /** Items */
+            items: components["schemas"]["SegmentContact"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SegmentOut] */
+        Page_SegmentOut_: {
+            /** Items */
+            items: components["schemas"]["SegmentOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[SnippetOut] */
         Page_SnippetOut_: {
             /** Items */
             items: components["schemas"]["SnippetOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SuppressionOut] */
+        Page_SuppressionOut_: {
+            /** Items */
+            items: components["schemas"]["SuppressionOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[TagOut] */
+        Page_TagOut_: {
+            /** Items */
+            items: components["schemas"]["TagOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -4209,6 +6227,79 @@ export interface components {
              * Format: password
              */
             new_password: string;
+        };
+        /**
+         * People
+         * @description Whom to add.
+         */
+        People: {
+            /**
+             * Confirmed
+             * @description They have agreed already, to `wording`: a double opt-in asks them nothing more.
+             * @default false
+             */
+            confirmed: boolean;
+            /** Contact Ids */
+            contact_ids: string[];
+            /**
+             * Wording
+             * @description What they agreed to; kept with their consent.
+             */
+            wording?: string | null;
+        };
+        /**
+         * Person
+         * @description Whom it is about: a contact, or whoever has an address or a phone number.
+         */
+        Person: {
+            /** Contact Id */
+            contact_id?: string | null;
+            /**
+             * Email
+             * @example ann@example.com
+             */
+            email?: string | null;
+            /**
+             * Phone
+             * @example +4915112345678
+             */
+            phone?: string | null;
+        };
+        /**
+         * PersonalData
+         * @description Everything that is stored about a person.
+         */
+        PersonalData: {
+            /** Consents */
+            consents: {
+                [key: string]: unknown;
+            }[];
+            /** Contact */
+            contact: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Events
+             * @description What they did with it.
+             */
+            events: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Messages
+             * @description What was sent to them, or was to be.
+             */
+            messages: {
+                [key: string]: unknown;
+            }[];
+            /** Subscriptions */
+            subscriptions: {
+                [key: string]: unknown;
+            }[];
+            /** Suppressions */
+            suppressions: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * PersonIn
@@ -4701,6 +6792,12 @@ export interface components {
             status: "ready" | "unready";
         };
         /**
+         * Reason
+         * @description Why somebody is not written to.
+         * @enum {string}
+         */
+        Reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported" | "erased";
+        /**
          * RecipientOut
          * @description A recipient and what became of the message.
          */
@@ -4754,6 +6851,18 @@ export interface components {
             refresh_token: string;
         };
         /**
+         * RejectionOut
+         * @description A row that cannot be used.
+         */
+        RejectionOut: {
+            /** Raw */
+            raw: string;
+            /** Reason */
+            reason: string;
+            /** Row Number */
+            row_number: number;
+        };
+        /**
          * Requeued
          * @description How many tasks start over.
          */
@@ -4796,6 +6905,11 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /**
+             * Encrypted With
+             * @description The id of the key that the result is encrypted with: what it is cannot be read here.
+             */
+            encrypted_with: string | null;
             /** Error Message */
             error_message: string | null;
             /**
@@ -4803,7 +6917,10 @@ export interface components {
              * @description When it is forgotten; null: with its task.
              */
             expires_at: string | null;
-            /** Result Data */
+            /**
+             * Result Data
+             * @description `encrypted` and the key's id when `encrypted_with` names one.
+             */
             result_data: unknown;
             /** Stack Trace */
             stack_trace: string | null;
@@ -5060,6 +7177,115 @@ export interface components {
             updated_at: string;
         };
         /**
+         * SegmentChange
+         * @description What to change; members that are left out or null stay.
+         */
+        SegmentChange: {
+            definition?: components["schemas"]["Definition-Input"] | null;
+            /** Description */
+            description?: string | null;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * SegmentContact
+         * @description A contact in a segment.
+         */
+        SegmentContact: {
+            /** Attributes */
+            attributes: {
+                [key: string]: unknown;
+            };
+            /**
+             * Contact Id
+             * Format: uuid
+             */
+            contact_id: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Email */
+            email: string | null;
+            /** Locale */
+            locale: string | null;
+            /** Phone */
+            phone: string | null;
+            /** Status */
+            status: string;
+            /** Tags */
+            tags: string[];
+            /** Time Zone */
+            time_zone: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * SegmentOut
+         * @description A segment, and how many contacts were in it when it was counted last.
+         */
+        SegmentOut: {
+            /** Counted At */
+            counted_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            definition: components["schemas"]["Definition-Output"];
+            /** Description */
+            description: string | null;
+            /** Last Count */
+            last_count: number | null;
+            /** Name */
+            name: string;
+            /**
+             * Segment Id
+             * Format: uuid
+             */
+            segment_id: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * Selection
+         * @description Which contacts; all that is given must hold.
+         */
+        Selection: {
+            /** Created After */
+            created_after?: string | null;
+            /** Created Before */
+            created_before?: string | null;
+            /** Email */
+            email?: string | null;
+            /** List Id */
+            list_id?: string | null;
+            /** @description Of the subscription to `list_id`. */
+            list_status?: components["schemas"]["SubscriptionStatus"] | null;
+            /** Phone */
+            phone?: string | null;
+            /**
+             * Search
+             * @description How the address, the phone or a name begins.
+             */
+            search?: string | null;
+            status?: components["schemas"]["ContactStatus"] | null;
+            /**
+             * Tags
+             * @description All of these.
+             */
+            tags?: string[] | null;
+        };
+        /**
          * SentOut
          * @description What became of one test message.
          */
@@ -5107,6 +7333,18 @@ export interface components {
          * @enum {string}
          */
         Severity: "error" | "warning" | "notice";
+        /**
+         * SharedTitle
+         * @description A title that several columns have: the mapping must say what each of them is, by these names.
+         */
+        SharedTitle: {
+            /** Names */
+            names: string[];
+            /** Places */
+            places: number[];
+            /** Title */
+            title: string;
+        };
         /**
          * SignIn
          * @description Address and password.
@@ -5250,6 +7488,147 @@ export interface components {
              */
             throughput: components["schemas"]["Minute"][];
             workers: components["schemas"]["WorkerStats"];
+        };
+        /**
+         * SubscriptionOut
+         * @description How a contact stands to a list.
+         */
+        SubscriptionOut: {
+            /** Confirmed At */
+            confirmed_at: string | null;
+            /**
+             * List Id
+             * Format: uuid
+             */
+            list_id: string;
+            /** Name */
+            name: string;
+            status: components["schemas"]["SubscriptionStatus"];
+            /**
+             * Subscribed At
+             * Format: date-time
+             */
+            subscribed_at: string;
+            /** Unsubscribed At */
+            unsubscribed_at: string | null;
+        };
+        /**
+         * SubscriptionsOut
+         * @description All of a contact's subscriptions.
+         */
+        SubscriptionsOut: {
+            /** Items */
+            items: components["schemas"]["SubscriptionOut"][];
+        };
+        /**
+         * SubscriptionStatus
+         * @description How somebody stands to a list.
+         * @enum {string}
+         */
+        SubscriptionStatus: "PENDING" | "CONFIRMED" | "UNSUBSCRIBED";
+        /**
+         * SuppressionCheck
+         * @description What keeps an address from being written to.
+         */
+        SuppressionCheck: {
+            /**
+             * Suppressed
+             * @description Everywhere; lists of their own may be in `suppressions` all the same.
+             */
+            suppressed: boolean;
+            /** Suppressions */
+            suppressions: components["schemas"]["SuppressionOut"][];
+        };
+        /**
+         * SuppressionImport
+         * @description What became of a file: `rows` = `added` + `known` + `rejected`.
+         */
+        SuppressionImport: {
+            /** Added */
+            added: number;
+            /**
+             * Known
+             * @description Suppressed already, or twice in the file.
+             */
+            known: number;
+            /** Rejected */
+            rejected: number;
+            /**
+             * Rejections
+             * @description The first hundred of them.
+             */
+            rejections: components["schemas"]["RejectionOut"][];
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * SuppressionOut
+         * @description Somebody who is not written to.
+         */
+        SuppressionOut: {
+            /**
+             * Address
+             * @description hmac:… where an erasure has left no more than that.
+             */
+            address: string;
+            /** Campaign Id */
+            campaign_id: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** List Id */
+            list_id: string | null;
+            /** Note */
+            note: string | null;
+            reason: components["schemas"]["Reason"];
+            /**
+             * Source
+             * @description How it came here: api, page, one-click, import, …
+             */
+            source: string | null;
+            /**
+             * Suppression Id
+             * Format: uuid
+             */
+            suppression_id: string;
+        };
+        /**
+         * TagOut
+         * @description A tag in use.
+         */
+        TagOut: {
+            /** Contacts */
+            contacts: number;
+            /** Tag */
+            tag: string;
+        };
+        /**
+         * TagsCondition
+         * @description A look at the contact's tags.
+         */
+        TagsCondition: {
+            /**
+             * Operator
+             * @default any
+             * @enum {string}
+             */
+            operator: "any" | "all" | "none";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "tags";
+            /** Values */
+            values: string[];
         };
         /**
          * TaskCreated
@@ -5875,6 +8254,56 @@ export interface components {
             version: number;
         };
         /**
+         * Visibility
+         * @description Who can ask to be on it.
+         * @enum {string}
+         */
+        Visibility: "private" | "public";
+        /**
+         * Vocabulary
+         * @description What a builder of segments can offer. Attributes without a field take every operator.
+         */
+        Vocabulary: {
+            /** Events */
+            events: components["schemas"]["EventKind"][];
+            /** Fields */
+            fields: components["schemas"]["VocabularyField"][];
+            /** Max Conditions */
+            max_conditions: number;
+            /** Max Depth */
+            max_depth: number;
+            /** Operators */
+            operators: components["schemas"]["OperatorOut"][];
+        };
+        /**
+         * VocabularyField
+         * @description Something of a contact that conditions may look at, and the operators that fit it.
+         */
+        VocabularyField: {
+            /**
+             * Choices
+             * @default []
+             */
+            choices: string[];
+            /**
+             * Condition
+             * @description The `type` of the condition.
+             * @enum {string}
+             */
+            condition: "field" | "attribute";
+            /**
+             * Kind
+             * @description text, number, boolean, date, datetime or choice; instant for times of ours.
+             */
+            kind: string;
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+            /** Operators */
+            operators: components["schemas"]["Operator"][];
+        };
+        /**
          * WebhookChange
          * @description What to change; members that are left out or null stay.
          */
@@ -6157,6 +8586,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Audience"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AudienceCountOut"];
+                };
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -6478,6 +8940,8 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
+                    /** @description Contacts to write to, instead of recipients; who they are is decided at the start. */
+                    audience?: components["schemas"]["Audience"] | null;
                     /** From Email */
                     from_email: string;
                     /** From Name */
@@ -6543,8 +9007,38 @@ export interface operations {
                      * @enum {string}
                      */
                     uncertain_policy?: "hold" | "resend";
+                    $defs: {
+                        /**
+                         * Audience
+                         * @description Who is written to: everybody on these lists and in these segments, but nobody in the excluded ones.
+                         */
+                        Audience: {
+                            /**
+                             * Exclude Lists
+                             * @default []
+                             */
+                            exclude_lists?: string[];
+                            /**
+                             * Exclude Segments
+                             * @default []
+                             */
+                            exclude_segments?: string[];
+                            /**
+                             * Lists
+                             * @description Confirmed subscriptions. A person's first list brings them.
+                             * @default []
+                             */
+                            lists?: string[];
+                            /**
+                             * Segments
+                             * @default []
+                             */
+                            segments?: string[];
+                        };
+                    };
                 };
                 "multipart/form-data": {
+                    audience?: string;
                     from_email: string;
                     from_name?: string;
                     name: string;
@@ -7014,6 +9508,752 @@ export interface operations {
             };
         };
     };
+    list_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldsOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_field: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewField"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_field: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_field: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FieldChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_contacts: {
+        parameters: {
+            query?: {
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Exactly this address. */
+                email?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                list_id?: string | null;
+                /** @description Of the subscription to `list_id`. */
+                list_status?: components["schemas"]["SubscriptionStatus"] | null;
+                /** @description Exactly this phone, in E.164. */
+                phone?: string | null;
+                /** @description How the address, the phone or a name begins. */
+                search?: string | null;
+                status?: components["schemas"]["ContactStatus"] | null;
+                /** @description All of these. */
+                tag?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ContactOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_contact: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewContact"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_consents: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ConsentOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    record_consent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_subscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionsOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resend_confirmation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_contacts: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_contacts: {
+        parameters: {
+            query?: {
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description Exactly this address. */
+                email?: string | null;
+                list_id?: string | null;
+                /** @description Of the subscription to `list_id`. */
+                list_status?: components["schemas"]["SubscriptionStatus"] | null;
+                /** @description Exactly this phone, in E.164. */
+                phone?: string | null;
+                /** @description How the address, the phone or a name begins. */
+                search?: string | null;
+                status?: components["schemas"]["ContactStatus"] | null;
+                /** @description All of these. */
+                tag?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_imports: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                status?: components["schemas"]["ImportStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ImportReportOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_import: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** @description JSON: wording, channels, confirmed. As JSON. */
+                    consent?: string;
+                    /** @description Country (DE, US, …) of phone numbers without a country code. */
+                    default_region?: string;
+                    /** @description Check every row and say what would happen, without doing it. */
+                    dry_run?: string;
+                    /**
+                     * Format: binary
+                     * @description CSV with a header row, or a ZIP archive of one.
+                     */
+                    file: string;
+                    /** @description Lists that they are added to. As JSON. */
+                    lists?: string;
+                    /** @description Column → email, phone, locale, time_zone, tags, ignore, or an attribute's name. As JSON. */
+                    mapping?: string;
+                    /** @description create: only new people; update: only known ones; upsert: both. */
+                    mode?: string;
+                    /** @description What becomes of columns that the mapping does not name. */
+                    other_columns?: string;
+                    /** @description Their tags. As JSON. */
+                    tags?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReportOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReportOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReportOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_rejected_contacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    inspect_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * Format: binary
+                     * @description CSV with a header row, or a ZIP archive of one.
+                     */
+                    file: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InspectionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_dead_letters: {
         parameters: {
             query?: {
@@ -7121,7 +10361,10 @@ export interface operations {
     requeue_dead_letter: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 dlq_id: string;
             };
@@ -7300,7 +10543,10 @@ export interface operations {
     purge_dead_letters: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7333,7 +10579,10 @@ export interface operations {
     requeue_dead_letters: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7683,6 +10932,275 @@ export interface operations {
             };
         };
     };
+    list_lists: {
+        parameters: {
+            query?: {
+                archived?: boolean | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                name?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ListOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_list: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewList"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ListChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_members: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                status?: components["schemas"]["SubscriptionStatus"] | null;
+            };
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MemberOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["People"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Added"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_member: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                contact_id: string;
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_media: {
         parameters: {
             query?: {
@@ -7806,6 +11324,140 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ErasureOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    erase_person: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_person: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Person"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonalData"];
+                };
             };
             /** @description What went wrong (RFC 9457). */
             default: {
@@ -8016,7 +11668,10 @@ export interface operations {
     purge_queue: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 name: string;
             };
@@ -8249,7 +11904,10 @@ export interface operations {
     backfill_schedule: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 schedule_id: string;
             };
@@ -8400,6 +12058,302 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TaskCreated"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_segments: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Part of the name. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SegmentOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_segment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSegment"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SegmentChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_segment_contacts: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SegmentContact_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_segment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                segment_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_conditions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Definition-Input"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_vocabulary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vocabulary"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -8609,6 +12563,295 @@ export interface operations {
             };
         };
     };
+    list_suppressions: {
+        parameters: {
+            query?: {
+                channel?: ("email" | "sms") | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Only those that hold everywhere. */
+                global?: boolean;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Only those of this list. */
+                list_id?: string | null;
+                reason?: components["schemas"]["Reason"] | null;
+                /** @description Part of it. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SuppressionOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_suppression: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSuppression"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_suppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                suppression_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_suppression: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                suppression_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_address: {
+        parameters: {
+            query: {
+                address: string;
+                channel?: "email" | "sms";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionCheck"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_suppressions: {
+        parameters: {
+            query?: {
+                channel?: ("email" | "sms") | null;
+                /** @description Only those of this list. */
+                list_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_suppressions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /**
+                     * @default email
+                     * @enum {string}
+                     */
+                    channel?: "email" | "sms";
+                    /**
+                     * Format: binary
+                     * @description CSV with a column of addresses, @domains or numbers; or one a line.
+                     */
+                    file: string;
+                    /**
+                     * Format: uuid
+                     * @description Only what this list brings.
+                     */
+                    list_id?: string;
+                    /**
+                     * @default imported
+                     * @enum {string}
+                     */
+                    reason?: "unsubscribed" | "bounced" | "complained" | "manual" | "imported";
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppressionImport"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_tags: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TagOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_tasks: {
         parameters: {
             query?: {
@@ -8787,7 +13030,10 @@ export interface operations {
     cancel_subtree: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -8818,7 +13064,10 @@ export interface operations {
     retry_from_failed: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -8885,7 +13134,10 @@ export interface operations {
     retry_task: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -8952,7 +13204,10 @@ export interface operations {
     cancel_tasks: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9021,7 +13276,10 @@ export interface operations {
     retry_tasks: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -9896,7 +14154,10 @@ export interface operations {
     replay_delivery: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 delivery_id: string;
                 webhook_id: string;
@@ -9959,7 +14220,10 @@ export interface operations {
     test_webhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 webhook_id: string;
             };
@@ -10176,6 +14440,86 @@ export interface operations {
             };
         };
     };
+    confirmation_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such page. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such page. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     health: {
         parameters: {
             query?: never;
@@ -10288,6 +14632,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    subscription_form: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such page. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    subscribe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                list_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    email: string;
+                    first_name?: string;
+                    last_name?: string;
+                    locale?: string;
+                };
+                "application/x-www-form-urlencoded": {
+                    email: string;
+                    first_name?: string;
+                    last_name?: string;
+                    locale?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description There is no such page. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
                 };
             };
             /** @description What went wrong (RFC 9457). */

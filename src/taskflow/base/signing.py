@@ -49,11 +49,3 @@ def verify(secret: bytes, purpose: str, token: str) -> bytes:
     if not hmac.compare_digest(tag, expected):
         raise InvalidSignatureError
     return payload
-
-
-def pseudonym(secret: bytes, channel: str, address: str) -> str:
-    """Return what stands in for an address that must not be kept: the same each time, and of no use without our key.
-
-    `address`: as it is compared, an e-mail address in lower case.
-    """
-    return "hmac:" + hmac.digest(derive_key(secret, f"address {channel}"), address.encode(), hashlib.sha256).hex()

@@ -62,7 +62,7 @@ VALUES ($1, $2, 'erased', 'erasure') ON CONFLICT DO NOTHING;
 
 -- name: import_under_way
 -- An upload that waits or is being read may hold the person, and would bring them back.
-SELECT EXISTS (SELECT FROM contact_imports WHERE status IN ('PENDING', 'RUNNING') AND NOT dry_run);
+SELECT EXISTS (SELECT FROM contact_imports WHERE status IN ('PENDING', 'RUNNING'));
 
 -- name: on_the_wire
 -- A message to the person that a worker is handing over just now.
@@ -93,6 +93,9 @@ SELECT count(*) FROM erased;
 
 -- name: erase_events
 UPDATE campaign_events SET contact_id = NULL, detail = NULL WHERE contact_id = $1;
+
+-- name: erase_activity
+DELETE FROM contact_activity WHERE contact_id = $1;
 
 -- name: erase_inbox
 DELETE FROM inbox_messages

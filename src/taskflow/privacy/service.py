@@ -6,9 +6,9 @@ from uuid import UUID
 import asyncpg
 
 from taskflow.audience.imports.addresses import InvalidAddressError, normalise
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, NotFoundError
 from taskflow.base.ids import uuid7
-from taskflow.base.signing import pseudonym
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
@@ -127,9 +127,9 @@ class PrivacyService:
 
 def pseudonyms(settings: Settings, subject: Subject) -> list[tuple[str, str]]:
     """Return the channels on which a person was reached, each with what stands in for their address there."""
-    secret = signing_key(settings).get_secret_value().encode()
+    key = ErasureKey(signing_key(settings))
     addresses = (("email", subject.email), ("sms", subject.phone))
-    return [(channel, pseudonym(secret, channel, address)) for channel, address in addresses if address is not None]
+    return [(channel, key.of(address)) for channel, address in addresses if address is not None]
 
 
 async def _rows(pool: Any, statement: str, *arguments: Any) -> list[dict[str, Any]]:

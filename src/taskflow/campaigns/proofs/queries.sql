@@ -22,7 +22,7 @@ UNION
 ORDER BY recipient_id LIMIT 40;
 
 -- name: suppressed
--- Which of these addresses nobody may write to, themselves or by their domain.
-SELECT DISTINCT wanted.address FROM unnest($1::text[]) AS wanted (address)
+-- Which of these addresses nobody may write to: themselves, by their domain, or as what an erasure has left of them ($2).
+SELECT DISTINCT wanted.address FROM unnest($1::text[], $2::text[]) AS wanted (address, erased)
 JOIN suppressions s ON s.channel = 'email' AND s.list_id IS NULL
-  AND s.address IN (lower(wanted.address), substring(lower(wanted.address) FROM '@[^@]*$'));
+  AND s.address IN (lower(wanted.address), substring(lower(wanted.address) FROM '@[^@]*$'), wanted.erased);

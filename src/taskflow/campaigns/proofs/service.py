@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError, TaskFlowError
+from taskflow.audience.contacts.models import ContactNotFoundError
+from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.errors import ConflictError, InvalidInputError, TaskFlowError
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.composer import Addressee, Composer, Letterhead, Words, files_of, open_composer
 from taskflow.campaigns.models import Campaign
@@ -27,18 +29,13 @@ from taskflow.db.pool import Database
 from taskflow.db.queries import load
 from taskflow.delivery.providers.email.smtp import open_smtp
 from taskflow.delivery.smtp.envelope import Envelope
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 sql = load(__file__)
 
 _SAMPLE_SENDER = Letterhead("sender@example.com")
 _LINK_SECONDS = 5.0
-
-
-class ContactUnknownError(NotFoundError):
-    """There is no such contact."""
-
-    code = "contact_not_found"
 
 
 class SuppressedAddressError(ConflictError):
@@ -88,19 +85,20 @@ class ProofService:
         self._rendering = rendering
         self._media = media
         self._settings = settings
+        self._erasure = ErasureKey(signing_key(settings))
         self._campaigns = CampaignRepository(database.pool)
 
     async def people(self, contact_ids: Sequence[UUID]) -> list[Addressee]:
         """Return contacts as a campaign would address them.
 
         Raises:
-            ContactUnknownError: one is not there.
+            ContactNotFoundError: one is not there.
         """
         rows = await self._pool.fetch(sql.contacts, list(contact_ids))
         known = {row["contact_id"] for row in rows}
         for contact_id in contact_ids:
             if contact_id not in known:
-                raise ContactUnknownError(f"There is no contact {contact_id}.")
+                raise ContactNotFoundError(f"There is no contact {contact_id}.")
         return [Addressee(row["contact_id"], row["email"] or SAMPLE_ADDRESS, row["personalization"]) for row in rows]
 
     async def preview(self, content: Content, person: Addressee, locale: str | None = None) -> Proof:
@@ -129,7 +127,8 @@ class ProofService:
             NoMessageError: there is no message for this person, or for one of the addresses; the sentence says why.
             ProviderFaultError: the mail server cannot be used.
         """
-        if suppressed := await self._pool.fetch(sql.suppressed, list(to)):
+        erased = [self._erasure.of(address) for address in to]
+        if suppressed := await self._pool.fetch(sql.suppressed, list(to), erased):
             raise SuppressedAddressError(f"{suppressed[0]['address']} must not be written to: it is suppressed.")
         words, files = await Words.of(self._rendering, content), await files_of(self._media, content)
         person = _in(person, locale)
