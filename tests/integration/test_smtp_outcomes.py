@@ -194,10 +194,9 @@ async def test_no_answer_to_the_final_dot_is_uncertain(server: ScriptedSmtp, fau
 )  # fmt: skip
 async def test_no_sense_before_the_body_defers_the_message(server: ScriptedSmtp, verb: str, fault: Any) -> None:
     server.script(verb, None, fault)
-    began = time.monotonic()
-    outcomes = await send(server)
+    async with asyncio.timeout(60):
+        outcomes = await send(server, connect_timeout=600, data_timeout=600)
     assert kinds(outcomes) == [ACCEPTED, DEFERRED, ACCEPTED]
-    assert time.monotonic() - began < 3
     check_sink(server, outcomes)
 
 
@@ -255,12 +254,11 @@ async def test_a_server_that_cannot_be_talked_to_is_a_provider_fault(
     server: ScriptedSmtp, verb: str, fault: Any
 ) -> None:
     server.always(verb, fault)
-    began = time.monotonic()
-    outcomes = await send(server)
+    async with asyncio.timeout(60):
+        outcomes = await send(server, command_timeout=600, data_timeout=600)
     assert kinds(outcomes) == [FAULT] * 3
     assert outcomes[0].verb == verb
     assert 0 < (outcomes[0].retry_after or 0) <= 0.5
-    assert time.monotonic() - began < 2
     assert server.bodies_begun == 0
 
 
