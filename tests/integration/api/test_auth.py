@@ -8,11 +8,18 @@ from argon2 import extract_parameters
 
 from support.api import PASSWORD, Api, client_of
 from support.waiting import eventually
-from taskflow.identity import passwords
+from taskflow.identity import authenticator, passwords
 from taskflow.identity.models import Role
 
 LOGIN = "/api/v1/auth/login"
 ME = "/api/v1/auth/me"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials are looked at anew after a moment instead of three seconds."""
+    assert authenticator.TRUST_SECONDS <= 5
+    monkeypatch.setattr(authenticator, "TRUST_SECONDS", 0.1)
 
 
 async def test_a_user_signs_in_and_is_known(api: Api) -> None:
@@ -126,7 +133,7 @@ async def test_right_sign_ins_are_never_counted_as_failures(api: Api) -> None:
         await api.sign_in("known@example.com")
 
 
-async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(api: Api) -> None:
+async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(api: Api, quick: None) -> None:
     await api.user(Role.VIEWER, "known@example.com")
     first = await api.sign_in("known@example.com")
     second = (await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})).json()
@@ -140,7 +147,7 @@ async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(ap
         async def refused() -> bool:
             return (await client.get(ME)).status_code == 401
 
-        await eventually(refused, seconds=5, every=0.2)
+        await eventually(refused, seconds=60)
 
 
 async def test_who_knows_the_password_changes_it_and_every_other_session_ends(api: Api) -> None:
@@ -193,7 +200,7 @@ async def test_signing_out_ends_the_session_and_asking_again_is_fine(api: Api) -
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"role": "viewer"}, {"password": "another password"}])
 async def test_sessions_do_not_outlive_what_they_were_given_for(
-    api: Api, admin: httpx.AsyncClient, change: dict
+    api: Api, admin: httpx.AsyncClient, change: dict, quick: None
 ) -> None:
     session = await api.sign_in(await api.user(Role.OPERATOR, "worker@example.com"))
     user_id = session["user"]["user_id"]
@@ -205,12 +212,14 @@ async def test_sessions_do_not_outlive_what_they_were_given_for(
         async def refused() -> bool:
             return (await client.get(ME)).status_code == 401
 
-        await eventually(refused, seconds=5, every=0.2)
+        await eventually(refused, seconds=60)
     refreshed = await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": session["refresh_token"]})
     assert refreshed.status_code == 401
 
 
-async def test_an_api_key_acts_for_its_owner_and_can_be_revoked(api: Api, operator: httpx.AsyncClient) -> None:
+async def test_an_api_key_acts_for_its_owner_and_can_be_revoked(
+    api: Api, operator: httpx.AsyncClient, quick: None
+) -> None:
     made = (await operator.post("/api/v1/api-keys", json={"name": "robot", "role": "operator"})).json()
     assert made["key"].startswith(f"tf_{made['prefix']}_")
     listed = (await operator.get("/api/v1/api-keys")).json()["items"]
@@ -224,7 +233,7 @@ async def test_an_api_key_acts_for_its_owner_and_can_be_revoked(api: Api, operat
         async def refused() -> bool:
             return (await robot.get(ME)).status_code == 401
 
-        await eventually(refused, seconds=5, every=0.2)
+        await eventually(refused, seconds=60)
 
 
 async def test_a_key_of_a_demoted_user_can_do_no_more_than_the_user(api: Api, admin: httpx.AsyncClient) -> None:
