@@ -15,6 +15,11 @@ LOGIN = "/api/v1/auth/login"
 ME = "/api/v1/auth/me"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def hashes() -> None:
+    """Passwords are hashed here as they are in earnest: guesses overlap."""
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials are looked at anew after a moment instead of three seconds."""
