@@ -6,6 +6,10 @@ SETUP := @$(PYTHON) tools/bootstrap.py
 WORKERS ?= 2
 # Seeds of each fault in `make chaos`; `make test` takes two.
 SEEDS ?= 20
+# What Python compiled is kept here, also where the environment asks for no bytecode: hundreds of processes start in a
+# run of the tests, and without it each compiles all that it imports, which takes longer than the start.
+export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.make/pycache
+unexport PYTHONDONTWRITEBYTECODE
 # Further arguments for the command behind a target: make test ARGS="-k campaign"
 ARGS ?=
 

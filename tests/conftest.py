@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis.asyncio as redis_asyncio
+import structlog
 
 from support import chromium as chromium_support
 from taskflow.broker.redis.broker import RedisBroker
@@ -47,6 +48,14 @@ def _clean_environment() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("TASKFLOW_") and name not in _KEPT]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_tracebacks() -> None:
+    """Log tracebacks as Python prints them: a drawing with every local variable takes seconds."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    *before, _ = structlog.get_config()["processors"]
+    structlog.configure(processors=[*before, plain])
 
 
 @pytest.fixture(scope="session")

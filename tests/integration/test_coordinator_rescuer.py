@@ -1,6 +1,7 @@
 """What dead workers held comes back exactly once, under an epoch that shuts them out."""
 
 import asyncio
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
@@ -200,6 +201,8 @@ async def test_a_cancelled_task_of_a_dead_worker_ends_cancelled(context: DutyCon
 async def test_nobody_is_buried_in_the_first_heartbeat_period_of_a_term_or_after_an_outage(
     context: DutyContext, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Mock(**{"monotonic.return_value": 1_000.0})
+    monkeypatch.setattr("taskflow.engine.coordinator.rescuer.time", clock)
     await add_worker(context.database, beat_age=LONG_AGO)
     context.settings.worker.heartbeat_seconds = 0.2
     rescuer = Rescuer()
@@ -210,7 +213,7 @@ async def test_nobody_is_buried_in_the_first_heartbeat_period_of_a_term_or_after
 
     assert not await is_dead()
     assert not await is_dead()
-    await asyncio.sleep(0.25)
+    clock.monotonic.return_value += 0.25
 
     async def away() -> None:
         raise ConnectionRefusedError
@@ -220,7 +223,7 @@ async def test_nobody_is_buried_in_the_first_heartbeat_period_of_a_term_or_after
         with pytest.raises(ConnectionRefusedError):
             await rescuer.run_once(context)
     assert not await is_dead()
-    await asyncio.sleep(0.25)
+    clock.monotonic.return_value += 0.25
     assert await is_dead()
 
 

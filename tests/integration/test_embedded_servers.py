@@ -111,8 +111,8 @@ def test_a_killed_server_is_back_under_the_same_url(home: Path, server: str) -> 
         query(servers.database_url, "CREATE TABLE kept AS SELECT 7 AS n")
         before = servers.pids[server]
         os.kill(before, signal.SIGKILL)
-        eventually_sync(lambda: servers.pids[server] != before, seconds=5)
-        eventually_sync(lambda: answers(servers.database_url) and pings(servers.redis_url), seconds=5)
+        eventually_sync(lambda: servers.pids[server] != before, seconds=60)
+        eventually_sync(lambda: answers(servers.database_url) and pings(servers.redis_url), seconds=60)
         assert query(servers.database_url, "SELECT n FROM kept") == 7
 
 
@@ -123,7 +123,7 @@ def test_after_a_crash_redis_starts_empty_instead_of_in_the_past(home: Path) -> 
         client.save()
         before = servers.pids["redis"]
         os.kill(before, signal.SIGKILL)
-        eventually_sync(lambda: servers.pids["redis"] != before and pings(servers.redis_url), seconds=5)
+        eventually_sync(lambda: servers.pids["redis"] != before and pings(servers.redis_url), seconds=60)
         assert client.get("old") is None
         client.close()
 

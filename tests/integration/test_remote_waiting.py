@@ -71,7 +71,7 @@ async def test_a_blocking_program_does_the_same(url: str, key: str, monkeypatch:
 
 
 async def test_events_begin_with_resync_and_go_on_from_a_cursor(url: str, key: str) -> None:
-    async with TaskFlow(url, key) as taskflow, asyncio.timeout(20):
+    async with TaskFlow(url, key) as taskflow, asyncio.timeout(60):
         events = taskflow.events()
         assert (await anext(events)).type == "resync"
         handle = await taskflow.enqueue(tasks.noop)

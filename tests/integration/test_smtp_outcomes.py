@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from support.scripted_smtp import (
     ScriptedSmtp,
+    Session,
     endless_line,
     endless_lines,
     hang_up,
@@ -194,10 +196,9 @@ async def test_no_answer_to_the_final_dot_is_uncertain(server: ScriptedSmtp, fau
 )  # fmt: skip
 async def test_no_sense_before_the_body_defers_the_message(server: ScriptedSmtp, verb: str, fault: Any) -> None:
     server.script(verb, None, fault)
-    began = time.monotonic()
-    outcomes = await send(server)
+    async with asyncio.timeout(60):
+        outcomes = await send(server, connect_timeout=600, data_timeout=600)
     assert kinds(outcomes) == [ACCEPTED, DEFERRED, ACCEPTED]
-    assert time.monotonic() - began < 3
     check_sink(server, outcomes)
 
 
@@ -255,12 +256,11 @@ async def test_a_server_that_cannot_be_talked_to_is_a_provider_fault(
     server: ScriptedSmtp, verb: str, fault: Any
 ) -> None:
     server.always(verb, fault)
-    began = time.monotonic()
-    outcomes = await send(server)
+    async with asyncio.timeout(60):
+        outcomes = await send(server, command_timeout=600, data_timeout=600)
     assert kinds(outcomes) == [FAULT] * 3
     assert outcomes[0].verb == verb
     assert 0 < (outcomes[0].retry_after or 0) <= 0.5
-    assert time.monotonic() - began < 2
     assert server.bodies_begun == 0
 
 
@@ -281,9 +281,19 @@ async def test_the_deadline_is_looked_at_before_each_message(server: ScriptedSmt
     assert b"DATA\r\n" not in server.commands
 
 
-async def test_a_deadline_that_passes_in_the_window_stops_before_the_next_body(server: ScriptedSmtp) -> None:
-    server.script("DOT", None, trickle("250 2.0.0 slow", 0.02))  # 0.3 s
-    outcomes = await send(server, 4, deadline=time.monotonic() + 0.15, data_timeout=5)
+async def test_a_deadline_that_passes_in_the_window_stops_before_the_next_body(
+    server: ScriptedSmtp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Mock(**{"monotonic.return_value": 100.0})
+    for module in ("pool", "transaction"):
+        monkeypatch.setattr(f"taskflow.delivery.smtp.{module}.time", clock)
+
+    async def late(session: Session) -> None:
+        clock.monotonic.return_value = 200.0
+        await session.say(b"250 2.0.0 slow\r\n")
+
+    server.script("DOT", None, late)
+    outcomes = await send(server, 4, deadline=150.0)
     assert kinds(outcomes) == [ACCEPTED, ACCEPTED, NOT_STARTED, NOT_STARTED]
     await eventually(lambda: server.dots == 2)
     assert server.bodies_begun == 2

@@ -226,12 +226,18 @@ class Checker:
             if not left:
                 break
             await asyncio.sleep(0.1)
-        stats = (await self._client.get("/api/v1/stats"))["tasks"]["queues"]
-        if any(queue["running"] or queue["ready"] for queue in stats):
-            await asyncio.sleep(3)  # /stats is counted every two seconds
-            stats = (await self._client.get("/api/v1/stats"))["tasks"]["queues"]
-            left += [f"I7: /stats shows {queue}" for queue in stats if queue["running"] or queue["ready"]]
-        return left
+        return left + await self._shown()
+
+    async def _shown(self) -> list[str]:
+        """Return what /stats still shows once it has had the time to be counted anew: every two seconds."""
+        shown: list[str] = []
+        for _ in range(20):
+            queues = (await self._client.get("/api/v1/stats"))["tasks"]["queues"]
+            shown = [f"I7: /stats shows {queue}" for queue in queues if queue["running"] or queue["ready"]]
+            if not shown:
+                break
+            await asyncio.sleep(0.5)
+        return shown
 
 
 class _Bodies:

@@ -1,13 +1,15 @@
 """The application in this process, on this test's database and Redis, and clients for every role."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 import structlog
+from argon2 import PasswordHasher
 
 from support.api import Api, running
+from taskflow.identity import passwords
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
 
@@ -16,6 +18,15 @@ from taskflow.settings import Settings
 def _quiet_logs() -> None:
     """A line a request would drown a failure."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hashes() -> Iterator[None]:
+    """Passwords are hashed at once: nearly every test makes a user and signs in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(passwords, "_dummy", None)
+        yield
 
 
 @pytest.fixture

@@ -1,17 +1,30 @@
 """Sign-in, sessions, API keys: who gets in, and for how long."""
 
 import asyncio
-import time
 
 import httpx
 import pytest
+from argon2 import extract_parameters
 
 from support.api import PASSWORD, Api, client_of
 from support.waiting import eventually
+from taskflow.identity import authenticator, passwords
 from taskflow.identity.models import Role
 
 LOGIN = "/api/v1/auth/login"
 ME = "/api/v1/auth/me"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hashes() -> None:
+    """Passwords are hashed here as they are in earnest: guesses overlap."""
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials are looked at anew after a moment instead of three seconds."""
+    assert authenticator.TRUST_SECONDS <= 5
+    monkeypatch.setattr(authenticator, "TRUST_SECONDS", 0.1)
 
 
 async def test_a_user_signs_in_and_is_known(api: Api) -> None:
@@ -41,21 +54,27 @@ async def test_wrong_unknown_and_deactivated_look_the_same(api: Api) -> None:
     assert bodies[0]["code"] == "wrong_credentials"
 
 
-async def test_an_unknown_address_takes_as_long_as_a_known_one(api: Api) -> None:
+async def test_an_unknown_address_takes_the_same_work_as_a_known_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     await api.user(Role.VIEWER, "known@example.com")
+    verify = passwords._verify
+    compared: list[tuple[object, str, bool]] = []
 
-    async def median(email: str) -> float:
-        took = []
-        for number in range(7):
-            started = time.perf_counter()
-            async with client_of(api.app, f"10.0.0.{number}") as client:
-                await client.post(LOGIN, json={"email": email, "password": "wrong password 1"})
-            took.append(time.perf_counter() - started)
-        return sorted(took)[3]
+    def watched(stored: str, password: str) -> bool:
+        matches = verify(stored, password)
+        compared.append((extract_parameters(stored), password, matches))
+        return matches
 
-    await median("warm@example.com")
-    known, unknown = await median("known@example.com"), await median("nobody@example.com")
-    assert unknown > known / 3
+    monkeypatch.setattr(passwords, "_verify", watched)
+
+    async def work(email: str) -> list[tuple[object, str, bool]]:
+        compared.clear()
+        await api.anonymous.post(LOGIN, json={"email": email, "password": "wrong password 1"})
+        return compared.copy()
+
+    known = await work("known@example.com")
+    assert [(password, matches) for _, password, matches in known] == [("wrong password 1", False)]
+    for _ in range(2):  # the first of a process makes the hash that nobody's password has
+        assert await work("nobody@example.com") == known
 
 
 async def test_guessing_is_stopped_even_in_parallel_and_also_for_unknown_addresses(api: Api) -> None:
@@ -119,7 +138,7 @@ async def test_right_sign_ins_are_never_counted_as_failures(api: Api) -> None:
         await api.sign_in("known@example.com")
 
 
-async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(api: Api) -> None:
+async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(api: Api, quick: None) -> None:
     await api.user(Role.VIEWER, "known@example.com")
     first = await api.sign_in("known@example.com")
     second = (await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": first["refresh_token"]})).json()
@@ -133,7 +152,7 @@ async def test_a_refresh_token_works_once_and_its_second_use_ends_the_session(ap
         async def refused() -> bool:
             return (await client.get(ME)).status_code == 401
 
-        await eventually(refused, seconds=5, every=0.2)
+        await eventually(refused, seconds=60)
 
 
 async def test_who_knows_the_password_changes_it_and_every_other_session_ends(api: Api) -> None:
@@ -186,7 +205,7 @@ async def test_signing_out_ends_the_session_and_asking_again_is_fine(api: Api) -
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"role": "viewer"}, {"password": "another password"}])
 async def test_sessions_do_not_outlive_what_they_were_given_for(
-    api: Api, admin: httpx.AsyncClient, change: dict
+    api: Api, admin: httpx.AsyncClient, change: dict, quick: None
 ) -> None:
     session = await api.sign_in(await api.user(Role.OPERATOR, "worker@example.com"))
     user_id = session["user"]["user_id"]
@@ -198,12 +217,14 @@ async def test_sessions_do_not_outlive_what_they_were_given_for(
         async def refused() -> bool:
             return (await client.get(ME)).status_code == 401
 
-        await eventually(refused, seconds=5, every=0.2)
+        await eventually(refused, seconds=60)
     refreshed = await api.anonymous.post("/api/v1/auth/refresh", json={"refresh_token": session["refresh_token"]})
     assert refreshed.status_code == 401
 
 
-async def test_an_api_key_acts_for_its_owner_and_can_be_revoked(api: Api, operator: httpx.AsyncClient) -> None:
+async def test_an_api_key_acts_for_its_owner_and_can_be_revoked(
+    api: Api, operator: httpx.AsyncClient, quick: None
+) -> None:
     made = (await operator.post("/api/v1/api-keys", json={"name": "robot", "role": "operator"})).json()
     assert made["key"].startswith(f"tf_{made['prefix']}_")
     listed = (await operator.get("/api/v1/api-keys")).json()["items"]
@@ -217,7 +238,7 @@ async def test_an_api_key_acts_for_its_owner_and_can_be_revoked(api: Api, operat
         async def refused() -> bool:
             return (await robot.get(ME)).status_code == 401
 
-        await eventually(refused, seconds=5, every=0.2)
+        await eventually(refused, seconds=60)
 
 
 async def test_a_key_of_a_demoted_user_can_do_no_more_than_the_user(api: Api, admin: httpx.AsyncClient) -> None:

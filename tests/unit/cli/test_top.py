@@ -135,7 +135,8 @@ async def test_it_fits_any_terminal() -> None:
         await eventually(lambda: "default" in text_of(top, "#queues"))
 
 
-async def test_ends_are_counted_as_they_are_heard_and_failures_looked_up() -> None:
+async def test_ends_are_counted_as_they_are_heard_and_failures_looked_up(monkeypatch: Any) -> None:
+    monkeypatch.setattr(app_module, "_SOONEST_SECONDS", 0.01)
     figures = Figures()
     top = Top(figures, sort="busy")  # type: ignore[arg-type]  # figures of our own
     async with top.run_test(size=(120, 36)):

@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import taskflow
 from support.hostile_templates import EATERS, ESCAPES
+from support.waiting import eventually
 from taskflow.base.errors import InvalidInputError, TaskFlowError
 from taskflow.content.errors import TemplateLimitError
 from taskflow.content.rendering import Rendered, RenderPool, RenderProblem, Template
@@ -55,23 +56,21 @@ async def test_no_escape_gets_anything(pool: RenderPool) -> None:
 async def test_an_eater_is_refused_within_its_limits_and_its_neighbours_render(source: str) -> None:
     async with RenderPool(CampaignSettings(render_seconds=0.3), 1) as pool:
         good = await pool.compile(GOOD)
-        started = time.monotonic()
-        eater, neighbours = await asyncio.gather(outcome(pool, source), pool.render(good, [CONTEXT] * 20))
-        took = time.monotonic() - started
+        async with asyncio.timeout(60):
+            eater, neighbours = await asyncio.gather(outcome(pool, source), pool.render(good, [CONTEXT] * 20))
         assert eater.startswith("refused"), eater[:200]
         assert all(isinstance(result, Rendered) for result in neighbours)
-        assert took < 10  # processor time is 0.3 s; the rest is leeway for a crowded machine
         [after] = await pool.render(good, [CONTEXT])
         assert isinstance(after, Rendered)
 
 
-async def test_ten_to_the_ninth_letters_fail_at_once(pool: RenderPool) -> None:
-    compiled = await pool.compile(Template("s", "{{ 'a' * 10**9 }}"))
-    started = time.monotonic()
-    [result] = await pool.render(compiled, [{}])
+async def test_ten_to_the_ninth_letters_fail_for_want_of_memory_and_not_of_time() -> None:
+    async with asyncio.timeout(60), RenderPool(CampaignSettings(render_seconds=600), 1) as pool:
+        compiled = await pool.compile(Template("s", "{{ 'a' * 10**9 }}"))
+        [result] = await pool.render(compiled, [{}])
     assert isinstance(result, RenderProblem)
     assert result.code == ProblemCode.TEMPLATE_LIMIT
-    assert time.monotonic() - started < 2
+    assert "more memory" in result.message
 
 
 async def test_only_the_guilty_recipient_of_a_batch_fails(pool: RenderPool) -> None:
@@ -86,15 +85,26 @@ async def test_only_the_guilty_recipient_of_a_batch_fails(pool: RenderPool) -> N
     assert [result.html for result in results if isinstance(result, Rendered)] == [str(n) for n in range(50) if n != 7]
 
 
-async def test_a_template_that_never_ends_costs_a_call_seconds_not_one_per_recipient(pool: RenderPool) -> None:
+async def test_a_template_that_never_ends_costs_a_call_ten_deaths_not_one_per_recipient(
+    pool: RenderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     endless = await pool.compile(
         Template("s", "{% for i in 'x' * 100000 %}{% for j in 'x' * 100000 %}{% endfor %}{% endfor %}")
     )
-    started = time.monotonic()
-    results = await pool.render(endless, [{}] * 100)
+    allowed: list[float] = []
+    render_on = RenderPool._render_on
+
+    async def watched(pool: RenderPool, *request: Any) -> None:
+        allowed.append(request[3])
+        await render_on(pool, *request)
+
+    monkeypatch.setattr(RenderPool, "_render_on", watched)
+    async with asyncio.timeout(60):
+        results = await pool.render(endless, [{}] * 100)
     assert len(results) == 100
     assert all(isinstance(result, RenderProblem) for result in results)
-    assert time.monotonic() - started < 30
+    assert len(allowed) == 10, "one process after another"
+    assert sum(allowed) < 2.2, "seconds of processor time"
 
 
 async def test_a_killed_child_costs_nobody_a_message(pool: RenderPool) -> None:
@@ -208,10 +218,7 @@ asyncio.run(main())
         sys.executable, "-c", code, stdout=subprocess.PIPE, env={"PYTHONPATH": source}
     )
     printed, _ = await parent.communicate()
-    deadline = time.monotonic() + 5
-    while is_running(int(printed)):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+    await eventually(lambda: not is_running(int(printed)), seconds=60)
 
 
 def is_running(pid: int) -> bool:
