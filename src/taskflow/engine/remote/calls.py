@@ -28,7 +28,7 @@ from taskflow.settings import ApiAccess, Settings
 
 ATTEMPTS = 3
 _SHORTEST_PAUSE = 0.5
-_NOT_SCHEDULED = ("scheduled_at", "version", "unique_key", "unique_for_seconds", "on_conflict")
+_NOT_SCHEDULED = ("delay_seconds", "version", "unique_key", "unique_for_seconds", "on_conflict")
 _TIMING_COLUMNS = frozenset({"kind", "cron", "time_zone", "interval_seconds", "run_at"})
 
 
