@@ -12,7 +12,7 @@ from itertools import groupby
 from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
-from taskflow.base.errors import UnavailableError
+from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.campaigns.composer import CampaignComposer, Letterhead, Words, files_of, open_composer
@@ -24,7 +24,7 @@ from taskflow.campaigns.repository import CampaignNotFoundError, CampaignReposit
 from taskflow.campaigns.triage import Triage
 from taskflow.campaigns.verdict import Letter
 from taskflow.content.media.library import MediaLibrary
-from taskflow.content.media.storage import MediaMissingError, open_storage
+from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.content.rendering.process import RenderingUnavailableError
 from taskflow.content.templates.repository import TemplateRepository
@@ -99,7 +99,7 @@ class Mailer:
             for item in items:
                 batch.fail(item, str(error), retry=False)
             return
-        except (UnavailableError, MediaMissingError) as error:  # nobody's attempt: somebody has to mend it
+        except (UnavailableError, NotFoundError, InvalidInputError) as error:  # nobody's attempt: somebody has to mend it
             self._faults.failed(campaign_id, str(error), waits_for="its template or its files")
             for item in items:
                 batch.release(item, _RENDER_WAIT_SECONDS)

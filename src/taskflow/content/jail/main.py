@@ -17,6 +17,7 @@ from taskflow.content.jail.program import Problem, ProblemError, Program, limit,
 
 _SOCKET = 0
 _CACHED_PROGRAMS = 64
+_CACHED_CHARS = 2 * 1024 * 1024  # of sources; what is compiled takes thirty times as much
 _FLUSH_BYTES = 128 * 1024
 _FLUSH_SECONDS = 0.01
 _RECURSION = 1500
@@ -73,14 +74,19 @@ class Jail:
             answer = {"problems": [{"code": "template_syntax", "message": f"{type(error).__name__}: {error}"[:500]}]}
         else:
             self._programs[bytes.fromhex(request["id"])] = program
-            while len(self._programs) > _CACHED_PROGRAMS:
-                self._programs.popitem(last=False)
+            self._forget_oldest()
             answer = {
                 "required": sorted(program.requirements.required),
                 "optional": sorted(program.requirements.optional),
                 "text_source": program.text_source,
             }
         _send(frames.COMPILED, orjson.dumps(answer))
+
+    def _forget_oldest(self) -> None:
+        """Keep the newest, and of the others what fits: nobody's template may take the memory of another's."""
+        size = sum(program.size for program in self._programs.values())
+        while len(self._programs) > 1 and (len(self._programs) > _CACHED_PROGRAMS or size > _CACHED_CHARS):
+            size -= self._programs.popitem(last=False)[1].size
 
     def _inspect(self, payload: bytearray) -> None:
         [seconds] = frames.INSPECT_HEAD.unpack_from(payload)

@@ -17,7 +17,9 @@ MAX_ATTACHMENTS = 20
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_CONTROLS)]
 Subject = Annotated[str, StringConstraints(max_length=998, pattern=NO_CONTROLS)]
-FileName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f/\\]+$")]
+FileName = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029/\\]+$")
+]
 
 
 class VariantIn(Body):
@@ -72,7 +74,10 @@ class NewVersion(DraftIn):
 
     note: Note | None = None
     base_version: int | None = Field(
-        None, ge=1, description="The version that was edited: if it is no longer the newest, nothing is saved (409)."
+        None,
+        ge=1,
+        le=2**31 - 1,
+        description="The version that was edited: if it is no longer the newest, nothing is saved (409).",
     )
 
 
