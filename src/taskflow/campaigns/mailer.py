@@ -169,11 +169,16 @@ class Mailer:
         """Return the compiled campaign: template and skeleton are made once per process, they never change."""
         opening = self._composers.get(campaign_id)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
-            while len(self._composers) >= _CACHED_CAMPAIGNS:
+            while len(self._composers) >= _CACHED_CAMPAIGNS or self._attached_bytes() > _LETTERS_BYTES:
                 del self._composers[next(iter(self._composers))]
             opening = asyncio.create_task(self._open_composer(campaign_id, eight_bit=eight_bit))
             self._composers[campaign_id] = opening
         return await asyncio.shield(opening)
+
+    def _attached_bytes(self) -> int:
+        """Return what the files of open campaigns take."""
+        done = (one for one in self._composers.values() if one.done() and not one.cancelled() and not one.exception())
+        return sum(one.result().attached_bytes for one in done)
 
     async def _open_composer(self, campaign_id: UUID, *, eight_bit: bool) -> CampaignComposer:
         campaign = await self._campaigns.get(campaign_id)

@@ -65,7 +65,7 @@ class Jail:
         _allow_cpu(request["seconds"], 1)
         signal.setitimer(signal.ITIMER_PROF, request["seconds"])
         try:
-            program = Program(request, self._output_limit)
+            program = self._program(request)
         except ProblemError as error:
             answer: dict[str, Any] = {"problems": list(error.problems)}
         except (MemoryError, RecursionError):
@@ -81,6 +81,15 @@ class Jail:
                 "text_source": program.text_source,
             }
         _send(frames.COMPILED, orjson.dumps(answer))
+
+    def _program(self, request: dict[str, Any]) -> Program:
+        try:
+            return Program(request, self._output_limit)
+        except MemoryError:
+            if not self._programs:
+                raise
+            self._programs.clear()
+        return Program(request, self._output_limit)
 
     def _forget_oldest(self) -> None:
         """Keep the newest, and of the others what fits: nobody's template may take the memory of another's."""
@@ -112,7 +121,7 @@ class Jail:
         for context in contexts:
             signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF's default action ends the process, even inside C
             try:
-                answer.add(*program.render(context))
+                answer.add(*self._message(program, identity, context))
             except ProblemError as error:
                 answer.add_problem(error.problems[0])
             except MemoryError:
@@ -121,6 +130,17 @@ class Jail:
             if careful or answer.is_due():
                 answer.flush()
         answer.flush(frames.LAST)
+
+
+    def _message(self, program: Program, identity: bytes, context: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+        """Render; if there is no memory for it, once more without the templates of others."""
+        try:
+            return program.render(context)
+        except MemoryError:
+            if len(self._programs) == 1:
+                raise
+            self._programs = OrderedDict({identity: program})
+        return program.render(context)
 
 
 class _Answer:
