@@ -167,10 +167,17 @@ def test_a_campaign_to_contacts_says_what_is_decided_only_at_its_start(dashboard
     segment = system.post("/segments", {"name": f"Segment {tag}", "definition": {"condition": condition}})
     values = {"order": {"total": 12.5, "items": ["tea", "milk"]}, "first_name": "Zoë"}
     system.post("/contacts", {"email": f"zoe@{tag}.example", "tags": [tag], "locale": "de", "attributes": values})
-    body = "<mjml><mj-body><mj-section><mj-column><mj-text>{WORDS} {{ first_name }}, {{ order.total | money('EUR') }} for "
+    body = (
+        "<mjml><mj-body><mj-section><mj-column><mj-text>{WORDS} {{ first_name }}, {{ order.total | money('EUR') }} for "
+    )
     body += "{{ order['items'] | join(' and ') }}</mj-text></mj-column></mj-section></mj-body></mjml>"
     variants = [
-        {"format": "mjml", "locale": locale, "subject": f"{words} {{{{ first_name }}}}", "body": body.replace("{WORDS}", words)}
+        {
+            "format": "mjml",
+            "locale": locale,
+            "subject": f"{words} {{{{ first_name }}}}",
+            "body": body.replace("{WORDS}", words),
+        }
         for locale, words in (("en", "Hello"), ("de", "Hallo"))
     ]
     template = system.post("/templates", {"name": f"Template {tag}", "variants": variants})

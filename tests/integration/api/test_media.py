@@ -190,7 +190,9 @@ async def test_a_file_cannot_be_deleted_under_a_template_that_is_being_saved(
     async with pool.acquire() as connection, connection.transaction():
         await MediaLibrary.hold(connection, [file])
         deleting = asyncio.create_task(marketer.delete(f"/api/v1/media/{made['media_id']}"))
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM media%'"
+        waits = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM media%'"
+        )
         await eventually(lambda: pool.fetchval(waits), what="the deletion to wait")
         template_id = uuid7()
         await connection.execute(

@@ -74,7 +74,9 @@ async def proofs(settings: Settings, key: str, folder: Path) -> None:
         own = fields | {"template_subject": "Hi", "template_body": "b", "recipients": [{"email": "a@x.example"}]}
         campaigns = [
             await made("/campaigns", "campaign", own),
-            await made("/campaigns", "campaign", fields | {"template_id": template, "audience": {"segments": [segment]}}),
+            await made(
+                "/campaigns", "campaign", fields | {"template_id": template, "audience": {"segments": [segment]}}
+            ),
         ]
         known = {"template_id": [template], "campaign_id": campaigns, "contact_id": [contact]}
         file = folder / "openapi.json"

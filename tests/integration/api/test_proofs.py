@@ -340,9 +340,7 @@ async def test_preview_test_and_campaign_are_the_same_message_but_for_their_link
     async with RenderPool(settings.campaign) as rendering:
         content = await content_of(found, TemplateRepository(api.database.pool))
         words = await Words.of(rendering, content)
-        composer = open_composer(
-            settings, words, Letterhead(found.from_email), found.campaign_id, eight_bit=True
-        )
+        composer = open_composer(settings, words, Letterhead(found.from_email), found.campaign_id, eight_bit=True)
         [sent] = await CampaignComposer(found, composer, 0).compose(list(rows.values()))
     assert isinstance(sent, bytes)
     tested = read(smtp.messages[0].body)

@@ -88,8 +88,8 @@ export function CampaignActions({ campaign, onMissing }: CampaignActionsProps) {
         dismiss="Keep it"
         danger
       >
-        {open ? "Nobody" : plural(left, "recipient")} will get {open ? "a" : "no"} mail. This cannot be undone. To stop for a while,
-        pause it instead.
+        {open ? "Nobody" : plural(left, "recipient")} will get {open ? "a" : "no"} mail. This cannot
+        be undone. To stop for a while, pause it instead.
       </Confirm>
     </>
   );

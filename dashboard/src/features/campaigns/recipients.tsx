@@ -137,7 +137,9 @@ export function Recipients({ campaign, status, onStatus, href }: RecipientsProps
                     : "This campaign has no recipients"
               }
             >
-              {!status && isOpen(campaign) && "Who is in its audience when it starts gets the mail."}
+              {!status &&
+                isOpen(campaign) &&
+                "Who is in its audience when it starts gets the mail."}
             </Empty>
           )
         }

@@ -131,7 +131,6 @@ class Jail:
                 answer.flush()
         answer.flush(frames.LAST)
 
-
     def _message(self, program: Program, identity: bytes, context: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
         """Render; if there is no memory for it, once more without the templates of others."""
         try:

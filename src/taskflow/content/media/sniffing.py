@@ -101,10 +101,10 @@ def _zip(data: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
             info = archive.getinfo(_TYPES)
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise zipfile.BadZipFile
-            with archive.open(info) as member:
-                types = member.read(_TYPES_BYTES + 1)
+            types = b""
+            if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                with archive.open(info) as member:
+                    types = member.read(_TYPES_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, KeyError, OSError, ValueError, RuntimeError, EOFError) as error:
         raise UnsupportedMediaError(_NO_ARCHIVES) from error
     folders = {name.partition("/")[0] for name in names} - _OFFICE_FOLDERS - {_TYPES}
