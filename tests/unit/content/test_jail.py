@@ -237,9 +237,9 @@ async def test_broken_unicode_in_a_message_that_becomes_text_is_a_problem_of_tha
 
 
 async def test_large_templates_of_others_take_nobodys_memory() -> None:
-    async with RenderPool(CampaignSettings(render_seconds=30, render_memory_mb=256), 1) as pool:
-        for number in range(40):
-            body = "".join(f"<p class='c{number}'>{{{{ name }}}} is {{{{ name }}}}</p>" for _ in range(5_000))
+    async with RenderPool(CampaignSettings(render_seconds=30, render_memory_mb=128), 1) as pool:
+        for number in range(20):
+            body = "".join(f"<p class='c{number}'>{{{{ name }}}} is {{{{ name }}}}</p>" for _ in range(1_500))
             large = await pool.compile(Template(f"s{number}", body))
         [result] = await pool.render(await pool.compile(GOOD), [CONTEXT])
         assert isinstance(result, Rendered)

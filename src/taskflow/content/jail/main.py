@@ -17,7 +17,7 @@ from taskflow.content.jail.program import Problem, ProblemError, Program, limit,
 
 _SOCKET = 0
 _CACHED_PROGRAMS = 64
-_CACHED_CHARS = 2 * 1024 * 1024  # of sources; what is compiled takes thirty times as much
+_CACHED_CHARS = 4 * 1024 * 1024  # of sources; compiled, those dense with code take twenty times as much
 _FLUSH_BYTES = 128 * 1024
 _FLUSH_SECONDS = 0.01
 _RECURSION = 1500
