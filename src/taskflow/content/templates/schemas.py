@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from taskflow.base.bodies import Body
 from taskflow.content.fields import NO_CONTROLS, Locale, Note, Source, Variables
@@ -40,7 +40,7 @@ class AttachmentIn(Body):
 
     media_id: UUID
     filename: FileName = Field(description="Its name in the mail.")
-    inline: bool = Field(False, description="An image that the HTML shows: <img src='cid:FILENAME'>.")
+    inline: StrictBool = Field(False, description="An image that the HTML shows: <img src='cid:FILENAME'>.")
 
 
 class DraftIn(Body):
