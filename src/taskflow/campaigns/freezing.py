@@ -87,9 +87,9 @@ async def some_people(connection: Connection, audience: Audience, count: int) ->
     """
     found = await open_audience(connection, audience)
     await prepare(connection, _SECONDS)
-    people = (
-        f"SELECT contact_id, email, personalization FROM ({found.recipients}) AS r LIMIT {found.query.bind(count)}::int"  # noqa: S608 - fragments and binds: see audience.segments.compiler
-    )
+    limit = found.query.bind(count)
+    people = f"""SELECT contact_id, email, personalization
+FROM ({found.recipients}) AS r LIMIT {limit}::int"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
     return [tuple(row) for row in await connection.fetch(people, *found.query.arguments, timeout=_SECONDS)]
 
 

@@ -99,11 +99,8 @@ class Mailer:
             for item in items:
                 batch.fail(item, str(error), retry=False)
             return
-        except (
-            UnavailableError,
-            NotFoundError,
-            InvalidInputError,
-        ) as error:  # nobody's attempt: somebody has to mend it
+        except (UnavailableError, NotFoundError, InvalidInputError) as error:
+            # Its template or a file of it cannot be used: nobody's attempt, somebody has to mend it.
             self._faults.failed(campaign_id, str(error), waits_for="its template or its files")
             for item in items:
                 batch.release(item, _RENDER_WAIT_SECONDS)
