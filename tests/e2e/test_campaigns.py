@@ -158,3 +158,50 @@ def test_a_running_campaign_is_paused_resumed_and_cancelled(admin: Dashboard, sy
     )["progress"]
     assert ended["sent"] + ended["failed"] + ended["cancelled"] == PEOPLE
     expect(page.get_by_role("region", name="Progress")).to_contain_text(re.compile(rf"Skipped\s*{ended['cancelled']}"))
+
+
+def test_a_campaign_to_contacts_says_what_is_decided_only_at_its_start(dashboard: Dashboard, system: System) -> None:
+    page = dashboard.page
+    tag = uuid4().hex[:8]
+    condition = {"type": "tags", "values": [tag]}
+    segment = system.post("/segments", {"name": f"Segment {tag}", "definition": {"condition": condition}})
+    values = {"order": {"total": 12.5, "items": ["tea", "milk"]}, "first_name": "Zoë"}
+    system.post("/contacts", {"email": f"zoe@{tag}.example", "tags": [tag], "locale": "de", "attributes": values})
+    body = (
+        "<mjml><mj-body><mj-section><mj-column><mj-text>{WORDS} {{ first_name }}, {{ order.total | money('EUR') }} for "
+    )
+    body += "{{ order['items'] | join(' and ') }}</mj-text></mj-column></mj-section></mj-body></mjml>"
+    variants = [
+        {
+            "format": "mjml",
+            "locale": locale,
+            "subject": f"{words} {{{{ first_name }}}}",
+            "body": body.replace("{WORDS}", words),
+        }
+        for locale, words in (("en", "Hello"), ("de", "Hallo"))
+    ]
+    template = system.post("/templates", {"name": f"Template {tag}", "variants": variants})
+    fields = {"name": f"Contacts {tag}", "from_email": "news@example.com", "rate_limit_per_minute": None}
+    audience = {"segments": [segment["segment_id"]]}
+    made = system.post("/campaigns", fields | {"template_id": template["template_id"], "audience": audience})
+
+    dashboard.sign_in("marketer", at="/campaigns")
+    row = page.get_by_role("row").filter(has_text=f"Contacts {tag}")
+    expect(row).to_contain_text("not chosen yet")
+    dashboard.page.goto(f"{system.url}/campaigns/{made['campaign_id']}")
+    expect(page.get_by_role("region", name="Progress")).to_contain_text("Recipients are chosen at the start")
+    expect(page.get_by_text("Nobody is chosen yet")).to_be_visible()
+    dashboard.accessible()
+    page.get_by_role("button", name="Details").click()
+    expect(page.get_by_text("1 segment", exact=True)).to_be_visible()
+    expect(page.get_by_text("version 1 of")).to_be_visible()
+    page.get_by_role("button", name="Message").click()
+    expect(page.get_by_text("There is no recipient yet to show the mail for")).to_be_visible()
+
+    dashboard.button("Start").click()
+    dashboard.button("Mail its audience").click()
+    expect(page.get_by_role("region", name="Progress")).to_contain_text("1 / 1 sent")
+    mail = page.frame_locator("iframe[title='The mail']")
+    expect(mail.get_by_text("Hallo Zoë, 12,50\u00a0€ for tea and milk")).to_be_visible()
+    expect(page.get_by_text("Hallo Zoë", exact=True)).to_be_visible()
+    dashboard.accessible()

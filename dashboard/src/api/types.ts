@@ -30,6 +30,7 @@ export type Recipient = Schemas["RecipientOut"];
 export type RecipientStatus = Schemas["RecipientStatus"];
 export type Resolution = Schemas["Resolve"]["as"];
 export type Preview = Schemas["PreviewOut"];
+export type Proof = Schemas["ProofOut"];
 export type Mail = Schemas["Mail"];
 export type MailDetail = Schemas["MailDetail"];
 export type InboxRule = Schemas["InboxRule"];

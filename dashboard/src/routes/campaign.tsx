@@ -14,6 +14,7 @@ import { ImportView } from "@/features/campaigns/import-view";
 import { MessageView } from "@/features/campaigns/message-view";
 import type { MissingVariable } from "@/features/campaigns/missing";
 import { MissingPanel } from "@/features/campaigns/missing-panel";
+import { isOpen } from "@/features/campaigns/progress";
 import { ProgressPanel } from "@/features/campaigns/progress-panel";
 import { RecipientDrawer } from "@/features/campaigns/recipient-drawer";
 import { Recipients } from "@/features/campaigns/recipients";
@@ -90,7 +91,11 @@ function Detail({ campaign, missing, onMissingClose }: DetailProps) {
         value={tab}
         onChange={(next) => set({ tab: next, recipient: null }, "push")}
         tabs={[
-          { value: "", label: "Recipients", count: compact(campaign.progress.total) },
+          {
+            value: "",
+            label: "Recipients",
+            count: isOpen(campaign) ? null : compact(campaign.progress.total),
+          },
           { value: "message", label: "Message" },
           ...(campaign.import ? [{ value: "import", label: "Import" }] : []),
           { value: "details", label: "Details" },

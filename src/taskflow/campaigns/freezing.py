@@ -5,6 +5,7 @@ chooses again. The campaign's row is locked first, so that of two who start it o
 """
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from taskflow.audience.segments.audiences import Audience, AudienceQuery, open_audience
@@ -78,6 +79,20 @@ async def missing_variables(
     return outermost([MissingVariable(row["variable"], None, row["email"], row["count"]) for row in rows])
 
 
+async def some_people(connection: Connection, audience: Audience, count: int) -> list[tuple[UUID, str, dict[str, Any]]]:
+    """Return some who are in an audience now: id, address and values, as their rows will have them.
+
+    Raises:
+        UnknownAudienceError: a list or a segment is not there.
+    """
+    found = await open_audience(connection, audience)
+    await prepare(connection, _SECONDS)
+    limit = found.query.bind(count)
+    people = f"""SELECT contact_id, email, personalization
+FROM ({found.recipients}) AS r LIMIT {limit}::int"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
+    return [tuple(row) for row in await connection.fetch(people, *found.query.arguments, timeout=_SECONDS)]
+
+
 def _insert(found: AudienceQuery, campaign_id: UUID, most: int) -> str:
     query = found.query
     recipient_id = _RECIPIENT_ID.format(head=query.bind(uuid7().hex[:12]))
@@ -102,7 +117,7 @@ CROSS JOIN LATERAL (
     {default_bind}::text) AS variant
 ) AS c
 JOIN unnest({paths_bind}::text[], {owners_bind}::text[]) AS p (path, variant) ON p.variant = c.variant
-WHERE r.personalization #> string_to_array(p.path, '.') IS NULL
+WHERE r.personalization #>> string_to_array(p.path, '.') IS NULL
 GROUP BY p.path ORDER BY p.path"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
 
 
@@ -114,5 +129,5 @@ FROM ({found.recipients}) AS r
 CROSS JOIN unnest({paths_bind}::text[]) AS p (path)
 WHERE (NOT r.personalization ?& {names_bind}::text[]
        OR cardinality({names_bind}::text[]) < cardinality({paths_bind}::text[]))
-  AND r.personalization #> string_to_array(p.path, '.') IS NULL
+  AND r.personalization #>> string_to_array(p.path, '.') IS NULL
 GROUP BY p.path ORDER BY p.path"""  # noqa: S608 - fragments and binds: see audience.segments.compiler

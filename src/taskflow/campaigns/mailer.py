@@ -12,7 +12,7 @@ from itertools import groupby
 from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
-from taskflow.base.errors import UnavailableError
+from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.campaigns.composer import CampaignComposer, Letterhead, Words, files_of, open_composer
@@ -24,7 +24,7 @@ from taskflow.campaigns.repository import CampaignNotFoundError, CampaignReposit
 from taskflow.campaigns.triage import Triage
 from taskflow.campaigns.verdict import Letter
 from taskflow.content.media.library import MediaLibrary
-from taskflow.content.media.storage import MediaMissingError, open_storage
+from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.content.rendering.process import RenderingUnavailableError
 from taskflow.content.templates.repository import TemplateRepository
@@ -99,7 +99,8 @@ class Mailer:
             for item in items:
                 batch.fail(item, str(error), retry=False)
             return
-        except (UnavailableError, MediaMissingError) as error:  # nobody's attempt: somebody has to mend it
+        except (UnavailableError, NotFoundError, InvalidInputError) as error:
+            # Its template or a file of it cannot be used: nobody's attempt, somebody has to mend it.
             self._faults.failed(campaign_id, str(error), waits_for="its template or its files")
             for item in items:
                 batch.release(item, _RENDER_WAIT_SECONDS)
@@ -169,11 +170,16 @@ class Mailer:
         """Return the compiled campaign: template and skeleton are made once per process, they never change."""
         opening = self._composers.get(campaign_id)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
-            while len(self._composers) >= _CACHED_CAMPAIGNS:
+            while len(self._composers) >= _CACHED_CAMPAIGNS or self._attached_bytes() > _LETTERS_BYTES:
                 del self._composers[next(iter(self._composers))]
             opening = asyncio.create_task(self._open_composer(campaign_id, eight_bit=eight_bit))
             self._composers[campaign_id] = opening
         return await asyncio.shield(opening)
+
+    def _attached_bytes(self) -> int:
+        """Return what the files of open campaigns take."""
+        done = (one for one in self._composers.values() if one.done() and not one.cancelled() and not one.exception())
+        return sum(one.result().attached_bytes for one in done)
 
     async def _open_composer(self, campaign_id: UUID, *, eight_bit: bool) -> CampaignComposer:
         campaign = await self._campaigns.get(campaign_id)

@@ -58,7 +58,7 @@ FROM email_recipients r
 CROSS JOIN unnest($3::text[]) AS p (path)
 WHERE r.campaign_id = $1
   AND (NOT r.personalization ?& $2::text[] OR cardinality($2::text[]) < cardinality($3::text[]))
-  AND r.personalization #> string_to_array(p.path, '.') IS NULL
+  AND r.personalization #>> string_to_array(p.path, '.') IS NULL
 GROUP BY p.path ORDER BY p.path;
 
 -- name: missing_variables_by_locale
@@ -72,7 +72,7 @@ CROSS JOIN LATERAL (
      WHERE tag = lower(v) OR starts_with(tag, lower(v) || '-') ORDER BY length(v) DESC LIMIT 1), $5::text) AS variant
 ) AS c
 JOIN unnest($2::text[], $3::text[]) AS p (path, variant) ON p.variant = c.variant
-WHERE r.campaign_id = $1 AND r.personalization #> string_to_array(p.path, '.') IS NULL
+WHERE r.campaign_id = $1 AND r.personalization #>> string_to_array(p.path, '.') IS NULL
 GROUP BY p.path ORDER BY p.path;
 
 -- name: email_of_row

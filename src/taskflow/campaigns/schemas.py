@@ -28,7 +28,9 @@ class CampaignFields(BaseModel):
     name: Line
     from_email: Address
     template_id: UUID | None = Field(None, description="A template of the library, instead of own words.")
-    template_version: int | None = Field(None, ge=1, description="Which of its versions; the newest by default.")
+    template_version: int | None = Field(
+        None, ge=1, le=2**31 - 1, description="Which of its versions; the newest by default."
+    )
     template_subject: Subject | None = Field(None, description="Own words.")
     template_body: Html | None = Field(None, description="Own words: HTML.")
     template_text: Source | None = Field(None, description="Plain text; made from the HTML when absent.")

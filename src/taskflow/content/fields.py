@@ -8,7 +8,8 @@ from pydantic import AfterValidator, StringConstraints
 
 MAX_SOURCE_CHARS = 524_288
 _MAX_VARIABLES_BYTES = 256 * 1024
-NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+"""What `delivery.headers` takes into a header: a value that it refuses would be found only when mail is sent."""
 _LOCALE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{4}))?(?:[-_]([A-Za-z]{2}|[0-9]{3}))?")
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255, pattern=NO_CONTROLS)]

@@ -1,9 +1,12 @@
 """Media over HTTP: kept by their bytes, locally and in a bucket; served so that nothing in them can act."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,7 +15,12 @@ from pydantic import SecretStr
 
 from support.api import Api, running
 from support.bucket import KEY, REGION, SECRET, bucket
+from support.waiting import eventually
 from taskflow.base.errors import ConfigurationError
+from taskflow.base.ids import uuid7
+from taskflow.content.media.library import MediaLibrary, MediaNotFoundError
+from taskflow.content.templates.models import Attachment, Draft, Version
+from taskflow.content.templates.repository import TemplateRepository
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
 
@@ -151,3 +159,63 @@ async def test_a_bucket_without_a_key_does_not_start(settings: Settings) -> None
     with pytest.raises(ConfigurationError):
         async with running(settings):
             pass
+
+
+async def test_a_file_whose_bytes_were_lost_is_mended_by_uploading_it_again(settings: Settings) -> None:
+    async with bucket() as there, running(in_bucket(settings, there.url)) as api, marketing(api) as marketer:
+        made = (await upload(marketer, picture())).json()
+        there.objects.clear()
+        again = (await upload(marketer, picture())).json()
+        assert again["media_id"] == made["media_id"]
+        assert (await api.anonymous.get(urlsplit(made["url"]).path)).content == picture()
+
+
+async def test_a_file_that_the_bucket_does_not_give_up_can_be_deleted_again(settings: Settings) -> None:
+    async with bucket() as there, running(in_bucket(settings, there.url)) as api, marketing(api) as marketer:
+        made = (await upload(marketer, picture())).json()
+        there.status = 503
+        refused = await marketer.delete(f"/api/v1/media/{made['media_id']}")
+        assert (refused.status_code, refused.json()["code"]) == (503, "media_storage")
+        there.status = None
+        assert (await marketer.delete(f"/api/v1/media/{made['media_id']}")).status_code == 204
+        assert there.objects == {}
+
+
+async def test_a_file_cannot_be_deleted_under_a_template_that_is_being_saved(
+    marketer: httpx.AsyncClient, api: Api, settings: Settings
+) -> None:
+    made = (await upload(marketer, picture())).json()
+    file = Attachment(UUID(made["media_id"]), "logo.png", inline=True)
+    pool = api.database.pool
+    async with pool.acquire() as connection, connection.transaction():
+        await MediaLibrary.hold(connection, [file])
+        deleting = asyncio.create_task(marketer.delete(f"/api/v1/media/{made['media_id']}"))
+        waits = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM media%'"
+        )
+        await eventually(lambda: pool.fetchval(waits), what="the deletion to wait")
+        template_id = uuid7()
+        await connection.execute(
+            "INSERT INTO templates (template_id, name, channel, default_locale, version)"
+            " VALUES ($1, 'T', 'email', 'en', 1)", template_id,
+        )  # fmt: skip
+        version = Version(template_id, 1, None, Draft((), attachments=(file,)), {}, datetime.now(UTC), None)
+        await TemplateRepository(pool).insert_version(connection, version)
+    refused = await deleting
+    assert (refused.status_code, refused.json()["code"]) == (409, "media_in_use")
+    async with pool.acquire() as connection, connection.transaction():
+        with pytest.raises(MediaNotFoundError):
+            await MediaLibrary.hold(connection, [Attachment(uuid7(), "gone.pdf")])
+
+
+@pytest.mark.parametrize("name", ["a\x85b.pdf", "a\u2028b.pdf", "a\x9fb.pdf", "a\nb.pdf", "../a.pdf"])
+async def test_a_name_that_cannot_stand_in_a_header_is_refused_when_it_is_saved(
+    marketer: httpx.AsyncClient, name: str
+) -> None:
+    made = (await upload(marketer, b"%PDF-1.7 x", "terms.pdf")).json()
+    file = {"media_id": made["media_id"], "filename": name}
+    body = {"name": "T", "variants": [{"subject": "s", "body": "b"}], "attachments": [file]}
+    assert (await marketer.post("/api/v1/templates", json=body)).status_code == 422
+    body = {"name": "C", "template_subject": "s", "template_body": "b", "from_email": "a@b.example"}
+    refused = await marketer.post("/api/v1/campaigns", json=body | {"from_name": name.replace("../", "\x00")})
+    assert refused.status_code == 422

@@ -2,6 +2,8 @@
 
 import email
 import email.policy
+import io
+import re
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from typing import Any
@@ -9,11 +11,22 @@ from uuid import UUID
 
 import httpx
 import pytest
+from PIL import Image
 
 from support.api import Api
+from support.contacts import subscribe
 from support.scripted_smtp import ScriptedSmtp
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7
+from taskflow.base.pagination import encode_cursor
+from taskflow.campaigns.composer import CampaignComposer, Letterhead, Words, open_composer
+from taskflow.campaigns.contents import content_of
+from taskflow.campaigns.repository import CampaignRepository
+from taskflow.content.rendering import RenderPool
+from taskflow.content.templates.repository import TemplateRepository
+from taskflow.delivery.ledger import Ledger
 from taskflow.identity.models import Role
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 BODY = """<mjml><mj-body><mj-section><mj-column><mj-text>
@@ -207,3 +220,144 @@ async def test_an_sms_says_how_long_it_is(marketer: httpx.AsyncClient) -> None:
         "/api/v1/campaigns", json={"name": "C", "from_email": "a@b.example", "template_id": template["template_id"]}
     )
     assert mailed.json()["code"] == "template_shape"
+
+
+async def test_a_campaign_to_contacts_is_linted_before_anybody_is_chosen(
+    marketer: httpx.AsyncClient, contacts: dict[str, UUID]
+) -> None:
+    template = await saved(marketer)
+    everybody = await answer(
+        marketer,
+        "/segments",
+        {
+            "name": "All",
+            "definition": {
+                "condition": {"type": "field", "name": "created_at", "operator": "in_last_days", "value": 1}
+            },
+        },
+    )
+    fields = {
+        "name": "C",
+        "from_email": "shop@b.example",
+        "template_id": template,
+        "audience": {"segments": [everybody["segment_id"]]},
+    }
+    campaign = await answer(marketer, "/campaigns", fields)
+    found = await answer(marketer, f"/campaigns/{campaign['campaign_id']}/lint", {})
+    [missing] = [one for one in found["findings"] if one["code"] == "missing_variable"]
+    assert missing["message"] == "1 recipients lack 'first_name', first cy@example.com."
+    assert "unknown_variable" not in {one["code"] for one in found["findings"]}
+
+
+async def test_a_value_that_only_a_loop_needs_is_found_by_rendering(
+    marketer: httpx.AsyncClient, contacts: dict[str, UUID]
+) -> None:
+    body = "<p>{% for item in items %}{{ item.name }}{% endfor %}<a href='{{ unsubscribe_url }}'>Stop</a></p>"
+    people = [{"email": "a@x.example", "items": [{"name": "n"}, {"nmae": "n"}]}]
+    fields = {"name": "C", "from_email": "s@b.example", "template_subject": "Hi", "template_body": body}
+    campaign = await answer(marketer, "/campaigns", fields | {"recipients": people})
+    found = await answer(marketer, f"/campaigns/{campaign['campaign_id']}/lint", {})
+    assert [(one["code"], one["variable"]) for one in found["findings"] if one["severity"] == "error"] == [
+        ("missing_variable", "name")
+    ]
+
+
+@pytest.mark.parametrize("kind", ["recipients", "audience"])
+async def test_a_null_inside_a_value_keeps_a_campaign_from_starting(
+    marketer: httpx.AsyncClient, api: Api, kind: str
+) -> None:
+    order = {"order": {"total": None}}
+    fields: dict[str, Any] = {
+        "name": "C",
+        "from_email": "s@b.example",
+        "template_subject": "Hi",
+        "template_body": "<p>{{ order.total }}</p>",
+    }
+    if kind == "recipients":
+        fields["recipients"] = [{"email": "a@x.example", **order}]
+    else:
+        await api.database.pool.execute(
+            "INSERT INTO subscribers (contact_id, email, attributes) VALUES ($1, 'a@x.example', $2)", uuid7(), order
+        )
+        condition = {"type": "field", "name": "created_at", "operator": "in_last_days", "value": 1}
+        segment = await answer(marketer, "/segments", {"name": "All", "definition": {"condition": condition}})
+        fields["audience"] = {"segments": [segment["segment_id"]]}
+    campaign = await answer(marketer, "/campaigns", fields)
+    refused = await marketer.post(f"/api/v1/campaigns/{campaign['campaign_id']}/start")
+    assert (refused.status_code, refused.json()["code"]) == (409, "missing_variables")
+    assert [(one["variable"], one["count"]) for one in refused.json()["problems"]] == [("order.total", 1)]
+
+
+async def test_a_picture_of_a_snippet_is_among_the_files_that_the_template_shows(marketer: httpx.AsyncClient) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (3, 2), "red").save(file, "PNG")
+    made = (await marketer.post("/api/v1/media", files={"file": ("logo.png", file.getvalue())})).json()
+    await answer(marketer, "/snippets", {"name": "head", "body": "<img src='cid:logo.png' alt='Shop'>"})
+    template = draft(
+        variants=[variant(format="html", body="{% include 'head' %}<p><a href='{{ unsubscribe_url }}'>Stop</a></p>")],
+        attachments=[{"media_id": made["media_id"], "filename": "logo.png", "inline": True}],
+    )
+    shown = await answer(marketer, "/templates/preview", template | {"sample": {"first_name": "A"}})
+    assert made["url"] in shown["html"]
+    found = await answer(marketer, "/templates/lint", template)
+    assert "broken_image" not in {one["code"] for one in found["findings"]}
+
+
+@pytest.mark.parametrize("version", [0, -1, 2**31, 10**30])
+async def test_a_number_that_no_version_can_have_is_refused(marketer: httpx.AsyncClient, version: int) -> None:
+    template = await saved(marketer)
+    path = f"/api/v1/templates/{template}/versions"
+    fields = {"name": "C", "from_email": "s@b.example", "template_id": template, "template_version": version}
+    for refused in (
+        await marketer.get(f"{path}/{version}"),
+        await marketer.post(f"{path}/{version}/restore"),
+        await marketer.post(path, json=draft(base_version=version)),
+        await marketer.post("/api/v1/campaigns", json=fields),
+    ):
+        assert refused.status_code == 422, refused.text
+    cursor = encode_cursor(str(version))
+    assert (await marketer.get(path, params={"cursor": cursor})).status_code in (200, 422)
+
+
+async def test_preview_test_and_campaign_are_the_same_message_but_for_their_links(
+    marketer: httpx.AsyncClient, contacts: dict[str, UUID], smtp: ScriptedSmtp, api: Api, settings: Settings
+) -> None:
+    template = await saved(marketer)
+    lists = await answer(marketer, "/lists", {"name": "News", "opt_in": "single"})
+    await subscribe(api.database, UUID(lists["list_id"]), contacts["bea"])
+    fields = {"name": "C", "from_email": "s@b.example", "template_id": template}
+    campaign = await answer(marketer, "/campaigns", fields | {"audience": {"lists": [lists["list_id"]]}})
+    path = f"/campaigns/{campaign['campaign_id']}"
+    person = {"contact_id": str(contacts["bea"])}
+    shown = await answer(marketer, f"{path}/preview", person)
+    await answer(marketer, f"{path}/test", person | {"to": ["bea@example.com"]})
+    await answer(marketer, f"{path}/start", {})
+    [row] = await api.database.pool.fetch("SELECT recipient_id FROM email_recipients")
+    repository = CampaignRepository(api.database.pool)
+    found = await repository.get(UUID(campaign["campaign_id"]))
+    ledger = Ledger(api.database.hot, "smtp", erasure=ErasureKey(signing_key(settings)))
+    rows = await ledger.read(found.campaign_id, [row["recipient_id"]])
+    async with RenderPool(settings.campaign) as rendering:
+        content = await content_of(found, TemplateRepository(api.database.pool))
+        words = await Words.of(rendering, content)
+        composer = open_composer(settings, words, Letterhead(found.from_email), found.campaign_id, eight_bit=True)
+        [sent] = await CampaignComposer(found, composer, 0).compose(list(rows.values()))
+    assert isinstance(sent, bytes)
+    tested = read(smtp.messages[0].body)
+    mailed = read(sent)
+    for part, of_preview in (("html", shown["html"]), ("plain", shown["text"])):
+        texts = [
+            re.sub(r"https://mail\.example\.com/[\w/-]+", "LINK", text.replace("\r\n", "\n").strip())
+            for text in (of_preview, words_of(tested, part), words_of(mailed, part))
+        ]
+        assert texts[0].count("LINK") == 1
+        assert texts[0] == texts[1] == texts[2]
+    for name in ("From", "To", "Subject", "Precedence", "List-Unsubscribe-Post"):
+        assert tested[name] == mailed[name]
+    assert (shown["subject"], shown["locale"]) == (mailed["Subject"], "de")
+
+
+def words_of(message: EmailMessage, part: str) -> str:
+    found = message.get_body((part,))
+    assert found is not None
+    return str(found.get_content())

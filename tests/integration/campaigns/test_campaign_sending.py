@@ -249,3 +249,19 @@ async def test_letters_with_files_are_made_a_few_at_a_time(
     await service.start(campaign.campaign_id)
     done = await reached(service, campaign, "COMPLETED")
     assert (done.outcome, len(smtp.messages)) == ("clean", 30)
+
+
+async def test_a_campaign_whose_file_was_taken_away_waits_and_says_so_until_it_is_back(
+    service: CampaignService, system: None, smtp: ScriptedSmtp, database: Database, settings: Settings
+) -> None:
+    campaign = await with_a_file(service, settings, database, recipients=5, size=100)
+    rows = await database.pool.fetch("DELETE FROM media RETURNING *")
+    await service.start(campaign.campaign_id)
+    said = "SELECT error_message FROM campaigns WHERE campaign_id = $1"
+    message = await eventually(lambda: database.pool.fetchval(said, campaign.campaign_id), seconds=30, what="a word")
+    assert "There is no file" in message
+    assert await status_counts(database, campaign.campaign_id) == {"PENDING": 5}
+    values = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))
+    await database.pool.execute(f"INSERT INTO media ({', '.join(rows[0].keys())}) VALUES ({values})", *rows[0].values())  # noqa: S608 - names of columns
+    done = await reached(service, campaign, "COMPLETED")
+    assert done.progress.summary() == "5 sent, 0 failed"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,10 @@ from support.hostile_templates import EATERS, ESCAPES
 from support.waiting import eventually
 from taskflow.base.errors import InvalidInputError, TaskFlowError
 from taskflow.content.errors import TemplateLimitError
+from taskflow.content.jail import frames
 from taskflow.content.rendering import Rendered, RenderPool, RenderProblem, Template
 from taskflow.content.rendering.models import ProblemCode
+from taskflow.content.rendering.process import _Receiver
 from taskflow.settings import CampaignSettings
 
 CANARY = "canary-3f9d1c"
@@ -227,3 +230,35 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_broken_unicode_in_a_message_that_becomes_text_is_a_problem_of_that_message(pool: RenderPool) -> None:
+    compiled = await pool.compile(Template("s", "<p>{{ '\\ud800' if bad else x | safe }}</p>"))
+    pids = pool.pids
+    contexts = [{"bad": True, "x": "a"}, *[{"bad": False, "x": "b"}] * 3]
+    [broken, *others] = await pool.render(compiled, contexts)
+    assert isinstance(broken, RenderProblem)
+    assert broken.code is ProblemCode.TEMPLATE_ERROR
+    assert all(isinstance(other, Rendered) for other in others)
+    assert pool.pids == pids
+
+
+async def test_large_templates_of_others_take_nobodys_memory() -> None:
+    async with RenderPool(CampaignSettings(render_seconds=30, render_memory_mb=128), 1) as pool:
+        for number in range(20):
+            body = "".join(f"<p class='c{number}'>{{{{ name }}}} is {{{{ name }}}}</p>" for _ in range(1_500))
+            large = await pool.compile(Template(f"s{number}", body))
+        [result] = await pool.render(await pool.compile(GOOD), [CONTEXT])
+        assert isinstance(result, Rendered)
+        [result] = await pool.render(large, [CONTEXT])
+        assert isinstance(result, Rendered)
+
+
+async def test_a_child_that_was_taken_over_cannot_fill_our_memory() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        transport, receiver = await asyncio.get_running_loop().create_unix_connection(_Receiver, sock=ours)
+        theirs.sendall(frames.HEADER.pack(2**32 - 1, frames.RESULTS))
+        with pytest.raises(EOFError):
+            await receiver.frame()
+        assert transport.is_closing()

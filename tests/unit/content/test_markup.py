@@ -164,3 +164,9 @@ async def test_code_between_attributes_comes_through_an_inliner(pool: RenderPool
     source = style + '<p {% if a %}class="a"{% else %}class="b"{% endif %}>x</p>'
     kept = await rendered(pool, Template("s", source, inline_css=True), a=False)
     assert kept.html == style + '<p class="b">x</p>'
+
+
+async def test_a_preheader_stands_in_the_body_that_every_client_reads(pool: RenderPool) -> None:
+    html = '<html><!--[if mso]><body class="mso"><![endif]--><!--[if !mso]><!--><body><!--<![endif]-->Hi</body></html>'
+    message = await rendered(pool, Template("s", html, preheader="Only today"))
+    assert message.html.index("<!--[if !mso]><!--><body><div") < message.html.index("Only today")

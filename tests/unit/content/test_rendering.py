@@ -105,3 +105,23 @@ async def test_nothing_to_render_is_nothing(pool: RenderPool) -> None:
     assert await pool.render(await pool.compile(Template("", "")), []) == []
     message = await render(pool, Template("", ""))
     assert (message.subject, message.html, message.text) == ("", "", "\n")
+
+
+@pytest.mark.parametrize("part", ["subject", "html", "text"])
+async def test_nobody_reads_the_word_none_where_a_value_is_null(pool: RenderPool, part: str) -> None:
+    sources = {"subject": "s", "html": "<p>h</p>", "text": "t"} | {part: "Total: {{ order.total }}"}
+    [null, given] = await pool.render(
+        await pool.compile(Template(**sources)), [{"order": {"total": None}}, {"order": {"total": 3}}]
+    )
+    assert isinstance(null, RenderProblem)
+    assert (null.code, null.part) == (ProblemCode.MISSING_VARIABLE, part)
+    assert isinstance(given, Rendered)
+    guarded = await render(
+        pool, Template("s", "{{ x | default('-', true) }}{% if x is none %} none{% endif %}"), x=None
+    )
+    assert guarded.html == "- none"
+
+
+async def test_a_name_with_a_dot_in_it_is_not_taken_for_two(pool: RenderPool) -> None:
+    compiled = await pool.compile(Template("s", "{{ order['net.total'] }}{{ order['net.tax'] }}{{ order.a.b }}"))
+    assert compiled.required_paths == ("order", "order.a.b")

@@ -40,7 +40,17 @@ def archive(**members: bytes) -> bytes:
     return file.getvalue()
 
 
-OFFICE = {"[Content_Types].xml": b"<Types/>", "word__document.xml": b"<w/>"}
+def office(types: str = "", **members: bytes) -> bytes:
+    """A document as Word writes it, with further types and members."""
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    main = f'<Types><Override PartName="/word/document.xml" ContentType="{kind}"/>{types}</Types>'
+    return archive(
+        **{"[Content_Types].xml": main.encode(), "_rels__.rels": b"<r/>", "word__document.xml": b"<w/>"}, **members
+    )
+
+
+VBA = '<Override PartName="/word/x.bin" ContentType="application/vnd.ms-office.vbaProject"/>'
+ENABLED = '<Override PartName="/word/d.xml" ContentType="application/vnd.ms-word.document.macroEnabled.main+xml"/>'
 
 
 @pytest.mark.parametrize(
@@ -54,7 +64,7 @@ OFFICE = {"[Content_Types].xml": b"<Types/>", "word__document.xml": b"<w/>"}
         ("Grüße, a plain text\nwith < and >".encode(), Kind("text/plain")),
         (b"a;b\r\n1;2\r\n", Kind("text/plain")),
         (b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n", Kind("text/calendar")),
-        (archive(**OFFICE), Kind("application/vnd.openxmlformats-officedocument.wordprocessingml.document")),
+        (office(), Kind("application/vnd.openxmlformats-officedocument.wordprocessingml.document")),
     ],
     ids=lambda value: value.content_type if isinstance(value, Kind) else "",
 )
@@ -71,7 +81,11 @@ def test_what_is_kept_is_known_by_its_bytes(data: bytes, expected: Kind) -> None
         b"<!DOCTYPE html><script>alert(1)</script>", b"\xef\xbb\xbf \n<html>", b"<svg xmlns='x' onload='alert(1)'/>",
         b"<?xml version='1.0'?><svg/>", b"text first <SVG onload=alert(1)>", b"<?php system('id');",
         b"<!-- x --><script>",
-        archive(a=b"x"), archive(**OFFICE, **{"word__vbaProject.bin": b"x"}), b"PK\x03\x04", b"PK\x05\x06" + b"\0" * 18,
+        archive(a=b"x"), office(VBA, **{"word__x.bin": b"x"}), office(ENABLED), office(**{"setup.exe": b"MZ"}),
+        office(**{"xl__workbook.xml": b"x"}),
+        archive(**{"[Content_Types].xml": b"<Types/>", "word__document.xml": b"<w/>"}),
+        archive(a=b"[Content_Types].xml word/"), office()[:-40], office() + b"x" * 70_000, b"PK\x03\x04",
+        b"PK\x05\x06" + b"\0" * 18,
         b"\x1f\x8b\x08\x00", b"BM" + b"\0" * 60, b"II*\x00" + b"\0" * 60, b"\x00\x00\x01\x00" + b"\0" * 60,
         b"8BPS" + b"\0" * 60, b"%!PS-Adobe-3.0 EPSF\x00", b"ID3\x03\x00", b"\x00\x00\x00\x18ftypmp42",
     ],

@@ -5,6 +5,7 @@ import type {
   CampaignStatus,
   Page,
   Preview,
+  Proof,
   Recipient,
   RecipientStatus,
   Resolution,
@@ -124,6 +125,22 @@ export function previewQuery(input: PreviewInput) {
       body<Preview>(
         api.POST("/api/v1/campaigns/preview", {
           body: { template_variables: {}, ...input },
+          signal,
+        }),
+      ),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
+/** The mail of a saved campaign as somebody with these values gets it. */
+export function proofQuery(campaignId: string, sample: Record<string, unknown>) {
+  return queryOptions({
+    queryKey: [...campaignKeys.all, "proof", campaignId, sample],
+    queryFn: ({ signal }) =>
+      body<Proof>(
+        api.POST("/api/v1/campaigns/{campaign_id}/preview", {
+          params: { path: { campaign_id: campaignId } },
+          body: { sample },
           signal,
         }),
       ),

@@ -9,7 +9,7 @@ import { useMay } from "@/features/session/permissions";
 import { useAction } from "@/features/shared/use-action";
 import { plural } from "@/lib/format";
 import { type MissingVariable, missingVariables } from "./missing";
-import { remaining } from "./progress";
+import { isOpen, remaining } from "./progress";
 
 interface CampaignActionsProps {
   campaign: Campaign;
@@ -40,6 +40,7 @@ export function CampaignActions({ campaign, onMissing }: CampaignActionsProps) {
   const busy = (what: CampaignAction) => action.isPending && action.variables === what;
   const { status } = campaign;
   const left = remaining(campaign.progress);
+  const open = isOpen(campaign);
   return (
     <>
       {["DRAFT", "SCHEDULED"].includes(status) && (
@@ -71,10 +72,12 @@ export function CampaignActions({ campaign, onMissing }: CampaignActionsProps) {
         onClose={() => setAsking(null)}
         onConfirm={() => action.mutate("start")}
         title={`Start ${campaign.name}?`}
-        action={`Mail ${plural(campaign.progress.total, "recipient")}`}
+        action={open ? "Mail its audience" : `Mail ${plural(campaign.progress.total, "recipient")}`}
       >
-        {plural(campaign.progress.total, "mail")} from {campaign.from_email}. You can pause at any
-        time; what has been sent stays sent.
+        {open
+          ? `Who is in its audience now gets a mail from ${campaign.from_email}.`
+          : `${plural(campaign.progress.total, "mail")} from ${campaign.from_email}.`}{" "}
+        You can pause at any time; what has been sent stays sent.
       </Confirm>
       <Confirm
         open={asking === "cancel"}
@@ -85,8 +88,8 @@ export function CampaignActions({ campaign, onMissing }: CampaignActionsProps) {
         dismiss="Keep it"
         danger
       >
-        {plural(left, "recipient")} will get no mail. This cannot be undone. To stop for a while,
-        pause it instead.
+        {open ? "Nobody" : plural(left, "recipient")} will get {open ? "a" : "no"} mail. This cannot
+        be undone. To stop for a while, pause it instead.
       </Confirm>
     </>
   );

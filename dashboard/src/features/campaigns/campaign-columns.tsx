@@ -4,6 +4,7 @@ import type { Column } from "@/components/ui/data-table";
 import { State } from "@/components/ui/state";
 import { Time } from "@/components/ui/time";
 import { compact, count, percent, rate } from "@/lib/format";
+import { isOpen } from "./progress";
 import { ProgressBar } from "./progress-bar";
 
 function limit(campaign: Campaign): string {
@@ -38,12 +39,15 @@ export const campaignColumns: Column<Campaign>[] = [
   {
     id: "sent",
     header: "Sent",
-    cell: ({ row: { original } }) => (
-      <span className="text-muted">
-        <span className="text-fg">{compact(original.progress.sent)}</span> /{" "}
-        {compact(original.progress.total)}
-      </span>
-    ),
+    cell: ({ row: { original } }) =>
+      isOpen(original) ? (
+        <span className="text-faint">not chosen yet</span>
+      ) : (
+        <span className="text-muted">
+          <span className="text-fg">{compact(original.progress.sent)}</span> /{" "}
+          {compact(original.progress.total)}
+        </span>
+      ),
     meta: { width: "136px", align: "end" },
   },
   {
@@ -87,8 +91,9 @@ export function CampaignCard({ campaign }: { campaign: Campaign }) {
       <ProgressBar progress={progress} />
       <span className="flex justify-between gap-3 text-faint text-xs">
         <span>
-          {count(progress.sent)} / {count(progress.total)} sent (
-          {percent(progress.sent, progress.total)})
+          {isOpen(campaign)
+            ? "Recipients are chosen at the start"
+            : `${count(progress.sent)} / ${count(progress.total)} sent (${percent(progress.sent, progress.total)})`}
         </span>
         <Time iso={campaign.created_at} className="shrink-0" />
       </span>

@@ -4,13 +4,24 @@ import type { Campaign } from "@/api/types";
 import { CopyId } from "@/components/ui/copy";
 import { Panel, Properties } from "@/components/ui/panel";
 import { Time } from "@/components/ui/time";
-import { count } from "@/lib/format";
+import { count, plural } from "@/lib/format";
 
 const policies: Record<string, string> = {
   hold: "keep them for a decision",
   resend: "send again",
   reconcile: "ask the provider",
 };
+
+function audienceOf({ audience }: Campaign): string {
+  if (!audience) return "the recipients it was created with";
+  const { lists = [], segments = [], exclude_lists = [], exclude_segments = [] } = audience;
+  const left = exclude_lists.length + exclude_segments.length;
+  const parts = [
+    lists.length > 0 && plural(lists.length, "list"),
+    segments.length > 0 && plural(segments.length, "segment"),
+  ].filter(Boolean);
+  return `${parts.join(" and ")}${left > 0 ? `, less ${plural(left, "other")}` : ""}`;
+}
 
 export function CampaignFacts({ campaign }: { campaign: Campaign }) {
   const limit = campaign.rate_limit_per_minute;
@@ -21,6 +32,18 @@ export function CampaignFacts({ campaign }: { campaign: Campaign }) {
       campaign.from_name ? `${campaign.from_name} <${campaign.from_email}>` : campaign.from_email,
     ],
     ["Reply to", campaign.reply_to ?? "–"],
+    ["Audience", audienceOf(campaign)],
+    [
+      "Template",
+      campaign.template_id ? (
+        <span key="template" className="inline-flex items-baseline gap-1">
+          version {campaign.template_version} of
+          <CopyId id={campaign.template_id} />
+        </span>
+      ) : (
+        "its own words"
+      ),
+    ],
     ["Rate limit", limit ? `${count(limit)} mails a minute` : "none"],
     ["Uncertain mails", policies[campaign.uncertain_policy] ?? campaign.uncertain_policy],
     ["Created", <Time key="c" iso={campaign.created_at} className="" />],

@@ -1,14 +1,13 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { previewQuery } from "@/api/queries/campaigns";
-import type { Campaign, Recipient } from "@/api/types";
+import { proofQuery } from "@/api/queries/campaigns";
+import type { Campaign, Proof, Recipient } from "@/api/types";
 import { Code } from "@/components/ui/code";
 import { Skeleton } from "@/components/ui/feedback";
 import { MailFrame } from "@/components/ui/mail-frame";
 import { Panel } from "@/components/ui/panel";
 import { Chips } from "@/components/ui/tabs";
 import { Loaded } from "@/features/shared/loaded";
-import { sampleOf } from "./sample";
 
 const views = [
   { value: "mail", label: "Mail" },
@@ -26,13 +25,10 @@ export function MessageView({
 }) {
   const [view, setView] = useState("mail");
   const query = useQuery({
-    ...previewQuery({
-      template_subject: campaign.template_subject,
-      template_body: campaign.template_body,
-      ...(campaign.template_text ? { template_text: campaign.template_text } : {}),
-      template_variables: campaign.template_variables,
-      sample: sampleOf(recipient),
-    }),
+    ...proofQuery(
+      campaign.campaign_id,
+      recipient ? { ...recipient.personalization, email: recipient.email } : {},
+    ),
     placeholderData: keepPreviousData,
   });
   const from = campaign.from_name
@@ -62,21 +58,41 @@ export function MessageView({
         </div>
       ) : (
         <Loaded query={query} skeleton={<Skeleton className="m-4 h-96" />} compact>
-          {(preview) =>
-            view === "mail" ? (
-              <MailFrame
-                html={preview.html ?? ""}
-                title="The mail"
-                className="h-[34rem] rounded-b-lg"
-              />
+          {(proof) =>
+            proof.problems.length > 0 ? (
+              <Problems problems={proof.problems} hasRecipient={recipient !== undefined} />
+            ) : view === "mail" && proof.html ? (
+              <MailFrame html={proof.html} title="The mail" className="h-[34rem] rounded-b-lg" />
             ) : (
               <div className="p-4">
-                <Code text={preview.text ?? ""} label="text part" wrap />
+                <Code text={proof.text ?? ""} label="text part" wrap />
               </div>
             )
           }
         </Loaded>
       )}
     </Panel>
+  );
+}
+
+interface ProblemsProps {
+  problems: Proof["problems"];
+  hasRecipient: boolean;
+}
+
+function Problems({ problems, hasRecipient }: ProblemsProps) {
+  return (
+    <div className="p-4 text-sm">
+      <p className="font-medium">
+        {hasRecipient
+          ? "This recipient gets no mail"
+          : "There is no recipient yet to show the mail for"}
+      </p>
+      <ul className="mt-1 text-muted">
+        {problems.map((problem) => (
+          <li key={`${problem.part} ${problem.message}`}>{problem.message}</li>
+        ))}
+      </ul>
+    </div>
   );
 }

@@ -56,7 +56,10 @@ export function MissingPanel({ problems, columns, onClose }: MissingPanelProps) 
         })}
       </ul>
       <p className="border-t px-4 py-2.5 text-muted text-sm">
-        Fill the column in the file, or give the template a fallback:{" "}
+        {problems.some((problem) => problem.row_number !== null)
+          ? "Fill the column in the file"
+          : "Fill the attribute of these contacts"}
+        , or give the template a fallback:{" "}
         <code className="text-fg">{`{{ ${problems[0]?.variable ?? "name"} | default("friend") }}`}</code>
         . Then create the campaign again.
       </p>

@@ -2,7 +2,7 @@ import type { Campaign } from "@/api/types";
 import { Legend } from "@/components/ui/segmented-bar";
 import { useNow } from "@/lib/clock";
 import { count, duration, exactTime, percent, rate, roughDuration } from "@/lib/format";
-import { finished, remaining, secondsLeft, segments } from "./progress";
+import { finished, isOpen, remaining, secondsLeft, segments } from "./progress";
 import { ProgressBar } from "./progress-bar";
 
 /** The right-hand side of the headline: how fast and how long still, or how it ended. */
@@ -46,8 +46,16 @@ export function ProgressPanel({ campaign }: { campaign: Campaign }) {
     <section aria-label="Progress" className="rounded-lg border p-4">
       <div className="flex flex-wrap items-baseline justify-between gap-x-6 gap-y-1">
         <p className="font-semibold text-xl tracking-[-0.01em]" aria-live="off">
-          {count(progress.sent)} / {count(progress.total)} sent{" "}
-          <span className="font-normal text-muted">({percent(progress.sent, progress.total)})</span>
+          {isOpen(campaign) ? (
+            "Recipients are chosen at the start"
+          ) : (
+            <>
+              {count(progress.sent)} / {count(progress.total)} sent{" "}
+              <span className="font-normal text-muted">
+                ({percent(progress.sent, progress.total)})
+              </span>
+            </>
+          )}
         </p>
         <p className="flex gap-4 text-muted text-sm">
           <Pace campaign={campaign} />
@@ -57,7 +65,7 @@ export function ProgressPanel({ campaign }: { campaign: Campaign }) {
         <ProgressBar progress={progress} thick />
       </div>
       <Legend segments={segments(progress)} total={progress.total} />
-      {campaign.summary && finished(progress) >= progress.total && (
+      {campaign.summary && progress.total > 0 && finished(progress) >= progress.total && (
         <p className="mt-3 border-t pt-3 text-sm">{campaign.summary}</p>
       )}
     </section>

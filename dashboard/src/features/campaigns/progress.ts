@@ -47,6 +47,11 @@ export function secondsLeft(
   return remaining(progress) / perSecond;
 }
 
+/** Whether who gets the mail is decided only at the start. */
+export function isOpen(campaign: Pick<Campaign, "audience" | "frozen_at">): boolean {
+  return campaign.audience !== null && campaign.frozen_at === null;
+}
+
 export function isLive(campaign: Pick<Campaign, "status">): boolean {
   return (
     campaign.status === "RUNNING" || campaign.status === "SCHEDULED" || campaign.status === "PAUSED"

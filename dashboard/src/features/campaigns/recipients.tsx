@@ -15,6 +15,7 @@ import { Loaded } from "@/features/shared/loaded";
 import { useAction } from "@/features/shared/use-action";
 import { compact } from "@/lib/format";
 import { recipientStatuses, stateLook } from "@/lib/states";
+import { isOpen } from "./progress";
 
 const columns: Column<Recipient>[] = [
   {
@@ -128,8 +129,18 @@ export function Recipients({ campaign, status, onStatus, href }: RecipientsProps
           ) : (
             <Empty
               icon={Users}
-              title={status ? "No recipient is in this state" : "This campaign has no recipients"}
-            />
+              title={
+                status
+                  ? "No recipient is in this state"
+                  : isOpen(campaign)
+                    ? "Nobody is chosen yet"
+                    : "This campaign has no recipients"
+              }
+            >
+              {!status &&
+                isOpen(campaign) &&
+                "Who is in its audience when it starts gets the mail."}
+            </Empty>
           )
         }
       </Loaded>

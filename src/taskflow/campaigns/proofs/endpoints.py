@@ -159,7 +159,7 @@ async def lint_campaign(
     found = await proofs.lint(
         "email",
         await content_of(campaign, templates.repository),
-        await proofs.recipients(campaign_id, _FIRST),
+        await proofs.recipients(campaign, _FIRST),
         letterhead=Letterhead(campaign.from_email, campaign.from_name, campaign.reply_to),
         check_links=body.check_links,
         campaign=campaign,

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from taskflow.base.bodies import Body
 from taskflow.campaigns.proofs.service import Proof, Sent
@@ -80,20 +80,22 @@ class LintIn(Body):
     contact_ids: list[UUID] | None = Field(
         None, max_length=_MOST_CONTACTS, description="Who shall lack nothing; the newest twenty by default."
     )
-    check_links: bool = Field(False, description="Ask whether links answer. Only public https addresses are asked.")
+    check_links: StrictBool = Field(
+        False, description="Ask whether links answer. Only public https addresses are asked."
+    )
 
 
 class DraftLint(UnsavedDraft):
     """A draft to look at."""
 
     contact_ids: list[UUID] | None = Field(None, max_length=_MOST_CONTACTS)
-    check_links: bool = False
+    check_links: StrictBool = False
 
 
 class CampaignLint(Body):
     """What to look at."""
 
-    check_links: bool = False
+    check_links: StrictBool = False
 
 
 class ProblemOut(BaseModel):

@@ -10,18 +10,20 @@ from typing import Any
 from uuid import UUID
 
 from taskflow.audience.contacts.models import ContactNotFoundError
+from taskflow.audience.segments.audiences import Audience
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import ConflictError, InvalidInputError, TaskFlowError
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.composer import Addressee, Composer, Letterhead, Words, files_of, open_composer
-from taskflow.campaigns.models import Campaign
+from taskflow.campaigns.freezing import missing_variables, some_people
+from taskflow.campaigns.models import Campaign, MissingVariable
 from taskflow.campaigns.proofs.samples import SAMPLE_ADDRESS, samples
 from taskflow.campaigns.repository import NIL, CampaignRepository
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
 from taskflow.content.lint.findings import Finding, Severity
 from taskflow.content.lint.links import LinkChecker
 from taskflow.content.lint.messages import Message, lint_message
-from taskflow.content.lint.variables import lint_variables
+from taskflow.content.lint.variables import Suggestions, lint_variables
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import Rendered, RenderPool, RenderProblem
 from taskflow.content.templates.models import Content
@@ -176,7 +178,7 @@ class ProofService:
                 continue
             proof = await self._proof(words, composer, person)
             if isinstance(proof.result, RenderProblem):
-                if proof.result.variable is None and person.email != SAMPLE_ADDRESS:
+                if person.email != SAMPLE_ADDRESS and not _is_said(proof.result, found):
                     found.append(replace(_finding(_problem(proof.result)), locale=chosen or None))
                 continue
             shown.add(chosen)
@@ -196,10 +198,17 @@ class ProofService:
         """Return the newest contacts."""
         return await self.people([row["contact_id"] for row in await self._pool.fetch(sql.newest_contacts, count)])
 
-    async def recipients(self, campaign_id: UUID, count: int) -> list[Addressee]:
-        """Return the first recipients of a campaign, and some of each locale."""
-        rows = await self._pool.fetch(sql.recipients, campaign_id, count)
-        return [Addressee(*row) for row in rows]
+    async def recipients(self, campaign: Campaign, count: int) -> list[Addressee]:
+        """Return the first recipients of a campaign, and some of each locale; before the start, of its audience.
+
+        Raises:
+            UnknownAudienceError: a list or a segment of its audience is not there.
+        """
+        if not campaign.is_open:
+            return [Addressee(*row) for row in await self._pool.fetch(sql.recipients, campaign.campaign_id, count)]
+        async with self._pool.acquire() as connection, connection.transaction():
+            found = await some_people(connection, Audience.model_validate(campaign.audience), count)
+        return [Addressee(*person) for person in found]
 
     # -- inside
 
@@ -220,6 +229,8 @@ class ProofService:
     ) -> list[Finding]:
         rows = await self._pool.fetch(sql.field_names)
         known = frozenset(row["name"] for row in rows).union(*(person.values for person in people))
+        given = frozenset(name for one in words.compiled.values() for name in one.source.variables)
+        meant = Suggestions(known | given)
         found: list[Finding] = []
         for locale, compiled in words.compiled.items():
             readers = [
@@ -227,13 +238,11 @@ class ProofService:
                 for person in people
                 if words.content.choose(person.values.get("locale")) == locale
             ]
-            found += lint_variables(locale, compiled, readers, known)
+            found += lint_variables(locale, compiled, readers, meant)
         if campaign is None:
             return found
         # Of a campaign, all recipients are asked, not only those at hand.
-        missing = await self._campaigns.missing_variables(
-            campaign.campaign_id, words.compiled, words.content.default_locale
-        )
+        missing = await self._missing(words, campaign)
         places = {finding.variable: finding for finding in found if finding.code == "missing_variable"}
         return [finding for finding in found if finding.code != "missing_variable"] + [
             replace(
@@ -243,6 +252,15 @@ class ProofService:
             )
             for item in missing
         ]
+
+    async def _missing(self, words: Words, campaign: Campaign) -> list[MissingVariable]:
+        """Ask as the start does: all rows, or everybody who is in the audience now."""
+        default = words.content.default_locale
+        if not campaign.is_open:
+            return await self._campaigns.missing_variables(campaign.campaign_id, words.compiled, default)
+        audience = Audience.model_validate(campaign.audience)
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await missing_variables(connection, audience, words.compiled, default)
 
     async def _lint_message(
         self,
@@ -278,6 +296,12 @@ class ProofService:
             links = (link for link, _ in inspection.links if link and link != proof.url)
             addresses += [link for link in links if link.startswith(("http://", "https://"))]
         return [replace(finding, locale=locale or None) for finding in found]
+
+
+def _is_said(problem: RenderProblem, found: Sequence[Finding]) -> bool:
+    """Tell whether a missing value has been found before it was rendered; inside loops only rendering finds it."""
+    paths = [one.variable.split(".") for one in found if one.code == "missing_variable" and one.variable]
+    return any(problem.variable in path for path in paths)
 
 
 def _in(person: Addressee, locale: str | None) -> Addressee:

@@ -57,10 +57,22 @@ class Missing(StrictUndefined):
     __bool__ = Undefined.__bool__  # type: ignore[assignment]  # lenient again, where StrictUndefined raises
 
 
+def _shown(value: Any) -> Any:
+    """Let nobody read the word None: a null that stands inside a value is as good as missing."""
+    if value is None:
+        raise MissingVariableUsed("a value is null: guard it with default('…', true)", None, top_level=False)
+    return value
+
+
 def environment(*, html: bool) -> ImmutableSandboxedEnvironment:
     """Return the environment for HTML parts (escaping), or for subjects and text parts (not)."""
     made = ImmutableSandboxedEnvironment(
-        autoescape=html, undefined=Missing, keep_trailing_newline=True, cache_size=0, auto_reload=False
+        autoescape=html,
+        undefined=Missing,
+        finalize=_shown,
+        keep_trailing_newline=True,
+        cache_size=0,
+        auto_reload=False,
     )
     made.globals.clear()
     made.filters = {name: made.filters[name] for name in FILTERS} | FORMATS

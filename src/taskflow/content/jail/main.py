@@ -17,6 +17,7 @@ from taskflow.content.jail.program import Problem, ProblemError, Program, limit,
 
 _SOCKET = 0
 _CACHED_PROGRAMS = 64
+_CACHED_CHARS = 4 * 1024 * 1024  # of sources; compiled, those dense with code take twenty times as much
 _FLUSH_BYTES = 128 * 1024
 _FLUSH_SECONDS = 0.01
 _RECURSION = 1500
@@ -64,7 +65,7 @@ class Jail:
         _allow_cpu(request["seconds"], 1)
         signal.setitimer(signal.ITIMER_PROF, request["seconds"])
         try:
-            program = Program(request, self._output_limit)
+            program = self._program(request)
         except ProblemError as error:
             answer: dict[str, Any] = {"problems": list(error.problems)}
         except (MemoryError, RecursionError):
@@ -73,14 +74,28 @@ class Jail:
             answer = {"problems": [{"code": "template_syntax", "message": f"{type(error).__name__}: {error}"[:500]}]}
         else:
             self._programs[bytes.fromhex(request["id"])] = program
-            while len(self._programs) > _CACHED_PROGRAMS:
-                self._programs.popitem(last=False)
+            self._forget_oldest()
             answer = {
                 "required": sorted(program.requirements.required),
                 "optional": sorted(program.requirements.optional),
                 "text_source": program.text_source,
             }
         _send(frames.COMPILED, orjson.dumps(answer))
+
+    def _program(self, request: dict[str, Any]) -> Program:
+        try:
+            return Program(request, self._output_limit)
+        except MemoryError:
+            if not self._programs:
+                raise
+            self._programs.clear()
+        return Program(request, self._output_limit)
+
+    def _forget_oldest(self) -> None:
+        """Keep the newest, and of the others what fits: nobody's template may take the memory of another's."""
+        size = sum(program.size for program in self._programs.values())
+        while len(self._programs) > 1 and (len(self._programs) > _CACHED_PROGRAMS or size > _CACHED_CHARS):
+            size -= self._programs.popitem(last=False)[1].size
 
     def _inspect(self, payload: bytearray) -> None:
         [seconds] = frames.INSPECT_HEAD.unpack_from(payload)
@@ -106,7 +121,7 @@ class Jail:
         for context in contexts:
             signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF's default action ends the process, even inside C
             try:
-                answer.add(*program.render(context))
+                answer.add(*self._message(program, identity, context))
             except ProblemError as error:
                 answer.add_problem(error.problems[0])
             except MemoryError:
@@ -115,6 +130,16 @@ class Jail:
             if careful or answer.is_due():
                 answer.flush()
         answer.flush(frames.LAST)
+
+    def _message(self, program: Program, identity: bytes, context: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
+        """Render; if there is no memory for it, once more without the templates of others."""
+        try:
+            return program.render(context)
+        except MemoryError:
+            if len(self._programs) == 1:
+                raise
+            self._programs = OrderedDict({identity: program})
+        return program.render(context)
 
 
 class _Answer:

@@ -131,8 +131,13 @@ def _mark_styles(html: str) -> str:
 
 def _with_preheader(html: str, shown: str) -> str:
     block = _PREHEADER.format(shown)
-    found = _BODY.search(html)
+    found = next((body for body in _BODY.finditer(html) if not _in_comment(html, body.start())), None)
     return html[: found.end()] + block + html[found.end() :] if found else block + html
+
+
+def _in_comment(html: str, place: int) -> bool:
+    """Tell whether only one client reads what stands here: `<!--[if mso]><body class="mso"><![endif]-->`."""
+    return html.rfind("<!--", 0, place) > html.rfind("-->", 0, place)
 
 
 def _escaped(piece: Piece) -> Piece:

@@ -109,6 +109,7 @@ class Program:
                 problems += error.problems
         if problems:
             raise ProblemError(*problems)
+        self.size = sum(len(listing.text) for listing in self._listings.values())
         self.requirements: Requirements = requirements(*trees.values())
         if len(self.requirements.required) + len(self.requirements.optional) > _MOST_VARIABLES:
             raise ProblemError(limit(f"it uses more than {_MOST_VARIABLES:,} variables"))
@@ -133,6 +134,7 @@ class Program:
         if not subject.isprintable():
             subject = _CONTROL_RUNS.sub(" ", subject)
         html = self._part(self._html, values, "html") if self._html is not None else ""
+        encoded_html = self._encoded(html, "html")  # before it is read: parsers stumble over broken Unicode
         if self._text is not None:
             text = self._part(self._text, values, "text")
         else:
@@ -142,7 +144,7 @@ class Program:
                 raise ProblemError(limit(str(error), "html")) from error
         return (
             self._encoded(subject.strip(), "subject"),
-            self._encoded(html, "html"),
+            encoded_html,
             self._encoded(text, "text"),
         )
 

@@ -16,29 +16,30 @@ _ALWAYS = frozenset({"email", "phone", "locale", "time_zone", "unsubscribe_url"}
 
 
 def lint_variables(
-    locale: str, compiled: CompiledTemplate, people: Sequence[tuple[str, Mapping[str, Any]]], known: frozenset[str]
+    locale: str, compiled: CompiledTemplate, people: Sequence[tuple[str, Mapping[str, Any]]], meant: "Suggestions"
 ) -> list[Finding]:
     """Return what people lack of what a variant needs, and names that nobody has.
 
-    `people`: (who, values) of those who get this variant; `known`: names that contacts have here.
+    `people`: (who, values) of those who get this variant; `meant`: of all variants of a content.
     """
-    names = known | _ALWAYS | SUPPLIED | compiled.source.variables.keys()
-    meant = _Suggestions(names)
+    names = meant.names | compiled.source.variables.keys()
     found = [*_missing(compiled, people, meant), *_unknown(compiled, names, meant)]
     places = uses(compiled.source)
     return [_placed(replace(finding, locale=locale or None), places) for finding in found]
 
 
-class _Suggestions:
-    """What was probably meant; comparing words is slow, so only for the first few."""
+class Suggestions:
+    """What was probably meant; comparing words is slow, so only for the first few of all variants together."""
 
-    def __init__(self, names: frozenset[str]) -> None:
-        self._names = names
-        self._listed = sorted(names)[:_MOST_NAMES]
+    def __init__(self, known: frozenset[str]) -> None:
+        """`known`: names that contacts have here, or that hold for everybody."""
+        self.names = known | _ALWAYS | SUPPLIED
+        self._listed = sorted(self.names)[:_MOST_NAMES]
         self._left = _MOST_SUGGESTIONS
 
     def sentence(self, name: str) -> str:
-        if name in self._names or self._left == 0:
+        """Return the question, or nothing."""
+        if name in self.names or self._left == 0:
             return ""
         self._left -= 1
         close = get_close_matches(name[:100], self._listed, n=1, cutoff=0.7)
@@ -46,7 +47,7 @@ class _Suggestions:
 
 
 def _missing(
-    compiled: CompiledTemplate, people: Sequence[tuple[str, Mapping[str, Any]]], meant: _Suggestions
+    compiled: CompiledTemplate, people: Sequence[tuple[str, Mapping[str, Any]]], meant: Suggestions
 ) -> Iterator[Finding]:
     for path in compiled.required_paths:
         lacking = [who for who, values in people if not _has(values, path.split("."))]
@@ -58,7 +59,7 @@ def _missing(
         yield Finding("missing_variable", Severity.ERROR, message, variable=path, count=len(lacking))
 
 
-def _unknown(compiled: CompiledTemplate, names: frozenset[str], meant: _Suggestions) -> Iterator[Finding]:
+def _unknown(compiled: CompiledTemplate, names: frozenset[str], meant: Suggestions) -> Iterator[Finding]:
     for name in (*compiled.required_variables, *compiled.optional_variables):
         if name not in names:
             message = f"No contact has '{name}'.{meant.sentence(name)}"

@@ -15,7 +15,7 @@ from taskflow.base.ids import uuid7
 from taskflow.base.signing import InvalidSignatureError, sign, verify
 from taskflow.content.media.storage import Storage
 from taskflow.content.templates.models import Attachment
-from taskflow.db.pool import Database
+from taskflow.db.pool import Connection, Database
 from taskflow.db.queries import load
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
@@ -87,13 +87,18 @@ class MediaLibrary:
     ) -> Media:
         """Keep a file that `intake` has looked at; the same bytes under the same name are kept once.
 
+        The bytes come first, so that a row never promises what is not there; of a file that is here already they are
+        written once more, in case the storage has lost them.
+
         Raises:
             MediaStorageError: the storage does not take it.
         """
         storage = self._settings.media.storage
         digest = hashlib.sha256(data).digest()
         if known := await self._pool.fetchrow(sql.same_media, digest, filename, storage):
-            return Media(*known)
+            found = Media(*known)
+            await self._storage.put(found.media_id, data, found.content_type)
+            return found
         media_id = media_id or uuid7()
         await self._storage.put(media_id, data, kind.content_type)
         row = await self._pool.fetchrow(
@@ -138,14 +143,30 @@ class MediaLibrary:
         Raises:
             MediaInUseError: a version of a template carries it, and campaigns may still send that.
         """
-        media = await self.get(media_id)
-        users = await self._pool.fetch(sql.users_of_media, str(media_id))
-        if users:
-            first = users[0]
-            raise MediaInUseError(f"Version {first['version']} of the template '{first['name']}' carries this file.")
-        await self._pool.execute(sql.delete_media, media_id)
-        await self._storage.delete(media_id)
-        return media.filename
+        async with self._pool.acquire() as connection, connection.transaction():
+            # Whoever saves a version that carries it waits for this row, or we for them: see `hold`.
+            filename = await connection.fetchval(sql.delete_media, media_id)
+            if filename is None:
+                raise MediaNotFoundError(f"There is no file {media_id}.")
+            if first := await connection.fetchrow(sql.user_of_media, str(media_id)):
+                raise MediaInUseError(
+                    f"Version {first['version']} of the template '{first['name']}' carries this file."
+                )
+            await self._storage.delete(media_id)  # before the commit: what fails, or is cut off, can be asked for again
+        return str(filename)
+
+    @staticmethod
+    async def hold(connection: Connection, attachments: Sequence[Attachment]) -> None:
+        """Keep attached files from being deleted until the transaction that saves them has ended.
+
+        Raises:
+            MediaNotFoundError: one is not there any more.
+        """
+        wanted = sorted({file.media_id for file in attachments})
+        held = {row[0] for row in await connection.fetch(sql.hold_media, wanted)} if wanted else set()
+        for media_id in wanted:
+            if media_id not in held:
+                raise MediaNotFoundError(f"There is no file {media_id} to attach.")
 
     async def check_attachments(self, attachments: Sequence[Attachment]) -> list[Media]:
         """Return the files of attachments, in order.

@@ -19,10 +19,14 @@ WHERE ($1::text IS NULL OR strpos(lower(filename), lower($1)) > 0)
   AND ($2::text IS NULL OR starts_with(content_type, $2)) AND ($3::uuid IS NULL OR media_id < $3)
 ORDER BY media_id DESC LIMIT $4;
 
--- name: users_of_media
--- Versions of templates that carry a file.
+-- name: hold_media
+-- In the transaction that saves a version with these files: who wants to delete one waits, and then finds the version.
+SELECT media_id FROM media WHERE media_id = ANY($1::uuid[]) ORDER BY media_id FOR KEY SHARE;
+
+-- name: user_of_media
+-- A version of a template that carries a file.
 SELECT t.name, v.version FROM template_versions v JOIN templates t USING (template_id)
-WHERE v.attachments @> jsonb_build_array(jsonb_build_object('media_id', $1::text)) ORDER BY t.name, v.version LIMIT 5;
+WHERE v.attachments @> jsonb_build_array(jsonb_build_object('media_id', $1::text)) ORDER BY t.name, v.version LIMIT 1;
 
 -- name: delete_media
-DELETE FROM media WHERE media_id = $1;
+DELETE FROM media WHERE media_id = $1 RETURNING filename;

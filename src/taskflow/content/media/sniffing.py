@@ -5,7 +5,10 @@ the pixels, so that a small file cannot unpack to a large picture here; what a m
 """
 
 import io
+import re
 import warnings
+import zipfile
+import zlib
 
 from PIL import Image, UnidentifiedImageError
 
@@ -21,10 +24,17 @@ _MAGIC = {
 }
 _LONGEST_SIDE = 16_384
 _OFFICE = {
-    b"word/": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    b"xl/": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    b"ppt/": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "word": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xl": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "ppt": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
+_OFFICE_FOLDERS = frozenset({"_rels", "_xmlsignatures", "docProps", "customXml", "docMetadata"})
+_TYPES = "[Content_Types].xml"
+_TYPES_BYTES = 256 * 1024
+_MOST_MEMBERS = 10_000
+_MACROS = re.compile(rb"macro|vba", re.IGNORECASE)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
+_NO_ARCHIVES = "Archives, and documents with macros, are not kept."
 _MARKUP = (b"<!doctype", b"<html", b"<svg", b"<?xml", b"<script", b"<head", b"<body", b"<!--", b"<?php", b"#!")
 
 
@@ -84,13 +94,24 @@ def _image(data: bytes, form: str, max_pixels: int) -> Kind:
 
 
 def _zip(data: bytes) -> str:
-    """Return the type of an Office document; any other archive is refused, nothing is unpacked."""
-    head = data[:4096]
-    if b"[Content_Types].xml" in head or b"_rels/.rels" in head:
-        for folder, kind in _OFFICE.items():
-            if folder in data and b"vbaProject.bin" not in data:
-                return kind
-    raise UnsupportedMediaError("Archives, and documents with macros, are not kept.")
+    """Return the type of an Office document; any other archive is refused. Only the list of its types is unpacked."""
+    if data.count(b"PK\x01\x02") > _MOST_MEMBERS:
+        raise UnsupportedMediaError(_NO_ARCHIVES)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = archive.namelist()
+            info = archive.getinfo(_TYPES)
+            types = b""
+            if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                with archive.open(info) as member:
+                    types = member.read(_TYPES_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, KeyError, OSError, ValueError, RuntimeError, EOFError) as error:
+        raise UnsupportedMediaError(_NO_ARCHIVES) from error
+    folders = {name.partition("/")[0] for name in names} - _OFFICE_FOLDERS - {_TYPES}
+    kind = _OFFICE.get(folders.pop()) if len(folders) == 1 else None
+    if kind is None or len(types) > _TYPES_BYTES or kind.encode() not in types or _MACROS.search(types):
+        raise UnsupportedMediaError(_NO_ARCHIVES)
+    return kind
 
 
 def _text(data: bytes) -> str | None:
@@ -98,7 +119,7 @@ def _text(data: bytes) -> str | None:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    if not text.strip() or any(character < " " and character not in "\t\n\r\f" for character in text):
+    if not text.strip() or _CONTROLS.search(text):
         return None
     start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
     if start.startswith(_MARKUP) or b"<svg" in data[:4096].lower():

@@ -8,8 +8,9 @@ below a millisecond, never notices.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import takewhile
 from typing import Any, Self
 
 import orjson
@@ -112,7 +113,7 @@ class RenderPool:
             template,
             tuple(sorted(names)),
             tuple(sorted(optional)),
-            tuple(".".join(path) for path in required),
+            tuple(sorted({".".join(_dotted(path)) for path in required})),
             TextSource(answer["text_source"]),
         )
 
@@ -266,6 +267,11 @@ class RenderPool:
         process.kill()
         process.wait()
         self._processes.discard(process)
+
+
+def _dotted(path: Sequence[str]) -> Iterator[str]:
+    """Yield the names of a path up to one with a dot in it, which nothing could tell from two names."""
+    return takewhile(lambda name: "." not in name, path)
 
 
 def _error(problems: list[dict[str, Any]]) -> TemplateSyntaxProblem | TemplateLimitError:

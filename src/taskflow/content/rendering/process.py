@@ -26,6 +26,7 @@ from taskflow.content.jail.main import main
 main(int(memory), int(output), int(parent))
 """
 _START_SECONDS = 30.0
+_LONGEST_FRAME = 64 * 1024 * 1024  # far above what a child answers: one that was taken over must not fill our memory
 _IMPORTED = ("taskflow", "jinja2", "markupsafe", "orjson", "selectolax", "mrml", "css_inline", "babel", "tzdata")
 
 
@@ -168,6 +169,9 @@ class _Receiver(asyncio.BufferedProtocol):
             await self._waiter
         return self._frames.popleft()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
     def get_buffer(self, _sizehint: int) -> memoryview:
         return memoryview(self._buffer)[self._place :]
 
@@ -177,6 +181,10 @@ class _Receiver(asyncio.BufferedProtocol):
             return
         if self._kind is None:
             length, self._kind = frames.HEADER.unpack(self._buffer)
+            if length > _LONGEST_FRAME:
+                self._buffer, self._place = bytearray(1), 0
+                self._transport.close()
+                return
             if length:
                 self._buffer, self._place = bytearray(length), 0
                 return

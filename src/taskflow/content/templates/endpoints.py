@@ -1,9 +1,10 @@
 """Routes of templates and their versions."""
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from taskflow.base.pagination import Page, decode_cursor, encode_cursor
 from taskflow.content.media.library import MediaLibrary
@@ -48,7 +49,9 @@ async def _templates(
 
 
 Templates = Annotated[TemplateService, Depends(_templates)]
-Number = Annotated[int, Query(ge=1, le=2**31 - 1)]
+_LAST_VERSION = 2**31 - 1
+Number = Annotated[int, Query(ge=1, le=_LAST_VERSION)]
+VersionNumber = Annotated[int, Path(ge=1, le=_LAST_VERSION)]
 router = APIRouter(prefix="/templates", tags=["templates"], dependencies=[require(Role.VIEWER)])
 
 
@@ -142,14 +145,14 @@ async def list_template_versions(
 ) -> Page[VersionSummary]:
     """List versions without their sources, newest first."""
     await templates.repository.get(template_id)
-    before = decode_cursor(cursor, int)[0] if cursor else None
+    before = min(max(decode_cursor(cursor, int)[0], 0), _LAST_VERSION) if cursor else None
     found = await templates.repository.versions(template_id, before, limit + 1)
     more = encode_cursor(found[limit - 1]["version"]) if len(found) > limit else None
     return Page(items=[VersionSummary(**dict(row)) for row in found[:limit]], next_cursor=more)
 
 
 @router.get("/{template_id}/versions/{version}")
-async def get_template_version(template_id: UUID, version: int, templates: Templates) -> VersionOut:
+async def get_template_version(template_id: UUID, version: VersionNumber, templates: Templates) -> VersionOut:
     """Get a version with all that it says."""
     await templates.repository.get(template_id)
     return VersionOut.of(await templates.repository.version(template_id, version))
@@ -161,7 +164,7 @@ async def get_template_version(template_id: UUID, version: int, templates: Templ
     dependencies=[_MARKETER, audited("template.restore", target="template_id")],
 )
 async def restore_template_version(
-    template_id: UUID, version: int, caller: Caller, templates: Templates, trail: Trail
+    template_id: UUID, version: VersionNumber, caller: Caller, templates: Templates, trail: Trail
 ) -> TemplateDetail:
     """Make an old version the newest one again."""
     restored = await templates.restore(template_id, version, created_by=caller.user_id)
@@ -180,7 +183,7 @@ async def compare_template_versions(
     await templates.repository.get(template_id)
     old = await templates.repository.version(template_id, from_version)
     new = await templates.repository.version(template_id, to_version)
-    return ChangesOut.of(old, new, changes(old, new))
+    return ChangesOut.of(old, new, await asyncio.to_thread(changes, old, new))
 
 
 async def _detail(template: StoredTemplate, templates: TemplateService) -> TemplateDetail:

@@ -71,9 +71,10 @@ class Draft:
     attachments: tuple[Attachment, ...] = ()
 
     def content(self, channel: str, default_locale: str, snippets: Mapping[str, str]) -> Content:
-        """Return what it says; `cid:` of HTML leads to the attached files."""
+        """Return what it says; `cid:` of HTML, also in snippets, leads to the attached files."""
         inline = {file.filename: file.content_id for file in self.attachments if file.inline}
-        sources = {one.locale: _source(one, channel, self.variables, snippets, inline) for one in self.variants}
+        shown = {name: _leading_to(inline, body) for name, body in snippets.items()}
+        sources = {one.locale: _source(one, channel, self.variables, shown, inline) for one in self.variants}
         return Content(default_locale, sources, self.attachments)
 
 
@@ -113,14 +114,11 @@ class StoredTemplate:
 def _source(
     variant: Variant, channel: str, variables: Mapping[str, Any], snippets: Mapping[str, str], inline: Mapping[str, str]
 ) -> Template:
-    body, is_text = variant.body, variant.format is Format.TEXT
-    if inline and not is_text:
-        names = "|".join(re.escape(name) for name in sorted(inline, key=len, reverse=True))
-        body = re.sub(rf"\bcid:({names})(?=[\"'\s)&>]|$)", lambda match: f"cid:{inline[match[1]]}", body)
+    is_text = variant.format is Format.TEXT
     return Template(
         subject=(variant.subject or "") if channel == "email" else "",
-        html="" if is_text else body,
-        text=body if is_text else variant.text,
+        html="" if is_text else _leading_to(inline, variant.body),
+        text=variant.body if is_text else variant.text,
         variables=variables,
         format=variant.format,
         preheader=None if is_text else variant.preheader,
@@ -128,3 +126,11 @@ def _source(
         snippets=snippets,
         locale=variant.locale,
     )
+
+
+def _leading_to(inline: Mapping[str, str], markup: str) -> str:
+    """Return markup whose `cid:FILENAME` are Content-IDs."""
+    if not inline or "cid:" not in markup:
+        return markup
+    names = "|".join(re.escape(name) for name in sorted(inline, key=len, reverse=True))
+    return re.sub(rf"\bcid:({names})(?=[\"'\s)&>]|$)", lambda match: f"cid:{inline[match[1]]}", markup)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from taskflow.base.bodies import Body
 from taskflow.content.fields import NO_CONTROLS, Locale, Note, Source, Variables
@@ -17,7 +17,9 @@ MAX_ATTACHMENTS = 20
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_CONTROLS)]
 Subject = Annotated[str, StringConstraints(max_length=998, pattern=NO_CONTROLS)]
-FileName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f/\\]+$")]
+FileName = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029/\\]+$")
+]
 
 
 class VariantIn(Body):
@@ -38,7 +40,7 @@ class AttachmentIn(Body):
 
     media_id: UUID
     filename: FileName = Field(description="Its name in the mail.")
-    inline: bool = Field(False, description="An image that the HTML shows: <img src='cid:FILENAME'>.")
+    inline: StrictBool = Field(False, description="An image that the HTML shows: <img src='cid:FILENAME'>.")
 
 
 class DraftIn(Body):
@@ -72,7 +74,10 @@ class NewVersion(DraftIn):
 
     note: Note | None = None
     base_version: int | None = Field(
-        None, ge=1, description="The version that was edited: if it is no longer the newest, nothing is saved (409)."
+        None,
+        ge=1,
+        le=2**31 - 1,
+        description="The version that was edited: if it is no longer the newest, nothing is saved (409).",
     )
 
 

@@ -72,6 +72,7 @@ class TemplateService:
                     sql.insert_template, template_id, name, description, channel, default_locale, created_by
                 )
                 version = Version(template_id, 1, note, draft, snippets, datetime.now(UTC), created_by)
+                await self._media.hold(connection, draft.attachments)
                 await self.repository.insert_version(connection, version)
         except asyncpg.UniqueViolationError as error:
             raise TemplateNameTakenError(f"There is a template called '{name}' already.") from error
@@ -170,6 +171,7 @@ class TemplateService:
                 f"'{found.name}' is no longer at version {base_version}: look at the newest version first.",
                 newest_version=(await self.repository.get(found.template_id, connection)).version,
             )
+        await self._media.hold(connection, version.draft.attachments)
         await self.repository.insert_version(connection, replace(version, version=number))
 
 
