@@ -153,9 +153,7 @@ class CampaignOut(BaseModel):
     audience: Audience | None
     frozen_at: datetime | None = Field(description="When the audience became recipients.")
     summary: str
-    report: ImportOut | None = Field(
-        validation_alias=AliasChoices("report", "import"), serialization_alias="import"
-    )
+    report: ImportOut | None = Field(validation_alias=AliasChoices("report", "import"), serialization_alias="import")
 
     @classmethod
     def of(cls, campaign: Campaign) -> Self:

@@ -144,6 +144,21 @@ def unsubscribe(client: Client, output: Output, who: str, list_name: str | None,
 
 
 @contact.command()
+@click.argument("kind", metavar="opened|clicked", type=click.Choice(["opened", "clicked"]))
+@click.argument("whom", nargs=-1, required=True, metavar="ID|EMAIL|PHONE...")
+@click.option("--at", "occurred_at", help="When, such as 2026-01-31T09:00:00+01:00; now by default.")
+@click.option("--source", default="cli", show_default=True, help="Who saw it: the system that you come from.")
+@speaks_http
+def event(
+    client: Client, output: Output, kind: str, whom: tuple[str, ...], occurred_at: str | None, source: str
+) -> None:
+    """Write down that contacts opened or clicked something of another system: segments ask for it."""
+    body = {"event": kind, "occurred_at": occurred_at, "source": source}
+    noted = [client.post(f"/contacts/{find_contact(client, who)}/events", body) for who in whom]
+    output.thing(noted, text=f"{', '.join(whom)}: {kind}")
+
+
+@contact.command()
 @click.argument("whom", nargs=-1, required=True, metavar="ID|EMAIL|PHONE...")
 @speaks_http
 def delete(client: Client, output: Output, whom: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ from typing import Unpack
 from uuid import UUID
 
 from taskflow.audience.consent.schemas import ConsentOut, SubscriptionOut, SubscriptionsOut
-from taskflow.audience.contacts.schemas import BulkOut, ContactOut
+from taskflow.audience.contacts.schemas import BulkOut, ContactOut, EventOut
 from taskflow.audience.lists.schemas import Added
 from taskflow.client import wire
 from taskflow.client.fields import (
@@ -13,6 +13,7 @@ from taskflow.client.fields import (
     ContactChangeFields,
     NewConsentFields,
     NewContactFields,
+    NewEventFields,
     SelectionFields,
 )
 from taskflow.client.link import Link
@@ -88,6 +89,10 @@ class Contacts:
     async def record_consent(self, contact_id: UUID, **consent: Unpack[NewConsentFields]) -> ConsentOut:
         """Write down what a person said to you; what they took back is heeded at once."""
         return await self._link.ask(ConsentOut, "POST", f"/contacts/{contact_id}/consents", consent)
+
+    async def note_event(self, contact_id: UUID, **event: Unpack[NewEventFields]) -> EventOut:
+        """Write down that a contact opened or clicked something of another system: segments ask for it."""
+        return await self._link.ask(EventOut, "POST", f"/contacts/{contact_id}/events", event)
 
     def export(self, **wanted: Unpack[SelectionFields]) -> AsyncGenerator[bytes]:
         """Iterate over the bytes of a CSV file with contacts, safe to open in a spreadsheet."""

@@ -154,6 +154,16 @@ class NewConsentFields(TypedDict, total=False):
     """What they agreed to."""
 
 
+class NewEventFields(TypedDict, total=False):
+    """What a contact did with a mail of another system."""
+
+    event: Required[Literal["opened", "clicked"]]
+    occurred_at: datetime | None
+    """Now by default; an instant in the future counts as now."""
+    source: str
+    """Who saw it."""
+
+
 class NewListFields(TypedDict, total=False):
     """A list."""
 

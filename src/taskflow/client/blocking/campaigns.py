@@ -5,13 +5,12 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Unpack
 from uuid import UUID
 
-from taskflow.client.blocking.link import Link
-from taskflow.client.fields import AudienceFields, CampaignFields
-
 from taskflow.audience.segments.schemas import AudienceCountOut
 from taskflow.campaigns.proofs.schemas import LintOut
 from taskflow.campaigns.schemas import CampaignOut, RecipientOut
 from taskflow.campaigns.states import TERMINAL
+from taskflow.client.blocking.link import Link
+from taskflow.client.fields import AudienceFields, CampaignFields
 from taskflow.client.wire import LONG_SECONDS
 
 

@@ -5,19 +5,19 @@ from collections.abc import Generator, Iterator
 from typing import Unpack
 from uuid import UUID
 
+from taskflow.audience.consent.schemas import ConsentOut, SubscriptionOut, SubscriptionsOut
+from taskflow.audience.contacts.schemas import BulkOut, ContactOut, EventOut
+from taskflow.audience.lists.schemas import Added
+from taskflow.client import wire
 from taskflow.client.blocking.link import Link
 from taskflow.client.fields import (
     BulkChangeFields,
     ContactChangeFields,
     NewConsentFields,
     NewContactFields,
+    NewEventFields,
     SelectionFields,
 )
-
-from taskflow.audience.consent.schemas import ConsentOut, SubscriptionOut, SubscriptionsOut
-from taskflow.audience.contacts.schemas import BulkOut, ContactOut
-from taskflow.audience.lists.schemas import Added
-from taskflow.client import wire
 
 
 class Contacts:
@@ -90,6 +90,10 @@ class Contacts:
     def record_consent(self, contact_id: UUID, **consent: Unpack[NewConsentFields]) -> ConsentOut:
         """Write down what a person said to you; what they took back is heeded at once."""
         return self._link.ask(ConsentOut, "POST", f"/contacts/{contact_id}/consents", consent)
+
+    def note_event(self, contact_id: UUID, **event: Unpack[NewEventFields]) -> EventOut:
+        """Write down that a contact opened or clicked something of another system: segments ask for it."""
+        return self._link.ask(EventOut, "POST", f"/contacts/{contact_id}/events", event)
 
     def export(self, **wanted: Unpack[SelectionFields]) -> Generator[bytes]:
         """Iterate over the bytes of a CSV file with contacts, safe to open in a spreadsheet."""

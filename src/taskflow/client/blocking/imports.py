@@ -5,11 +5,10 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Unpack
 from uuid import UUID
 
-from taskflow.client.blocking.link import Link
-from taskflow.client.fields import ImportFields
-
 from taskflow.audience.imports.jobs.models import ENDED
 from taskflow.audience.imports.jobs.schemas import ImportReportOut, InspectionOut
+from taskflow.client.blocking.link import Link
+from taskflow.client.fields import ImportFields
 from taskflow.client.wire import File
 
 

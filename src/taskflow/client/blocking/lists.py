@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Unpack
 from uuid import UUID
 
+from taskflow.audience.lists.schemas import Added, ListOut, MemberOut
 from taskflow.client.blocking.link import Link
 from taskflow.client.fields import ListChangeFields, NewListFields
-
-from taskflow.audience.lists.schemas import Added, ListOut, MemberOut
 
 
 class Lists:

@@ -4,6 +4,7 @@
 from typing import Self
 
 import httpx
+
 from taskflow.client.blocking.campaigns import Campaigns
 from taskflow.client.blocking.contacts import Contacts
 from taskflow.client.blocking.imports import Imports
@@ -13,7 +14,6 @@ from taskflow.client.blocking.privacy import Privacy
 from taskflow.client.blocking.segments import Segments
 from taskflow.client.blocking.suppressions import Suppressions
 from taskflow.client.blocking.templates import Templates
-
 from taskflow.engine.remote import calls
 
 

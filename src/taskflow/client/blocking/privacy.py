@@ -7,7 +7,6 @@ from uuid import UUID
 
 from taskflow.client.blocking.link import Link
 from taskflow.client.fields import ErasureFields, PersonFields
-
 from taskflow.privacy.schemas import ErasureOut, PersonalData
 
 

@@ -4,10 +4,9 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from taskflow.client.blocking.link import Link
-
 from taskflow.audience.segments.schemas import CountOut, SegmentContact, SegmentOut, Vocabulary
 from taskflow.client import wire
+from taskflow.client.blocking.link import Link
 from taskflow.client.wire import Conditions
 
 

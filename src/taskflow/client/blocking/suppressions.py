@@ -5,10 +5,9 @@ from collections.abc import Generator, Iterator
 from typing import Literal, Unpack
 from uuid import UUID
 
+from taskflow.audience.suppression.schemas import SuppressionCheck, SuppressionImport, SuppressionOut
 from taskflow.client.blocking.link import Link
 from taskflow.client.fields import NewSuppressionFields, SuppressionFormFields
-
-from taskflow.audience.suppression.schemas import SuppressionCheck, SuppressionImport, SuppressionOut
 from taskflow.client.wire import File
 
 

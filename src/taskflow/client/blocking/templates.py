@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Unpack
 from uuid import UUID
 
+from taskflow.campaigns.proofs.schemas import LintOut, ProofOut, SentOut
 from taskflow.client.blocking.link import Link
 from taskflow.client.fields import NewTemplateFields, NewVersionFields
-
-from taskflow.campaigns.proofs.schemas import LintOut, ProofOut, SentOut
 from taskflow.client.wire import given
 from taskflow.content.templates.schemas import TemplateDetail, TemplateOut, VersionOut, VersionSummary
 
