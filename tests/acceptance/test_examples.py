@@ -12,6 +12,7 @@ import pytest
 
 from support import sample_tasks as tasks
 from support.api import serving
+from support.up import System
 from support.waiting import eventually
 from taskflow.db.pool import Database
 from taskflow.engine import TaskHandle, enqueue_through
@@ -51,6 +52,23 @@ async def test_the_script_counts_words(settings: Settings, database: Database, m
     assert [(int(count.replace(",", "")), path) for count, path in lines] == [
         (len(file.read_text().split()), str(file)) for file in files
     ]
+
+
+async def test_the_newsletter_goes_to_a_segment_of_a_file(system: System) -> None:
+    environment = {**system.environment, "TASKFLOW_API_URL": system.url}
+    output = await run("messaging", environment, "newsletter.py", "people.csv")
+    said = [line for line in output.splitlines() if "%" not in line]
+    assert said[1:] == [
+        "2 in the segment",
+        f"lint: {said[2].removeprefix('lint: ')}",
+        "2 of 2 sent",
+        "illegal_transition: A campaign that is COMPLETED cannot be started.",
+        said[-1],
+    ]
+    assert "3 created" in said[0]
+    assert "first_nmae" in said[2]
+    assert said[-1].endswith("left: []")
+    assert {message["recipient"] for message in system.get("/inbox")["items"]} == {"bert@example.com"}
 
 
 async def test_the_fastapi_order_and_its_task_are_one(

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from taskflow.cli.client import Client, Output, json_of, speaks_http, text_of
+from taskflow.cli.names import find_mail
 
 _COLUMNS = ("message_id", "received_at", "mail_from", "rcpt_to", "subject", "size")
 
@@ -26,11 +27,12 @@ def list_mails(client: Client, output: Output, q: str | None, limit: int) -> Non
 
 
 @inbox.command()
-@click.argument("message_id")
+@click.argument("which", metavar="ID|EMAIL")
 @click.option("--raw", is_flag=True, help="The message byte for byte.")
 @speaks_http
-def show(client: Client, output: Output, message_id: str, raw: bool) -> None:
-    """Show one message as text."""
+def show(client: Client, output: Output, which: str, raw: bool) -> None:
+    """Show one message as text; of an address, the newest to it."""
+    message_id = find_mail(client, which)
     if raw:
         sys.stdout.buffer.write(client.send("GET", f"/inbox/{message_id}/raw").content)
         return
