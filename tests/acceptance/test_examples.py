@@ -68,7 +68,7 @@ async def test_the_newsletter_goes_to_a_segment_of_a_file(system: System) -> Non
     assert "3 created" in said[0]
     assert "first_nmae" in said[2]
     assert said[-1].endswith("left: []")
-    assert {message["recipient"] for message in system.get("/inbox")["items"]} == {"bert@example.com"}
+    assert {message["rcpt_to"] for message in system.get("/inbox")["items"]} == {"bert@example.com"}
 
 
 async def test_the_fastapi_order_and_its_task_are_one(

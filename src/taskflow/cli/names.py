@@ -41,7 +41,7 @@ def find_mail(client: Client, which: str) -> str:
     if "@" not in which:
         return which
     for item in client.pages("/inbox", q=which):
-        if which.lower() in (address.lower() for address in item["rcpt_to"]):
+        if item["rcpt_to"].lower() == which.lower():
             return str(item["message_id"])
     raise NotFoundError(f"There is no mail to {which!r}.")
 
