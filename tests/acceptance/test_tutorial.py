@@ -1,7 +1,8 @@
 """Two tutorials, executed: their files are written, their system started, their commands run.
 
 A block's info string says what to do with it: a language and a name (`python NAME`) is a file, `bash up` starts the
-system, `console` is commands and what they print, `bash install` is left out (the project is installed here; only its name is checked).
+system, `console` is commands and what they print, `bash install` is left out (the project is installed here; only its
+name is checked).
 """
 
 import os

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from taskflow.base.errors import NotFoundError
 from taskflow.cli.client import Client, Output, json_of, speaks_http, text_of
 from taskflow.cli.names import find_segment
 
@@ -61,7 +62,11 @@ def count(client: Client, output: Output, what: str, time_zone: str | None) -> N
     if what == "-" or Path(what).is_file():
         counted = client.post("/segments/count", _definition(Path(what), time_zone))
     else:
-        counted = client.post(f"/segments/{find_segment(client, what)}/count")
+        try:
+            segment_id = find_segment(client, what)
+        except NotFoundError:
+            raise click.UsageError(f"{what!r} is neither a segment nor a file.") from None
+        counted = client.post(f"/segments/{segment_id}/count")
     output.thing(counted, text=f"{counted['contacts']:,} contacts, {counted['reachable']:,} of them by mail")
 
 
