@@ -37,8 +37,11 @@ def main(file: Path) -> None:
         for finding in messaging.templates.lint(template.template_id).findings:
             if finding.severity == "error":
                 print("lint:", finding.message)
-        mended = [{"subject": "Hello {{ first_name }}", "body": BODY}]
-        template = messaging.templates.save(template.template_id, variants=mended, base_version=template.version)
+        template = messaging.templates.save(
+            template.template_id,
+            variants=[{"subject": "Hello {{ first_name }}", "body": BODY}],
+            base_version=template.version,
+        )
 
         campaign = messaging.campaigns.create(
             name="May letter",
