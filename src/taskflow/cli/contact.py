@@ -73,7 +73,7 @@ def show(client: Client, output: Output, who: str) -> None:
     contact_id = find_contact(client, who)
     found = client.get(f"/contacts/{contact_id}")
     lists = client.get(f"/contacts/{contact_id}/subscriptions")["items"]
-    shown = lists if output.as_json else ", ".join(f"{item['name']} ({item['status']})" for item in lists)
+    shown = lists if output.as_json else ", ".join(f"{item['name']} ({item['status']})" for item in lists) or None
     output.thing(found | {"subscriptions": shown})
 
 

@@ -38,7 +38,8 @@ def show(client: Client, output: Output, which: str, raw: bool) -> None:
         return
     mail: dict[str, Any] = client.get(f"/inbox/{message_id}")
     head = "".join(f"{header['name']}: {header['value']}\n" for header in mail["headers"])
-    output.thing(mail, text=f"{head}\n{mail['text'] or mail['html'] or ''}")
+    words = (mail["text"] or mail["html"] or "").replace("\r\n", "\n")
+    output.thing(mail, text=f"{head}\n{words}")
 
 
 @inbox.command()

@@ -67,7 +67,8 @@ def count(client: Client, output: Output, what: str, time_zone: str | None) -> N
         except NotFoundError:
             raise click.UsageError(f"{what!r} is neither a segment nor a file.") from None
         counted = client.post(f"/segments/{segment_id}/count")
-    output.thing(counted, text=f"{counted['contacts']:,} contacts, {counted['reachable']:,} of them by mail")
+    people = "contact" if counted["contacts"] == 1 else "contacts"
+    output.thing(counted, text=f"{counted['contacts']:,} {people}, {counted['reachable']:,} of them by mail")
 
 
 @segment.command()

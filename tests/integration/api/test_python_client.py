@@ -70,8 +70,8 @@ async def test_lists_have_every_page_of_their_people(messaging: Messaging, monke
     assert (await messaging.lists.subscribe(news.list_id, people)).confirmed == 5
     assert [one.contact_id async for one in messaging.lists.contacts(news.list_id)] == people[::-1]
     await messaging.contacts.unsubscribe(people[0], news.list_id)
-    assert (await messaging.contacts.subscribe(people[0], news.list_id, wording="again")).confirmed == 0
     assert (await messaging.lists.get(news.list_id)).confirmed == 4
+    assert (await messaging.contacts.subscribe(people[0], news.list_id, wording="again")).confirmed == 1
     assert (await messaging.lists.update(news.list_id, name="Letter")).name == "Letter"
     assert [one.name async for one in messaging.lists.find()] == ["Letter"]
 
