@@ -44,5 +44,5 @@ async def test_a_file_becomes_a_campaign_with_progress_and_a_person_is_erased(sy
         assert proved.status == "COMPLETED"
         assert [one async for one in messaging.contacts.find(email="client7@example.com")] == []
         again = await messaging.suppressions.check("client7@example.com")
-        with pytest.raises(ConflictError, match="erase"):
+        with pytest.raises(ConflictError, match="erasure"):
             await messaging.suppressions.delete(again.suppressions[0].suppression_id)
