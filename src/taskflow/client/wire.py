@@ -3,7 +3,7 @@
 import functools
 import json
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
@@ -17,6 +17,8 @@ from taskflow.engine.remote.calls import Call
 from taskflow.engine.results import WaitTimeoutError
 
 T = TypeVar("T")
+
+_adapter: Callable[[Any], TypeAdapter[Any]] = functools.lru_cache(maxsize=256)(TypeAdapter)
 
 File: TypeAlias = str | Path | BinaryIO
 """A path, or a binary file that can be rewound."""
@@ -87,8 +89,3 @@ def deadline_after(seconds: float | None) -> float | None:
 def timed_out(what: str, seconds: float | None) -> WaitTimeoutError:
     """Return the error of somebody who has waited for `seconds`."""
     return WaitTimeoutError(f"{what} has not ended within {seconds:g} s; it goes on.")
-
-
-@functools.lru_cache(maxsize=256)
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
