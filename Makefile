@@ -62,6 +62,7 @@ generate:
 	$(SETUP) dev
 	@$(BIN)/python -m taskflow.api.openapi
 	$(SETUP) npm run --silent generate
+	@$(BIN)/python tools/client_code.py
 	@$(BIN)/python tools/schema_doc.py
 	@$(BIN)/python tools/reference_doc.py
 

@@ -4,6 +4,7 @@
 |---|---|---|
 | openapi.json | the API's routes and schemas | `python -m taskflow.api.openapi` |
 | dashboard/src/api/schema.gen.ts | openapi.json | `make generate` |
+| src/taskflow/client/{fields.py,blocking/} | the API's models, the async client | `python tools/client_code.py` |
 | docs/explanation/schema.md | the migrations | `python tools/schema_doc.py` |
 | docs/reference/{settings,cli,routes,errors,redis-keys}.md | the code | `python tools/reference_doc.py` |
 | requirements*.txt | pyproject.toml | `make lock` |
@@ -45,6 +46,11 @@ def client() -> str | None:
     return None
 
 
+def python_client() -> str | None:
+    """Return which generated modules of the Python client are stale."""
+    return _failure([sys.executable, "tools/client_code.py", "--check"])
+
+
 def schema() -> str | None:
     """Return what is wrong with the page about the database."""
     return _failure([sys.executable, "tools/schema_doc.py", "--check"])
@@ -80,7 +86,7 @@ def figures() -> str | None:
     return _failure([sys.executable, "-m", "benchmarks.report", "--check"])
 
 
-CHECKS: list[Callable[[], str | None]] = [requirements, openapi, client, schema, reference, figures]
+CHECKS: list[Callable[[], str | None]] = [requirements, openapi, client, python_client, schema, reference, figures]
 
 
 def main() -> int:

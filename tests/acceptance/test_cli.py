@@ -186,6 +186,8 @@ def test_a_segment_is_counted_written_to_and_the_suppressed_are_spared(cli: Cli,
         "segment", "create", "Engaged", "-", "--time-zone", "Europe/Vienna", stdin=json.dumps(ENGAGED)
     ).strip()
     assert cli.json("segment", "count", segment_id)["contacts"] == 2
+    assert cli.json("segment", "count", "engaged")["contacts"] == 2
+    assert "called 'Gone'" in cli("segment", "show", "Gone", code=NOT_FOUND)
     assert cli.json("segment", "list", "--search", "engag")[0]["last_count"] == 2
     assert cli.json("segment", "show", segment_id)["definition"]["time_zone"] == "Europe/Vienna"
     assert "anna@segment.example" in cli("segment", "contacts", segment_id)

@@ -12,6 +12,7 @@ import pytest
 
 from support import sample_tasks as tasks
 from support.api import serving
+from support.up import System
 from support.waiting import eventually
 from taskflow.db.pool import Database
 from taskflow.engine import TaskHandle, enqueue_through
@@ -51,6 +52,17 @@ async def test_the_script_counts_words(settings: Settings, database: Database, m
     assert [(int(count.replace(",", "")), path) for count, path in lines] == [
         (len(file.read_text().split()), str(file)) for file in files
     ]
+
+
+async def test_the_newsletter_goes_to_a_segment_of_a_file(system: System) -> None:
+    environment = {**system.environment, "TASKFLOW_API_URL": system.url}
+    output = await run("messaging", environment, "newsletter.py", "people.csv")
+    summary, count, lint, sent, refused, erased = [line for line in output.splitlines() if "%" not in line]
+    assert (summary, count, sent) == ("3 created, 1 rejected", "2 in the segment", "2 sent, 0 failed")
+    assert "lack 'first_nmae'" in lint
+    assert refused == "illegal_transition: A campaign that is COMPLETED cannot be started."
+    assert erased.endswith("left: []")
+    assert {message["rcpt_to"] for message in system.get("/inbox")["items"]} == {"bert@example.com"}
 
 
 async def test_the_fastapi_order_and_its_task_are_one(

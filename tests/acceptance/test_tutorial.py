@@ -1,7 +1,8 @@
-"""The tutorial `docs/tutorial/ten-lines.md`, executed: its files are written, its system started, its commands run.
+"""Two tutorials, executed: their files are written, their system started, their commands run.
 
-A block's info string says what to do with it: `python NAME` is a file, `bash up` starts the system, `console` is
-commands and what they print, `bash install` is left out (the project is installed here; only its name is checked).
+A block's info string says what to do with it: a language and a name (`python NAME`) is a file, `bash up` starts the
+system, `console` is commands and what they print, `bash install` is left out (the project is installed here; only its
+name is checked).
 """
 
 import os
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "tutorial" / "ten-lines.md"
+TUTORIALS = ROOT / "docs" / "tutorial"
+_FILES = ("python", "json", "html", "csv")
 _BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -69,14 +71,15 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_every_step_does_what_the_page_says(tmp_path: Path, environment: dict[str, str]) -> None:
-    blocks = _BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(blocks) > 15
+@pytest.mark.parametrize("page", ["ten-lines.md", "first-audience.md"])
+def test_every_step_does_what_the_page_says(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    blocks = _BLOCK.findall((TUTORIALS / page).read_text(encoding="utf-8"))
+    assert len(blocks) > 10
     system = None
     try:
         for kind, name, text in blocks:
             match kind, name:
-                case "python", file if file:
+                case language, file if file and language in _FILES:
                     (tmp_path / file).write_text(text, encoding="utf-8")
                 case "bash", "up":
                     if system is not None:

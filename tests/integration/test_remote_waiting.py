@@ -1,7 +1,9 @@
 """The HTTP clients against a served API and a real worker: results, cancelling, retrying, events."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing, closing
 
 import pytest
 
@@ -14,8 +16,9 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine import TaskCancelledError, TaskFailedError, TaskStatus, WaitTimeoutError
 from taskflow.engine.remote import SyncTaskFlow, TaskFlow
+from taskflow.engine.remote.live import follow, follow_blocking
 from taskflow.identity.first_start import ensure_cli_key, ensure_first_admin
-from taskflow.settings import Settings
+from taskflow.settings import ApiAccess, Settings
 
 
 @pytest.fixture
@@ -97,3 +100,19 @@ def test_without_a_key_the_client_says_where_it_looked(tmp_path: object, monkeyp
         TaskFlow()
     with pytest.raises(InvalidInputError, match="http://"):
         SyncTaskFlow("localhost:8000", "key")
+
+
+async def test_silence_is_said_as_resync_until_the_deadline(url: str, key: str) -> None:
+    access = ApiAccess(url, key)
+    topic = ["campaigns"]
+    async with asyncio.timeout(20), aclosing(follow(access, topic, idle=0.05)) as events:
+        assert [(await anext(events)).type for _ in range(3)] == ["resync"] * 3
+    soon = time.monotonic() + 0.3
+    async with asyncio.timeout(20):
+        assert {event.type async for event in follow(access, topic, deadline=soon, idle=0.05)} == {"resync"}
+
+    def program() -> list[str]:
+        with closing(follow_blocking(access, topic, idle=0.05)) as events:
+            return [next(events).type for _ in range(3)]
+
+    assert await asyncio.to_thread(program) == ["resync"] * 3

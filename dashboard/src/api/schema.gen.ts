@@ -639,6 +639,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/contacts/{contact_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note Event
+         * @description Write down that a contact opened or clicked something of another system: segments ask for it.
+         */
+        post: operations["note_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/contacts/{contact_id}/subscriptions": {
         parameters: {
             query?: never;
@@ -4128,6 +4148,29 @@ export interface components {
          */
         EventKind: "received" | "opened" | "clicked" | "bounced" | "complained" | "unsubscribed";
         /**
+         * EventOut
+         * @description What a contact did.
+         */
+        EventOut: {
+            /**
+             * Contact Id
+             * Format: uuid
+             */
+            contact_id: string;
+            /** Event */
+            event: string;
+            /**
+             * Event Id
+             * Format: uuid
+             */
+            event_id: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             */
+            occurred_at: string;
+        };
+        /**
          * ExecutionOut
          * @description One attempt.
          */
@@ -5264,6 +5307,29 @@ export interface components {
              * @description What they agreed to; kept with their consent.
              */
             wording?: string | null;
+        };
+        /**
+         * NewEvent
+         * @description What a contact did with a mail of another system.
+         */
+        NewEvent: {
+            /**
+             * Event
+             * @enum {string}
+             */
+            event: "opened" | "clicked";
+            /**
+             * Occurred At
+             * @description Now by default; an instant in the future counts as now.
+             */
+            occurred_at?: string | null;
+            /**
+             * Source
+             * @description Who saw it.
+             * @default api
+             * @example listmonk
+             */
+            source: string;
         };
         /**
          * NewField
@@ -9877,6 +9943,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsentOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    note_event: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                contact_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEvent"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

@@ -119,6 +119,7 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/contacts/bulk",
         f"{API_PREFIX}/contact-fields",
         f"{API_PREFIX}/contacts/{{contact_id}}/consents",
+        f"{API_PREFIX}/contacts/{{contact_id}}/events",
         f"{API_PREFIX}/lists",
         f"{API_PREFIX}/segments",
         f"{API_PREFIX}/suppressions",

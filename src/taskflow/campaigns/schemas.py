@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from taskflow.audience.segments.audiences import Audience
 from taskflow.base.bodies import Instant
@@ -155,7 +155,7 @@ class CampaignOut(BaseModel):
     audience: Audience | None
     frozen_at: datetime | None = Field(description="When the audience became recipients.")
     summary: str
-    report: ImportOut | None = Field(serialization_alias="import")
+    report: ImportOut | None = Field(validation_alias=AliasChoices("report", "import"), serialization_alias="import")
 
     @classmethod
     def of(cls, campaign: Campaign) -> Self:

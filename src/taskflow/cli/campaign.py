@@ -8,6 +8,7 @@ import click
 
 from taskflow.base.errors import ConflictError
 from taskflow.cli.client import Client, Output, connect, json_of, speaks_http, text_of
+from taskflow.cli.names import find_list, find_segment, find_template
 from taskflow.cli.progress import watch as watch_progress
 
 _COLUMNS = ("campaign_id", "name", "status", "total_recipients", "summary", "created_at")
@@ -24,12 +25,30 @@ def campaign() -> None:
 
 @campaign.command()
 @click.argument("recipients", type=_FILE, required=False)
-@click.option("--list", "lists", multiple=True, help="Write to the contacts on this list; repeat it.")
-@click.option("--segment", "segments", multiple=True, help="And to those in this segment; repeat it.")
-@click.option("--exclude-list", "exclude_lists", multiple=True, help="But not to those on this list; repeat it.")
-@click.option("--exclude-segment", "exclude_segments", multiple=True, help="Nor to those in this one; repeat it.")
+@click.option(
+    "--list", "lists", multiple=True, metavar="NAME|ID", help="Write to the contacts on this list; repeat it."
+)
+@click.option(
+    "--segment", "segments", multiple=True, metavar="NAME|ID", help="And to those in this segment; repeat it."
+)
+@click.option(
+    "--exclude-list",
+    "exclude_lists",
+    multiple=True,
+    metavar="NAME|ID",
+    help="But not to those on this list; repeat it.",
+)
+@click.option(
+    "--exclude-segment",
+    "exclude_segments",
+    multiple=True,
+    metavar="NAME|ID",
+    help="Nor to those in this one; repeat it.",
+)
 @click.option("--name", help="What it is called.")
-@click.option("--template", "template_id", help="A template of the library, instead of --subject and --html.")
+@click.option(
+    "--template", "template_id", metavar="NAME|ID", help="A template of the library, instead of --subject and --html."
+)
 @click.option("--template-version", type=int, help="Which of its versions; the newest by default.")
 @click.option("--subject", help="The subject, a Jinja2 template.")
 @click.option("--html", type=_FILE, help="The file of the HTML template.")
@@ -69,10 +88,10 @@ def create(
     The exit code is 1 when no row of the file can be used. Who is on the lists is decided when the campaign starts.
     """
     audience = {
-        "lists": lists,
-        "segments": segments,
-        "exclude_lists": exclude_lists,
-        "exclude_segments": exclude_segments,
+        "lists": [find_list(client, name) for name in lists],
+        "segments": [find_segment(client, name) for name in segments],
+        "exclude_lists": [find_list(client, name) for name in exclude_lists],
+        "exclude_segments": [find_segment(client, name) for name in exclude_segments],
     }
     if (recipients is None) is not any(audience.values()):
         raise click.UsageError("Give a file of recipients, or --list and --segment: one of both.")
@@ -81,7 +100,7 @@ def create(
         raise click.UsageError(f"{config} holds no JSON object.")
     given = {
         "name": options["name"],
-        "template_id": options["template_id"],
+        "template_id": find_template(client, template) if (template := options["template_id"]) else None,
         "template_version": template_version,
         "template_subject": options["subject"],
         "template_body": text_of(html) if html else None,

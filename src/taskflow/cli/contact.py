@@ -1,13 +1,12 @@
 """`taskflow contact`: who may be written to, and what is known of them."""
 
 from typing import Any
-from uuid import UUID
 
 import click
 
-from taskflow.base.errors import NotFoundError
 from taskflow.cli.client import Client, Output, connect, json_of, speaks_http
 from taskflow.cli.contact_import import import_file, imports
+from taskflow.cli.names import find_contact, find_list
 from taskflow.cli.task import pair
 
 _COLUMNS = ("contact_id", "email", "phone", "status", "tags", "created_at")
@@ -74,7 +73,7 @@ def show(client: Client, output: Output, who: str) -> None:
     contact_id = find_contact(client, who)
     found = client.get(f"/contacts/{contact_id}")
     lists = client.get(f"/contacts/{contact_id}/subscriptions")["items"]
-    shown = lists if output.as_json else ", ".join(f"{item['name']} ({item['status']})" for item in lists)
+    shown = lists if output.as_json else ", ".join(f"{item['name']} ({item['status']})" for item in lists) or None
     output.thing(found | {"subscriptions": shown})
 
 
@@ -144,6 +143,21 @@ def unsubscribe(client: Client, output: Output, who: str, list_name: str | None,
 
 
 @contact.command()
+@click.argument("kind", metavar="opened|clicked", type=click.Choice(["opened", "clicked"]))
+@click.argument("whom", nargs=-1, required=True, metavar="ID|EMAIL|PHONE...")
+@click.option("--at", "occurred_at", help="When, such as 2026-01-31T09:00:00+01:00; now by default.")
+@click.option("--source", default="cli", show_default=True, help="Who saw it: the system that you come from.")
+@speaks_http
+def event(
+    client: Client, output: Output, kind: str, whom: tuple[str, ...], occurred_at: str | None, source: str
+) -> None:
+    """Write down that contacts opened or clicked something of another system: segments ask for it."""
+    body = {"event": kind, "occurred_at": occurred_at, "source": source}
+    noted = [client.post(f"/contacts/{find_contact(client, who)}/events", body) for who in whom]
+    output.thing(noted, text=f"{', '.join(whom)}: {kind}")
+
+
+@contact.command()
 @click.argument("whom", nargs=-1, required=True, metavar="ID|EMAIL|PHONE...")
 @speaks_http
 def delete(client: Client, output: Output, whom: tuple[str, ...]) -> None:
@@ -201,25 +215,3 @@ def delete_field(client: Client, output: Output, name: str) -> None:
     """Forget what an attribute means; contacts keep it."""
     client.delete(f"/contact-fields/{name}")
     output.thing({"deleted": name}, text=f"deleted {name}")
-
-
-def find_contact(client: Client, who: str) -> str:
-    """Return the id of a contact that is given by its id, address or phone."""
-    try:
-        return str(UUID(who))
-    except ValueError:
-        items = client.get("/contacts", **{"email" if "@" in who else "phone": who})["items"]
-    if not items:
-        raise NotFoundError(f"There is no contact {who!r}.")
-    return str(items[0]["contact_id"])
-
-
-def find_list(client: Client, name: str) -> str:
-    """Return the id of a list that is given by its id or name."""
-    try:
-        return str(UUID(name))
-    except ValueError:
-        items = client.get("/lists", name=name)["items"]
-    if not items:
-        raise NotFoundError(f"There is no list called {name!r}.")
-    return str(items[0]["list_id"])

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from taskflow.cli.client import Client, Output, json_of, speaks_http, text_of
+from taskflow.cli.names import find_mail
 
 _COLUMNS = ("message_id", "received_at", "mail_from", "rcpt_to", "subject", "size")
 
@@ -26,17 +27,19 @@ def list_mails(client: Client, output: Output, q: str | None, limit: int) -> Non
 
 
 @inbox.command()
-@click.argument("message_id")
+@click.argument("which", metavar="ID|EMAIL")
 @click.option("--raw", is_flag=True, help="The message byte for byte.")
 @speaks_http
-def show(client: Client, output: Output, message_id: str, raw: bool) -> None:
-    """Show one message as text."""
+def show(client: Client, output: Output, which: str, raw: bool) -> None:
+    """Show one message as text; of an address, the newest to it."""
+    message_id = find_mail(client, which)
     if raw:
         sys.stdout.buffer.write(client.send("GET", f"/inbox/{message_id}/raw").content)
         return
     mail: dict[str, Any] = client.get(f"/inbox/{message_id}")
     head = "".join(f"{header['name']}: {header['value']}\n" for header in mail["headers"])
-    output.thing(mail, text=f"{head}\n{mail['text'] or mail['html'] or ''}")
+    words = (mail["text"] or mail["html"] or "").replace("\r\n", "\n")
+    output.thing(mail, text=f"{head}\n{words}")
 
 
 @inbox.command()

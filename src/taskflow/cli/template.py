@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from taskflow.cli.client import Client, Output, json_of, speaks_http, text_of
+from taskflow.cli.names import find_contact, find_template
 
 _COLUMNS = ("template_id", "name", "channel", "version", "default_locale", "updated_at")
 _FINDING_COLUMNS = ("severity", "code", "locale", "part", "line", "message")
@@ -64,16 +65,16 @@ def create(
 
 
 @template.command()
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @click.argument("body", type=_FILE)
 @click.option("--base", "base_version", type=int, help="Save only if this is still the newest version.")
 @_draft_options
 @speaks_http
-def save(
-    client: Client, output: Output, template_id: str, body: Path, base_version: int | None, **options: Any
-) -> None:
+def save(client: Client, output: Output, name: str, body: Path, base_version: int | None, **options: Any) -> None:
     """Save the file BODY as the next version; what is not given is not in it."""
-    saved = client.post(f"/templates/{template_id}/versions", {"base_version": base_version} | _draft(body, options))
+    saved = client.post(
+        f"/templates/{find_template(client, name)}/versions", {"base_version": base_version} | _draft(body, options)
+    )
     output.thing(saved, text=f"Version {saved['version']}.")
 
 
@@ -89,56 +90,56 @@ def list_templates(client: Client, output: Output, search: str | None, archived:
 
 
 @template.command()
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @click.option("--version", type=int, help="Which; the newest by default.")
 @speaks_http
-def show(client: Client, output: Output, template_id: str, version: int | None) -> None:
+def show(client: Client, output: Output, name: str, version: int | None) -> None:
     """Show a version's words."""
     if version is None:
-        found = client.get(f"/templates/{template_id}")["current"]
+        found = client.get(f"/templates/{find_template(client, name)}")["current"]
     else:
-        found = client.get(f"/templates/{template_id}/versions/{version}")
+        found = client.get(f"/templates/{find_template(client, name)}/versions/{version}")
     heads = (f"# {one['locale']} ({one['format']}): {one['subject'] or ''}\n{one['body']}" for one in found["variants"])
     output.thing(found, text="\n".join(heads))
 
 
 @template.command()
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @speaks_http
-def versions(client: Client, output: Output, template_id: str) -> None:
+def versions(client: Client, output: Output, name: str) -> None:
     """List versions, newest first."""
-    rows = list(client.pages(f"/templates/{template_id}/versions"))
+    rows = list(client.pages(f"/templates/{find_template(client, name)}/versions"))
     output.things(rows, ("version", "locales", "note", "created_at"), empty="No versions.")
 
 
 @template.command()
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @click.argument("old", type=int)
 @click.argument("new", type=int)
 @speaks_http
-def diff(client: Client, output: Output, template_id: str, old: int, new: int) -> None:
+def diff(client: Client, output: Output, name: str, old: int, new: int) -> None:
     """Show what changed from version OLD to NEW."""
-    found = client.get(f"/templates/{template_id}/diff", **{"from": old, "to": new})
+    found = client.get(f"/templates/{find_template(client, name)}/diff", **{"from": old, "to": new})
     parts = ("\n".join((f"{one['locale'] or '*'} {one['part']}", *one["diff"])) for one in found["changes"])
     output.thing(found, text="\n".join(parts) or "No difference.")
 
 
 @template.command()
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @click.argument("version", type=int)
 @speaks_http
-def restore(client: Client, output: Output, template_id: str, version: int) -> None:
+def restore(client: Client, output: Output, name: str, version: int) -> None:
     """Make an old version the newest again."""
-    restored = client.post(f"/templates/{template_id}/versions/{version}/restore")
+    restored = client.post(f"/templates/{find_template(client, name)}/versions/{version}/restore")
     output.thing(restored, text=f"Version {restored['version']}.")
 
 
 @template.command()
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @speaks_http
-def archive(client: Client, output: Output, template_id: str) -> None:
+def archive(client: Client, output: Output, name: str) -> None:
     """Put a template away; campaigns that have it go on."""
-    client.delete(f"/templates/{template_id}")
+    client.delete(f"/templates/{(template_id := find_template(client, name))}")
     output.thing({"template_id": template_id}, text="Archived.")
 
 
@@ -146,18 +147,20 @@ def _person_options(command: Any) -> Any:
     """Give a command the options that say on whom a template is tried."""
     command = click.option("--locale", help="The variant of this locale.")(command)
     command = click.option("--sample", help="JSON object: the values of somebody made up.")(command)
-    command = click.option("--contact", "contact_id", help="As this contact gets it.")(command)
+    command = click.option("--contact", "contact_id", metavar="ID|EMAIL|PHONE", help="As this contact gets it.")(
+        command
+    )
     return click.option("--version", type=int, help="Which; the newest by default.")(command)
 
 
 @template.command()
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @_person_options
 @click.option("--html", "as_html", is_flag=True, help="Print the HTML instead of the plain text.")
 @speaks_http
-def preview(client: Client, output: Output, template_id: str, as_html: bool, **options: Any) -> int:
+def preview(client: Client, output: Output, name: str, as_html: bool, **options: Any) -> int:
     """Show what one person would get; the exit code is 1 when there is no message for them."""
-    found = client.post(f"/templates/{template_id}/preview", _person(options))
+    found = client.post(f"/templates/{find_template(client, name)}/preview", _person(client, options))
     for problem in found["problems"]:
         where = f", {problem['part']} line {problem['line']}" if problem["line"] else ""
         click.echo(f"{problem['code']}{where}: {problem['message']}", err=True)
@@ -168,7 +171,7 @@ def preview(client: Client, output: Output, template_id: str, as_html: bool, **o
 
 
 @template.command("test")
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @click.argument("addresses", nargs=-1, required=True)
 @click.option("--from", "from_email", required=True, help="The sender's address.")
 @click.option("--from-name", help="The sender's name.")
@@ -177,31 +180,41 @@ def preview(client: Client, output: Output, template_id: str, as_html: bool, **o
 def send_test(
     client: Client,
     output: Output,
-    template_id: str,
+    name: str,
     addresses: tuple[str, ...],
     from_email: str,
     from_name: str | None,
     **options: Any,
 ) -> int:
     """Send what one person would get to ADDRESSES, now."""
-    body = _person(options) | {"to": list(addresses), "from_email": from_email, "from_name": from_name}
-    sent = client.post(f"/templates/{template_id}/test", body)
+    body = _person(client, options) | {"to": list(addresses), "from_email": from_email, "from_name": from_name}
+    sent = client.post(f"/templates/{find_template(client, name)}/test", body)
     output.things(sent, ("address", "outcome", "reply"), empty="")
     return int(any(one["outcome"] != "accepted" for one in sent))
 
 
 @template.command()
-@click.argument("template_id")
+@click.argument("name", metavar="NAME|ID")
 @click.option("--version", type=int, help="Which; the newest by default.")
-@click.option("--contact", "contacts", multiple=True, help="Who shall lack nothing; the newest by default.")
+@click.option(
+    "--contact",
+    "contacts",
+    multiple=True,
+    metavar="ID|EMAIL|PHONE",
+    help="Who shall lack nothing; the newest by default.",
+)
 @click.option("--check-links", is_flag=True, help="Ask whether links answer.")
 @speaks_http
 def lint(
-    client: Client, output: Output, template_id: str, version: int | None, contacts: tuple[str, ...], check_links: bool
+    client: Client, output: Output, name: str, version: int | None, contacts: tuple[str, ...], check_links: bool
 ) -> int:
     """Say what is wrong with a template; the exit code is 1 when there are errors."""
-    body = {"version": version, "contact_ids": list(contacts) or None, "check_links": check_links}
-    found = client.post(f"/templates/{template_id}/lint", body)
+    body = {
+        "version": version,
+        "contact_ids": [find_contact(client, who) for who in contacts] or None,
+        "check_links": check_links,
+    }
+    found = client.post(f"/templates/{find_template(client, name)}/lint", body)
     if output.as_json:
         output.thing(found)
     else:
@@ -238,11 +251,11 @@ def _attachment(text: str, *, inline: bool) -> dict[str, Any]:
     return {"media_id": media_id, "filename": filename, "inline": inline}
 
 
-def _person(options: dict[str, Any]) -> dict[str, Any]:
-    sample = options["sample"]
+def _person(client: Client, options: dict[str, Any]) -> dict[str, Any]:
+    sample, contact = options["sample"], options["contact_id"]
     return {
         "version": options["version"],
-        "contact_id": options["contact_id"],
+        "contact_id": find_contact(client, contact) if contact else None,
         "sample": json_of(sample, "--sample") if sample else {},
         "locale": options["locale"],
     }

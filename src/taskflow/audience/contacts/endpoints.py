@@ -19,11 +19,13 @@ from taskflow.audience.contacts.schemas import (
     BulkOut,
     ContactChange,
     ContactOut,
+    EventOut,
     FieldChange,
     FieldName,
     FieldOut,
     FieldsOut,
     NewContact,
+    NewEvent,
     NewField,
     TagOut,
 )
@@ -198,6 +200,18 @@ async def update_contact(contact_id: UUID, body: ContactChange, contacts: Contac
     row = await contacts.update(contact_id, body.values(), body.attributes, region=body.phone_region)
     trail.target(contact_id, changed=sorted(body.model_fields_set))
     return ContactOut.of(dict(row))
+
+
+@router.post(
+    "/{contact_id}/events", status_code=201, dependencies=[_MARKETER, audited("contact.event", target="contact_id")]
+)
+async def note_event(
+    contact_id: UUID, body: NewEvent, contacts: Contacts, reserved: ReservedId, trail: Trail
+) -> EventOut:
+    """Write down that a contact opened or clicked something of another system: segments ask for it."""
+    row = await contacts.note_event(contact_id, body.event, body.occurred_at, body.source, reserved)
+    trail.target(contact_id, event=body.event, source=body.source)
+    return EventOut.of(dict(row))
 
 
 @router.delete(

@@ -23,6 +23,15 @@ SELECT * FROM subscribers WHERE contact_id = $1;
 -- Not FOR UPDATE: that would keep others from writing subscriptions of this person, whose locks come after it here.
 SELECT * FROM subscribers WHERE contact_id = $1 FOR NO KEY UPDATE;
 
+-- name: note_event
+-- What a person did, as somebody else saw it; $5 null or in the future is now. Locks out the contact's deletion, so that
+-- no event comes after it. A repetition finds the event of the first try.
+INSERT INTO campaign_events (event_id, event_type, contact_id, detail, occurred_at)
+SELECT $1, $2, contact_id, jsonb_build_object('source', $4::text), least($5::timestamptz, now())
+FROM subscribers WHERE contact_id = $3 FOR KEY SHARE
+ON CONFLICT (event_id) DO UPDATE SET event_id = excluded.event_id
+RETURNING *;
+
 -- name: select_contacts
 -- Followed by a condition of taskflow.audience.contacts.filters, an order and a limit.
 SELECT c.* FROM subscribers c

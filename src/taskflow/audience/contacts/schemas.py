@@ -99,6 +99,30 @@ class ContactOut(BaseModel):
         return cls(**{name: row[name] for name in cls.model_fields})
 
 
+class NewEvent(Body):
+    """What a contact did with a mail of another system."""
+
+    event: Literal["opened", "clicked"]
+    occurred_at: Instant | None = Field(None, description="Now by default; an instant in the future counts as now.")
+    source: Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")] = Field(
+        "api", description="Who saw it.", examples=["listmonk"]
+    )
+
+
+class EventOut(BaseModel):
+    """What a contact did."""
+
+    event_id: UUID
+    event: str
+    contact_id: UUID
+    occurred_at: datetime
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Read a row of `campaign_events`."""
+        return cls(event=row["event_type"], **{name: row[name] for name in ("event_id", "contact_id", "occurred_at")})
+
+
 class Selection(Body):
     """Which contacts; all that is given must hold."""
 

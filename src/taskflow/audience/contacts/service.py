@@ -1,6 +1,7 @@
 """Makes, changes and deletes contacts. Each call is one transaction."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -111,6 +112,23 @@ class ContactService:
             ContactNotFoundError: there is none.
         """
         found(await self._pool.fetchrow(sql.delete_contact, contact_id), contact_id)
+
+    async def note_event(
+        self, contact_id: UUID, kind: str, occurred_at: datetime | None, source: str, event_id: UUID | None = None
+    ) -> asyncpg.Record:
+        """Write down what a person did, as another system saw it; return the event.
+
+        Arguments:
+            kind: opened or clicked; what has consequences, such as a complaint, comes by suppressions and consents.
+            occurred_at: now where it is left out; not after now.
+            source: who saw it.
+            event_id: given by a caller that may repeat itself.
+
+        Raises:
+            ContactNotFoundError: there is no such contact.
+        """
+        row = await self._pool.fetchrow(sql.note_event, event_id or uuid7(), kind, contact_id, source, occurred_at)
+        return found(row, contact_id)
 
     async def _save(
         self, connection: Connection, row: asyncpg.Record, given: Mapping[str, Any], attributes: Mapping[str, Any]

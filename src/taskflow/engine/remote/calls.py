@@ -6,7 +6,7 @@ idempotency key gets one here, so that repeating a call whose answer was lost ne
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import httpx
@@ -34,16 +34,36 @@ _TIMING_COLUMNS = frozenset({"kind", "cron", "time_zone", "interval_seconds", "r
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to be sent; safe to repeat."""
+    """A request to be sent.
+
+    Attributes:
+        body: what is sent as JSON.
+        query: parameters behind the path; a list gives one several times.
+        file: what is sent as the part `file` of a form, under the name that it has, beside the fields of `form`.
+        repeatable: sending it a second time does no harm; else it is only repeated when it never left.
+        seconds: how long an attempt may take; the client's by default.
+    """
 
     method: str
     path: str
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    file: tuple[str, BinaryIO] | None = None
+    form: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+    seconds: float | None = None
 
     def arguments(self) -> dict[str, Any]:
-        """Return what httpx takes beside method and path."""
-        return {"json": self.body, "headers": self.headers} if self.body is not None else {"headers": self.headers}
+        """Return what httpx takes beside method and path, for one attempt: a file begins at its beginning."""
+        found: dict[str, Any] = {"headers": self.headers, "params": self.query}
+        if self.body is not None:
+            found["json"] = self.body
+        if self.file is not None:
+            name, content = self.file
+            content.seek(0)
+            found |= {"files": {"file": (name, content, "application/octet-stream")}, "data": self.form}
+        return found if self.seconds is None else found | {"timeout": self.seconds}
 
 
 def enqueue(task: Task[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:

@@ -15,6 +15,7 @@ from taskflow.engine.dependencies.graph import Graph
 from taskflow.engine.handles import TaskHandle
 from taskflow.engine.remote import calls
 from taskflow.engine.remote.live import LiveEvent, follow
+from taskflow.engine.remote.transport import send_call
 from taskflow.engine.results import TaskEnd, timed_out
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.states import TaskStatus
@@ -167,10 +168,4 @@ class TaskFlow:
         return TaskHandle(UUID(answer["task_id"]), status, task.queue, task.priority, task=task, client=self)
 
     async def _send(self, call: calls.Call) -> Any:
-        for attempt in range(calls.ATTEMPTS):
-            try:
-                return calls.answer_of(await self._http.request(call.method, call.path, **call.arguments()))
-            except httpx.TransportError as error:
-                if attempt == calls.ATTEMPTS - 1:
-                    raise calls.silence(self._http.base_url, error) from error
-        raise AssertionError
+        return await send_call(self._http, call)

@@ -7,7 +7,7 @@ an async and a blocking one.
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from typing import Any, NamedTuple
 
 from websockets.asyncio.client import connect
@@ -59,6 +59,10 @@ class Conversation:
         self._resumes = self._cursor is not None
         return json.dumps({"op": "subscribe", "topics": self._topics, "cursor": self._cursor})
 
+    def resync(self) -> LiveEvent:
+        """Return what says to look at the API (again)."""
+        return LiveEvent("", RESYNC, {}, self._cursor)
+
     def hear(self, text: str | bytes) -> list[LiveEvent]:
         """Return the events of a message.
 
@@ -74,9 +78,9 @@ class Conversation:
             case "error":
                 raise InvalidInputError(message["detail"])
             case "resync":
-                return [self._resync()]
+                return [self.resync()]
             case "subscribed" if not self._resumes:
-                return [self._resync()]
+                return [self.resync()]
         return []
 
     def fail(self, error: Exception) -> float:
@@ -95,9 +99,6 @@ class Conversation:
             raise UnavailableError(f"No live events from {self._access.url}.") from error
         return _PAUSE_SECONDS
 
-    def _resync(self) -> LiveEvent:
-        return LiveEvent("", RESYNC, {}, self._cursor)
-
     def _refused(self) -> TaskFlowError:
         return UnauthenticatedError(
             f"{self._access.url} does not take the key: it is wrong, expired or revoked. "
@@ -108,25 +109,52 @@ class Conversation:
 _GONE = (OSError, TimeoutError, WebSocketException)
 
 
-async def follow(access: ApiAccess, topics: Sequence[str], cursor: str | None = None) -> AsyncGenerator[LiveEvent]:
-    """Yield events of `topics` as they come; raises as `Conversation` does."""
+async def follow(
+    access: ApiAccess,
+    topics: Sequence[str],
+    cursor: str | None = None,
+    *,
+    deadline: float | None = None,
+    idle: float | None = None,
+) -> AsyncGenerator[LiveEvent]:
+    """Yield events of `topics` as they come; raises as `Conversation` does.
+
+    Args:
+        deadline: the end of it, in monotonic seconds.
+        idle: after so many seconds without an event, yield `resync`.
+    """
     conversation = Conversation(access, topics, cursor)
     while True:
         try:
             async with connect(conversation.url, additional_headers=conversation.headers, proxy=None) as socket:
                 await socket.send(conversation.opening())
                 while True:
-                    for event in conversation.hear(await socket.recv()):
+                    try:
+                        async with asyncio.timeout(_patience(deadline, idle)):
+                            text = await socket.recv()
+                    except TimeoutError:
+                        if _left(deadline) == 0.0:
+                            return
+                        yield conversation.resync()
+                        continue
+                    for event in conversation.hear(text):
                         yield event
         except _GONE as error:
             pause = conversation.fail(error)
+        if deadline is not None and time.monotonic() + pause > deadline:
+            return
         await asyncio.sleep(pause)
 
 
 def follow_blocking(
-    access: ApiAccess, topics: Sequence[str], cursor: str | None = None, *, deadline: float | None = None
-) -> Iterator[LiveEvent]:
-    """Yield events of `topics` as they come, until `deadline` (monotonic seconds); raises as `Conversation` does."""
+    access: ApiAccess,
+    topics: Sequence[str],
+    cursor: str | None = None,
+    *,
+    deadline: float | None = None,
+    idle: float | None = None,
+) -> Generator[LiveEvent]:
+    """Yield events of `topics` as they come; see `follow`."""
     conversation = Conversation(access, topics, cursor)
     while True:
         try:
@@ -134,9 +162,12 @@ def follow_blocking(
                 socket.send(conversation.opening())
                 while True:
                     try:
-                        text = socket.recv(_left(deadline))
+                        text = socket.recv(_patience(deadline, idle))
                     except TimeoutError:
-                        return
+                        if _left(deadline) == 0.0:
+                            return
+                        yield conversation.resync()
+                        continue
                     yield from conversation.hear(text)
         except _GONE as error:
             pause = conversation.fail(error)
@@ -147,3 +178,8 @@ def follow_blocking(
 
 def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _patience(deadline: float | None, idle: float | None) -> float | None:
+    """Return how long to wait for the next event."""
+    return min((seconds for seconds in (_left(deadline), idle) if seconds is not None), default=None)

@@ -13,6 +13,7 @@ from taskflow.engine.definition import Task
 from taskflow.engine.dependencies.graph import Graph
 from taskflow.engine.remote import calls
 from taskflow.engine.remote.live import LiveEvent, follow_blocking
+from taskflow.engine.remote.transport import send_call_blocking
 from taskflow.engine.results import TaskEnd, timed_out
 from taskflow.engine.schedules.models import Schedule
 from taskflow.engine.states import TaskStatus
@@ -108,10 +109,4 @@ class SyncTaskFlow:
         return SyncTaskHandle(UUID(answer["task_id"]), status, task.queue, task.priority, task, self)
 
     def _send(self, call: calls.Call) -> Any:
-        for attempt in range(calls.ATTEMPTS):
-            try:
-                return calls.answer_of(self._http.request(call.method, call.path, **call.arguments()))
-            except httpx.TransportError as error:
-                if attempt == calls.ATTEMPTS - 1:
-                    raise calls.silence(self._http.base_url, error) from error
-        raise AssertionError
+        return send_call_blocking(self._http, call)

@@ -1,0 +1,292 @@
+"""`Messaging`: everything the API offers about people and content, typed, with problems as the errors they were."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+
+from support.api import Api, serving
+from support.imports import work
+from taskflow.audience.segments.conditions import EventCondition, EventKind
+from taskflow.base.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    TaskFlowError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from taskflow.base.ids import uuid7
+from taskflow.client import Messaging, SyncMessaging, wire
+from taskflow.identity.first_start import ensure_cli_key, ensure_first_admin
+
+IN_GERMANY = {"type": "attribute", "name": "country", "operator": "is", "value": "Germany"}
+BODY = '<p>Hello {{ first_name }}</p><a href="{{ unsubscribe_url }}">stop</a>'
+
+
+@pytest.fixture
+async def messaging(admin: httpx.AsyncClient) -> AsyncIterator[Messaging]:
+    """The client, over the application in this process."""
+    admin.base_url = "http://testserver/api/v1"
+    async with Messaging("http://testserver", "unused", http=admin) as found:
+        yield found
+
+
+def code_of(caught: pytest.ExceptionInfo[TaskFlowError]) -> str:
+    return str(caught.value.context["code"])
+
+
+async def test_a_contact_is_added_changed_tagged_found_and_deleted(messaging: Messaging) -> None:
+    contacts = messaging.contacts
+    ada = await contacts.add(
+        email="ada@example.com", phone="+49 171 1234567", attributes={"first_name": "Ada"}, tags=["vip"]
+    )
+    assert (ada.phone, ada.status, ada.attributes) == ("+491711234567", "ACTIVE", {"first_name": "Ada"})
+    with pytest.raises(ConflictError) as caught:
+        await contacts.add(email="ada@example.com")
+    assert code_of(caught) == "contact_exists"
+    assert (await contacts.upsert(email="ada@example.com", attributes={"orders": 3})).contact_id == ada.contact_id
+    changed = await contacts.update(ada.contact_id, phone=None, time_zone="Europe/Vienna")
+    assert (changed.phone, changed.time_zone) == (None, "Europe/Vienna")
+    assert changed.attributes == {"first_name": "Ada", "orders": 3}
+    assert await contacts.tag([ada.contact_id], "beta", "vip") == 1
+    assert [found.email async for found in contacts.find(tags=["beta", "vip"])] == ["ada@example.com"]
+    assert await contacts.untag([ada.contact_id], "beta") == 1
+    assert (await contacts.get(ada.contact_id)).tags == ["vip"]
+    await contacts.delete(ada.contact_id)
+    with pytest.raises(NotFoundError) as gone:
+        await contacts.get(ada.contact_id)
+    assert code_of(gone) == "contact_not_found"
+
+
+async def test_lists_have_every_page_of_their_people(messaging: Messaging, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "PAGE", 2)
+    news = await messaging.lists.add(name="News", opt_in="single")
+    people = [(await messaging.contacts.add(email=f"p{n}@example.com")).contact_id for n in range(5)]
+    assert (await messaging.lists.subscribe(news.list_id, people)).confirmed == 5
+    assert [one.contact_id async for one in messaging.lists.contacts(news.list_id)] == people[::-1]
+    await messaging.contacts.unsubscribe(people[0], news.list_id)
+    assert (await messaging.lists.get(news.list_id)).confirmed == 4
+    assert (await messaging.contacts.subscribe(people[0], news.list_id, wording="again")).confirmed == 1
+    assert (await messaging.lists.update(news.list_id, name="Letter")).name == "Letter"
+    assert [one.name async for one in messaging.lists.find()] == ["Letter"]
+
+
+async def test_consents_say_how_it_came(messaging: Messaging) -> None:
+    ada = (await messaging.contacts.add(email="ada@example.com")).contact_id
+    await messaging.contacts.record_consent(ada, action="granted", source="paper", wording="One letter a month")
+    (consent,) = [one async for one in messaging.contacts.consents(ada)]
+    assert (consent.action, consent.source, consent.wording) == ("granted", "paper", "One letter a month")
+    assert await messaging.contacts.subscriptions(ada) == []
+
+
+async def test_a_file_is_inspected_imported_and_its_rejected_rows_come_back(
+    messaging: Messaging, api: Api, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_bytes("E-Mail;Vorname\nanna@example.com;Änne\nnobody;Bert\n".encode("latin-1"))
+    found = await messaging.imports.inspect(file)
+    assert (found.delimiter, [column.title for column in found.columns]) == (";", ["E-Mail", "Vorname"])
+    job = await messaging.imports.start(file, mapping={"Vorname": "first_name"}, tags=["shop"])
+    assert (job.filename, job.status) == ("people.csv", "PENDING")
+    await work(api.database, api.settings, job.import_id)
+    report = await messaging.imports.get(job.import_id)
+    assert (report.status, report.created, report.rejected) == ("COMPLETED", 1, 1)
+    rejected = b"".join([chunk async for chunk in messaging.imports.rejected(job.import_id)])
+    assert b"nobody" in rejected
+    exported = b"".join([chunk async for chunk in messaging.contacts.export(tags=["shop"])])
+    assert "Änne" in exported.decode()
+    with pytest.raises(InvalidInputError):
+        await messaging.imports.start(io.BytesIO(b""))
+
+
+async def test_a_segment_is_counted_kept_and_read(messaging: Messaging) -> None:
+    for country in ("Germany", "Austria"):
+        await messaging.contacts.add(email=f"{country}@example.com", attributes={"country": country})
+    assert (await messaging.segments.count(IN_GERMANY)).contacts == 1
+    segment = await messaging.segments.save("Germans", IN_GERMANY, time_zone="Europe/Berlin")
+    assert [one.email async for one in messaging.segments.contacts(segment.segment_id)] == ["Germany@example.com"]
+    everybody = {"type": "not", "condition": {"type": "attribute", "name": "country", "operator": "missing"}}
+    assert (await messaging.segments.update(segment.segment_id, conditions=everybody)).name == "Germans"
+    assert (await messaging.segments.count(segment.segment_id)).contacts == 2
+    with pytest.raises(InvalidInputError) as caught:
+        await messaging.segments.count({"type": "attribute", "name": "country", "operator": "sounds_like"})
+    assert code_of(caught) == "invalid_input"
+    assert "opened" in (await messaging.segments.vocabulary()).events
+
+
+async def test_what_another_system_saw_counts_for_segments(messaging: Messaging) -> None:
+    ada = (await messaging.contacts.add(email="ada@example.com")).contact_id
+    opened = EventCondition(type="event", event=EventKind.OPENED, in_last_days=30)
+    assert (await messaging.segments.count(opened)).contacts == 0
+    noted = await messaging.contacts.note_event(ada, event="opened", source="listmonk")
+    assert (noted.event, noted.contact_id) == ("opened", ada)
+    assert (await messaging.segments.count(opened)).contacts == 1
+    (event,) = (await messaging.privacy.export(email="ada@example.com")).events
+    assert event["detail"] == {"source": "listmonk"}
+    with pytest.raises(NotFoundError):
+        await messaging.contacts.note_event(uuid7(), event="clicked")
+    with pytest.raises(InvalidInputError):
+        await messaging.contacts.note_event(ada, event="complained")  # type: ignore[typeddict-item]  # that is the point
+
+
+async def test_an_open_of_tomorrow_is_one_of_now(messaging: Messaging, api: Api) -> None:
+    ada = (await messaging.contacts.add(email="ada@example.com")).contact_id
+    later = await api.database.pool.fetchval("SELECT now() + interval '1 day'")
+    noted = await messaging.contacts.note_event(ada, event="opened", occurred_at=later)
+    assert noted.occurred_at < later
+
+
+async def test_suppressions_are_added_checked_imported_exported_and_lifted(messaging: Messaging) -> None:
+    suppressions = messaging.suppressions
+    domain = await suppressions.add(address="@spam.example", note="a trap")
+    assert (await suppressions.check("ada@spam.example")).suppressed
+    report = await suppressions.import_file(io.BytesIO(b"email\nbert@example.com\nnobody\n"), reason="complained")
+    assert (report.added, report.rejected) == (1, 1)
+    assert [one.address async for one in suppressions.find(reason="complained")] == ["bert@example.com"]
+    assert b"@spam.example" in b"".join([chunk async for chunk in suppressions.export()])
+    await suppressions.delete(domain.suppression_id)
+    assert not (await suppressions.check("ada@spam.example")).suppressed
+
+
+async def test_a_template_is_linted_mended_and_shown_to_a_person(messaging: Messaging) -> None:
+    ada = (await messaging.contacts.add(email="ada@example.com", attributes={"first_name": "Ada"})).contact_id
+    template = await messaging.templates.add(name="Hello", variants=[{"subject": "{{ frist_name }}", "body": BODY}])
+    findings = (await messaging.templates.lint(template.template_id)).findings
+    assert "frist_name" in [finding.variable for finding in findings if finding.severity == "error"]
+    wrong = await messaging.templates.preview(template.template_id, contact_id=ada)
+    assert [problem.variable for problem in wrong.problems] == ["frist_name"]
+    draft = [{"subject": "Hello {{ first_name }}", "body": BODY}]
+    saved = await messaging.templates.save(template.template_id, variants=draft, base_version=1)
+    assert (saved.version, saved.current.variants[0].subject) == (2, "Hello {{ first_name }}")
+    with pytest.raises(ConflictError) as caught:
+        await messaging.templates.save(template.template_id, variants=draft, base_version=1)
+    assert code_of(caught) == "template_changed"
+    assert (await messaging.templates.preview(template.template_id, contact_id=ada)).subject == "Hello Ada"
+    made_up = await messaging.templates.preview(template.template_id, sample={"first_name": "Bea"})
+    assert made_up.subject == "Hello Bea"
+    assert [one.version async for one in messaging.templates.versions(template.template_id)] == [2, 1]
+    with pytest.raises(InvalidInputError) as unreadable:
+        await messaging.templates.add(name="Broken", variants=[{"subject": "x", "body": "{% if %}"}])
+    assert code_of(unreadable) == "template_syntax"
+
+
+async def test_a_campaign_is_made_for_an_audience_and_started(messaging: Messaging) -> None:
+    for name in ("Ada", "Bea"):
+        await messaging.contacts.add(email=f"{name}@example.com", attributes={"country": "Germany", "first_name": name})
+    await messaging.contacts.add(email="nameless@example.com", attributes={"country": "Germany"})
+    segment = await messaging.segments.save("Germans", IN_GERMANY)
+    template = await messaging.templates.add(name="Hello", variants=[{"subject": "Hello", "body": BODY}])
+    assert (await messaging.campaigns.count(segments=[segment.segment_id])).recipients == 3
+    campaign = await messaging.campaigns.create(
+        name="May",
+        from_email="news@example.com",
+        template_id=template.template_id,
+        audience={"segments": [segment.segment_id]},
+    )
+    with pytest.raises(ConflictError) as caught:
+        await messaging.campaigns.start(campaign.campaign_id)
+    assert code_of(caught) == "missing_variables"
+    await messaging.suppressions.add(address="nameless@example.com")
+    started = await messaging.campaigns.start(campaign.campaign_id)
+    assert (started.status, started.total_recipients) == ("RUNNING", 2)
+    assert (await messaging.campaigns.pause(campaign.campaign_id)).status == "PAUSED"
+    names = sorted([one.email async for one in messaging.campaigns.recipients(campaign.campaign_id)])
+    assert names == ["Ada@example.com", "Bea@example.com"]
+    assert (await messaging.campaigns.cancel(campaign.campaign_id)).status == "CANCELLED"
+    assert [one.status async for one in messaging.campaigns.find()] == ["CANCELLED"]
+
+
+async def test_a_campaign_to_a_list_of_recipients_says_what_became_of_it(messaging: Messaging) -> None:
+    made = await messaging.campaigns.create(
+        name="May",
+        from_email="news@example.com",
+        template_subject="Hello",
+        template_body=BODY,
+        recipients=[{"email": "ada@example.com", "first_name": "Ada"}, {"email": "nobody"}],
+    )
+    assert made.report is not None
+    assert (made.report.accepted, made.report.rejected) == (1, 1)
+
+
+async def test_a_person_is_handed_out_and_erased(messaging: Messaging) -> None:
+    ada = (await messaging.contacts.add(email="ada@example.com")).contact_id
+    stored = await messaging.privacy.export(email="ada@example.com")
+    assert stored.contact is not None
+    erasure = await messaging.privacy.erase(contact_id=ada, reason="a letter")
+    assert (erasure.status, erasure.reason) == ("PENDING", "a letter")
+    assert (await messaging.suppressions.check("ada@example.com")).suppressed
+    assert [one.erasure_id async for one in messaging.privacy.find()] == [erasure.erasure_id]
+    with pytest.raises(NotFoundError):
+        await messaging.privacy.export(email="stranger@example.com")
+
+
+def losing(client: httpx.AsyncClient) -> tuple[httpx.AsyncClient, list[str]]:
+    """Return a client whose first answer is lost on the way, and the paths that were asked for."""
+    asked: list[str] = []
+
+    async def lose(request: httpx.Request) -> httpx.Response:
+        content = await request.aread()
+        answer = await client.send(
+            client.build_request(request.method, request.url, content=content, headers=request.headers)
+        )
+        asked.append(request.url.path)
+        if len(asked) == 1:
+            raise httpx.ReadError("the connection broke")
+        return answer
+
+    return httpx.AsyncClient(transport=httpx.MockTransport(lose), base_url="http://testserver/api/v1"), asked
+
+
+async def test_a_call_whose_answer_was_lost_is_sent_again_and_makes_nothing_twice(
+    messaging: Messaging, admin: httpx.AsyncClient
+) -> None:
+    http, asked = losing(admin)
+    async with Messaging("http://testserver", "unused", http=http) as shaky:
+        job = await shaky.imports.start(io.BytesIO(b"email\nada@example.com\n"))
+    assert len(asked) == 2
+    assert [one.import_id async for one in messaging.imports.find()] == [job.import_id]
+
+
+async def test_what_cannot_be_repeated_is_not(messaging: Messaging, admin: httpx.AsyncClient) -> None:
+    template = await messaging.templates.add(name="Hello", variants=[{"subject": "Hello", "body": BODY}])
+    http, asked = losing(admin)
+    async with Messaging("http://testserver", "unused", http=http) as shaky:
+        with pytest.raises(UnavailableError):
+            await shaky.templates.save(template.template_id, variants=[{"subject": "Again", "body": BODY}])
+    assert len(asked) == 1
+    assert (await messaging.templates.get(template.template_id)).version == 2
+
+
+async def test_a_wrong_key_is_said_so(api: Api) -> None:
+    api.anonymous.base_url = "http://testserver/api/v1"
+    client = Messaging("http://testserver", "tf_wrong", http=api.anonymous)
+    with pytest.raises(UnauthenticatedError):
+        await client.contacts.get(uuid7())
+    with pytest.raises(UnauthenticatedError):
+        [chunk async for chunk in client.contacts.export()]
+
+
+async def test_a_blocking_program_does_the_same(api: Api) -> None:
+    await ensure_first_admin(api.database, api.settings)
+    api.settings.home.mkdir(parents=True, exist_ok=True)
+    await ensure_cli_key(api.database, api.settings)
+
+    def program(url: str) -> tuple[UUID, list[str | None], bytes]:
+        with SyncMessaging(url, api.settings.find_api().key) as messaging:
+            news = messaging.lists.add(name="News")
+            ada = messaging.contacts.add(email="ada@example.com", lists=[news.list_id])
+            messaging.imports.inspect(io.BytesIO(b"email\nbea@example.com\n"))
+            with pytest.raises(NotFoundError):
+                messaging.contacts.get(uuid7())
+            found = [one.email for one in messaging.contacts.find(list_id=news.list_id)]
+            return ada.contact_id, found, b"".join(messaging.contacts.export())
+
+    async with serving(api.settings) as url:
+        contact_id, found, exported = await asyncio.to_thread(program, url)
+    assert found == ["ada@example.com"]
+    assert str(contact_id).encode() in exported
