@@ -8,6 +8,7 @@ import click
 
 from taskflow.base.errors import ConflictError
 from taskflow.cli.client import Client, Output, connect, json_of, speaks_http, text_of
+from taskflow.cli.finding import find_list, find_segment
 from taskflow.cli.progress import watch as watch_progress
 
 _COLUMNS = ("campaign_id", "name", "status", "total_recipients", "summary", "created_at")
@@ -69,10 +70,10 @@ def create(
     The exit code is 1 when no row of the file can be used. Who is on the lists is decided when the campaign starts.
     """
     audience = {
-        "lists": lists,
-        "segments": segments,
-        "exclude_lists": exclude_lists,
-        "exclude_segments": exclude_segments,
+        "lists": [find_list(client, name) for name in lists],
+        "segments": [find_segment(client, name) for name in segments],
+        "exclude_lists": [find_list(client, name) for name in exclude_lists],
+        "exclude_segments": [find_segment(client, name) for name in exclude_segments],
     }
     if (recipients is None) is not any(audience.values()):
         raise click.UsageError("Give a file of recipients, or --list and --segment: one of both.")

@@ -1,13 +1,12 @@
 """`taskflow contact`: who may be written to, and what is known of them."""
 
 from typing import Any
-from uuid import UUID
 
 import click
 
-from taskflow.base.errors import NotFoundError
 from taskflow.cli.client import Client, Output, connect, json_of, speaks_http
 from taskflow.cli.contact_import import import_file, imports
+from taskflow.cli.finding import find_contact, find_list
 from taskflow.cli.task import pair
 
 _COLUMNS = ("contact_id", "email", "phone", "status", "tags", "created_at")
@@ -201,25 +200,3 @@ def delete_field(client: Client, output: Output, name: str) -> None:
     """Forget what an attribute means; contacts keep it."""
     client.delete(f"/contact-fields/{name}")
     output.thing({"deleted": name}, text=f"deleted {name}")
-
-
-def find_contact(client: Client, who: str) -> str:
-    """Return the id of a contact that is given by its id, address or phone."""
-    try:
-        return str(UUID(who))
-    except ValueError:
-        items = client.get("/contacts", **{"email" if "@" in who else "phone": who})["items"]
-    if not items:
-        raise NotFoundError(f"There is no contact {who!r}.")
-    return str(items[0]["contact_id"])
-
-
-def find_list(client: Client, name: str) -> str:
-    """Return the id of a list that is given by its id or name."""
-    try:
-        return str(UUID(name))
-    except ValueError:
-        items = client.get("/lists", name=name)["items"]
-    if not items:
-        raise NotFoundError(f"There is no list called {name!r}.")
-    return str(items[0]["list_id"])

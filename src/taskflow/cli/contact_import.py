@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from taskflow.base.terminal import printable
 from taskflow.cli.client import Client, Output, connect, speaks_http
+from taskflow.cli.finding import find_list
 from taskflow.cli.table import cell
 
 _COLUMNS = ("import_id", "status", "mode", "filename", "summary", "created_at")
@@ -50,7 +51,8 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     help="What a column becomes: email, phone, locale, time_zone, tags, ignore, or an attribute. May be repeated.",
 )
 @click.option("--mapped-only", is_flag=True, help="Leave out columns that --map does not name.")
-@click.option("--list", "lists", multiple=True, metavar="LIST_ID", help="A list to add them to; may be repeated.")
+@click.option("--list", "lists", multiple=True, help="A list to add them to, its name or id; may be repeated.")
+@click.option("--ask-to-confirm", is_flag=True, help="Mail who comes to a list with a double opt-in, and ask them.")
 @click.option("--tag", "tags", multiple=True, help="A tag for everybody; may be repeated.")
 @click.option("--region", help="Country of phone numbers without a country code: DE, US, …")
 @click.option("--consent", help="The words that they have agreed to; kept for each of them.")
@@ -70,6 +72,7 @@ def import_file(client: Client, output: Output, file: Path, *, inspecting: bool,
     if inspecting:
         _print_inspection(output, _upload(client, "/inspect", file, {}))
         return 0
+    options["lists"] = [find_list(client, name) for name in options["lists"]]
     made = _upload(client, "", file, _fields(options))
     if no_wait:
         output.thing(made, text=made["import_id"])
@@ -144,7 +147,8 @@ def _fields(options: dict[str, Any]) -> dict[str, str]:
         "dry_run": options["dry_run"] or None,
         "mapping": options["mapping"] or None,
         "other_columns": "ignore" if options["mapped_only"] else None,
-        "lists": list(options["lists"]) or None,
+        "lists": options["lists"] or None,
+        "ask_to_confirm": options["ask_to_confirm"] or None,
         "tags": list(options["tags"]) or None,
         "default_region": options["region"],
     }

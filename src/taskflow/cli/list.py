@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from taskflow.cli.client import Client, Output, speaks_http
-from taskflow.cli.contact import find_contact, find_list
+from taskflow.cli.finding import find_contact, find_list
 
 _COLUMNS = ("list_id", "name", "opt_in", "visibility", "confirmed", "pending", "unsubscribed")
 _PEOPLE_COLUMNS = ("contact_id", "email", "phone", "subscription_status", "subscribed_at")

@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 
 from taskflow.cli.client import Client, Output, json_of, speaks_http, text_of
+from taskflow.cli.finding import find_segment
 
 _COLUMNS = ("segment_id", "name", "last_count", "counted_at", "updated_at")
 _CONTACT_COLUMNS = ("contact_id", "email", "phone", "status", "tags")
@@ -45,11 +45,11 @@ def list_segments(client: Client, output: Output, search: str | None, limit: int
 
 
 @segment.command()
-@click.argument("segment_id", type=click.UUID)
+@click.argument("segment", metavar="NAME|ID")
 @speaks_http
-def show(client: Client, output: Output, segment_id: UUID) -> None:
+def show(client: Client, output: Output, segment: str) -> None:
     """Show a segment with its conditions."""
-    output.thing(client.get(f"/segments/{segment_id}"))
+    output.thing(client.get(f"/segments/{find_segment(client, segment)}"))
 
 
 @segment.command()
@@ -57,52 +57,50 @@ def show(client: Client, output: Output, segment_id: UUID) -> None:
 @click.option("--time-zone", help="Where days begin, such as Europe/Berlin. [default: UTC]")
 @speaks_http
 def count(client: Client, output: Output, what: str, time_zone: str | None) -> None:
-    """Count the contacts of a segment (its id) or of the conditions in a file, which are not kept."""
-    try:
-        counted = client.post(f"/segments/{UUID(what)}/count")
-    except ValueError:
-        if what != "-" and not Path(what).is_file():
-            raise click.UsageError(f"{what!r} is neither the id of a segment nor a file.") from None
+    """Count the contacts of a segment (its name or id) or of the conditions in a file, which are not kept."""
+    if what == "-" or Path(what).is_file():
         counted = client.post("/segments/count", _definition(Path(what), time_zone))
+    else:
+        counted = client.post(f"/segments/{find_segment(client, what)}/count")
     output.thing(counted, text=f"{counted['contacts']:,} contacts, {counted['reachable']:,} of them by mail")
 
 
 @segment.command()
-@click.argument("segment_id", type=click.UUID)
+@click.argument("segment", metavar="NAME|ID")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
 @speaks_http
-def contacts(client: Client, output: Output, segment_id: UUID, limit: int) -> None:
+def contacts(client: Client, output: Output, segment: str, limit: int) -> None:
     """List the contacts that are in a segment now, oldest first."""
-    rows = list(client.pages(f"/segments/{segment_id}/contacts", limit))
+    rows = list(client.pages(f"/segments/{find_segment(client, segment)}/contacts", limit))
     output.things(rows, _CONTACT_COLUMNS, empty="Nobody.")
 
 
 @segment.command()
-@click.argument("segment_id", type=click.UUID)
+@click.argument("segment", metavar="NAME|ID")
 @click.option("--name", help="Another name.")
 @click.option("--description", help="Another description.")
 @click.option("--conditions", type=_CONDITIONS, help="A JSON file with other conditions.")
 @click.option("--time-zone", help="Where days begin, with --conditions.")
 @speaks_http
 def update(
-    client: Client, output: Output, segment_id: UUID, conditions: Path | None, time_zone: str | None, **changes: Any
+    client: Client, output: Output, segment: str, conditions: Path | None, time_zone: str | None, **changes: Any
 ) -> None:
     """Change a segment."""
     body = {name: value for name, value in changes.items() if value is not None}
     if conditions is not None:
         body["definition"] = _definition(conditions, time_zone)
-    output.things([client.request("PATCH", f"/segments/{segment_id}", json=body)], _COLUMNS, empty="")
+    changed = client.request("PATCH", f"/segments/{find_segment(client, segment)}", json=body)
+    output.things([changed], _COLUMNS, empty="")
 
 
 @segment.command()
-@click.argument("segment_ids", nargs=-1, required=True, type=click.UUID)
+@click.argument("names", nargs=-1, required=True, metavar="NAME|ID...")
 @speaks_http
-def delete(client: Client, output: Output, segment_ids: tuple[UUID, ...]) -> None:
+def delete(client: Client, output: Output, names: tuple[str, ...]) -> None:
     """Delete segments; their contacts stay."""
-    for segment_id in segment_ids:
-        client.delete(f"/segments/{segment_id}")
-    names = [str(segment_id) for segment_id in segment_ids]
-    output.thing({"deleted": names}, text=f"deleted {', '.join(names)}")
+    for name in names:
+        client.delete(f"/segments/{find_segment(client, name)}")
+    output.thing({"deleted": list(names)}, text=f"deleted {', '.join(names)}")
 
 
 @segment.command()

@@ -231,9 +231,7 @@ class ProofService:
         if campaign is None:
             return found
         # Of a campaign, all recipients are asked, not only those at hand.
-        missing = await self._campaigns.missing_variables(
-            campaign.campaign_id, words.compiled, words.content.default_locale
-        )
+        missing = await self._campaigns.missing_variables(campaign.campaign_id, words.needs)
         places = {finding.variable: finding for finding in found if finding.code == "missing_variable"}
         return [finding for finding in found if finding.code != "missing_variable"] + [
             replace(
