@@ -192,7 +192,8 @@ def test_a_segment_is_counted_written_to_and_the_suppressed_are_spared(cli: Cli,
     assert cli.json("segment", "show", segment_id)["definition"]["time_zone"] == "Europe/Vienna"
     assert "anna@segment.example" in cli("segment", "contacts", segment_id)
     assert "in_last_days" in cli("segment", "vocabulary")
-    assert "neither" in cli("segment", "count", "nothing.json", code=USAGE)
+    assert "no segment" in cli("segment", "count", "nothing.json", code=NOT_FOUND)
+    assert cli.json("segment", "show", "engaged")["segment_id"] == segment_id
 
     suppressed = tmp_path / "suppressed.csv"
     suppressed.write_text("E-Mail;Why\nCarl@segment.example;asked\n@never.example;spam\nnobody;-\n")
@@ -204,7 +205,7 @@ def test_a_segment_is_counted_written_to_and_the_suppressed_are_spared(cli: Cli,
     assert "'@never.example" in exported
 
     options = ("--subject", "Dear {{ first_name }}", "--html", str(_template(tmp_path)), "--from", "shop@cli.example")
-    audience = ("campaign", "create", "--segment", segment_id, "--list", newsletter, "--rate", "unlimited")
+    audience = ("campaign", "create", "--segment", "Engaged", "--list", newsletter, "--rate", "unlimited")
     campaign_id = cli(*audience, "--name", "May letter", *options).strip()
     assert "Campaign completed: 3 sent" in cli(*audience, "--name", "June letter", "--watch", *options)
     assert "Engaged" in cli("segment", "list")
@@ -320,10 +321,14 @@ def test_contacts_are_imported_from_a_messy_spreadsheet(cli: Cli, tmp_path: Path
     found = cli.json("contact", "import", str(file), "--inspect")
     assert found["shared_titles"][0]["names"] == ["name", "name_2"]
     said = ["--map", "name=first_name", "--map", "name_2=last_name", "--region", "DE", "--tag", "spring"]
+    cli("list", "create", "Imported")
+    said += ["--list", "imported"]
+    assert "no list" in cli("contact", "import", str(file), "--list", "nobody's", code=NOT_FOUND)
     dry = cli.json("contact", "import", str(file), *said, "--dry-run")
     assert (dry["created"], dry["rejected"], dry["dry_run"]) == (3, 1, True)
     report = cli.json("contact", "import", str(file), *said, "--rejected", str(tmp_path / "rejected.csv"))
     assert (report["status"], report["created"], report["rejected"]) == ("COMPLETED", 3, 1)
+    assert cli.json("list", "show", "Imported")["confirmed"] == 3
     assert "Mustermann" in (tmp_path / "rejected.csv").read_text()
     again = cli("contact", "import", str(file), *said)
     assert again.startswith("Import completed: 0 created, 3 skipped, 1 rejected.")

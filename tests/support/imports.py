@@ -7,8 +7,10 @@ from uuid import UUID
 
 import httpx
 
+from taskflow.audience.consent.service import ConsentService
 from taskflow.audience.imports.jobs.run import ImportRun
 from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.context import Progress, TaskContext
 from taskflow.identity.secret_key import signing_key
@@ -59,7 +61,9 @@ async def work(
     """Do what the task does, under an epoch."""
     import_id = UUID(str(import_id))
     context = TaskContext(import_id, "import_contacts", epoch, 1, reporter or SilentReporter())
-    return await ImportRun(database, settings.imports, erasure_of(settings), context).run(import_id)
+    async with RedisBroker.open(settings.redis) as broker:
+        consents = ConsentService(database, broker, settings.audience)
+        return await ImportRun(database, settings.imports, erasure_of(settings), consents, context).run(import_id)
 
 
 async def imported(

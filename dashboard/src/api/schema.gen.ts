@@ -2906,7 +2906,7 @@ export interface paths {
         put?: never;
         /**
          * Unsubscribe
-         * @description Unsubscribe the recipient of this link.
+         * @description Unsubscribe the recipient of this link: from the lists of that mail, or with `scope=everything` from all mail.
          */
         post: operations["unsubscribe"];
         delete?: never;
@@ -4611,6 +4611,11 @@ export interface components {
             /** Lists */
             lists: string[];
             mode: components["schemas"]["ImportMode"];
+            /**
+             * Pending
+             * @description Came to a list with a double opt-in, and have yet to confirm it.
+             */
+            pending: number;
             /** Percent */
             percent: number;
             /**
@@ -6336,6 +6341,13 @@ export interface components {
          * @description Everything that is stored about a person.
          */
         PersonalData: {
+            /**
+             * Activity
+             * @description When they last did what: at most one row.
+             */
+            activity: {
+                [key: string]: unknown;
+            }[];
             /** Consents */
             consents: {
                 [key: string]: unknown;
@@ -6356,6 +6368,20 @@ export interface components {
              * @description What was sent to them, or was to be.
              */
             messages: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Rejected Rows
+             * @description Rows of files that name them and were not imported.
+             */
+            rejected_rows: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Sandbox Mails
+             * @description Mails to them that a sandbox inbox holds.
+             */
+            sandbox_mails: {
                 [key: string]: unknown;
             }[];
             /** Subscriptions */
@@ -10183,6 +10209,8 @@ export interface operations {
         requestBody: {
             content: {
                 "multipart/form-data": {
+                    /** @description Mail the people who come to a list with a double opt-in, and ask them to confirm. */
+                    ask_to_confirm?: string;
                     /** @description JSON: wording, channels, confirmed. As JSON. */
                     consent?: string;
                     /** @description Country (DE, US, …) of phone numbers without a country code. */

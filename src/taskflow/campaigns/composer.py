@@ -11,6 +11,7 @@ from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.campaigns.models import Campaign
+from taskflow.campaigns.needs import Needs
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import CompiledTemplate, Rendered, RenderPool, RenderProblem
 from taskflow.content.templates.models import Content
@@ -61,6 +62,11 @@ class Words:
             TemplateSyntaxProblem, TemplateLimitError: a variant is not usable.
         """
         return cls(rendering, content, await compile_content(rendering, content))
+
+    @property
+    def needs(self) -> Needs:
+        """What it asks of every recipient."""
+        return Needs.of(self.compiled, self.content.default_locale)
 
     async def render(self, contexts: Sequence[Mapping[str, Any]]) -> list[Rendered | RenderProblem]:
         """Return one result for each context, in order, each from the variant of its `locale`.

@@ -26,7 +26,7 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.base.logging import get_logger
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.dispatch import Entry
-from taskflow.campaigns.freezing import AudienceTooLargeError, freeze
+from taskflow.campaigns.freezing import AudienceTooLargeError, freeze, missing_then, require_none
 from taskflow.campaigns.models import (
     MAX_RETRIES,
     QUEUE,
@@ -36,10 +36,12 @@ from taskflow.campaigns.models import (
     Progress,
     dispatch_key,
 )
+from taskflow.campaigns.needs import sentence
 from taskflow.campaigns.notices import status_event
 from taskflow.campaigns.progress import ProgressTeller
 from taskflow.campaigns.repository import NIL, CampaignRepository, sql
 from taskflow.campaigns.states import MOVES, CampaignStatus, IllegalCampaignTransitionError, sources
+from taskflow.content.errors import MissingVariableError
 from taskflow.db.pool import Database
 from taskflow.delivery.states import TERMINAL
 from taskflow.engine.coordinator.dependencies import release_children
@@ -108,7 +110,7 @@ class CampaignsDuty:
     async def _start(self, context: DutyContext, campaign: ActiveCampaign) -> int:
         """Start a scheduled campaign; what could be missing was looked for when it was scheduled.
 
-        Of an audience nobody could know then: who lacks a variable fails alone.
+        Who has come to an audience since and lacks a variable fails alone; a variable that everybody lacks fails it.
         """
         if campaign.is_open:
             return await self._freeze(context, campaign)
@@ -307,15 +309,19 @@ async def _freeze_and_start(context: DutyContext, campaign: ActiveCampaign) -> N
     status = _S.RUNNING
     try:
         async with pool.acquire() as connection, connection.transaction():
+            missing = await missing_then(connection, campaign_id)
             frozen = await freeze(connection, campaign_id, most=context.settings.campaign.max_recipients)
             if frozen is None:
                 return
             if frozen:
+                require_none([item for item in missing if item.count >= frozen])
                 await repository.move(campaign_id, "start", connection)
+                if missing:
+                    await repository.set_error(campaign_id, f"Started, but {sentence(missing)}", connection)
             else:
                 status = _S.FAILED
                 await repository.give_up(campaign_id, "Nobody was in its audience when it was to start.", connection)
-    except (InvalidInputError, AudienceTooLargeError) as error:
+    except (InvalidInputError, AudienceTooLargeError, MissingVariableError) as error:
         status = _S.FAILED
         await repository.give_up(campaign_id, f"Not started. {error}")
     except (ValidationError, asyncpg.QueryCanceledError):  # of one campaign: the others go on

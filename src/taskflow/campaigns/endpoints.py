@@ -210,7 +210,11 @@ async def resolve_recipients(campaign_id: UUID, body: Resolve, campaigns: Campai
     return Resolved(resolved=resolved)
 
 
-@router.get("/{campaign_id}/recipients.csv", dependencies=[_VIEWER], response_class=StreamingResponse)
+@router.get(
+    "/{campaign_id}/recipients.csv",
+    dependencies=[_MARKETER, audited("campaign.export", target="campaign_id")],
+    response_class=StreamingResponse,
+)
 async def export_recipients(
     campaign_id: UUID,
     campaigns: Campaigns,
@@ -223,7 +227,11 @@ async def export_recipients(
     return _csv(csv_chunks([*_EXPORT_COLUMNS, *variables], rows), f"recipients-{campaign_id}.csv")
 
 
-@router.get("/{campaign_id}/import/rejected.csv", dependencies=[_VIEWER], response_class=StreamingResponse)
+@router.get(
+    "/{campaign_id}/import/rejected.csv",
+    dependencies=[_MARKETER, audited("campaign.export_rejected", target="campaign_id")],
+    response_class=StreamingResponse,
+)
 async def export_rejected(campaign_id: UUID, campaigns: Campaigns) -> StreamingResponse:
     """Download the rows of the file that were not imported, each with the reason, as CSV."""
     campaign = await campaigns.get(campaign_id)

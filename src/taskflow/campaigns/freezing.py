@@ -4,7 +4,7 @@ Before that commit there is nobody, after it everybody: a crash leaves the campa
 chooses again. The campaign's row is locked first, so that of two who start it one finds the work done.
 """
 
-from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +13,10 @@ from taskflow.audience.segments.evaluator import prepare
 from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.models import MissingVariable
-from taskflow.campaigns.repository import needed_paths, outermost, sql
+from taskflow.campaigns.needs import Needs, outermost, sentence
+from taskflow.campaigns.repository import sql
 from taskflow.campaigns.states import MOVES, refusal
-from taskflow.content.rendering import CompiledTemplate
+from taskflow.content.errors import MissingVariableError
 from taskflow.db.pool import Connection
 
 _SECONDS = 600.0
@@ -56,25 +57,17 @@ async def freeze(connection: Connection, campaign_id: UUID, *, most: int) -> int
     return frozen
 
 
-async def missing_variables(
-    connection: Connection, audience: Audience, compiled: Mapping[str, CompiledTemplate], default: str
-) -> list[MissingVariable]:
+async def missing_variables(connection: Connection, audience: Audience, needs: Needs) -> list[MissingVariable]:
     """Return the variables that some people of an audience lack, now; each with one of them.
-
-    `compiled`: the template of each locale; `default`: the locale of whoever has another one.
 
     Raises:
         UnknownAudienceError: a list or a segment is not there.
     """
-    needed = needed_paths(compiled)
-    if not needed:
+    if not needs.paths:
         return []
     found = await open_audience(connection, audience)
     await prepare(connection, _SECONDS)
-    if len(compiled) == 1:
-        statement = _lacking(found, list(compiled[default].required_variables), needed[default])
-    else:
-        statement = _lacking_by_locale(found, needed, list(compiled), default)
+    statement = _lacking(found, needs) if len(needs.locales) == 1 else _lacking_by_locale(found, needs)
     rows = await connection.fetch(statement, *found.query.arguments, timeout=_SECONDS)
     return outermost([MissingVariable(row["variable"], None, row["email"], row["count"]) for row in rows])
 
@@ -93,6 +86,24 @@ FROM ({found.recipients}) AS r LIMIT {limit}::int"""  # noqa: S608 - fragments a
     return [tuple(row) for row in await connection.fetch(people, *found.query.arguments, timeout=_SECONDS)]
 
 
+async def missing_then(connection: Connection, campaign_id: UUID) -> list[MissingVariable]:
+    """Return what people of a campaign's audience lack now, by what its template needed when it was made.
+
+    Raises:
+        UnknownAudienceError: a list or a segment is not there any more.
+    """
+    row = await connection.fetchrow(sql.audience_and_needs, campaign_id)
+    if row is None or row["needs"] is None:
+        return []
+    return await missing_variables(connection, Audience.model_validate(row["audience"]), Needs.from_json(row["needs"]))
+
+
+def require_none(missing: list[MissingVariable]) -> None:
+    """Raise MissingVariableError when there is something."""
+    if missing:
+        raise MissingVariableError(sentence(missing), problems=[asdict(item) for item in missing])
+
+
 def _insert(found: AudienceQuery, campaign_id: UUID, most: int) -> str:
     query = found.query
     recipient_id = _RECIPIENT_ID.format(head=query.bind(uuid7().hex[:12]))
@@ -103,11 +114,11 @@ FROM (SELECT row_number() OVER ()::int AS n, r.* FROM ({found.recipients}) AS r)
 LIMIT {query.bind(most + 1)}::int"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
 
 
-def _lacking_by_locale(found: AudienceQuery, needed: Mapping[str, list[str]], locales: list[str], default: str) -> str:
+def _lacking_by_locale(found: AudienceQuery, needs: Needs) -> str:
     query = found.query
-    pairs = [(path, locale) for locale, paths in needed.items() for path in paths]
-    paths_bind, owners_bind = query.bind([path for path, _ in pairs]), query.bind([locale for _, locale in pairs])
-    locales_bind, default_bind = query.bind(locales), query.bind(default)
+    paths, owners = needs.pairs()
+    paths_bind, owners_bind = query.bind(paths), query.bind(owners)
+    locales_bind, default_bind = query.bind(list(needs.locales)), query.bind(needs.default)
     return f"""SELECT p.path AS variable, count(*)::int AS count, min(r.email) AS email
 FROM ({found.recipients}) AS r
 CROSS JOIN LATERAL (
@@ -121,9 +132,9 @@ WHERE r.personalization #>> string_to_array(p.path, '.') IS NULL
 GROUP BY p.path ORDER BY p.path"""  # noqa: S608 - fragments and binds: see audience.segments.compiler
 
 
-def _lacking(found: AudienceQuery, names: list[str], paths: list[str]) -> str:
+def _lacking(found: AudienceQuery, needs: Needs) -> str:
     query = found.query
-    names_bind, paths_bind = query.bind(names), query.bind(paths)
+    names_bind, paths_bind = query.bind(needs.names), query.bind(needs.paths[needs.default])
     return f"""SELECT p.path AS variable, count(*)::int AS count, min(r.email) AS email
 FROM ({found.recipients}) AS r
 CROSS JOIN unnest({paths_bind}::text[]) AS p (path)

@@ -3,8 +3,8 @@
 -- name: insert_campaign
 INSERT INTO campaigns (campaign_id, name, template_subject, template_body, template_text, template_variables,
                        from_email, from_name, reply_to, rate_limit_per_minute, uncertain_policy, scheduled_at,
-                       audience, created_by, template_id, template_version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16);
+                       audience, created_by, template_id, template_version, needs)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17);
 
 -- name: select_campaigns
 -- One campaign ($1), or the page of `$4` newest before `$3`, of one status ($2) or any; with sums and import report.
@@ -192,8 +192,8 @@ WITH slice AS MATERIALIZED (
   WHERE campaign_id = $1 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3
 ), summarised AS (
   INSERT INTO contact_activity AS a (contact_id, last_received_at)
-  SELECT contact_id, max(sent_at) FROM slice
-  WHERE contact_id IS NOT NULL AND status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
+  SELECT contact_id, max(sent_at) FROM slice JOIN subscribers USING (contact_id)  -- nobody who was deleted
+  WHERE slice.status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
   GROUP BY contact_id ORDER BY contact_id
   ON CONFLICT (contact_id) DO UPDATE SET last_received_at = greatest(a.last_received_at, excluded.last_received_at)
 )
@@ -316,6 +316,9 @@ UPDATE campaign_imports SET rows = $2, accepted = $3, rejected = $4, duplicates 
 -- cancels it waits. Nothing when it has been frozen.
 SELECT audience, status FROM campaigns WHERE campaign_id = $1 AND audience IS NOT NULL AND frozen_at IS NULL
 FOR NO KEY UPDATE;
+
+-- name: audience_and_needs
+SELECT audience, needs FROM campaigns WHERE campaign_id = $1 AND audience IS NOT NULL;
 
 -- name: freeze_audience
 -- The rows are there: this many.

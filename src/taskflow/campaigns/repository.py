@@ -1,13 +1,13 @@
 """Campaigns in PostgreSQL: the statements of `queries.sql` as functions, rows as models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from taskflow.base.errors import NotFoundError
 from taskflow.campaigns.models import Campaign, ImportReport, MissingVariable, Progress, Recipient
+from taskflow.campaigns.needs import Needs, outermost
 from taskflow.campaigns.states import MOVES, refusal, sources
-from taskflow.content.rendering.models import CompiledTemplate
 from taskflow.db.pool import Connection, Pool
 from taskflow.db.queries import load
 from taskflow.delivery.states import RecipientStatus
@@ -78,35 +78,18 @@ class CampaignRepository:
         await (connection or self._pool).execute(sql.set_error, campaign_id, message)
 
     async def missing_variables(
-        self,
-        campaign_id: UUID,
-        compiled: Mapping[str, CompiledTemplate],
-        default: str,
-        connection: Connection | None = None,
+        self, campaign_id: UUID, needs: Needs, connection: Connection | None = None
     ) -> list[MissingVariable]:
-        """Return the variables that some recipients lack, each with its first row. One pass over the rows.
-
-        `compiled`: the template of each locale; `default`: the locale of whoever has another one.
-        """
+        """Return the variables that some recipients lack, each with its first row. One pass over the rows."""
         target = connection or self._pool
-        needed = needed_paths(compiled)
-        if not needed:
+        if not needs.paths:
             return []
-        if len(compiled) == 1:
-            names = list(compiled[default].required_variables)
-            rows = await target.fetch(sql.missing_variables, campaign_id, names, needed[default], timeout=_SCAN_SECONDS)
+        if len(needs.locales) == 1:
+            arguments: tuple[Any, ...] = (needs.names, needs.paths[needs.default])
+            rows = await target.fetch(sql.missing_variables, campaign_id, *arguments, timeout=_SCAN_SECONDS)
         else:
-            pairs = [(path, locale) for locale, paths in needed.items() for path in paths]
-            paths, owners = [path for path, _ in pairs], [locale for _, locale in pairs]
-            rows = await target.fetch(
-                sql.missing_variables_by_locale,
-                campaign_id,
-                paths,
-                owners,
-                list(compiled),
-                default,
-                timeout=_SCAN_SECONDS,
-            )
+            arguments = (*needs.pairs(), list(needs.locales), needs.default)
+            rows = await target.fetch(sql.missing_variables_by_locale, campaign_id, *arguments, timeout=_SCAN_SECONDS)
         found = []
         for row in rows:
             email = await target.fetchval(sql.email_of_row, campaign_id, row["row_number"], timeout=_SCAN_SECONDS)
@@ -143,18 +126,3 @@ def _campaign(row: Any) -> Campaign:
         **{name: values.pop(name) for name in ("sent", "failed", "deferred", "uncertain", "suppressed", "cancelled")},
     )
     return Campaign(**values, progress=progress, report=report if report.import_id else None)
-
-
-def needed_paths(compiled: Mapping[str, CompiledTemplate]) -> dict[str, list[str]]:
-    """Return the paths that each variant needs, without variants that need none."""
-    return {
-        locale: sorted({*one.required_variables, *one.required_paths})
-        for locale, one in compiled.items()
-        if one.required_variables
-    }
-
-
-def outermost(found: list[MissingVariable]) -> list[MissingVariable]:
-    """Drop `order.total` where `order` is missing in just as many rows: it is the same gap."""
-    counts = {item.variable: item.count for item in found}
-    return [item for item in found if counts.get(item.variable.rpartition(".")[0]) != item.count]

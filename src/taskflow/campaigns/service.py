@@ -5,7 +5,7 @@ active campaign (`dispatch_rules`), and the ledger asks for the campaign's state
 """
 
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -22,13 +22,13 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.campaigns.composer import Words
 from taskflow.campaigns.contents import content_of, pin, with_variables
-from taskflow.campaigns.freezing import freeze, missing_variables
+from taskflow.campaigns.freezing import freeze, missing_variables, require_none
 from taskflow.campaigns.importing import Origin, import_recipients
 from taskflow.campaigns.models import Campaign, MissingVariable
+from taskflow.campaigns.needs import Needs, sentence
 from taskflow.campaigns.notices import status_event
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository, sql
 from taskflow.campaigns.states import MOVES, CampaignStatus, refusal
-from taskflow.content.errors import MissingVariableError
 from taskflow.content.rendering import RenderPool, Template
 from taskflow.content.templates.models import Content
 from taskflow.content.templates.repository import TemplateRepository
@@ -117,15 +117,17 @@ class CampaignService:
             addresses.parse(address)
         campaign_id = campaign_id or uuid7()
         async with self._database.pool.acquire() as connection, connection.transaction():
-            await self.repository.insert(connection, campaign_id, _values(new, created_by))
+            await self.repository.insert(connection, campaign_id, _values(new, words.needs, created_by))
             if new.audience is not None:
                 await open_audience(connection, new.audience)
                 if new.scheduled_at is not None:
-                    await self.repository.move(campaign_id, "schedule", connection)
+                    missing = await missing_variables(connection, new.audience, words.needs)
+                    await self._schedule(connection, campaign_id, missing)
             else:
                 report = await import_recipients(connection, campaign_id, origin, batches)
                 if new.scheduled_at is not None:
-                    await self._schedule(connection, campaign_id, words, report.accepted)
+                    missing = await self.repository.missing_variables(campaign_id, words.needs, connection)
+                    await self._schedule(connection, campaign_id, missing, is_empty=not report.accepted)
         if new.scheduled_at is not None:
             await self._wake()
         return await self.repository.get(campaign_id)
@@ -159,10 +161,9 @@ class CampaignService:
             raise EmptyCampaignError(f"'{campaign.name}' has no recipients.")
         words = await self.words(campaign)
         if campaign.is_open:
-            await self._freeze_and_start(campaign, words)
+            await self._freeze_and_start(campaign, words.needs)
         else:
-            missing = await self.repository.missing_variables(campaign_id, words.compiled, words.content.default_locale)
-            _require_none(missing)
+            require_none(await self.repository.missing_variables(campaign_id, words.needs))
             await self.repository.move(campaign_id, "start")
         key = campaign.dispatch_key
         await self._tell(self._broker.dispatch.set_limit(key, Limit(per_minute=campaign.rate_limit_per_minute)))
@@ -223,11 +224,11 @@ class CampaignService:
 
     # -- inside
 
-    async def _freeze_and_start(self, campaign: Campaign, words: Words) -> None:
+    async def _freeze_and_start(self, campaign: Campaign, needs: Needs) -> None:
         """Choose the recipients and start, in one transaction."""
         audience = Audience.model_validate(campaign.audience)
         async with self._database.pool.acquire() as connection, connection.transaction():
-            _require_none(await missing_variables(connection, audience, words.compiled, words.content.default_locale))
+            require_none(await missing_variables(connection, audience, needs))
             if await freeze(connection, campaign.campaign_id, most=self._most_recipients) == 0:
                 raise EmptyCampaignError(f"Nobody is in the audience of '{campaign.name}'.")
             await self.repository.move(campaign.campaign_id, "start", connection)
@@ -262,14 +263,13 @@ class CampaignService:
         except CampaignNotFoundError:
             return None
 
-    async def _schedule(self, connection: Connection, campaign_id: UUID, words: Words, recipients: int) -> None:
-        missing = await self.repository.missing_variables(
-            campaign_id, words.compiled, words.content.default_locale, connection
-        )
-        if recipients and not missing:
+    async def _schedule(
+        self, connection: Connection, campaign_id: UUID, missing: list[MissingVariable], *, is_empty: bool = False
+    ) -> None:
+        if not missing and not is_empty:
             await self.repository.move(campaign_id, "schedule", connection)
             return
-        reason = _sentence(missing) if missing else "It has no recipients."
+        reason = sentence(missing) if missing else "It has no recipients."
         await self.repository.set_error(campaign_id, f"Not scheduled. {reason}", connection)
 
     async def _move(self, campaign_id: UUID, verb: str) -> Campaign:
@@ -295,7 +295,7 @@ class CampaignService:
             log.warning("redis_not_told", error=str(error))
 
 
-def _values(new: NewCampaign, created_by: UUID | None) -> tuple[Any, ...]:
+def _values(new: NewCampaign, needs: Needs, created_by: UUID | None) -> tuple[Any, ...]:
     return (
         new.name,
         new.template_subject,
@@ -312,17 +312,5 @@ def _values(new: NewCampaign, created_by: UUID | None) -> tuple[Any, ...]:
         created_by,
         new.template_id,
         new.template_version,
+        needs.as_json() if new.audience else None,
     )
-
-
-def _require_none(missing: Sequence[MissingVariable]) -> None:
-    if missing:
-        raise MissingVariableError(_sentence(missing), problems=[asdict(item) for item in missing])
-
-
-def _sentence(missing: Sequence[MissingVariable]) -> str:
-    first = missing[0]
-    where = f"first in row {first.row_number:,} ({first.email})" if first.row_number else f"such as {first.email}"
-    others = f" Also missing: {', '.join(item.variable for item in missing[1:])}." if len(missing) > 1 else ""
-    rows = "1 recipient lacks" if first.count == 1 else f"{first.count:,} recipients lack"
-    return f"{rows} the variable '{first.variable}', {where}.{others}"

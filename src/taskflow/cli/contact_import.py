@@ -52,6 +52,7 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, values: tuple[s
 )
 @click.option("--mapped-only", is_flag=True, help="Leave out columns that --map does not name.")
 @click.option("--list", "lists", multiple=True, metavar="NAME|ID", help="A list to add them to; may be repeated.")
+@click.option("--ask-to-confirm", is_flag=True, help="Mail who comes to a list with a double opt-in, and ask them.")
 @click.option("--tag", "tags", multiple=True, help="A tag for everybody; may be repeated.")
 @click.option("--region", help="Country of phone numbers without a country code: DE, US, …")
 @click.option("--consent", help="The words that they have agreed to; kept for each of them.")
@@ -146,6 +147,7 @@ def _fields(client: Client, options: dict[str, Any]) -> dict[str, str]:
         "mapping": options["mapping"] or None,
         "other_columns": "ignore" if options["mapped_only"] else None,
         "lists": [find_list(client, name) for name in options["lists"]] or None,
+        "ask_to_confirm": options["ask_to_confirm"] or None,
         "tags": list(options["tags"]) or None,
         "default_region": options["region"],
     }

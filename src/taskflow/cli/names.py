@@ -17,13 +17,23 @@ def find_contact(client: Client, who: str) -> str:
 
 
 def find_list(client: Client, name: str) -> str:
-    """Return the id of a list that is given by its id or name."""
+    """Return the id of a list that is given by its id or name; an archived one only when no other is called so."""
     if is_id(name):
         return name
-    items = client.get("/lists", name=name)["items"]
+    items = sorted(client.get("/lists", name=name)["items"], key=lambda item: item["archived_at"] is not None)
     if not items:
         raise NotFoundError(f"There is no list called {name!r}.")
     return str(items[0]["list_id"])
+
+
+def find_schedule(client: Client, name: str) -> str:
+    """Return the id of a schedule that is given by its id or name."""
+    if is_id(name):
+        return name
+    items = client.get("/schedules", name=name)["items"]
+    if not items:
+        raise NotFoundError(f"There is no schedule called {name!r}.")
+    return str(items[0]["schedule_id"])
 
 
 def find_segment(client: Client, name: str) -> str:

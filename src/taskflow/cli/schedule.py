@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
-from uuid import UUID
 
 import click
 
-from taskflow.base.errors import NotFoundError
 from taskflow.cli.client import Client, Output, connect, speaks_http
+from taskflow.cli.names import find_schedule
 from taskflow.cli.parameters import Duration, Instant, PriorityLevel
 from taskflow.cli.task import args_of, follow
 
@@ -87,7 +86,7 @@ def update(client: Client, output: Output, name: str, arguments: tuple[str, ...]
     changes = _body(arguments, options)
     if not changes:
         raise click.UsageError("Say what to change; --help lists it.")
-    _show(output, client.request("PATCH", f"/schedules/{_find(client, name)}", json=changes))
+    _show(output, client.request("PATCH", f"/schedules/{find_schedule(client, name)}", json=changes))
 
 
 @schedule.command("list")
@@ -106,7 +105,7 @@ def list_schedules(client: Client, output: Output, limit: int, **query: Any) -> 
 @speaks_http
 def get(client: Client, output: Output, name: str) -> None:
     """Show a schedule and when it fires next."""
-    _show(output, client.get(f"/schedules/{_find(client, name)}"))
+    _show(output, client.get(f"/schedules/{find_schedule(client, name)}"))
 
 
 @schedule.command()
@@ -115,7 +114,7 @@ def get(client: Client, output: Output, name: str) -> None:
 @speaks_http
 def fires(client: Client, output: Output, name: str, limit: int) -> None:
     """List what became of a schedule's instants, newest first."""
-    rows = client.pages(f"/schedules/{_find(client, name)}/fires", limit + 1)
+    rows = client.pages(f"/schedules/{find_schedule(client, name)}/fires", limit + 1)
     output.first(rows, limit, _FIRE_COLUMNS, empty="It has not fired yet.")
 
 
@@ -134,7 +133,7 @@ def next_fires(name: str | None, cron: str | None, zone: str, count: int, api_ur
         instants = _try(cron, zone, count)
     else:
         client = connect(api_url)
-        instants = client.get(f"/schedules/{_find(client, name or '')}", next=count)["next_fires"]
+        instants = client.get(f"/schedules/{find_schedule(client, name or '')}", next=count)["next_fires"]
     Output(as_json).thing(instants, text="\n".join(instants) or "Never.")
 
 
@@ -160,7 +159,7 @@ def resume(client: Client, output: Output, names: tuple[str, ...]) -> None:
 @speaks_http
 def run(client: Client, output: Output, name: str, wait: bool) -> int:
     """Start a schedule's task now, beside its timetable."""
-    made = client.post(f"/schedules/{_find(client, name)}/run")
+    made = client.post(f"/schedules/{find_schedule(client, name)}/run")
     if wait:
         return follow(client, output, [made["task_id"]])
     output.thing(made, text=made["task_id"])
@@ -174,7 +173,7 @@ def run(client: Client, output: Output, name: str, wait: bool) -> int:
 @speaks_http
 def backfill(client: Client, output: Output, name: str, first: str, last: str) -> None:
     """Fire the instants of a past range that have not fired; repeating it fires nothing twice."""
-    done = client.post(f"/schedules/{_find(client, name)}/backfill", {"from": first, "to": last})
+    done = client.post(f"/schedules/{find_schedule(client, name)}/backfill", {"from": first, "to": last})
     output.thing(done, text=f"{done['created']:,} of {done['instants']:,} instants fired now; the rest had before.")
 
 
@@ -184,7 +183,7 @@ def backfill(client: Client, output: Output, name: str, first: str, last: str) -
 def delete(client: Client, output: Output, names: tuple[str, ...]) -> None:
     """Delete schedules; tasks that they started are left alone."""
     for name in names:
-        client.delete(f"/schedules/{_find(client, name)}")
+        client.delete(f"/schedules/{find_schedule(client, name)}")
     output.thing({"deleted": list(names)}, text=f"deleted {', '.join(names)}")
 
 
@@ -196,19 +195,8 @@ def _body(arguments: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]
     return body
 
 
-def _find(client: Client, name: str) -> str:
-    """Return the id of a schedule that is named, or given by its id."""
-    try:
-        return str(UUID(name))
-    except ValueError:
-        items = client.get("/schedules", name=name)["items"]
-    if not items:
-        raise NotFoundError(f"There is no schedule called {name!r}.")
-    return str(items[0]["schedule_id"])
-
-
 def _steer(client: Client, output: Output, names: tuple[str, ...], verb: str) -> None:
-    rows = [client.post(f"/schedules/{_find(client, name)}/{verb}") for name in names]
+    rows = [client.post(f"/schedules/{find_schedule(client, name)}/{verb}") for name in names]
     output.things([row | {"when": _when(row)} for row in rows], _COLUMNS, empty="")
 
 

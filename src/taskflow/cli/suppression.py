@@ -7,6 +7,7 @@ from uuid import UUID
 import click
 
 from taskflow.cli.client import Client, Output, connect, speaks_http
+from taskflow.cli.names import find_list
 
 _COLUMNS = ("suppression_id", "channel", "address", "list_id", "reason", "source", "created_at")
 _CHANNEL = click.Choice(["email", "sms"])
@@ -24,26 +25,27 @@ def suppression() -> None:
 @suppression.command()
 @click.argument("addresses", nargs=-1, required=True)
 @click.option("--channel", type=_CHANNEL, default="email", show_default=True, help="What is not sent.")
-@click.option("--list", "list_id", type=click.UUID, help="Only what this list brings.")
+@click.option("--list", "list_name", help="Only what this list brings: its name or id.")
 @click.option("--reason", type=_GIVEN, default="manual", show_default=True, help="Why.")
 @click.option("--note", help="A word for whoever finds it.")
 @speaks_http
-def add(client: Client, output: Output, addresses: tuple[str, ...], list_id: UUID | None, **more: Any) -> None:
+def add(client: Client, output: Output, addresses: tuple[str, ...], list_name: str | None, **more: Any) -> None:
     """Write to ADDRESSES no more: ada@example.com, or @example.com for a whole domain."""
-    body = more | {"list_id": str(list_id) if list_id else None}
+    body = more | _of_list(client, list_name)
     rows = [client.post("/suppressions", body | {"address": address}) for address in addresses]
     output.things(rows, _COLUMNS, empty="")
 
 
 @suppression.command("list")
 @click.option("--channel", type=_CHANNEL, help="Only of this.")
-@click.option("--list", "list_id", type=click.UUID, help="Only those of this list.")
+@click.option("--list", "list_name", help="Only those of this list: its name or id.")
 @click.option("--reason", type=_REASON, help="Only these.")
 @click.option("--search", help="Part of the address.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
 @speaks_http
-def list_suppressions(client: Client, output: Output, limit: int, **filters: Any) -> None:
+def list_suppressions(client: Client, output: Output, limit: int, list_name: str | None, **filters: Any) -> None:
     """List who is not written to, newest first."""
+    filters |= _of_list(client, list_name)
     output.things(list(client.pages("/suppressions", limit, **filters)), _COLUMNS, empty="Nobody.")
 
 
@@ -64,12 +66,12 @@ def check(client: Client, output: Output, address: str, channel: str) -> int:
 @suppression.command("import")
 @click.argument("file", type=_FILE)
 @click.option("--channel", type=_CHANNEL, default="email", show_default=True, help="What is not sent.")
-@click.option("--list", "list_id", type=click.UUID, help="Only what this list brings.")
+@click.option("--list", "list_name", help="Only what this list brings: its name or id.")
 @click.option("--reason", type=_GIVEN, default="imported", show_default=True, help="Why.")
 @speaks_http
-def import_file(client: Client, output: Output, file: Path, list_id: UUID | None, **more: str) -> int:
+def import_file(client: Client, output: Output, file: Path, list_name: str | None, **more: str) -> int:
     """Suppress every address in FILE: CSV, or one a line. The exit code is 1 when some rows hold none."""
-    form = more | ({"list_id": str(list_id)} if list_id else {})
+    form = more | _of_list(client, list_name)
     with file.open("rb") as content:
         files = {"file": (file.name, content, "text/csv")}
         found = client.request("POST", "/suppressions/import", data=form, files=files, timeout=_UPLOAD_SECONDS)
@@ -82,12 +84,13 @@ def import_file(client: Client, output: Output, file: Path, list_id: UUID | None
 
 @suppression.command()
 @click.option("--channel", type=_CHANNEL, help="Only of this.")
-@click.option("--list", "list_id", type=click.UUID, help="Only those of this list.")
+@click.option("--list", "list_name", help="Only those of this list: its name or id.")
 @click.option("-o", "--output", "target", type=click.File("wb"), default="-", help="Where to; the terminal by default.")
 @click.option("--api-url", envvar="TASKFLOW_API_URL", help="Where the API is; that of this home by default.")
-def export(channel: str | None, list_id: UUID | None, target: Any, api_url: str | None) -> None:
+def export(channel: str | None, list_name: str | None, target: Any, api_url: str | None) -> None:
     """Write suppressions as CSV, oldest first."""
-    for chunk in connect(api_url).stream("/suppressions/export.csv", channel=channel, list_id=list_id):
+    client = connect(api_url)
+    for chunk in client.stream("/suppressions/export.csv", channel=channel, **_of_list(client, list_name)):
         target.write(chunk)
 
 
@@ -100,3 +103,7 @@ def lift(client: Client, output: Output, suppression_ids: tuple[UUID, ...]) -> N
         client.delete(f"/suppressions/{suppression_id}")
     names = [str(suppression_id) for suppression_id in suppression_ids]
     output.thing({"lifted": names}, text=f"lifted {', '.join(names)}")
+
+
+def _of_list(client: Client, name: str | None) -> dict[str, str]:
+    return {"list_id": find_list(client, name)} if name else {}

@@ -58,7 +58,7 @@ WITH campaign AS (
            CASE WHEN EXISTS (
              SELECT FROM suppressions s
              WHERE s.channel = 'email'
-               AND s.address = ANY (ARRAY[lower(u.email), substring(lower(u.email) FROM '@[^@]*$'), u.erased])
+               AND s.address = ANY (suppression_keys(u.email, u.erased))
                AND (s.list_id IS NULL OR s.list_id = u.list_id)
            ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
     FROM unnest($10::uuid[], $11::int[], $12::text[], $13::int[], $14::text[], $15::uuid[], $16::text[])

@@ -153,6 +153,13 @@ class Engine:
         """
         return await self._enqueue_in(connection, prepare(request))
 
+    async def submit_many_in(self, connection: Connection, requests: Iterable[Request]) -> list[TaskHandle[Any]]:
+        """Do the same with many, in one statement."""
+        rows = await self._admitted([prepare(request) for request in requests], connection)
+        inserted = await insert_many(connection, rows, self)
+        await self._middleware.after_enqueue(rows)
+        return inserted.handles
+
     async def submit_graph(self, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit tasks that wait for each other, all or none; return their handles by the ids of their nodes.
 

@@ -82,7 +82,6 @@ async def _erase_by_name(connection: Connection, subject: Subject) -> Counter[st
     done["email_recipients"] = await connection.fetchval(sql.erase_messages, *person, timeout=_SCAN_SECONDS)
     for place, statement, arguments in (
         ("campaign_events", sql.erase_events, (subject.contact_id,)),
-        ("contact_activity", sql.erase_activity, (subject.contact_id,)),
         ("inbox_messages", sql.erase_inbox, (subject.email, *written)),
         ("inbox_rules", sql.erase_inbox_rules, (subject.email,)),
         ("import_rejections", sql.erase_rejections, written),

@@ -1,10 +1,10 @@
 -- A person's data, wherever it is. These run in the ordinary pool, rarely, and read whole tables.
 
 -- name: contact_of
--- The contact behind an id, an address or a phone number.
+-- The contacts behind an id, an address or a phone number: of one person, one.
 SELECT contact_id, lower(email) AS email, phone FROM subscribers
 WHERE contact_id = $1 OR lower(email) = $2 OR phone = $3
-ORDER BY (contact_id = $1) DESC NULLS LAST, (lower(email) = $2) DESC NULLS LAST LIMIT 1;
+LIMIT 2;
 
 -- name: text_columns
 -- Every column that can hold text, by table; a generated one follows the others. Partitions follow their table.
@@ -39,8 +39,22 @@ WHERE r.contact_id = $1 OR lower(r.email) = $2 ORDER BY r.recipient_id;
 -- name: events
 SELECT * FROM campaign_events WHERE contact_id = $1 ORDER BY event_id;
 
+-- name: activity
+-- When the person last did what.
+SELECT * FROM contact_activity WHERE contact_id = $1;
+
+-- name: rejected_rows
+-- Rows of files that name the person and were not imported.
+SELECT import_id, row_number, code, reason, raw FROM import_rejections
+WHERE raw ILIKE ANY ($1::text[]) AND raw ~* $2 ORDER BY import_id, row_number;
+
+-- name: sandbox_mails
+-- What a sandbox inbox holds for them.
+SELECT message_id, mail_from, rcpt_to, subject, received_at FROM inbox_messages
+WHERE lower(rcpt_to) = $1 ORDER BY message_id;
+
 -- name: suppressions
-SELECT channel, address, reason, source, list_id, created_at FROM suppressions
+SELECT channel, address, reason, source, note, list_id, created_at FROM suppressions
 WHERE (channel = 'email' AND address = $1) OR (channel = 'sms' AND address = $2) ORDER BY created_at;
 
 -- ────────────────────────────────────────────── erasure ──────────────────────────────────────────────
@@ -94,9 +108,6 @@ SELECT count(*) FROM erased;
 -- name: erase_events
 UPDATE campaign_events SET contact_id = NULL, detail = NULL WHERE contact_id = $1;
 
--- name: erase_activity
-DELETE FROM contact_activity WHERE contact_id = $1;
-
 -- name: erase_inbox
 DELETE FROM inbox_messages
 WHERE lower(rcpt_to) = $1 OR lower(mail_from) = $1
@@ -121,7 +132,7 @@ DELETE FROM import_chunks WHERE encode(data, 'escape') ILIKE ANY ($1::text[]) AN
 DELETE FROM import_rejections WHERE raw ILIKE ANY ($1::text[]) AND raw ~* $2;
 
 -- name: erase_contact
--- Takes subscriptions and consents along.
+-- Takes subscriptions, consents and the summary of what they did along.
 DELETE FROM subscribers WHERE contact_id = $1 OR lower(email) = $2 OR phone = $3;
 
 -- name: complete_erasure

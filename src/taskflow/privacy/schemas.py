@@ -58,4 +58,7 @@ class PersonalData(BaseModel):
     consents: list[dict[str, Any]]
     messages: list[dict[str, Any]] = Field(description="What was sent to them, or was to be.")
     events: list[dict[str, Any]] = Field(description="What they did with it.")
+    activity: list[dict[str, Any]] = Field(description="When they last did what: at most one row.")
+    rejected_rows: list[dict[str, Any]] = Field(description="Rows of files that name them and were not imported.")
+    sandbox_mails: list[dict[str, Any]] = Field(description="Mails to them that a sandbox inbox holds.")
     suppressions: list[dict[str, Any]]

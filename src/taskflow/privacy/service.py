@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from taskflow.audience.imports.addresses import InvalidAddressError, normalise
+from taskflow.audience.contacts.values import InvalidValueError, normalise_email
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, NotFoundError
 from taskflow.base.ids import uuid7
@@ -16,7 +16,7 @@ from taskflow.engine.client import Engine
 from taskflow.engine.repository import before, page
 from taskflow.engine.requests import Request
 from taskflow.identity.secret_key import signing_key
-from taskflow.privacy.subject import NobodyNamedError, Subject, UnknownPersonError
+from taskflow.privacy.subject import NobodyNamedError, Subject, TwoPeopleError, UnknownPersonError
 from taskflow.settings import Settings
 
 sql = load(__file__)
@@ -47,18 +47,22 @@ class PrivacyService:
             NobodyNamedError: it names nobody.
             InvalidInputError: the address is none.
             UnknownPersonError: there is no such contact.
+            TwoPeopleError: what names them belongs to two contacts.
         """
         if contact_id is None and email is None and phone is None:
             raise NobodyNamedError
         try:
-            address = normalise(email.strip()).lower() if email is not None else None
-        except InvalidAddressError as error:
+            address = normalise_email(email).lower() if email is not None else None
+        except InvalidValueError as error:
             raise InvalidInputError(f"email: {error}", field="email") from error
-        row = await self._database.pool.fetchrow(sql.contact_of, contact_id, address, phone)
-        if row is None:
+        rows = await self._database.pool.fetch(sql.contact_of, contact_id, address, phone)
+        if len(rows) > 1:
+            raise TwoPeopleError
+        if not rows:
             if contact_id is not None and address is None and phone is None:
                 raise UnknownPersonError(f"There is no contact {contact_id}.", contact_id=str(contact_id))
             return Subject(None, address, phone)
+        [row] = rows
         return Subject(row["contact_id"], row["email"] or address, row["phone"] or phone)
 
     async def ask(
@@ -118,6 +122,9 @@ class PrivacyService:
             "consents": await _rows(pool, sql.consents, subject.contact_id),
             "messages": await _rows(pool, sql.messages, subject.contact_id, subject.email),
             "events": await _rows(pool, sql.events, subject.contact_id),
+            "activity": await _rows(pool, sql.activity, subject.contact_id),
+            "rejected_rows": await _rows(pool, sql.rejected_rows, subject.needles, subject.pattern),
+            "sandbox_mails": await _rows(pool, sql.sandbox_mails, subject.email),
             "suppressions": await _rows(pool, sql.suppressions, *address),
         }
         if not any(found.values()):

@@ -16,6 +16,12 @@ class UnknownPersonError(NotFoundError):
     code = "unknown_person"
 
 
+class TwoPeopleError(InvalidInputError):
+    """The contact, the address and the number that you name belong to two contacts: name one of them."""
+
+    code = "two_people"
+
+
 class NobodyNamedError(InvalidInputError):
     """Say who: a contact_id, an email or a phone number."""
 

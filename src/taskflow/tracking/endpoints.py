@@ -1,6 +1,7 @@
 """The unsubscribe page and its button; one-click unsubscribe (RFC 8058) POSTs to the same address."""
 
 from typing import Annotated
+from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
@@ -15,7 +16,7 @@ from taskflow.tracking import pages
 from taskflow.tracking.links import UnsubscribeLinks, base_url
 from taskflow.tracking.suppression import Suppression
 
-_ONE_CLICK = b"List-Unsubscribe=One-Click"
+_ONE_CLICK = b"One-Click"  # urlencoded or as a form of parts
 _HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 
 root_router = APIRouter(tags=["unsubscribe"])
@@ -45,8 +46,12 @@ async def unsubscribe_page(token: str, links: Links, suppressions: Suppressions)
         found = await suppressions.find(*links.read(token))
     except (InvalidSignatureError, NotFoundError):
         return HTMLResponse(pages.invalid(), 404, _HEADERS)
-    page = pages.confirmation if found.is_suppressed else pages.question
-    return HTMLResponse(page(found.masked, found.sender), 200, _HEADERS)
+    names = [one.name for one in found.lists]
+    if found.is_left:
+        page = pages.confirmation(found.masked, found.sender, names, everything=found.is_suppressed)
+    else:
+        page = pages.question(found.masked, found.sender, names)
+    return HTMLResponse(page, 200, _HEADERS)
 
 
 @root_router.post(
@@ -57,11 +62,21 @@ async def unsubscribe_page(token: str, links: Links, suppressions: Suppressions)
 async def unsubscribe(
     token: str, request: Request, links: Links, suppressions: Suppressions, trail: Trail
 ) -> HTMLResponse:
-    """Unsubscribe the recipient of this link."""
+    """Unsubscribe the recipient of this link: from the lists of that mail, or with `scope=everything` from all mail."""
     campaign_id, recipient_id = links.read(token)
-    source = "one-click" if _ONE_CLICK in await request.body() else "page"
-    found = await suppressions.unsubscribe(campaign_id, recipient_id, source, request.state.address)
-    trail.target(recipient_id, campaign_id=str(campaign_id), source=source)
-    if found.is_suppressed:
+    body = await request.body()
+    source = "one-click" if _ONE_CLICK in body else "page"
+    everything = parse_qs(body.decode(errors="replace")).get(pages.SCOPE) == [pages.EVERYTHING]
+    found = await suppressions.unsubscribe(
+        campaign_id, recipient_id, source, request.state.address, everything=everything
+    )
+    everything = everything or not found.of_list
+    lists = [] if everything else found.lists
+    trail.target(
+        recipient_id, campaign_id=str(campaign_id), source=source, lists=[str(one.list_id) for one in lists] or "all"
+    )
+    if found.is_suppressed if everything else found.is_left:
         trail.nothing_changed()
-    return HTMLResponse(pages.confirmation(found.masked, found.sender), 200, _HEADERS)
+    done = everything or found.is_suppressed
+    page = pages.confirmation(found.masked, found.sender, [one.name for one in lists], everything=done)
+    return HTMLResponse(page, 200, _HEADERS)

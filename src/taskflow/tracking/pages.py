@@ -3,7 +3,11 @@
 GET never changes anything, because mail scanners follow links; the button (and RFC 8058's one-click) POSTs.
 """
 
+from collections.abc import Sequence
 from html import escape
+
+SCOPE, EVERYTHING = "scope", "everything"
+"""The field of a form that says how much somebody wants to be rid of."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -25,6 +29,7 @@ input {{ font: inherit; box-sizing: border-box; width: 100%; padding: .6rem; bor
 .trap {{ position: absolute; left: -100rem; }}
 button {{ font: inherit; font-weight: 600; padding: .7rem 1.6rem; border: 0; border-radius: .6rem; cursor: pointer;
   background: #1d4ed8; color: #fff; }}
+.also {{ margin-top: .75rem; background: none; color: LinkText; text-decoration: underline; font-weight: 400; }}
 button:focus-visible {{ outline: 3px solid #93c5fd; outline-offset: 2px; }}
 </style>
 </head>
@@ -43,15 +48,31 @@ def button(label: str) -> str:
     return f'<form method="post"><button type="submit">{escape(label)}</button></form>'
 
 
-def question(masked: str, sender: str) -> str:
-    """Return the page that asks."""
-    text = f"{escape(sender)} will no longer send mail to {escape(masked)}."
-    return frame("Unsubscribe?", text, button("Unsubscribe"))
+def question(masked: str, sender: str, lists: Sequence[str] = ()) -> str:
+    """Return the page that asks: about these lists, or else about all mail."""
+    what = f"{_named(lists)} to" if lists else "mail to"
+    text = f"{escape(sender)} will no longer send {what} {escape(masked)}."
+    return frame("Unsubscribe?", text, button("Unsubscribe") + (_everything() if lists else ""))
 
 
-def confirmation(masked: str, sender: str) -> str:
-    """Return the page that says it is done."""
-    return frame("You are unsubscribed", f"{escape(sender)} sends no more mail to {escape(masked)}.")
+def confirmation(masked: str, sender: str, lists: Sequence[str] = (), *, everything: bool = True) -> str:
+    """Return the page that says it is done: with all mail (`everything`), or with a list, or these lists."""
+    if everything:
+        return frame("You are unsubscribed", f"{escape(sender)} sends no more mail to {escape(masked)}.")
+    what = _named(lists) if lists else "this"
+    return frame("You are unsubscribed", f"{escape(sender)} no longer sends {what} to {escape(masked)}.", _everything())
+
+
+def _named(lists: Sequence[str]) -> str:
+    return ", ".join(f"<strong>{escape(name)}</strong>" for name in lists)
+
+
+def _everything() -> str:
+    """Return the form of who wants no mail at all."""
+    return (
+        f'<form method="post"><input type="hidden" name="{SCOPE}" value="{EVERYTHING}">'
+        '<button class="also" type="submit">No more mail at all</button></form>'
+    )
 
 
 def invalid() -> str:

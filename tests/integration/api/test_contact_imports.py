@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,9 @@ import httpx
 import pytest
 
 from support.api import Api
+from support.contacts import add_contact
 from support.imports import contacts, erasure_of, imported, leftovers, upload
+from taskflow.audience.consent.repository import sql as consent_sql
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.identity.models import Role
@@ -261,6 +264,64 @@ async def test_people_come_to_lists_with_the_consent_that_was_told(
     again = await importer("email\na@example.com\n", lists=[str(single)], consent={"wording": "Again."})
     assert again["skipped"] == 1
     assert await database.pool.fetchval("SELECT count(*) FROM consents WHERE wording = 'Again.'") == 0
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_a_double_opt_in_asks_who_is_imported_when_it_is_told_to_and_the_report_says_so(
+    importer: Importer, database: Database, *, asks: bool
+) -> None:
+    double = await new_list(database, "Club", "double")
+    people = "email,phone\na@example.com,\nb@example.com,\n,+491711234567\n"
+    consent = {"wording": "I want the news.", "channels": ["email", "sms"]}
+    fields = {"lists": [str(double)], "ask_to_confirm": asks, "consent": consent}
+    tried = await importer(people, dry_run=True, **fields)
+    report = await importer(people, **fields)
+    assert (tried["pending"], report["pending"]) == (3, 3)
+    assert ("3 asked to confirm" in report["summary"]) is asks
+    assert ("are not asked" in report["summary"]) is not asks
+    tasks = await database.pool.fetch("SELECT task_kwargs FROM tasks WHERE task_name = 'send_confirmation'")
+    asked = await database.pool.fetch(
+        "SELECT consent_id, wording FROM consents WHERE action = 'requested' AND channel = 'email'"
+    )
+    assert len(asked) == 2
+    if asks:
+        assert {row["wording"] for row in asked} == {"Yes, send me Club by e-mail."}
+        assert {row["task_kwargs"]["request_id"] for row in tasks} == {str(row["consent_id"]) for row in asked}
+    else:
+        assert tasks == []
+    await importer(people, **fields)
+    assert await database.pool.fetchval("SELECT count(*) FROM tasks WHERE task_name = 'send_confirmation'") == (
+        2 if asks else 0
+    )
+
+
+async def test_who_came_by_a_form_and_is_imported_is_not_forgotten(importer: Importer, database: Database) -> None:
+    for email in ("form@example.com", "both@example.com"):
+        contact_id = await add_contact(database, email, status="PENDING", created_at=datetime.now(UTC) - timedelta(30))
+        await database.pool.execute(
+            "INSERT INTO consents (consent_id, contact_id, channel, action, source, created_at)"
+            " VALUES ($1, $2, 'email', 'requested', 'form', now() - interval '30 days')",
+            uuid7(), contact_id,
+        )  # fmt: skip
+    report = await importer("email\nboth@example.com\n")
+    assert report["updated"] == 1
+    await database.pool.execute(consent_sql.forget_unconfirmed, 7, 100)
+    assert [(row["email"], row["status"]) for row in await contacts(database)] == [("both@example.com", "ACTIVE")]
+
+
+async def test_a_list_takes_nobody_whom_it_suppresses_by_domain_or_who_is_known_by_phone(
+    importer: Importer, database: Database
+) -> None:
+    list_id = await new_list(database)
+    await add_contact(database, "known@example.com", phone="+491711234567")
+    await database.pool.execute(
+        "INSERT INTO suppressions (channel, address, reason, list_id) VALUES ('email', '@bad.example', 'manual', $1),"
+        " ('email', 'known@example.com', 'unsubscribed', NULL)",
+        list_id,
+    )
+    await importer("email,phone\nx@bad.example,\n,+491711234567\ngood@example.com,\n", lists=[str(list_id)])
+    on_list = await database.pool.fetch("SELECT email FROM subscriptions JOIN subscribers USING (contact_id)")
+    assert [row["email"] for row in on_list] == ["good@example.com"]
 
 
 async def test_who_has_left_is_not_brought_back(importer: Importer, database: Database) -> None:

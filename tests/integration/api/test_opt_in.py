@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from support.api import Api, client_of, running
+from support.imports import erasure_of
 from taskflow.audience.consent.confirmation import Confirmations
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.email.smtp import open_smtp
@@ -55,9 +56,8 @@ async def post(api: Api, settings: Settings, database: Database) -> AsyncIterato
     async with SandboxServer.running(database.pool, settings.sandbox) as sandbox:
         settings.sandbox.port = sandbox.port
         async with open_smtp(settings) as provider:
-            yield Post(
-                database, ConfirmationMailer(settings, Confirmations(database.pool, settings.audience), provider)
-            )
+            confirmations = Confirmations(database.pool, settings.audience, erasure_of(settings))
+            yield Post(database, ConfirmationMailer(settings, confirmations, provider))
 
 
 async def public_list(marketer: httpx.AsyncClient, opt_in: str = "double", **body: Any) -> dict[str, Any]:
@@ -375,3 +375,65 @@ async def test_who_cannot_be_asked_any_more_is_not(
     )
     assert await post.carry() == [None, None, None]
     assert await post.mails() == []
+
+
+async def test_a_suppressed_domain_and_an_erased_person_get_no_mail_and_the_same_answer(
+    api: Api, marketer: httpx.AsyncClient, post: Post, settings: Settings, database: Database
+) -> None:
+    made = await public_list(marketer)
+    erased, kept = "erased@example.com", "known@bad.example"
+    await marketer.post(CONTACTS, json={"email": kept})
+    await database.pool.execute(
+        "INSERT INTO suppressions (channel, address, reason, source) VALUES"
+        " ('email', '@bad.example', 'unsubscribed', 'test'), ('email', $1, 'erased', 'test')",
+        erasure_of(settings).of(erased),
+    )
+    answers = [await submit(api, made, email) for email in ("new@bad.example", kept, erased, "new@example.com")]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(202, answers[-1].text)}
+    await post.carry()
+    assert [to for to, _, _ in await post.mails()] == ["new@example.com"]
+    assert await standing(database, erased) is None
+
+
+async def test_a_confirmation_is_not_sent_to_whom_an_erasure_or_a_domain_suppresses_meanwhile(
+    api: Api, marketer: httpx.AsyncClient, post: Post, settings: Settings, database: Database
+) -> None:
+    made = await public_list(marketer)
+    for email in ("ada@example.com", "bob@bad.example"):
+        await submit(api, made, email)
+    await database.pool.execute(
+        "INSERT INTO suppressions (channel, address, reason, source) VALUES"
+        " ('email', '@bad.example', 'manual', 'test'), ('email', $1, 'erased', 'test')",
+        erasure_of(settings).of("ada@example.com"),
+    )
+    assert await post.carry() == [None, None]
+
+
+async def test_staff_cannot_have_somebody_asked_who_wants_no_mail(
+    api: Api, marketer: httpx.AsyncClient, post: Post, database: Database
+) -> None:
+    made = await public_list(marketer)
+    ids = [(await marketer.post(CONTACTS, json={"email": f"p{n}@example.com"})).json()["contact_id"] for n in range(3)]
+    await marketer.post(f"{CONTACTS}/{ids[0]}/consents", json={"action": "withdrawn"})
+    await marketer.post("/api/v1/suppressions", json={"address": "p1@example.com"})
+    await marketer.patch(f"{CONTACTS}/{ids[2]}", json={"status": "BOUNCED"})
+    added = await marketer.post(f"{LISTS}/{made['list_id']}/contacts", json={"contact_ids": ids})
+    assert added.json() == {"confirmed": 0, "pending": 0, "unchanged": 3}
+    assert await post.carry() == []
+
+
+async def test_who_left_everything_comes_back_to_the_one_list_that_they_ask_for(
+    api: Api, marketer: httpx.AsyncClient, post: Post, database: Database
+) -> None:
+    first, second = await public_list(marketer, "single"), await public_list(marketer, "single", name="Offers")
+    for made in (first, second):
+        await submit(api, made, "ada@example.com")
+    contact_id = await database.pool.fetchval("SELECT contact_id FROM subscribers")
+    await marketer.post(f"{CONTACTS}/{contact_id}/consents", json={"action": "withdrawn"})
+    await submit(api, first, "ada@example.com")
+    await post.carry()
+    await api.anonymous.post(await post.link())
+    items = (await marketer.get(f"{CONTACTS}/{contact_id}/subscriptions")).json()["items"]
+    assert {item["name"]: item["status"] for item in items} == {"News": "CONFIRMED", "Offers": "UNSUBSCRIBED"}
+    assert (await marketer.get(f"{CONTACTS}/{contact_id}")).json()["status"] == "ACTIVE"
+    assert await database.pool.fetchval("SELECT count(*) FROM suppressions") == 0

@@ -74,3 +74,68 @@ async def test_it_is_for_administrators(operator: httpx.AsyncClient) -> None:
     for path in ("exports", "erasures"):
         assert (await operator.post(f"{URL}/{path}", json={"email": ANN["email"]})).status_code == 403
     assert (await operator.get(f"{URL}/erasures")).status_code == 403
+
+
+async def test_an_export_holds_whatever_place_names_the_person(api: Api, admin: httpx.AsyncClient) -> None:
+    contact_id = await add_ann(api)
+    pool = api.database.pool
+    await pool.execute(
+        "INSERT INTO import_rejections (import_id, row_number, code, reason, raw)"
+        " VALUES ($1, 2, 'duplicate', 'x', $2), ($1, 3, 'duplicate', 'x', 'joann@example.com')",
+        uuid7(), f"Ann;{ANN['email'].upper()}",
+    )  # fmt: skip
+    await pool.execute(
+        "INSERT INTO campaign_events (event_id, event_type, contact_id) VALUES ($1, 'opened', $2)", uuid7(), contact_id
+    )
+    await pool.execute(
+        "INSERT INTO consents (consent_id, contact_id, channel, action, source, address)"
+        " VALUES ($1, $2, 'email', 'granted', 'form', '192.0.2.7')",
+        uuid7(), contact_id,
+    )  # fmt: skip
+    found = (await admin.post(f"{URL}/exports", json={"contact_id": contact_id})).json()
+    assert [row["row_number"] for row in found["rejected_rows"]] == [2]
+    assert found["activity"][0]["last_opened_at"] is not None
+    assert found["consents"][0]["address"] == "192.0.2.7"
+
+
+async def test_a_request_that_names_two_people_does_nothing(api: Api, admin: httpx.AsyncClient) -> None:
+    await add_ann(api)
+    await api.database.pool.execute(
+        "INSERT INTO subscribers (contact_id, email) VALUES ($1, 'bob@example.com')", uuid7()
+    )
+    for path in ("exports", "erasures"):
+        answer = await admin.post(f"{URL}/{path}", json={"email": "bob@example.com", "phone": ANN["phone"]})
+        assert (answer.status_code, answer.json()["code"]) == (422, "two_people")
+    assert await api.database.pool.fetchval("SELECT count(*) FROM erasures") == 0
+
+
+async def test_a_contact_that_is_deleted_leaves_no_summary_and_later_events_make_none(
+    api: Api, admin: httpx.AsyncClient
+) -> None:
+    contact_id = await add_ann(api)
+    note = "INSERT INTO campaign_events (event_id, event_type, contact_id) VALUES ($1, 'opened', $2)"
+    await api.database.pool.execute(note, uuid7(), contact_id)
+    assert await api.database.pool.fetchval("SELECT count(*) FROM contact_activity") == 1
+    await admin.delete(f"/api/v1/contacts/{contact_id}")
+    await api.database.pool.execute(note, uuid7(), contact_id)
+    assert await api.database.pool.fetchval("SELECT count(*) FROM contact_activity") == 0
+
+
+async def test_what_takes_people_out_of_here_is_audited_and_not_for_viewers(
+    api: Api, admin: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    body = {
+        "name": "Letter", "template_subject": "Hello", "template_body": "<p>Hello</p>", "from_email": "a@b.example",
+        "recipients": [{"email": ANN["email"]}],
+    }  # fmt: skip
+    campaign = (await admin.post("/api/v1/campaigns", json=body)).json()["campaign_id"]
+    paths = {
+        "contact.export": "/api/v1/contacts/export.csv",
+        "suppression.export": "/api/v1/suppressions/export.csv",
+        "campaign.export": f"/api/v1/campaigns/{campaign}/recipients.csv",
+        "campaign.export_rejected": f"/api/v1/campaigns/{campaign}/import/rejected.csv",
+    }
+    for action, path in paths.items():
+        assert (await viewer.get(path)).status_code == 403, path
+        assert (await admin.get(path)).status_code == 200, path
+        assert await api.database.pool.fetchval("SELECT count(*) FROM audit_log WHERE action = $1", action) == 1

@@ -247,15 +247,47 @@ async def run_until(service: CampaignService, campaign: Campaign, context: DutyC
 async def test_a_scheduled_campaign_is_frozen_when_its_time_has_come(
     service: CampaignService, context: DutyContext, database: Database
 ) -> None:
-    nameless = await add_contact(database, "x@example.com")
-    newsletter = await add_list(database, "Newsletter", [await person(database, "anna"), nameless])
+    newsletter = await add_list(database, "Newsletter", [await person(database, "anna"), await person(database, "ben")])
     campaign = await campaign_to(service, Audience(lists=[newsletter]), scheduled_at=datetime.now(UTC) + HOUR)
     assert campaign.status == "SCHEDULED"
     await CampaignsDuty().run_once(context)
     assert await ledger(database, campaign.campaign_id) == {}
     await database.pool.execute("UPDATE campaigns SET scheduled_at = now()")
     found = await run_until(service, campaign, context, "RUNNING")
-    assert found.total_recipients == 2  # who lacks a variable fails alone
+    assert found.total_recipients == 2
+
+
+LACKS = "1 recipient lacks the variable 'first_name', such as x@example.com."
+
+
+async def test_what_somebody_lacks_is_told_when_a_campaign_is_scheduled(
+    service: CampaignService, database: Database
+) -> None:
+    nameless = await add_contact(database, "x@example.com")
+    newsletter = await add_list(database, "Newsletter", [await person(database, "anna"), nameless])
+    campaign = await campaign_to(service, Audience(lists=[newsletter]), scheduled_at=datetime.now(UTC) + HOUR)
+    assert (campaign.status, campaign.error_message) == ("DRAFT", f"Not scheduled. {LACKS}")
+
+
+async def test_who_comes_later_without_a_variable_holds_nobody_up_and_is_told(
+    service: CampaignService, context: DutyContext, database: Database
+) -> None:
+    newsletter = await add_list(database, "Newsletter", [await person(database, "anna")])
+    campaign = await campaign_to(service, Audience(lists=[newsletter]), scheduled_at=datetime.now(UTC) - HOUR)
+    await subscribe(database, newsletter, await add_contact(database, "x@example.com"))
+    found = await run_until(service, campaign, context, "RUNNING")
+    assert (found.total_recipients, found.error_message) == (2, f"Started, but {LACKS}")
+
+
+async def test_a_scheduled_campaign_whose_people_all_lack_a_variable_fails_and_says_which(
+    service: CampaignService, context: DutyContext, database: Database
+) -> None:
+    newsletter = await add_list(database, "Newsletter")
+    campaign = await campaign_to(service, Audience(lists=[newsletter]), scheduled_at=datetime.now(UTC) - HOUR)
+    await subscribe(database, newsletter, await add_contact(database, "x@example.com"))
+    found = await run_until(service, campaign, context, "FAILED")
+    assert found.error_message == f"Not started. {LACKS}"
+    assert await ledger(database, campaign.campaign_id) == {}
 
 
 async def test_a_scheduled_campaign_without_anybody_fails_and_says_so(

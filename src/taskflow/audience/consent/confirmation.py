@@ -11,6 +11,8 @@ from uuid import UUID
 
 from taskflow.audience.consent.models import ConsentAction, Evidence
 from taskflow.audience.consent.repository import sql
+from taskflow.audience.consent.suppressing import OWN_WISH, suppressed
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import NotFoundError
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Connection, Pool
@@ -39,7 +41,7 @@ class ConfirmationRequest:
     is_open: bool
     is_done: bool
     is_refused: bool
-    """The address must not be written to."""
+    """The contact bounced, complained or is disabled."""
 
     @property
     def tag(self) -> bytes:
@@ -66,9 +68,10 @@ class ConfirmationRequest:
 class Confirmations:
     """Reads requests and takes answers."""
 
-    def __init__(self, pool: Pool, settings: AudienceSettings) -> None:
-        """Use the ordinary pool."""
+    def __init__(self, pool: Pool, settings: AudienceSettings, erasure: ErasureKey) -> None:
+        """Use the ordinary pool; `erasure` recognises who was erased."""
         self._pool = pool
+        self._erasure = erasure
         self._days = settings.confirm_days
 
     async def find(self, request_id: UUID, connection: Connection | None = None) -> ConfirmationRequest:
@@ -81,6 +84,11 @@ class Confirmations:
         if row is None:
             raise ConfirmationGoneError
         return ConfirmationRequest.of(row)
+
+    async def is_refused(self, request: ConfirmationRequest, connection: Connection | None = None) -> bool:
+        """Tell whether the person is not to be written to, for another reason than that they once wished so."""
+        reasons = await suppressed(connection or self._pool, request.email, request.list_id, self._erasure)
+        return request.is_refused or bool(reasons - {OWN_WISH})
 
     async def of_link(self, request_id: UUID, tag: bytes, connection: Connection | None = None) -> ConfirmationRequest:
         """Return the request behind a link.

@@ -4,6 +4,7 @@ Whatever becomes of it, the answer is the same. What a stranger writes never cha
 that asks for confirmation holds no word of theirs.
 """
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -12,28 +13,32 @@ import asyncpg
 from taskflow.audience.consent.models import Evidence, SubscriptionStatus
 from taskflow.audience.consent.repository import sql
 from taskflow.audience.consent.service import ConsentService
+from taskflow.audience.consent.suppressing import OWN_WISH, suppressed
 from taskflow.audience.contacts.columns import columns_of, merged
 from taskflow.audience.contacts.models import ContactExistsError, ContactStatus, InvalidContactError
 from taskflow.audience.contacts.repository import load_fields
 from taskflow.audience.contacts.service import ContactService
 from taskflow.audience.lists.models import ListArchivedError, ListNotFoundError, OptIn, Visibility
 from taskflow.audience.lists.repository import ListReader, found, open_list
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.handles import TaskHandle
 
 _MAY_COME_BACK = frozenset({ContactStatus.ACTIVE, ContactStatus.PENDING, ContactStatus.UNSUBSCRIBED})
-_OWN_WISH = "unsubscribed"
 
 
 class SubscriptionForm:
     """Takes what the form of a public list is sent."""
 
-    def __init__(self, database: Database, contacts: ContactService, consents: ConsentService) -> None:
-        """Take the services of this process."""
+    def __init__(
+        self, database: Database, contacts: ContactService, consents: ConsentService, erasure: ErasureKey
+    ) -> None:
+        """Take the services of this process; `erasure` recognises who was erased."""
         self._pool = database.pool
         self._reader = ListReader(database.pool)
         self._contacts = contacts
         self._consents = consents
+        self._erasure = erasure
 
     async def mailing_list(self, list_id: UUID) -> asyncpg.Record:
         """Return a list that has a form.
@@ -64,13 +69,16 @@ class SubscriptionForm:
             except ListArchivedError as error:
                 raise ListNotFoundError from error
             person = await connection.fetchrow(sql.person_of_form, address, list_id)
-            if person is None:
-                try:
-                    handles = await self._newcomer(connection, chosen, columns, names, evidence)
-                except ContactExistsError:  # somebody else made them at this moment: they are known
-                    handles = []
+            reasons = await suppressed(connection, address, list_id, self._erasure)
+            handles: list[TaskHandle[None]] = []
+            if reasons - {OWN_WISH}:
+                pass  # not their own wish alone: bounced, complained, by hand, their domain, or they were erased
+            elif person is not None:
+                handles = await self._known(connection, chosen, person, evidence, left=bool(reasons))
             else:
-                handles = await self._known(connection, chosen, person, evidence)
+                # Whom somebody else has made at this moment is known.
+                with suppress(ContactExistsError):
+                    handles = await self._newcomer(connection, chosen, columns, names, evidence, left=bool(reasons))
         await self._consents.dispatch(handles)
 
     async def _newcomer(
@@ -80,23 +88,21 @@ class SubscriptionForm:
         columns: dict[str, Any],
         names: dict[str, str],
         evidence: Evidence,
+        *,
+        left: bool,
     ) -> list[TaskHandle[None]]:
-        suppressed = await connection.fetchval(sql.suppressed, columns["email"], chosen["list_id"]) or []
-        if set(suppressed) - {_OWN_WISH}:
-            return []
-        asks = chosen["opt_in"] == OptIn.DOUBLE or bool(suppressed)
+        asks = chosen["opt_in"] == OptIn.DOUBLE or left
         status = ContactStatus.PENDING if asks else ContactStatus.ACTIVE
         saved = await self._contacts.create_in(connection, columns | {"status": status}, names)
         return await self._subscribe(connection, chosen, saved.row["contact_id"], evidence, asks=asks)
 
     async def _known(
-        self, connection: Connection, chosen: asyncpg.Record, person: asyncpg.Record, evidence: Evidence
+        self, connection: Connection, chosen: asyncpg.Record, person: asyncpg.Record, evidence: Evidence, *, left: bool
     ) -> list[TaskHandle[None]]:
         list_id, contact_id, stands = chosen["list_id"], person["contact_id"], person["subscription_status"]
-        suppressed = set(person["suppressed"] or ())
-        if person["status"] not in _MAY_COME_BACK or suppressed - {_OWN_WISH}:
+        if person["status"] not in _MAY_COME_BACK:
             return []
-        left = bool(suppressed) or person["status"] == ContactStatus.UNSUBSCRIBED
+        left = left or person["status"] == ContactStatus.UNSUBSCRIBED
         if stands == SubscriptionStatus.CONFIRMED and not left:
             return []
         asks = chosen["opt_in"] == OptIn.DOUBLE or left or stands == SubscriptionStatus.UNSUBSCRIBED

@@ -42,3 +42,9 @@ class Evidence:
     user_agent: str | None = None
     actor: str | None = None
     """A user, when it was not the person."""
+
+    @property
+    def proof(self) -> tuple[str | None, ...]:
+        """What `consents` keeps beside the source: wording, address, user agent, actor."""
+        agent = self.user_agent[:500] if self.user_agent else None
+        return self.wording, self.address, agent, self.actor[:300] if self.actor else None

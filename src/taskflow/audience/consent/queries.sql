@@ -3,12 +3,19 @@
 -- ────────────────────────────────────────── subscriptions ───────────────────────────────────────────
 
 -- name: subscribe
--- Put people on a list as $3, and note it. Who is CONFIRMED stays so, and who unsubscribed is left alone, unless $4:
--- the person has come again, and is to confirm it. Who is on a list has no confirmation of another one to wait for.
+-- Put people on a list as $3, and note it. Who is CONFIRMED stays so. Who unsubscribed, from it or from everything, who is
+-- suppressed, bounced, complained or is disabled is left alone, unless $4: the person has come again, and is to confirm
+-- it. Who is on a list has no confirmation of another one to wait for.
 WITH changed AS (
   INSERT INTO subscriptions AS s (list_id, contact_id, status, confirmed_at)
   SELECT $1, contact_id, $3::text, CASE WHEN $3::text = 'CONFIRMED' THEN now() END
-  FROM subscribers WHERE contact_id = ANY($2::uuid[])
+  FROM subscribers c
+  WHERE contact_id = ANY($2::uuid[])
+    AND ($4 OR c.status IN ('ACTIVE', 'PENDING') AND NOT EXISTS (
+      SELECT FROM suppressions x
+      WHERE x.channel = 'email' AND x.address = ANY (suppression_keys(c.email, NULL))
+        AND (x.list_id IS NULL OR x.list_id = $1)
+    ))
   ORDER BY contact_id
   ON CONFLICT (list_id, contact_id) DO UPDATE
     SET status = excluded.status, subscribed_at = now(), confirmed_at = excluded.confirmed_at, unsubscribed_at = NULL
@@ -26,11 +33,10 @@ FROM changed JOIN subscribers c USING (contact_id)
 RETURNING consent_id, channel;
 
 -- name: unsubscribe
--- Leave people alone on a list; who was not on it is noted too, so that nobody puts them there.
+-- Leave a person alone on a list; who was not on it is noted too, so that nobody puts them there.
 WITH changed AS (
   INSERT INTO subscriptions AS s (list_id, contact_id, status, unsubscribed_at)
-  SELECT $1, contact_id, 'UNSUBSCRIBED', now() FROM subscribers WHERE contact_id = ANY($2::uuid[])
-  ORDER BY contact_id
+  SELECT $1, contact_id, 'UNSUBSCRIBED', now() FROM subscribers WHERE contact_id = $2
   ON CONFLICT (list_id, contact_id) DO UPDATE SET status = 'UNSUBSCRIBED', unsubscribed_at = now()
     WHERE s.status <> 'UNSUBSCRIBED'
   RETURNING s.contact_id
@@ -38,6 +44,31 @@ WITH changed AS (
 INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, wording, address, user_agent, actor)
 SELECT taskflow_uuid7(), contact_id, $1, 'email', 'withdrawn', $3, $4, $5::inet, $6, $7 FROM changed
 RETURNING consent_id;
+
+-- name: unsubscribe_from_all
+-- Write to this person no more. They leave every list: who comes back to one of them comes back to that one.
+WITH changed AS (
+  UPDATE subscribers SET status = 'UNSUBSCRIBED', updated_at = now()
+  WHERE contact_id = $1 AND status IN ('ACTIVE', 'PENDING')
+  RETURNING contact_id
+), gone AS (
+  UPDATE subscriptions SET status = 'UNSUBSCRIBED', unsubscribed_at = now()
+  WHERE contact_id = $1 AND status <> 'UNSUBSCRIBED'
+  RETURNING contact_id
+)
+INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, wording, address, user_agent, actor)
+SELECT taskflow_uuid7(), contact_id, NULL, 'email', 'withdrawn', $2, $3, $4::inet, $5, $6
+FROM (SELECT contact_id FROM changed UNION SELECT contact_id FROM gone) AS found
+RETURNING consent_id;
+
+-- name: suppress_person
+-- What is asked for when a message is sent, whatever somebody does to the contact: of a person ($1), on a channel ($3),
+-- everywhere or on one list ($4). The first reason stays.
+INSERT INTO suppressions (channel, address, list_id, reason, source)
+SELECT $3::text, found.address, $4::uuid, 'unsubscribed', $2::text
+FROM subscribers c, LATERAL (SELECT CASE $3::text WHEN 'sms' THEN c.phone ELSE lower(c.email) END AS address) AS found
+WHERE c.contact_id = $1 AND found.address IS NOT NULL
+ON CONFLICT DO NOTHING;
 
 -- name: remove
 -- Take people off a list. Who unsubscribed stays there as such: nobody else may put them back.
@@ -48,23 +79,6 @@ WITH removed AS (
 )
 INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, wording, address, user_agent, actor)
 SELECT taskflow_uuid7(), contact_id, $1, 'email', 'withdrawn', $3, $4, $5::inet, $6, $7 FROM removed
-RETURNING consent_id;
-
--- name: suppress_person
--- What is asked for when a message is sent, whatever somebody does to the contact. The first reason stays.
-INSERT INTO suppressions (channel, address, reason, source)
-SELECT 'email', lower(email), 'unsubscribed', $2 FROM subscribers WHERE contact_id = $1 AND email IS NOT NULL
-ON CONFLICT DO NOTHING;
-
--- name: unsubscribe_from_all
--- Write to this person no more.
-WITH changed AS (
-  UPDATE subscribers SET status = 'UNSUBSCRIBED', updated_at = now()
-  WHERE contact_id = $1 AND status IN ('ACTIVE', 'PENDING')
-  RETURNING contact_id
-)
-INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, wording, address, user_agent, actor)
-SELECT taskflow_uuid7(), contact_id, NULL, 'email', 'withdrawn', $2, $3, $4::inet, $5, $6 FROM changed
 RETURNING consent_id;
 
 -- name: subscriptions_of
@@ -106,16 +120,13 @@ WHERE contact_id = $1 AND action = 'requested' AND created_at > now() - interval
 
 -- name: request
 -- What a link or a mail of a double opt-in stands for, as things are now. `is_open`: it can still be confirmed; a request
--- from before somebody came off the list cannot bring them back. `is_done`: it was. `is_refused`: not to be written to.
+-- from before somebody came off the list cannot bring them back. `is_done`: it was. `is_refused`: the contact's status says
+-- so; what suppresses the address is asked for by `suppressed`.
 SELECT q.consent_id, q.contact_id, q.list_id, q.wording, c.email, c.locale, l.name AS list_name, l.confirm_from,
        s.status = 'PENDING' AND q.created_at >= s.subscribed_at AND q.created_at > now() - make_interval(days => $2)
          AS is_open,
        s.status = 'CONFIRMED' AND s.confirmed_at >= q.created_at AS is_done,
-       c.status NOT IN ('ACTIVE', 'PENDING', 'UNSUBSCRIBED') OR EXISTS (
-         SELECT FROM suppressions x
-         WHERE x.channel = 'email' AND x.address = lower(c.email) AND x.reason <> 'unsubscribed'
-           AND (x.list_id IS NULL OR x.list_id = q.list_id)
-       ) AS is_refused
+       c.status NOT IN ('ACTIVE', 'PENDING', 'UNSUBSCRIBED') AS is_refused
 FROM consents q
 JOIN subscribers c USING (contact_id)
 JOIN mailing_lists l ON l.list_id = q.list_id AND l.archived_at IS NULL
@@ -155,14 +166,14 @@ DELETE FROM subscribers WHERE contact_id IN (
 
 -- name: person_of_form
 -- A known person as a form sees them.
-SELECT c.contact_id, c.status, s.status AS subscription_status,
-       (SELECT array_agg(DISTINCT x.reason) FROM suppressions x
-        WHERE x.channel = 'email' AND x.address = lower(c.email) AND (x.list_id IS NULL OR x.list_id = $2)) AS suppressed
+SELECT c.contact_id, c.status, s.status AS subscription_status
 FROM subscribers c
 LEFT JOIN subscriptions s ON s.contact_id = c.contact_id AND s.list_id = $2
 WHERE lower(c.email) = lower($1)
 FOR NO KEY UPDATE OF c;
 
 -- name: suppressed
-SELECT array_agg(DISTINCT reason) FROM suppressions
-WHERE channel = 'email' AND address = lower($1) AND (list_id IS NULL OR list_id = $2);
+-- Why an address ($1) is not written to for a list ($2): itself, its domain, or as somebody erased ($3). That of a whole
+-- domain is nobody's own wish.
+SELECT coalesce(array_agg(DISTINCT CASE WHEN address LIKE '@%' THEN 'manual' ELSE reason END), '{}') FROM suppressions
+WHERE channel = 'email' AND address = ANY (suppression_keys($1, $3)) AND (list_id IS NULL OR list_id = $2);

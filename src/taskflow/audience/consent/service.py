@@ -6,13 +6,14 @@ without the row, none lost after it. The task knows the id of the request only: 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from taskflow.audience.consent.models import ConsentAction, Evidence, SubscriptionStatus
 from taskflow.audience.consent.repository import sql
+from taskflow.audience.consent.suppressing import withdraw
 from taskflow.audience.contacts.models import ContactNotFoundError, unknown
 from taskflow.audience.contacts.repository import sql as contacts_sql
 from taskflow.audience.lists.models import OptIn
@@ -121,16 +122,14 @@ class ConsentService:
         `again`: also of those who are on the list or have unsubscribed, because they came by themselves.
         """
         return await connection.fetch(
-            sql.subscribe, list_id, contact_ids, status, again, evidence.source, *_proof(evidence)
+            sql.subscribe, list_id, contact_ids, status, again, evidence.source, *evidence.proof
         )
 
     async def ask(self, connection: Connection, requests: Iterable[UUID]) -> list[TaskHandle[None]]:
         """Enqueue the mails of requests; `dispatch` the handles once the transaction has committed."""
         mail = Request(CONFIRMATION_TASK, queue=CONFIRMATION_QUEUE, priority=Priority.HIGH)
-        return [
-            await self._engine.submit_in(connection, mail._replace(kwargs={"request_id": str(request_id)}))
-            for request_id in requests
-        ]
+        mails = [mail._replace(kwargs={"request_id": str(request_id)}) for request_id in requests]
+        return await self._engine.submit_many_in(connection, mails) if mails else []
 
     async def dispatch(self, handles: Iterable[TaskHandle[None]]) -> None:
         """Put committed mails in line."""
@@ -145,14 +144,14 @@ class ConsentService:
         self, connection: Connection, list_id: UUID, contact_ids: Sequence[UUID], evidence: Evidence
     ) -> int:
         """Do the same in the caller's transaction."""
-        rows = await connection.fetch(sql.remove, list_id, contact_ids, evidence.source, *_proof(evidence))
+        rows = await connection.fetch(sql.remove, list_id, contact_ids, evidence.source, *evidence.proof)
         return len(rows)
 
     async def record(
         self,
         contact_id: UUID,
         action: ConsentAction,
-        channel: str,
+        channel: Literal["email", "sms"],
         list_id: UUID | None,
         evidence: Evidence,
         *,
@@ -167,7 +166,6 @@ class ConsentService:
             ContactNotFoundError, ListNotFoundError: as they say.
         """
         consent_id = consent_id or uuid7()
-        proof = _proof(evidence)
         async with self._pool.acquire() as connection, connection.transaction():
             if await connection.fetchrow(contacts_sql.lock_contact, contact_id) is None:
                 raise unknown(contact_id)
@@ -176,18 +174,10 @@ class ConsentService:
             row = await connection.fetchrow(sql.get_consent, consent_id, contact_id)
             if row is not None:
                 return row
-            if action is ConsentAction.WITHDRAWN and channel == "email":
-                noted = (
-                    await connection.fetch(sql.unsubscribe, list_id, [contact_id], evidence.source, *proof)
-                    if list_id is not None
-                    else await connection.fetch(sql.unsubscribe_from_all, contact_id, evidence.source, *proof)
-                )
-                if list_id is None:
-                    await connection.execute(sql.suppress_person, contact_id, evidence.source)
-                if noted:
-                    consent_id = noted[0]["consent_id"]
+            if action is ConsentAction.WITHDRAWN:
+                consent_id = await withdraw(connection, contact_id, list_id, evidence, channel) or consent_id
             await connection.execute(
-                sql.add_consent, consent_id, contact_id, list_id, channel, action, evidence.source, *proof
+                sql.add_consent, consent_id, contact_id, list_id, channel, action, evidence.source, *evidence.proof
             )
             row = await connection.fetchrow(sql.get_consent, consent_id, contact_id)
         assert row is not None  # noqa: S101 - written above
@@ -225,7 +215,7 @@ class ConsentService:
         request_id = uuid7()
         await connection.execute(
             sql.add_consent, request_id, contact_id, list_id, "email", ConsentAction.REQUESTED, evidence.source,
-            *_proof(evidence),
+            *evidence.proof,
         )  # fmt: skip
         return await self.ask(connection, [request_id])
 
@@ -234,8 +224,3 @@ class ConsentService:
         row = await connection.fetchrow(sql.requests_of_a_day, contact_id, list_id)
         most = self._settings.confirmations_per_day
         return row is not None and row["of_list"] < most and row["of_all"] < _ALL_LISTS * most
-
-
-def _proof(evidence: Evidence) -> tuple[str | None, ...]:
-    agent = evidence.user_agent[:500] if evidence.user_agent else None
-    return evidence.wording, evidence.address, agent, evidence.actor[:300] if evidence.actor else None

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from taskflow.audience.contacts.columns import checked, columns_of, merged
-from taskflow.audience.contacts.models import ContactExistsError, InvalidContactError
+from taskflow.audience.contacts.models import ContactExistsError, ContactStatus, InvalidContactError
 from taskflow.audience.contacts.phones import check_region
 from taskflow.audience.contacts.repository import found, load_fields, sql
 from taskflow.base.ids import uuid7
@@ -90,6 +90,8 @@ class ContactService:
         if columns.get("email") and row["email"] and row["email"].lower() != columns["email"].lower():
             raise _taken(holder)  # the phone is that of somebody else
         given = {name: value for name, value in new.items() if value is not None}
+        if row["status"] == ContactStatus.PENDING:  # somebody we know ourselves is more than an address in a form
+            given.setdefault("status", ContactStatus.ACTIVE)
         return Saved(await self._save(connection, row, given, attributes), is_new=False)
 
     async def update(

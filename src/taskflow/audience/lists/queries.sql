@@ -15,6 +15,10 @@ RETURNING *;
 -- name: get_list
 SELECT * FROM mailing_lists WHERE list_id = $1;
 
+-- name: open_lists
+-- Those of these lists that people may be added to.
+SELECT * FROM mailing_lists WHERE list_id = ANY($1::uuid[]) AND archived_at IS NULL ORDER BY list_id;
+
 -- name: lock_list
 SELECT * FROM mailing_lists WHERE list_id = $1 FOR UPDATE;
 

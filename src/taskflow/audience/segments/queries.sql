@@ -44,9 +44,6 @@ SELECT name FROM campaigns
 WHERE status IN ('DRAFT', 'SCHEDULED') AND (audience -> 'segments' ? $1 OR audience -> 'exclude_segments' ? $1)
 ORDER BY campaign_id LIMIT 3;
 
--- name: fields
-SELECT name, label, type, choices FROM contact_fields ORDER BY name;
-
 -- name: fields_called
 SELECT name, type, choices FROM contact_fields WHERE name = ANY ($1::text[]);
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.contacts.repository import sql as contacts_sql
 from taskflow.audience.segments.compiler import Query
 from taskflow.audience.segments.conditions import (
     BOOLEAN_OPERATORS,
@@ -175,7 +176,7 @@ class SegmentService:
 
     async def fields(self) -> Rows:
         """Return the fields that contacts have been given."""
-        return await self._pool.fetch(sql.fields)
+        return await self._pool.fetch(contacts_sql.list_fields)
 
     async def check(self, definition: Definition) -> None:
         """Refuse conditions that name what there is not, or ask of a field what its type cannot answer.

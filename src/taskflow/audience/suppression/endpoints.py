@@ -149,11 +149,12 @@ async def import_suppressions(
     return SuppressionImport.of(report)
 
 
-@router.get("/export.csv", dependencies=[_MARKETER], response_class=StreamingResponse)
+@router.get("/export.csv", dependencies=[_MARKETER, audited("suppression.export")], response_class=StreamingResponse)
 async def export_suppressions(
-    suppressions: Suppressions, channel: ChannelFilter = None, list_id: ListFilter = None
+    suppressions: Suppressions, trail: Trail, channel: ChannelFilter = None, list_id: ListFilter = None
 ) -> StreamingResponse:
     """Download suppressions as CSV, oldest first; what erasures have left is not in it."""
+    trail.target(list_id or "all", channel=channel)
     chunks = csv_chunks(EXPORT_COLUMNS, suppressions.export(channel, list_id))
     headers = {"Content-Disposition": 'attachment; filename="suppressions.csv"'}
     return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)

@@ -255,12 +255,11 @@ class ProofService:
 
     async def _missing(self, words: Words, campaign: Campaign) -> list[MissingVariable]:
         """Ask as the start does: all rows, or everybody who is in the audience now."""
-        default = words.content.default_locale
         if not campaign.is_open:
-            return await self._campaigns.missing_variables(campaign.campaign_id, words.compiled, default)
+            return await self._campaigns.missing_variables(campaign.campaign_id, words.needs)
         audience = Audience.model_validate(campaign.audience)
         async with self._pool.acquire() as connection, connection.transaction():
-            return await missing_variables(connection, audience, words.compiled, default)
+            return await missing_variables(connection, audience, words.needs)
 
     async def _lint_message(
         self,

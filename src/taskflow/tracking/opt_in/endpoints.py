@@ -19,6 +19,7 @@ from taskflow.audience.consent.service import ConsentService
 from taskflow.audience.contacts.models import InvalidContactError
 from taskflow.audience.contacts.service import ContactService
 from taskflow.audience.lists.repository import wording_of
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import NotFoundError
 from taskflow.base.signing import InvalidSignatureError
 from taskflow.broker.redis.broker import RedisBroker
@@ -59,7 +60,7 @@ async def _links(settings: Annotated[Settings, service(Settings)]) -> Confirmati
 async def _confirmations(
     database: Annotated[Database, service(Database)], settings: Annotated[Settings, service(Settings)]
 ) -> Confirmations:
-    return Confirmations(database.pool, settings.audience)
+    return Confirmations(database.pool, settings.audience, ErasureKey(signing_key(settings)))
 
 
 async def _form(
@@ -68,7 +69,8 @@ async def _form(
     settings: Annotated[Settings, service(Settings)],
 ) -> SubscriptionForm:
     contacts = ContactService(database, settings.audience)
-    return SubscriptionForm(database, contacts, ConsentService(database, broker, settings.audience))
+    consents = ConsentService(database, broker, settings.audience)
+    return SubscriptionForm(database, contacts, consents, ErasureKey(signing_key(settings)))
 
 
 Links = Annotated[ConfirmationLinks, Depends(_links)]

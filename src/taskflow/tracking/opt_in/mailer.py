@@ -11,6 +11,7 @@ from html import escape
 from uuid import UUID
 
 from taskflow.audience.consent.confirmation import ConfirmationGoneError, ConfirmationRequest, Confirmations
+from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, UnavailableError
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import Skeleton
@@ -66,7 +67,7 @@ class ConfirmationMailer:
             request = await self._confirmations.find(request_id)
         except ConfirmationGoneError:
             return None
-        if not request.is_open or request.is_refused or request.confirm_from is None:
+        if not request.is_open or request.confirm_from is None or await self._confirmations.is_refused(request):
             return None
         try:
             features = await self._provider.pool.features()
@@ -102,6 +103,6 @@ async def open_confirmations(context: WorkerContext) -> AsyncIterator[Confirmati
     """Open the mailer of a worker process, with one connection to the mail server."""
     settings = context.settings
     smtp = settings.smtp.model_copy(update={"connections": 1})
-    confirmations = Confirmations(context.database.pool, settings.audience)
+    confirmations = Confirmations(context.database.pool, settings.audience, ErasureKey(signing_key(settings)))
     async with open_smtp(settings.model_copy(update={"smtp": smtp})) as provider:
         yield ConfirmationMailer(settings, confirmations, provider)

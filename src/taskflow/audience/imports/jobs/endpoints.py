@@ -124,7 +124,11 @@ async def cancel_import(import_id: UUID, imports: Imports) -> ImportReportOut:
     return ImportReportOut.of(await imports.cancel(import_id))
 
 
-@router.get("/{import_id}/rejected.csv", response_class=StreamingResponse)
+@router.get(
+    "/{import_id}/rejected.csv",
+    dependencies=[audited("contact_import.export", target="import_id")],
+    response_class=StreamingResponse,
+)
 async def export_rejected_contacts(import_id: UUID, imports: Imports) -> StreamingResponse:
     """Download the rows that were not imported, with the reason, as CSV that can be mended and imported again."""
     job = await imports.repository.get(import_id)

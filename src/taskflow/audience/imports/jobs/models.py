@@ -55,6 +55,7 @@ class ImportOptions:
         ignore_others: leave columns out that `mapping` does not name.
         lists: whom to add to; nobody who has left a list is put back on it.
         tags: added to everybody.
+        ask_to_confirm: mail the people who come to a list with a double opt-in, and ask them.
         region: ISO 3166 code of the country that phone numbers without a country code belong to.
     """
 
@@ -66,6 +67,7 @@ class ImportOptions:
     tags: tuple[str, ...] = ()
     region: str | None = None
     consent: Consent | None = None
+    ask_to_confirm: bool = False
 
     def stored(self) -> dict[str, Any]:
         """Return what is kept in `contact_imports.options`."""
@@ -74,6 +76,7 @@ class ImportOptions:
             "lists": [str(list_id) for list_id in self.lists],
             "tags": list(self.tags),
             "region": self.region,
+            "ask_to_confirm": self.ask_to_confirm,
             "consent": consent
             and {"wording": consent.wording, "channels": list(consent.channels), "confirmed": consent.confirmed},
         }
@@ -103,6 +106,7 @@ class ImportJob:
     updated: int
     skipped: int
     rejected: int
+    pending: int
     total_rows: int | None
     error_code: str | None
     error_message: str | None
@@ -137,4 +141,12 @@ class ImportJob:
         """Return the sentence a person reads: `1,200 created, 3 updated, 12 rejected`."""
         words = {"created": self.created, "updated": self.updated, "skipped": self.skipped, "rejected": self.rejected}
         text = ", ".join(f"{count:,} {word}" for word, count in words.items() if count or word == "created")
+        if self.pending:
+            told = "asked to confirm" if self.asks else "wait to confirm, but are not asked (ask_to_confirm)"
+            text += f"; {self.pending:,} {told}"
         return f"{text} (dry run: nothing was changed)" if self.dry_run else text
+
+    @property
+    def asks(self) -> bool:
+        """Whether people are mailed who come to a list with a double opt-in."""
+        return bool(self.options.get("ask_to_confirm"))

@@ -17,12 +17,6 @@ SELECT * FROM contact_imports
 WHERE ($1::uuid IS NULL OR import_id = $1) AND ($2::text IS NULL OR status = $2) AND ($3::uuid IS NULL OR import_id < $3)
 ORDER BY import_id DESC LIMIT $4;
 
--- name: known_lists
-SELECT list_id FROM mailing_lists WHERE list_id = ANY($1::uuid[]) AND archived_at IS NULL;
-
--- name: fields
-SELECT name, type, choices FROM contact_fields;
-
 -- name: rejections
 SELECT row_number, code, reason, raw FROM import_rejections
 WHERE import_id = $1 AND row_number > $2 ORDER BY row_number LIMIT $3;
@@ -154,7 +148,7 @@ WITH slice AS MATERIALIZED (
     FROM (
       SELECT x.reason FROM suppressions x
       WHERE x.channel = 'email' AND x.list_id IS NULL
-        AND x.address = ANY (ARRAY[lower(r.email), '@' || split_part(lower(r.email), '@', -1), r.email_erased])
+        AND x.address = ANY (suppression_keys(r.email, r.email_erased))
       UNION ALL
       SELECT x.reason FROM suppressions x
       WHERE x.channel = 'sms' AND x.list_id IS NULL
@@ -162,7 +156,7 @@ WITH slice AS MATERIALIZED (
     ) AS found
   ) AS s ON true
 ), judged AS MATERIALIZED (
-  SELECT k.*, coalesce(k.target, k.contact_id) AS person, coalesce(t.email, k.email) IS NOT NULL AS has_email,
+  SELECT k.*, coalesce(k.target, k.contact_id) AS person, coalesce(t.email, k.email) AS person_email,
          coalesce(t.phone, k.phone) IS NOT NULL AS has_phone,
          k.suppressed IS NULL AND coalesce(t.status, 'ACTIVE') IN ('ACTIVE', 'PENDING') AS may_join,
          CASE
@@ -175,7 +169,8 @@ WITH slice AS MATERIALIZED (
              OR cardinality(t.tags) + cardinality(k.tags) > 200 THEN 'too_large'
            WHEN (t.email IS NULL AND k.email IS NOT NULL) OR k.phone <> coalesce(t.phone, '')
              OR k.locale <> coalesce(t.locale, '') OR k.time_zone <> coalesce(t.time_zone, '')
-             OR NOT t.tags @> k.tags OR t.attributes || k.attributes <> t.attributes THEN 'updated'
+             OR NOT t.tags @> k.tags OR t.attributes || k.attributes <> t.attributes
+             OR (t.status = 'PENDING' AND k.suppressed IS NULL) THEN 'updated'
            ELSE 'unchanged'
          END AS verdict
   FROM known k LEFT JOIN LATERAL (SELECT * FROM subscribers WHERE contact_id = k.target LIMIT 1) AS t ON true
@@ -189,35 +184,46 @@ WITH slice AS MATERIALIZED (
       time_zone = coalesce(j.time_zone, t.time_zone), attributes = t.attributes || j.attributes,
       tags = CASE WHEN t.tags @> j.tags THEN t.tags
                   ELSE ARRAY(SELECT DISTINCT tag FROM unnest(t.tags || j.tags) AS tag ORDER BY tag) END,
+      -- Somebody we know ourselves is more than an address in a form that nobody confirmed.
+      status = CASE WHEN t.status = 'PENDING' AND j.suppressed IS NULL THEN 'ACTIVE' ELSE t.status END,
       updated_at = now()
   FROM judged j
   WHERE NOT $7::boolean AND j.verdict = 'updated' AND t.contact_id = j.target
 ), joins AS MATERIALIZED (
   -- Who comes to which list: nobody who is or was on it, who is suppressed, or who wants nothing from us.
-  SELECT j.person, l.list_id, j.has_email, j.has_phone,
+  SELECT j.person, l.list_id, l.wording, j.person_email IS NOT NULL AS has_email, j.has_phone,
          CASE WHEN l.opt_in = 'single' OR $12::boolean THEN 'CONFIRMED' ELSE 'PENDING' END AS status
-  FROM judged j CROSS JOIN (SELECT list_id, opt_in FROM mailing_lists WHERE list_id = ANY ($8::uuid[])) AS l
-  WHERE NOT $7::boolean AND j.verdict IN ('created', 'updated', 'unchanged') AND j.may_join
+  FROM judged j
+  CROSS JOIN (SELECT m.list_id, m.opt_in, i.wording
+              FROM mailing_lists m JOIN unnest($8::uuid[], $15::text[]) AS i (list_id, wording) USING (list_id)) AS l
+  WHERE j.verdict IN ('created', 'updated', 'unchanged') AND j.may_join
     AND (SELECT true FROM subscriptions s WHERE s.list_id = l.list_id AND s.contact_id = j.person LIMIT 1) IS NULL
     AND (SELECT true FROM suppressions x
-         WHERE x.channel = 'email' AND x.address = lower(j.email)
-           AND x.list_id IS NOT DISTINCT FROM l.list_id LIMIT 1) IS NULL  -- by the address, not by the list
+         WHERE x.channel = 'email' AND x.address = ANY (suppression_keys(j.person_email, NULL))
+           AND (x.list_id IS NULL OR x.list_id = l.list_id) LIMIT 1) IS NULL
 ), subscribed AS (
   INSERT INTO subscriptions (list_id, contact_id, status, confirmed_at)
   SELECT list_id, person, status, CASE WHEN status = 'CONFIRMED' THEN now() END FROM joins
+  WHERE NOT $7::boolean
   ON CONFLICT DO NOTHING
+), asked AS (
+  INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, wording, actor)
+  SELECT taskflow_uuid7(), person, list_id, 'email', 'requested', 'import', wording, $9 FROM joins
+  WHERE NOT $7::boolean AND $14::boolean AND status = 'PENDING' AND has_email
+  RETURNING consent_id
 ), consented AS (
   INSERT INTO consents (consent_id, contact_id, list_id, channel, action, source, wording, actor)
   SELECT taskflow_uuid7(), g.person, g.list_id, c.channel, g.action, 'import', $10, $9
   FROM (
-    SELECT person, list_id, has_email, has_phone, CASE status WHEN 'CONFIRMED' THEN 'granted' ELSE 'requested' END AS action
+    SELECT person, list_id, has_email AND (status = 'CONFIRMED' OR NOT $14::boolean) AS has_email, has_phone,
+           CASE status WHEN 'CONFIRMED' THEN 'granted' ELSE 'requested' END AS action
     FROM joins
     UNION ALL
-    SELECT person, NULL, has_email, has_phone, 'granted' FROM judged
-    WHERE NOT $7::boolean AND verdict = 'created' AND may_join AND cardinality($8::uuid[]) = 0
+    SELECT person, NULL, person_email IS NOT NULL, has_phone, 'granted' FROM judged
+    WHERE verdict = 'created' AND may_join AND cardinality($8::uuid[]) = 0
   ) AS g
   CROSS JOIN unnest($11::text[]) AS c (channel)
-  WHERE $10::text IS NOT NULL AND CASE c.channel WHEN 'email' THEN g.has_email ELSE g.has_phone END
+  WHERE NOT $7::boolean AND $10::text IS NOT NULL AND CASE c.channel WHEN 'email' THEN g.has_email ELSE g.has_phone END
 ), rejected AS (
   -- Of an erased person nothing is kept, not even here.
   INSERT INTO import_rejections (import_id, row_number, code, reason, raw)
@@ -240,7 +246,9 @@ SELECT max(key) AS through, count(*)::int AS seen,
        count(*) FILTER (WHERE verdict = 'created')::int AS created,
        count(*) FILTER (WHERE verdict = 'updated')::int AS updated,
        count(*) FILTER (WHERE verdict IN ('skipped', 'unchanged'))::int AS skipped,
-       count(*) FILTER (WHERE verdict IN ('erased', 'phone_taken', 'suppressed', 'too_large'))::int AS rejected
+       count(*) FILTER (WHERE verdict IN ('erased', 'phone_taken', 'suppressed', 'too_large'))::int AS rejected,
+       (SELECT count(DISTINCT person) FROM joins WHERE status = 'PENDING')::int AS pending,
+       (SELECT array_agg(consent_id) FROM asked) AS asked
 FROM judged;
 
 -- name: advance
@@ -248,7 +256,7 @@ FROM judged;
 -- undone, when another attempt has taken over.
 UPDATE contact_imports
 SET merged = merged + $4, merged_keys[$3::int + 1] = $5::text, created = created + $6, updated = updated + $7,
-    skipped = skipped + $8, rejected = rejected + $9
+    skipped = skipped + $8, rejected = rejected + $9, pending = pending + $10
 WHERE import_id = $1 AND lease_epoch = $2 AND completed_at IS NULL
 RETURNING import_id;
 

@@ -21,11 +21,12 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.consent.service import ConsentService
+from taskflow.audience.contacts.repository import load_fields
 from taskflow.audience.contacts.values import ContactField
 from taskflow.audience.imports.errors import ImportFileError
 from taskflow.audience.imports.jobs import staging
 from taskflow.audience.imports.jobs.columns import Column
-from taskflow.audience.imports.jobs.fields import declared_fields
 from taskflow.audience.imports.jobs.lines import LineMaker
 from taskflow.audience.imports.jobs.models import READING_SHARE, ImportJob, ImportStatus
 from taskflow.audience.imports.jobs.repository import job_of
@@ -60,11 +61,19 @@ class ImportStoppedError(Exception):
 class ImportRun:
     """One attempt at one import."""
 
-    def __init__(self, database: Database, settings: ImportSettings, erasure: ErasureKey, context: TaskContext) -> None:
-        """Work under the epoch of `context`."""
+    def __init__(
+        self,
+        database: Database,
+        settings: ImportSettings,
+        erasure: ErasureKey,
+        consents: ConsentService,
+        context: TaskContext,
+    ) -> None:
+        """Work under the epoch of `context`; `consents` asks for confirmations."""
         self._database = database
         self._settings = settings
         self._erasure = erasure
+        self._consents = consents
         self._context = context
         self._merged = 0
 
@@ -116,7 +125,7 @@ class ImportRun:
     async def _read(self, connection: Connection, job: ImportJob, file: BinaryIO, table: Staging) -> None:
         limits = Limits(self._settings.max_columns, self._settings.max_field_chars, self._settings.max_rows)
         source = await asyncio.to_thread(CsvFile, file, limits)
-        fields = await declared_fields(connection)
+        fields = await load_fields(connection)
         rows = rejected = 0
         async for batch in source.batches(self._maker(job, fields), _READ_ROWS):
             await table.copy(connection, batch)
@@ -161,9 +170,11 @@ class ImportRun:
                 async with self._database.hot.acquire() as connection, connection.transaction():
                     self._check(await connection.fetchrow(sql.look, job.import_id, self._context.lease_epoch))
                     row = await table.merge(connection, job, lane, after, self._settings.slice)
+                    mails = await self._consents.ask(connection, row["asked"] or ())
                     failpoint("import_slice_before_commit")
                     if row["seen"]:
                         await self._advance(connection, job, lane, row)
+                await self._consents.dispatch(mails)
                 return row["through"], row["seen"]
             except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, asyncpg.ForeignKeyViolationError):
                 if attempt == _ATTEMPTS:
@@ -172,7 +183,7 @@ class ImportRun:
         raise AssertionError  # the last attempt has returned or raised
 
     async def _advance(self, connection: Connection, job: ImportJob, lane: int, row: asyncpg.Record) -> None:
-        counts = (row["created"], row["updated"], row["skipped"], row["rejected"])
+        counts = (row["created"], row["updated"], row["skipped"], row["rejected"], row["pending"])
         advanced = await connection.fetchval(
             sql.advance, job.import_id, self._context.lease_epoch, lane, row["seen"], row["through"], *counts
         )

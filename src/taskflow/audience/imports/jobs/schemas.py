@@ -49,6 +49,9 @@ class ImportFields(BaseModel):
         None, description="Country (DE, US, …) of phone numbers without a country code."
     )
     consent: ConsentIn | None = None
+    ask_to_confirm: bool = Field(
+        False, description="Mail the people who come to a list with a double opt-in, and ask them to confirm."
+    )
 
     def options(self) -> ImportOptions:
         """Return it as the service takes it."""
@@ -63,6 +66,7 @@ class ImportFields(BaseModel):
             tuple(self.tags),
             self.default_region,
             consent,
+            self.ask_to_confirm,
         )
 
 
@@ -151,6 +155,7 @@ class ImportReportOut(BaseModel):
     updated: int
     skipped: int = Field(description="There already (create), not there (update), or unchanged.")
     rejected: int
+    pending: int = Field(description="Came to a list with a double opt-in, and have yet to confirm it.")
     error_code: str | None
     error_message: str | None
     summary: str

@@ -1,21 +1,22 @@
 """Decisions about imports: what a file would become, taking one in, cancelling it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 from uuid import UUID
 
 from taskflow.audience.contacts.phones import check_region
+from taskflow.audience.contacts.repository import load_fields
 from taskflow.audience.contacts.values import InvalidValueError, normalise_tags
 from taskflow.audience.imports.jobs import columns
 from taskflow.audience.imports.jobs.columns import Column
 from taskflow.audience.imports.jobs.errors import ImportEndedError, ImportOptionError
-from taskflow.audience.imports.jobs.fields import declared_fields
 from taskflow.audience.imports.jobs.models import ImportJob, ImportOptions, ImportStatus
 from taskflow.audience.imports.jobs.repository import ImportRepository
 from taskflow.audience.imports.jobs.run import end
 from taskflow.audience.imports.jobs.staging import sql
 from taskflow.audience.imports.jobs.tasks import import_contacts
 from taskflow.audience.imports.jobs.upload import Upload, understood
+from taskflow.audience.lists.repository import sql as lists_sql
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.engine.client import Engine
@@ -57,7 +58,7 @@ class ImportService:
         """
         async with understood(file, filename, self._settings) as upload:
             header = upload.csv.header
-            fields = await declared_fields(self._database.pool)
+            fields = await load_fields(self._database.pool)
             samples = [
                 [row[place][:200] for row in header.sample[:5] if place < len(row)]
                 for place in range(len(header.names))
@@ -135,13 +136,10 @@ class ImportService:
         except InvalidValueError as error:
             raise ImportOptionError(str(error)) from error
         wanted = list(dict.fromkeys(options.lists))
-        known = {row["list_id"] for row in await self._database.pool.fetch(sql.known_lists, wanted)}
+        known = {row["list_id"] for row in await self._database.pool.fetch(lists_sql.open_lists, wanted)}
         if missing := [str(list_id) for list_id in wanted if list_id not in known]:
             raise ImportOptionError(f"There is no list {missing[0]}, or it is archived.", lists=missing)
-        return ImportOptions(
-            options.mode, options.dry_run, options.mapping, options.ignore_others, tuple(wanted), tags, region,
-            options.consent,
-        )  # fmt: skip
+        return replace(options, lists=tuple(wanted), tags=tags, region=region)
 
 
 def _values(upload: Upload, mapping: list[Column], options: ImportOptions, actor: str | None) -> tuple[object, ...]:

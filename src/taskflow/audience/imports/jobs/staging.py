@@ -11,6 +11,8 @@ import asyncpg
 from taskflow.audience.imports.jobs.lines import REJECTED_COLUMNS, STAGED_COLUMNS, rejection_line
 from taskflow.audience.imports.jobs.models import Consent, ImportJob
 from taskflow.audience.imports.rows import Rows
+from taskflow.audience.lists.repository import sql as lists_sql
+from taskflow.audience.lists.repository import wording_of
 from taskflow.db.pool import Connection
 from taskflow.db.queries import load
 
@@ -77,6 +79,7 @@ class Staging:
     async def merge(self, connection: Connection, job: ImportJob, lane: int, after: str, size: int) -> asyncpg.Record:
         """Merge the next slice of a lane. Runs in the transaction that says how far it has come."""
         consent = Consent(**job.options["consent"]) if job.options["consent"] else None
+        lists = await connection.fetch(lists_sql.open_lists, [UUID(list_id) for list_id in job.options["lists"]])
         await connection.execute(sql.slice_memory)
         row = await connection.fetchrow(
             self._of(sql.merge_slice),
@@ -87,12 +90,14 @@ class Staging:
             size,
             job.mode,
             job.dry_run,
-            [UUID(list_id) for list_id in job.options["lists"]],
+            [row["list_id"] for row in lists],
             job.options["actor"],
             consent and consent.wording,
             list(consent.channels) if consent else [],
             bool(consent and consent.confirmed),
             lane,
+            job.options.get("ask_to_confirm", False),
+            [wording_of(row) for row in lists],
             timeout=STATEMENT_SECONDS,
         )
         assert row is not None  # noqa: S101 - an aggregate always has a row

@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+from taskflow.audience.consent.service import ConsentService
 from taskflow.audience.imports.jobs.models import QUEUE, TASK_NAME
 from taskflow.audience.imports.jobs.run import ImportRun
 from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.context import current_task
 from taskflow.engine.definition import task
@@ -26,5 +28,9 @@ async def _run(import_id: UUID) -> dict[str, Any]:
     settings = Settings().attached()
     erasure = ErasureKey(signing_key(settings))
     database_settings = settings.database.model_copy(update=_CONNECTIONS)
-    async with Database.open(database_settings, name="taskflow import") as database:
-        return await ImportRun(database, settings.imports, erasure, current_task()).run(import_id)
+    async with (
+        Database.open(database_settings, name="taskflow import") as database,
+        RedisBroker.open(settings.redis) as broker,
+    ):
+        consents = ConsentService(database, broker, settings.audience)
+        return await ImportRun(database, settings.imports, erasure, consents, current_task()).run(import_id)

@@ -113,6 +113,7 @@ CREATE TABLE contact_imports (
   updated       integer NOT NULL DEFAULT 0,
   skipped       integer NOT NULL DEFAULT 0, -- there already (create), or not there (update), or unchanged
   rejected      integer NOT NULL DEFAULT 0,
+  pending       integer NOT NULL DEFAULT 0, -- who came to a list with a double opt-in and waits for a confirmation
   total_rows    integer,                    -- an estimate until it has ended
   error_code    varchar(50),
   error_message text,
@@ -150,6 +151,10 @@ ALTER TABLE suppressions
     CHECK (reason IN ('unsubscribed', 'bounced', 'complained', 'manual', 'imported', 'erased'));
 CREATE UNIQUE INDEX suppressions_address ON suppressions (channel, address, list_id) NULLS NOT DISTINCT;
 CREATE INDEX suppressions_list ON suppressions (list_id) WHERE list_id IS NOT NULL;
+
+-- What suppresses an address: itself, its domain, and what an erasure has left of it. Planners see through it.
+CREATE FUNCTION suppression_keys(address text, erased text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN ARRAY[lower(address), substring(lower(address) FROM '@[^@]*$'), erased];
 
 -- What recipients did. `is_machine`: a scanner or a prefetching proxy did, not the person.
 CREATE TABLE campaign_events (
@@ -192,7 +197,8 @@ BEGIN
          max(occurred_at) FILTER (WHERE event_type = 'opened'), max(occurred_at) FILTER (WHERE event_type = 'clicked'),
          max(occurred_at) FILTER (WHERE event_type = 'bounced'), max(occurred_at) FILTER (WHERE event_type = 'complained'),
          max(occurred_at) FILTER (WHERE event_type = 'unsubscribed')
-  FROM added WHERE contact_id IS NOT NULL AND NOT is_machine AND event_type <> 'delivered'
+  FROM added JOIN subscribers USING (contact_id)  -- nobody who was deleted
+  WHERE NOT is_machine AND event_type <> 'delivered'
   GROUP BY contact_id ORDER BY contact_id
   ON CONFLICT (contact_id) DO UPDATE
   SET last_opened_at = greatest(a.last_opened_at, excluded.last_opened_at),
@@ -206,9 +212,20 @@ $$;
 CREATE TRIGGER campaign_events_summarised AFTER INSERT ON campaign_events REFERENCING NEW TABLE AS added
   FOR EACH STATEMENT EXECUTE FUNCTION summarise_campaign_events();
 
+-- Who goes, by whatever way, takes the summary along.
+CREATE FUNCTION forget_contact_activity() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM contact_activity WHERE contact_id IN (SELECT contact_id FROM gone);
+  RETURN NULL;
+END
+$$;
+CREATE TRIGGER subscribers_forgotten AFTER DELETE ON subscribers REFERENCING OLD TABLE AS gone
+  FOR EACH STATEMENT EXECUTE FUNCTION forget_contact_activity();
+
 -- Campaigns that write to contacts: which, and with which template. The audience is frozen at the start.
 ALTER TABLE campaigns
   ADD COLUMN audience jsonb,                -- {lists, segments, exclude_lists, exclude_segments}; null: imported recipients
+  ADD COLUMN needs jsonb,                   -- variables its template asks of everybody: taskflow.campaigns.needs
   ADD COLUMN frozen_at timestamptz;
 ALTER TABLE email_recipients
   ADD COLUMN contact_id uuid,
