@@ -211,6 +211,8 @@ class ImportFields(TypedDict, total=False):
     default_region: str | None
     """Country (DE, US, …) of phone numbers without a country code."""
     consent: ConsentFields | None
+    ask_to_confirm: bool
+    """Mail the people who come to a list with a double opt-in, and ask them to confirm."""
 
 
 class NewSuppressionFields(TypedDict, total=False):
