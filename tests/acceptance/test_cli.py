@@ -192,7 +192,7 @@ def test_a_segment_is_counted_written_to_and_the_suppressed_are_spared(cli: Cli,
     assert cli.json("segment", "show", segment_id)["definition"]["time_zone"] == "Europe/Vienna"
     assert "anna@segment.example" in cli("segment", "contacts", segment_id)
     assert "in_last_days" in cli("segment", "vocabulary")
-    assert "no segment" in cli("segment", "count", "nothing.json", code=NOT_FOUND)
+    assert "neither a segment nor a file" in cli("segment", "count", "nothing.json", code=USAGE)
     assert cli.json("segment", "show", "engaged")["segment_id"] == segment_id
 
     suppressed = tmp_path / "suppressed.csv"
