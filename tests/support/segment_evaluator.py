@@ -149,7 +149,7 @@ class _Judge:
             found = [
                 (mail.sent_at, mail.campaign_id)
                 for mail in self.person.mails
-                if mail.status in ("SENT", "UNSUBSCRIBED")
+                if mail.status in ("SENT", "BOUNCED", "UNSUBSCRIBED")
             ]
         else:
             found = [

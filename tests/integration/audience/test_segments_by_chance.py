@@ -2,17 +2,19 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.segment_evaluator import Person, matches
-from support.segment_strategies import LISTS, conditions, definitions, people
+from support.segment_strategies import CAMPAIGNS, LISTS, conditions, definitions, people
 from taskflow.audience.segments.compiler import FRAGMENTS, MAX_TABLES, Query, TooManyTablesError
 from taskflow.audience.segments.conditions import MAX_DEPTH, Definition
 from taskflow.audience.segments.evaluator import prepare
 from taskflow.base.ids import uuid7
+from taskflow.campaigns.repository import sql as campaigns_sql
 from taskflow.db.pool import Connection, Database
 
 _NOT_RAISED = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
@@ -81,6 +83,13 @@ async def _write(connection: Connection, crowd: list[Person]) -> None:
             for mail in person.mails
         ],
     )
+    # One campaign is under way, and the other one is over: what it sent is in the summary.
+    await connection.executemany(
+        "INSERT INTO campaigns (campaign_id, name, template_subject, template_body, from_email, active)"
+        " VALUES ($1, 'Letter', '', '', 'shop@example.com', $2)",
+        [(campaign_id, number == 0) for number, campaign_id in enumerate(CAMPAIGNS)],
+    )
+    await connection.execute(campaigns_sql.summarise_slice, CAMPAIGNS[1], UUID(int=0), 100)
 
 
 @settings(max_examples=300, deadline=None)
