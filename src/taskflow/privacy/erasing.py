@@ -8,14 +8,11 @@ task wrote meanwhile is found by that count, and another pass takes it out.
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
-
-import asyncpg
 
 from taskflow.db.deadlocks import repeat_when_deadlocked
 from taskflow.db.pool import Connection, Database
 from taskflow.db.queries import load
-from taskflow.privacy.places import count_statement, places, redact_statement, split_own
+from taskflow.privacy.places import Column, count_statement, places, redact_statement, split_own
 from taskflow.privacy.subject import Subject
 
 sql = load(__file__)
@@ -31,10 +28,6 @@ class Report:
     erased: dict[str, int]
     kept: dict[str, int]
     left: dict[str, int]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as it is stored."""
-        return {"erased": self.erased, "kept": self.kept, "left": self.left}
 
 
 async def must_wait(database: Database, subject: Subject) -> str | None:
@@ -95,7 +88,7 @@ async def _erase_by_name(connection: Connection, subject: Subject) -> Counter[st
     return +done
 
 
-async def _count(database: Database, columns: list[Any], subject: Subject) -> dict[str, int]:
+async def _count(database: Database, columns: list[Column], subject: Subject) -> dict[str, int]:
     row = await database.pool.fetchrow(
         count_statement(columns), subject.needles, subject.pattern, timeout=_SCAN_SECONDS
     )
@@ -103,14 +96,9 @@ async def _count(database: Database, columns: list[Any], subject: Subject) -> di
     return {column.place: count for column, count in zip(columns, row, strict=True)}
 
 
-async def _redact(database: Database, columns: list[Any], subject: Subject) -> None:
+async def _redact(database: Database, columns: list[Column], subject: Subject) -> None:
     async def work() -> None:
         async with database.pool.acquire() as connection, connection.transaction():
             await connection.execute(redact_statement(columns), subject.needles, subject.pattern, timeout=_SCAN_SECONDS)
 
     await repeat_when_deadlocked(work)
-
-
-def closed(row: asyncpg.Record) -> Subject:
-    """Return whom an erasure is about."""
-    return Subject(row["contact_id"], row["email"], row["phone"])

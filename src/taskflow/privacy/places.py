@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import chain
 
 from taskflow.db.pool import Connection, Pool
 from taskflow.db.queries import load
@@ -83,8 +82,3 @@ def split_own(columns: list[Column]) -> tuple[list[Column], list[Column]]:
     """Part the columns that are to be cleaned from those that stay."""
     cleaned = [column for column in columns if (column.table, column.name) not in OWN]
     return cleaned, [column for column in columns if (column.table, column.name) in OWN]
-
-
-def all_columns(found: dict[str, list[Column]]) -> list[Column]:
-    """Return the columns of every table."""
-    return list(chain.from_iterable(found.values()))

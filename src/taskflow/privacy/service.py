@@ -85,11 +85,11 @@ class PrivacyService:
                 sql.insert_erasure, erasure_id, hashes[0][1], subject.contact_id, subject.email, subject.phone,
                 suppress, reason, requested_by,
             )  # fmt: skip
-            if tag.endswith(" 0"):  # the request is repeated
-                return await self.get(erasure_id)
-            await connection.executemany(sql.suppress, hashes)
-            handle = await self._engine.submit_in(connection, request)
-        await self._engine.dispatch([handle])
+            handles = []
+            if not tag.endswith(" 0"):  # else the request is repeated
+                await connection.executemany(sql.suppress, hashes)
+                handles.append(await self._engine.submit_in(connection, request))
+        await self._engine.dispatch(handles)
         return await self.get(erasure_id)
 
     async def get(self, erasure_id: UUID) -> asyncpg.Record:

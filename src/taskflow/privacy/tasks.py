@@ -1,13 +1,15 @@
 """The task that erases a person. It waits for what is under way, and may be repeated."""
 
+from dataclasses import asdict
 from uuid import UUID
 
 from taskflow.db.queries import load
 from taskflow.engine.context import current_task, worker_context
 from taskflow.engine.definition import task
 from taskflow.engine.retry import NoRetry, Retry
-from taskflow.privacy.erasing import closed, erase, must_wait
+from taskflow.privacy.erasing import erase, must_wait
 from taskflow.privacy.service import QUEUE, TASK_NAME, pseudonyms
+from taskflow.privacy.subject import Subject
 
 sql = load(__file__)
 
@@ -24,14 +26,14 @@ async def erase_person(erasure_id: UUID) -> None:
         raise NoRetry("There is no such erasure.")
     if row["status"] == "COMPLETED":
         return
-    subject = closed(row)
+    subject = Subject(row["contact_id"], row["email"], row["phone"])
     if (obstacle := await must_wait(database, subject)) is not None:
         raise Retry(obstacle, after=_WAIT_SECONDS)
     report = await erase(database, subject)
     if report.left:
         raise Retry(f"Still named in {', '.join(sorted(report.left))}.", after=_WAIT_SECONDS)
     async with database.pool.acquire() as connection, connection.transaction():
-        await connection.execute(sql.complete_erasure, erasure_id, report.as_json())
+        await connection.execute(sql.complete_erasure, erasure_id, asdict(report))
         if not row["suppress"]:
             await connection.executemany(sql.forget_suppression, pseudonyms(worker_context().settings, subject))
     current_task().log(f"erased, and counted again: nothing is left of {sum(report.erased.values())} rows")
