@@ -21,9 +21,7 @@ _last_tick = 0
 
 def uuid7() -> UUID:
     """Return a new UUIDv7, greater than every one this process made before."""
-    tick = _reserve(1)
-    random = int.from_bytes(os.urandom(8)) & _RANDOM_MASK
-    return UUID(int=(tick >> 12) << 80 | _VERSION | (tick & 0xFFF) << 64 | _VARIANT | random)
+    return _at(_reserve(1), os.urandom(8))
 
 
 def uuid7_many(count: int) -> Iterator[UUID]:
@@ -31,8 +29,12 @@ def uuid7_many(count: int) -> Iterator[UUID]:
     first = _reserve(count)
     random = os.urandom(8 * count)
     for number, tick in enumerate(range(first, first + count)):
-        tail = int.from_bytes(random[8 * number : 8 * number + 8]) & _RANDOM_MASK
-        yield UUID(int=(tick >> 12) << 80 | _VERSION | (tick & 0xFFF) << 64 | _VARIANT | tail)
+        yield _at(tick, random[8 * number : 8 * number + 8])
+
+
+def _at(tick: int, random: bytes) -> UUID:
+    tail = int.from_bytes(random) & _RANDOM_MASK
+    return UUID(int=(tick >> 12) << 80 | _VERSION | (tick & 0xFFF) << 64 | _VARIANT | tail)
 
 
 def _reserve(count: int) -> int:

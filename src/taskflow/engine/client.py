@@ -155,10 +155,7 @@ class Engine:
 
     async def submit_many_in(self, connection: Connection, requests: Iterable[Request]) -> list[TaskHandle[Any]]:
         """Do the same with many, in one statement."""
-        rows = await self._admitted([prepare(request) for request in requests], connection)
-        inserted = await insert_many(connection, rows, self)
-        await self._middleware.after_enqueue(rows)
-        return inserted.handles
+        return await self._submit_rows_in(connection, [prepare(request) for request in requests])
 
     async def submit_graph(self, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit tasks that wait for each other, all or none; return their handles by the ids of their nodes.
@@ -171,10 +168,13 @@ class Engine:
 
     async def submit_graph_in(self, connection: Connection, graph: Graph) -> dict[UUID, TaskHandle[Any]]:
         """Submit a graph in the transaction of `connection` (asyncpg): it exists if and only if that commits."""
-        rows = await self._admitted(graph.rows(), connection)
+        return _by_id(await self._submit_rows_in(connection, graph.rows()))
+
+    async def _submit_rows_in(self, connection: Connection, rows: Sequence[TaskRow]) -> list[TaskHandle[Any]]:
+        rows = await self._admitted(rows, connection)
         inserted = await insert_many(connection, rows, self)
         await self._middleware.after_enqueue(rows)
-        return _by_id(inserted.handles)
+        return inserted.handles
 
     async def dispatch(self, handles: Iterable[TaskHandle[Any]]) -> None:
         """Put committed tasks in line at once. Redis being away is no error: the relay does it later."""

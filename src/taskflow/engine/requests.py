@@ -191,7 +191,7 @@ def prepare(request: Request, task: Task[..., Any] | None = None) -> TaskRow:
         parent_task_id=request.parent_task_id or (parents[0].parent_id if parents else None),
         created_by=request.created_by,
         args=check_json(args, "The list of arguments", exactly=True) if args else None,
-        kwargs=check_json(kwargs, "The set of arguments", exactly=True) if kwargs else None,
+        kwargs=_plain(kwargs),
         idempotency_key=request.idempotency_key,
         payload_version=version,
         tags=check_tags(request.tags) if request.tags is not None else task.tags if task else (),
@@ -220,16 +220,18 @@ def prepare_calls(task: Task[..., Any], calls: Iterable[dict[str, Any]]) -> list
     differ = task.limits or task.unique_key or task.idempotency_key or task.after
     if differ or any(map(_is_special, calls)):
         return [prepare(request_of(task, (), call), task) for call in calls]
-    rows: list[TaskRow] = []
-    for task_id, call in zip(uuid7_many(len(calls)), calls, strict=True):
-        if not rows:
-            rows.append(prepare(request_of(task, (), call)._replace(task_id=task_id), task))
-            head, tail = rows[0][1:_KWARGS], rows[0][_KWARGS + 1 :]
-            continue
-        checked = task.validate((), call)
-        kwargs = check_json(checked, "The set of arguments", exactly=True) if checked else None
-        rows.append(TaskRow._make((task_id, *head, kwargs, *tail)))
-    return rows
+    if not calls:
+        return []
+    first, *others = calls
+    mould = prepare(request_of(task, (), first), task)
+    head, tail = mould[1:_KWARGS], mould[_KWARGS + 1 :]
+    ids = uuid7_many(len(others))
+    arguments = (_plain(task.validate((), call)) for call in others)
+    return [mould, *(TaskRow._make((next(ids), *head, kwargs, *tail)) for kwargs in arguments)]
+
+
+def _plain(kwargs: dict[str, Any]) -> Any:
+    return check_json(kwargs, "The set of arguments", exactly=True) if kwargs else None
 
 
 def _is_special(call: dict[str, Any]) -> bool:
@@ -290,9 +292,7 @@ def _unique(request: Request, task: Task[..., Any] | None, arguments: dict[str, 
 
 
 def _check_expiry(row: TaskRow) -> None:
-    if (
-        row.expires_in is not None and row.expires_in > MAX_EXPIRY_SECONDS
-    ):  # a schedule would fire into an error for ever
+    if row.expires_in is not None and row.expires_in > MAX_EXPIRY_SECONDS:  # a schedule would fire into it for ever
         raise InvalidInputError(f"expires_in takes up to {MAX_EXPIRY_SECONDS:,} seconds.", field="expires_in")
     late = (
         (row.expires_at is not None and row.scheduled_at is not None and row.expires_at <= row.scheduled_at)
