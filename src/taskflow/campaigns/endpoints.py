@@ -6,9 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
@@ -49,6 +47,9 @@ from taskflow.identity.access import (
     ReservedId,
     Trail,
     audited,
+    content_type,
+    csv_download,
+    misfits,
     require,
     service,
 )
@@ -224,7 +225,7 @@ async def export_recipients(
     await campaigns.get(campaign_id)
     variables = await campaigns.repository.import_columns(campaign_id)
     rows = _recipient_rows(campaigns, campaign_id, status, variables)
-    return _csv(csv_chunks([*_EXPORT_COLUMNS, *variables], rows), f"recipients-{campaign_id}.csv")
+    return csv_download(csv_chunks([*_EXPORT_COLUMNS, *variables], rows), f"recipients-{campaign_id}.csv")
 
 
 @router.get(
@@ -238,31 +239,29 @@ async def export_rejected(campaign_id: UUID, campaigns: Campaigns) -> StreamingR
     if campaign.report is None:
         raise NotFoundError("This campaign has no import.")
     rows = _rejected_rows(campaigns, campaign.report.import_id)
-    return _csv(csv_chunks(["row_number", "code", "reason", "row"], rows), f"rejected-{campaign_id}.csv")
+    return csv_download(csv_chunks(["row_number", "code", "reason", "row"], rows), f"rejected-{campaign_id}.csv")
 
 
 @asynccontextmanager
 async def _intake(request: Request, settings: CampaignSettings) -> AsyncIterator[Intake]:
     """Read a new campaign from the body, after the caller's role has been checked."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = content_type(request)
     try:
-        if kind == "application/json":
-            yield from_json(await request.body(), settings)
-        elif kind == "multipart/form-data":
-            async with request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as form:
-                texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-                file = form.get("recipients")
-                if not isinstance(file, UploadFile):
-                    raise NoFileError("Send the CSV file as the part `recipients`.")
-                async with from_form(texts, file.file, file.filename, settings) as intake:
-                    yield intake
-        else:
-            raise UnsupportedBodyError
+        with misfits():
+            if kind == "application/json":
+                yield from_json(await request.body(), settings)
+            elif kind == "multipart/form-data":
+                async with request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as form:
+                    texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+                    file = form.get("recipients")
+                    if not isinstance(file, UploadFile):
+                        raise NoFileError("Send the CSV file as the part `recipients`.")
+                    async with from_form(texts, file.file, file.filename, settings) as intake:
+                        yield intake
+            else:
+                raise UnsupportedBodyError
     except MultiPartException as error:
         raise UnreadableBodyError(error.message) from error
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
 
 
 async def _recipient_rows(
@@ -284,8 +283,3 @@ async def _rejected_rows(campaigns: CampaignService, import_id: UUID) -> AsyncIt
         for row in page:
             yield row
         after = page[-1][0]
-
-
-def _csv(chunks: AsyncIterator[bytes], filename: str) -> StreamingResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)

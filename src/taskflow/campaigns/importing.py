@@ -19,7 +19,6 @@ from taskflow.db.pool import Connection
 _STATEMENT_SECONDS = 600.0
 _INCOMING = ("recipient_id", "row_number", "email", "personalization")
 _REJECTIONS = ("import_id", "row_number", "code", "reason", "raw")
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,4 @@ def _incoming_lines(ids: Iterator[str], batch: Batch) -> bytes:
 
 
 def _rejection_lines(import_id: UUID, rejections: Iterable[Rejection]) -> bytes:
-    return "".join(
-        f"{import_id}\t{found.row_number}\t{found.code}\t"
-        f"{found.message.translate(_ESCAPES)}\t{found.raw.translate(_ESCAPES)}\n"
-        for found in rejections
-    ).encode()
+    return "".join(f"{import_id}\t{found.copied()}\n" for found in rejections).encode()

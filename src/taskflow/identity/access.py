@@ -10,18 +10,22 @@ This is the one module below `api/` that knows FastAPI without being an `endpoin
   handler that broke off, nobody can say what it has changed: its row says `"outcome": "unknown"`.
 - `ReservedId` is the id that a route under an Idempotency-Key must give to what it makes: the request may be a
   repetition of one whose process died, and what is there under that id already is then the answer.
+- `content_type`, `misfits` and `csv_download` are for routes that read their body, or write their answer, by hand.
 - `service(Kind)` hands out what the process opened at start (`Database`, `RedisBroker`, `Settings`, …).
 
 The authentication middleware has put the `Principal` into the request's state before any of this runs.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, TypeVar, cast
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.requests import HTTPConnection
+from fastapi.responses import StreamingResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from taskflow.base.errors import ForbiddenError, TaskFlowError, UnauthenticatedError
@@ -191,6 +195,27 @@ def caller_of(connection: HTTPConnection) -> Principal:
     if principal is None:
         raise UnauthenticatedError
     return principal
+
+
+def content_type(request: Request) -> str:
+    """Return what a body says it is, without parameters and in lower case; empty when it says nothing."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@contextmanager
+def misfits() -> Iterator[None]:
+    """Tell what does not fit in a body that was read by hand as FastAPI tells it of others."""
+    try:
+        yield
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False)
+        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
+
+
+def csv_download(chunks: AsyncIterator[bytes], filename: str) -> StreamingResponse:
+    """Return the answer that is a CSV file of this name."""
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 async def _caller(connection: HTTPConnection) -> Principal:

@@ -14,7 +14,7 @@ import asyncpg
 from taskflow.audience.consent.models import ConsentAction, Evidence, SubscriptionStatus
 from taskflow.audience.consent.repository import sql
 from taskflow.audience.consent.suppressing import withdraw
-from taskflow.audience.contacts.models import ContactNotFoundError, unknown
+from taskflow.audience.contacts.models import unknown
 from taskflow.audience.contacts.repository import sql as contacts_sql
 from taskflow.audience.lists.models import OptIn
 from taskflow.audience.lists.repository import found as found_list
@@ -192,7 +192,7 @@ class ConsentService:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             if (row := await connection.fetchrow(contacts_sql.lock_contact, contact_id)) is None:
-                raise ContactNotFoundError(f"There is no contact {contact_id}.")
+                raise unknown(contact_id)
             chosen = await open_list(connection, list_id)
             subscriptions = await connection.fetch(sql.subscriptions_of, contact_id)
             if row["email"] is None or not any(

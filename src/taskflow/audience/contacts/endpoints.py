@@ -37,7 +37,18 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.engine.client import Engine
 from taskflow.engine.schemas import Text
-from taskflow.identity.access import DEFAULT_PAGE, Caller, Cursor, Limit, ReservedId, Trail, audited, require, service
+from taskflow.identity.access import (
+    DEFAULT_PAGE,
+    Caller,
+    Cursor,
+    Limit,
+    ReservedId,
+    Trail,
+    audited,
+    csv_download,
+    require,
+    service,
+)
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
 
@@ -184,8 +195,7 @@ async def export_contacts(reader: Reader, wanted: Wanted, trail: Trail) -> Strea
     columns = await reader.export_columns()
     trail.entry.detail.update(filtered=not wanted.is_empty)
     chunks = csv_chunks([*EXPORT_COLUMNS, *columns, "attributes"], reader.export(wanted, columns))
-    headers = {"Content-Disposition": 'attachment; filename="contacts.csv"'}
-    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_download(chunks, "contacts.csv")
 
 
 @router.get("/{contact_id}")

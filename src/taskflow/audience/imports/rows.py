@@ -10,6 +10,9 @@ Row = TypeVar("Row")
 
 MAX_RAW = 2_000
 
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+"""What COPY's text format writes otherwise."""
+
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters but tab and line ends, which spreadsheets put into cells."""
 BROKEN = re.compile("[\ud800-\udfff]")
@@ -49,6 +52,10 @@ class Rejection:
     code: RejectionCode
     message: str
     raw: str
+
+    def copied(self) -> str:
+        """Return it as COPY takes it, without a line end: number, code, message, text."""
+        return f"{self.row_number}\t{self.code}\t{self.message.translate(ESCAPES)}\t{self.raw.translate(ESCAPES)}"
 
 
 class RowFault(Exception):  # noqa: N818 - it rejects one row and goes no further than its reader

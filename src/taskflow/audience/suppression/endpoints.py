@@ -4,9 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
@@ -26,7 +24,20 @@ from taskflow.audience.suppression.service import EXPORT_COLUMNS, SuppressionSer
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.pagination import Page
 from taskflow.db.pool import Database
-from taskflow.identity.access import DEFAULT_PAGE, Caller, Cursor, Limit, ReservedId, Trail, audited, require, service
+from taskflow.identity.access import (
+    DEFAULT_PAGE,
+    Caller,
+    Cursor,
+    Limit,
+    ReservedId,
+    Trail,
+    audited,
+    content_type,
+    csv_download,
+    misfits,
+    require,
+    service,
+)
 from taskflow.identity.models import Role
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
@@ -123,28 +134,26 @@ async def import_suppressions(
     request: Request, suppressions: Suppressions, caller: Caller, trail: Trail
 ) -> SuppressionImport:
     """Suppress every address of a file, all or nothing; rows that hold none are reported."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
+    if content_type(request) != "multipart/form-data":
         raise NoSuppressionFileError
     try:
-        async with request.form(max_files=1, max_fields=10, max_part_size=1024) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise NoSuppressionFileError
-            fields = SuppressionForm.model_validate(
-                {name: value for name, value in form.multi_items() if name != "file" and value != ""}
-            )
-            report = await suppressions.take_in(
-                file.file,
-                channel=fields.channel,
-                list_id=fields.list_id,
-                reason=fields.reason,
-                created_by=caller.user_id,
-            )
+        with misfits():
+            async with request.form(max_files=1, max_fields=10, max_part_size=1024) as form:
+                file = form.get("file")
+                if not isinstance(file, UploadFile):
+                    raise NoSuppressionFileError
+                fields = SuppressionForm.model_validate(
+                    {name: value for name, value in form.multi_items() if name != "file" and value != ""}
+                )
+                report = await suppressions.take_in(
+                    file.file,
+                    channel=fields.channel,
+                    list_id=fields.list_id,
+                    reason=fields.reason,
+                    created_by=caller.user_id,
+                )
     except MultiPartException as error:
         raise NoSuppressionFileError(error.message) from error
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
     trail.target(fields.list_id or "all", channel=fields.channel, added=report.added, rows=report.rows)
     return SuppressionImport.of(report)
 
@@ -156,8 +165,7 @@ async def export_suppressions(
     """Download suppressions as CSV, oldest first; what erasures have left is not in it."""
     trail.target(list_id or "all", channel=channel)
     chunks = csv_chunks(EXPORT_COLUMNS, suppressions.export(channel, list_id))
-    headers = {"Content-Disposition": 'attachment; filename="suppressions.csv"'}
-    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_download(chunks, "suppressions.csv")
 
 
 @router.get("/{suppression_id}")

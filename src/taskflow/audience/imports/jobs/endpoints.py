@@ -8,9 +8,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
@@ -35,6 +33,9 @@ from taskflow.identity.access import (
     ReservedId,
     Trail,
     audited,
+    content_type,
+    csv_download,
+    misfits,
     require,
     service,
 )
@@ -135,28 +136,25 @@ async def export_rejected_contacts(import_id: UUID, imports: Imports) -> Streami
     before, after = REJECTION_COLUMNS[:3], REJECTION_COLUMNS[3:]
     titles = [column["title"] or column["name"] for column in job.mapping]
     chunks = csv_chunks([*before, *titles, *after], _rejected_rows(imports.repository, job))
-    headers = {"Content-Disposition": f'attachment; filename="rejected-{import_id}.csv"'}
-    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)
+    return csv_download(chunks, f"rejected-{import_id}.csv")
 
 
 @asynccontextmanager
 async def _upload(request: Request) -> AsyncIterator[tuple[ImportFields, BinaryIO, str | None]]:
     """Read a form with a file, after the caller's role has been checked."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = content_type(request)
     if kind != "multipart/form-data":
         raise ImportBodyError(f"Send multipart/form-data with the part `file`, not {kind or 'a body without a type'}.")
     try:
-        async with request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as form:
-            file = form.get("file")
-            if not isinstance(file, UploadFile):
-                raise NoImportFileError("Send the CSV file as the part `file`.")
-            texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-            yield ImportFields.model_validate(_values(texts)), file.file, _file_name(file.filename)
+        with misfits():
+            async with request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as form:
+                file = form.get("file")
+                if not isinstance(file, UploadFile):
+                    raise NoImportFileError("Send the CSV file as the part `file`.")
+                texts = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+                yield ImportFields.model_validate(_values(texts)), file.file, _file_name(file.filename)
     except MultiPartException as error:
         raise ImportBodyError(error.message) from error
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
 
 
 def _values(texts: dict[str, str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from taskflow.audience.contacts.values import (
 from taskflow.audience.exports import restore
 from taskflow.audience.imports.addresses import InvalidAddressError, normalise
 from taskflow.audience.imports.jobs.columns import IGNORE, SINGLE, Column
-from taskflow.audience.imports.rows import Rejection, RejectionCode, RowFault
+from taskflow.audience.imports.rows import ESCAPES, RejectionCode, RowFault
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7_sequence
 
@@ -33,7 +33,6 @@ STAGED_COLUMNS: Final = (
 REJECTED_COLUMNS: Final = ("row_number", "code", "reason", "raw")
 
 _NULL: Final = "\\N"
-_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _TAG_SEPARATORS: Final = str.maketrans({";": ",", "|": ",", "\n": ","})
 
 Value = TypeVar("Value")
@@ -150,15 +149,10 @@ def _cell_tags(everybody: tuple[str, ...], text: str) -> str:
     return _array(normalise_tags([*everybody, *(tag for tag in text.split(",") if tag.strip())]))
 
 
-def rejection_line(found: Rejection) -> str:
-    """Return the line of a rejected row."""
-    return f"{found.row_number}\t{found.code}\t{found.message.translate(_ESCAPES)}\t{found.raw.translate(_ESCAPES)}\n"
-
-
 def _array(tags: Sequence[str]) -> str:
     """Return an array of text in COPY's format; tags hold no quotes."""
     quoted = ",".join('"' + tag.replace("\\", "\\\\") + '"' for tag in tags)
-    return ("{" + quoted + "}").translate(_ESCAPES)
+    return ("{" + quoted + "}").translate(ESCAPES)
 
 
 def _reader(declared: ContactField | None) -> _Reader | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from taskflow.audience.imports.jobs.lines import REJECTED_COLUMNS, STAGED_COLUMNS, rejection_line
+from taskflow.audience.imports.jobs.lines import REJECTED_COLUMNS, STAGED_COLUMNS
 from taskflow.audience.imports.jobs.models import Consent, ImportJob
 from taskflow.audience.imports.rows import Rows
 from taskflow.audience.lists.repository import sql as lists_sql
@@ -48,7 +48,7 @@ class Staging:
     async def copy(self, connection: Connection, batch: Rows[str]) -> None:
         """Add some rows, accepted and rejected."""
         await self._copy(connection, STAGED_COLUMNS, "".join(batch.rows))
-        await self._copy(connection, REJECTED_COLUMNS, "".join(map(rejection_line, batch.rejected)))
+        await self._copy(connection, REJECTED_COLUMNS, "".join(f"{found.copied()}\n" for found in batch.rejected))
 
     async def _copy(self, connection: Connection, columns: Sequence[str], lines: str) -> None:
         if lines:
