@@ -6152,16 +6152,6 @@ export interface components {
              */
             next_cursor?: string | null;
         };
-        /** Page[SegmentContact] */
-        Page_SegmentContact_: {
-            /** Items */
-            items: components["schemas"]["SegmentContact"][];
-            /**
-             * Next Cursor
-             * @description Pass it as `cursor` for the next page; null at the end.
-             */
-            next_cursor?: string | null;
-        };
         /** Page[SegmentOut] */
         Page_SegmentOut_: {
             /** Items */
@@ -7278,43 +7268,6 @@ export interface components {
             description?: string | null;
             /** Name */
             name?: string | null;
-        };
-        /**
-         * SegmentContact
-         * @description A contact in a segment.
-         */
-        SegmentContact: {
-            /** Attributes */
-            attributes: {
-                [key: string]: unknown;
-            };
-            /**
-             * Contact Id
-             * Format: uuid
-             */
-            contact_id: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Email */
-            email: string | null;
-            /** Locale */
-            locale: string | null;
-            /** Phone */
-            phone: string | null;
-            /** Status */
-            status: string;
-            /** Tags */
-            tags: string[];
-            /** Time Zone */
-            time_zone: string | null;
-            /**
-             * Updated At
-             * Format: date-time
-             */
-            updated_at: string;
         };
         /**
          * SegmentOut
@@ -12392,7 +12345,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_SegmentContact_"];
+                    "application/json": components["schemas"]["Page_ContactOut_"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

@@ -121,12 +121,8 @@ def _lacking_by_locale(found: AudienceQuery, needs: Needs) -> str:
     locales_bind, default_bind = query.bind(list(needs.locales)), query.bind(needs.default)
     return f"""SELECT p.path AS variable, count(*)::int AS count, min(r.email) AS email
 FROM ({found.recipients}) AS r
-CROSS JOIN LATERAL (
-  SELECT coalesce(
-    (SELECT v FROM unnest({locales_bind}::text[]) AS v, lower(replace(r.personalization ->> 'locale', '_', '-')) AS tag
-     WHERE tag = lower(v) OR starts_with(tag, lower(v) || '-') ORDER BY length(v) DESC LIMIT 1),
-    {default_bind}::text) AS variant
-) AS c
+CROSS JOIN LATERAL
+  template_variant(r.personalization ->> 'locale', {locales_bind}::text[], {default_bind}::text) AS c
 JOIN unnest({paths_bind}::text[], {owners_bind}::text[]) AS p (path, variant) ON p.variant = c.variant
 WHERE r.personalization #>> string_to_array(p.path, '.') IS NULL
 GROUP BY p.path ORDER BY p.path"""  # noqa: S608 - fragments and binds: see audience.segments.compiler

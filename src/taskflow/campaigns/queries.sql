@@ -66,11 +66,7 @@ GROUP BY p.path ORDER BY p.path;
 -- $2: the paths, dotted; $3: the variant that each belongs to; $4: all variants; $5: that of everybody else.
 SELECT p.path AS variable, count(*)::int AS count, min(r.row_number) AS row_number
 FROM email_recipients r
-CROSS JOIN LATERAL (
-  SELECT coalesce(
-    (SELECT v FROM unnest($4::text[]) AS v, lower(replace(r.personalization ->> 'locale', '_', '-')) AS tag
-     WHERE tag = lower(v) OR starts_with(tag, lower(v) || '-') ORDER BY length(v) DESC LIMIT 1), $5::text) AS variant
-) AS c
+CROSS JOIN LATERAL template_variant(r.personalization ->> 'locale', $4::text[], $5::text) AS c
 JOIN unnest($2::text[], $3::text[]) AS p (path, variant) ON p.variant = c.variant
 WHERE r.campaign_id = $1 AND r.personalization #>> string_to_array(p.path, '.') IS NULL
 GROUP BY p.path ORDER BY p.path;

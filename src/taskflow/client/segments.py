@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from taskflow.audience.segments.schemas import CountOut, SegmentContact, SegmentOut, Vocabulary
+from taskflow.audience.contacts.schemas import ContactOut
+from taskflow.audience.segments.schemas import CountOut, SegmentOut, Vocabulary
 from taskflow.client import wire
 from taskflow.client.link import Link
 from taskflow.client.wire import Conditions
@@ -59,9 +60,9 @@ class Segments:
         """Delete a segment; its contacts stay."""
         await self._link.tell("DELETE", f"/segments/{segment_id}")
 
-    def contacts(self, segment_id: UUID) -> AsyncIterator[SegmentContact]:
+    def contacts(self, segment_id: UUID) -> AsyncIterator[ContactOut]:
         """Iterate over the contacts that are in a segment now, oldest first."""
-        return self._link.pages(SegmentContact, f"/segments/{segment_id}/contacts")
+        return self._link.pages(ContactOut, f"/segments/{segment_id}/contacts")
 
     async def vocabulary(self) -> Vocabulary:
         """Return what conditions can be made of: fields with their operators, events."""

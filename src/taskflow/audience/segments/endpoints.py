@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from taskflow.audience.contacts.schemas import ContactOut
 from taskflow.audience.segments.audiences import Audience, count_audience
 from taskflow.audience.segments.conditions import (
     CONTACT_STATUSES,
@@ -26,7 +27,6 @@ from taskflow.audience.segments.schemas import (
     NewSegment,
     OperatorOut,
     SegmentChange,
-    SegmentContact,
     SegmentOut,
     Vocabulary,
     VocabularyField,
@@ -148,10 +148,10 @@ async def count_segment(segment_id: UUID, segments: Segments, trail: Trail) -> C
 @router.get("/{segment_id}/contacts")
 async def list_segment_contacts(
     segment_id: UUID, segments: Segments, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
-) -> Page[SegmentContact]:
+) -> Page[ContactOut]:
     """List the contacts that are in a segment now, oldest first."""
     rows, following = await segments.contacts(segment_id, cursor, limit)
-    return Page(items=[SegmentContact.of(row) for row in rows], next_cursor=following)
+    return Page(items=[ContactOut.of(dict(row)) for row in rows], next_cursor=following)
 
 
 @audiences.post("/count", dependencies=[audited("audience.count")])

@@ -254,5 +254,4 @@ LEFT JOIN suppressions AS @table
 (s.status = 'ACTIVE' AND s.email IS NOT NULL)
 
 -- name: personalization
--- What templates know of a contact: attributes, and what every contact has. The address is added to every message.
-s.attributes || jsonb_strip_nulls(jsonb_build_object('phone', s.phone, 'locale', s.locale, 'time_zone', s.time_zone))
+contact_values(s.attributes, s.phone, s.locale, s.time_zone)

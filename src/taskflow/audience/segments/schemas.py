@@ -71,26 +71,6 @@ class AudienceCountOut(BaseModel):
     unreachable: int = Field(description="Not ACTIVE, or without an e-mail address.")
 
 
-class SegmentContact(BaseModel):
-    """A contact in a segment."""
-
-    contact_id: UUID
-    email: str | None
-    phone: str | None
-    status: str
-    locale: str | None
-    time_zone: str | None
-    attributes: dict[str, Any]
-    tags: list[str]
-    created_at: datetime
-    updated_at: datetime
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
-        """Read a row of `subscribers`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
-
-
 class OperatorOut(BaseModel):
     """An operator and what it takes."""
 

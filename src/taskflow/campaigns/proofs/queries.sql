@@ -1,8 +1,7 @@
 -- name: contacts
 -- People as the composer sees them: what a frozen audience keeps of them, in the order of the ids asked for.
 SELECT s.contact_id, s.email, s.phone,
-       s.attributes || jsonb_strip_nulls(jsonb_build_object(
-         'phone', s.phone, 'locale', s.locale, 'time_zone', s.time_zone)) AS personalization
+       contact_values(s.attributes, s.phone, s.locale, s.time_zone) AS personalization
 FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (contact_id, place) JOIN subscribers s USING (contact_id)
 ORDER BY wanted.place;
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from taskflow.audience.contacts.models import ContactNotFoundError
+from taskflow.audience.contacts.models import unknown
 from taskflow.audience.segments.audiences import Audience
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import ConflictError, InvalidInputError, TaskFlowError
@@ -100,7 +100,7 @@ class ProofService:
         known = {row["contact_id"] for row in rows}
         for contact_id in contact_ids:
             if contact_id not in known:
-                raise ContactNotFoundError(f"There is no contact {contact_id}.")
+                raise unknown(contact_id)
         return [Addressee(row["contact_id"], row["email"] or SAMPLE_ADDRESS, row["personalization"]) for row in rows]
 
     async def preview(self, content: Content, person: Addressee, locale: str | None = None) -> Proof:

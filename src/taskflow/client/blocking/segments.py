@@ -4,7 +4,8 @@
 from collections.abc import Iterator
 from uuid import UUID
 
-from taskflow.audience.segments.schemas import CountOut, SegmentContact, SegmentOut, Vocabulary
+from taskflow.audience.contacts.schemas import ContactOut
+from taskflow.audience.segments.schemas import CountOut, SegmentOut, Vocabulary
 from taskflow.client import wire
 from taskflow.client.blocking.link import Link
 from taskflow.client.wire import Conditions
@@ -60,9 +61,9 @@ class Segments:
         """Delete a segment; its contacts stay."""
         self._link.tell("DELETE", f"/segments/{segment_id}")
 
-    def contacts(self, segment_id: UUID) -> Iterator[SegmentContact]:
+    def contacts(self, segment_id: UUID) -> Iterator[ContactOut]:
         """Iterate over the contacts that are in a segment now, oldest first."""
-        return self._link.pages(SegmentContact, f"/segments/{segment_id}/contacts")
+        return self._link.pages(ContactOut, f"/segments/{segment_id}/contacts")
 
     def vocabulary(self) -> Vocabulary:
         """Return what conditions can be made of: fields with their operators, events."""

@@ -14,4 +14,4 @@ DELETE FROM import_rejections r WHERE NOT EXISTS (SELECT FROM campaign_imports i
 ALTER TABLE import_rejections ADD CONSTRAINT import_rejections_import_id_fkey
   FOREIGN KEY (import_id) REFERENCES campaign_imports ON DELETE CASCADE;
 DROP TABLE import_chunks, contact_imports, segments, consents, subscriptions, mailing_lists, subscribers, contact_fields;
-DROP FUNCTION forget_contact_activity, suppression_keys;
+DROP FUNCTION forget_contact_activity, suppression_keys, contact_values;

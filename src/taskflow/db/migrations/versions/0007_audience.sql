@@ -156,6 +156,11 @@ CREATE INDEX suppressions_list ON suppressions (list_id) WHERE list_id IS NOT NU
 CREATE FUNCTION suppression_keys(address text, erased text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE
   RETURN ARRAY[lower(address), substring(lower(address) FROM '@[^@]*$'), erased];
 
+-- What templates know of a contact: attributes, and what every contact has. The address is added to every message.
+CREATE FUNCTION contact_values(attributes jsonb, phone text, locale text, time_zone text) RETURNS jsonb
+LANGUAGE sql STABLE PARALLEL SAFE
+  RETURN attributes || jsonb_strip_nulls(jsonb_build_object('phone', phone, 'locale', locale, 'time_zone', time_zone));
+
 -- What recipients did. `is_machine`: a scanner or a prefetching proxy did, not the person.
 CREATE TABLE campaign_events (
   event_id      uuid NOT NULL,

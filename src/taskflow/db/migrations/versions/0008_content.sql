@@ -69,3 +69,11 @@ CREATE INDEX media_sha256 ON media (sha256);
 ALTER TABLE campaigns
   ADD COLUMN template_id uuid REFERENCES templates,
   ADD COLUMN template_version integer;          -- pinned when the campaign is saved
+
+-- Which variant somebody reads: that of their locale, of its language (de-AT, de), or the fallback. Planners see through it.
+CREATE FUNCTION template_variant(locale text, variants text[], fallback text) RETURNS TABLE (variant text)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT coalesce(
+    (SELECT v FROM unnest(variants) AS v, lower(replace(locale, '_', '-')) AS tag
+     WHERE tag = lower(v) OR starts_with(tag, lower(v) || '-') ORDER BY length(v) DESC LIMIT 1), fallback)
+$$;
