@@ -77,7 +77,7 @@ def taskflow_redis_url(taskflow_servers: "EmbeddedServers") -> str:
     import redis
 
     with redis.Redis.from_url(taskflow_servers.redis_url) as client:
-        client.flushall()
+        client.flushdb()
     return taskflow_servers.redis_url
 
 

@@ -4,21 +4,16 @@ import email
 import email.policy
 import io
 import json
-import os
 import subprocess
-from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import redis
 from PIL import Image
 
-from support.up import COMMAND, System, up
-from taskflow.embedded import EmbeddedServers
-from taskflow.testing.databases import Databases
+from support.up import COMMAND, System
 
 pytestmark = pytest.mark.xdist_group("templates")
 
@@ -43,26 +38,6 @@ PEOPLE = (
     "bea@templates.example,Bea,de-AT,99\n"
     "cyd@templates.example,Cyd,,7\n"
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def system(
-    servers: EmbeddedServers, taskflow_databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[System]:
-    """A running `taskflow up` on the tests' servers."""
-    redis.Redis.from_url(servers.redis_url).flushall()
-    with taskflow_databases.copy() as database_url:
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")},
-            "TASKFLOW_HOME": str(tmp_path_factory.mktemp("templates") / "home"),
-            "TASKFLOW_DATABASE_URL": database_url,
-            "TASKFLOW_REDIS_URL": servers.redis_url,
-            "TASKFLOW_HTTP_PORT": "0",
-            "TASKFLOW_SANDBOX_PORT": "0",
-            "TASKFLOW_LOG_LEVEL": "WARNING",
-        }
-        with up(environment) as running:
-            yield running
 
 
 def run(system: System, *arguments: str, code: int = 0) -> Any:

@@ -1,16 +1,14 @@
 """One running system and one browser for all tests of the dashboard, a tab and a user of its own for each."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from support.dashboard import DESK, SECONDS, Dashboard, Open
-from support.up import System, up
+from support.up import System, up_beside
 from taskflow.embedded import EmbeddedServers
 from taskflow.testing.databases import Databases
 
@@ -32,22 +30,10 @@ def system(
     chromium: str, servers: EmbeddedServers, taskflow_databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
     """A running `taskflow up` on the tests' servers."""
-    redis.Redis.from_url(servers.redis_url).flushall()
-    home = tmp_path_factory.mktemp("e2e") / "home"
-    with taskflow_databases.copy() as database_url:
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")},
-            "TASKFLOW_HOME": str(home),
-            "TASKFLOW_DATABASE_URL": database_url,
-            "TASKFLOW_REDIS_URL": servers.redis_url,
-            "TASKFLOW_HTTP_PORT": "0",
-            "TASKFLOW_SANDBOX_PORT": "0",
-            "TASKFLOW_LOG_LEVEL": "WARNING",
-            # Everybody here has one address. The limit of a user stays: each test lives within it.
-            "TASKFLOW_HTTP_RATE_LIMIT_IP_PER_MINUTE": "100000",
-        }
-        with up(environment) as running:
-            yield running
+    # Everybody here has one address. The limit of a user stays: each test lives within it.
+    settings = {"TASKFLOW_HTTP_RATE_LIMIT_IP_PER_MINUTE": "100000"}
+    with up_beside(servers, taskflow_databases, tmp_path_factory.mktemp("e2e"), **settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="package")

@@ -108,7 +108,7 @@ def test_a_worker_of_the_same_home_joins_the_system(system: System) -> None:
 
     for worker in json.loads(taskflow("worker", "list", "--json")):
         if worker["status"] != "DEAD":
-            taskflow("worker", "pause", worker["worker_id"])
+            taskflow("worker", "pause", worker["worker_id"], "--wait", "50")
     with subprocess.Popen([*COMMAND[:-1], "worker", "--processes", "1"], env=environment) as joined:
         try:
             assert "COMPLETED" in taskflow("task", "submit", "taskflow.echo", "message=hello", "--wait")

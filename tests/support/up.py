@@ -16,10 +16,12 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import orjson
+import redis
 
 from support.processes import TESTS
 from support.waiting import eventually_sync
-from taskflow.testing.databases import run
+from taskflow.embedded import EmbeddedServers
+from taskflow.testing.databases import Databases, run
 
 COMMAND = [sys.executable, "-P", "-m", "taskflow.cli.main"]
 PASSWORD = "correct horse battery"
@@ -159,3 +161,28 @@ def up(environment: Mapping[str, str]) -> Iterator[System]:
             system.http.close()
             process.terminate()
             process.wait(60)
+
+
+@contextmanager
+def up_beside(servers: EmbeddedServers, databases: Databases, folder: Path, **settings: str) -> Iterator[System]:
+    """Run `taskflow up` on the tests' servers for as long as several tests last.
+
+    Its Redis is not the one that other tests fill and empty: two coordinators with a database each would fight over it.
+    """
+    redis_url = servers.redis_url.replace("db=0", "db=1")
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushdb()
+    with databases.copy() as database_url:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")},
+            "TASKFLOW_HOME": str(folder / "home"),
+            "TASKFLOW_DATABASE_URL": database_url,
+            "TASKFLOW_REDIS_URL": redis_url,
+            "TASKFLOW_REDIS_KEY_PREFIX": "beside:",  # channels know no databases
+            "TASKFLOW_HTTP_PORT": "0",
+            "TASKFLOW_SANDBOX_PORT": "0",
+            "TASKFLOW_LOG_LEVEL": "WARNING",
+            **settings,
+        }
+        with up(environment) as running:
+            yield running

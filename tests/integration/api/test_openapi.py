@@ -43,7 +43,9 @@ async def test_schemathesis_finds_no_failure(settings: Settings, database: Datab
     """As an administrator, with every check, a fixed seed and a bounded number of examples."""
     key = await administrator(settings, database)
     async with serving(settings) as url:
-        await schemathesis(FILE, url, key, tmp_path, examples=6)
+        file = tmp_path / "openapi.json"
+        file.write_text(json.dumps(shallow()), encoding="utf-8")
+        await schemathesis(file, url, key, tmp_path, examples=6)
 
 
 async def test_nor_where_the_ids_are_of_something_that_is_there(
@@ -82,6 +84,20 @@ async def proofs(settings: Settings, key: str, folder: Path) -> None:
         file = folder / "openapi.json"
         file.write_text(json.dumps(about(known)), encoding="utf-8")
         await schemathesis(file, url, key, folder, examples=15)
+
+
+def shallow() -> dict[str, Any]:
+    """Return the document with conditions in one level of groups: all combinations of a tree have no end."""
+    document: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    schemas = document["components"]["schemas"]
+    for name in ("AllCondition-Input", "AnyCondition-Input", "NotCondition-Input"):
+        properties = schemas[name]["properties"]
+        choice = properties["condition"] if "condition" in properties else properties["conditions"]["items"]
+        choice["oneOf"] = [option for option in choice["oneOf"] if not option["$ref"].endswith("-Input")]
+        mapping = choice["discriminator"]["mapping"]
+        choice["discriminator"]["mapping"] = {k: ref for k, ref in mapping.items() if not ref.endswith("-Input")}
+        assert len(choice["oneOf"]) == 5
+    return document
 
 
 def about(known: dict[str, list[str]]) -> dict[str, Any]:

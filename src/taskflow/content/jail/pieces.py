@@ -157,9 +157,9 @@ class Veil:
     """Code hidden behind marks that markup compilers leave alone: comments between tags, plain words elsewhere."""
 
     def __init__(self) -> None:
-        """Choose marks that nobody has written."""
+        """Choose marks that nobody has written; the two kinds differ, as code may be all of a comment: `<!--{{ a }}-->`."""
         self._word = f"tf{secrets.token_hex(6)}x"
-        self._mark = re.compile(rf"<!--{self._word}([0-9]+)z-->|{self._word}([0-9]+)z")
+        self._mark = re.compile(rf"<!--{self._word}([0-9]+)c-->|{self._word}([0-9]+)z")
         self._pieces: list[Piece] = []
         self._bare: set[int] = set()
 
@@ -181,8 +181,8 @@ class Veil:
             self._pieces.append(piece)
             if place.in_tag and not place.quote:
                 self._bare.add(number)
-            mark = f"{self._word}{number}z"
-            texts.append(f"<!--{mark}-->" if place.between_tags else mark)
+            between = place.between_tags
+            texts.append(f"<!--{self._word}{number}c-->" if between else f"{self._word}{number}z")
         return texts
 
     def lost(self, markup: str) -> Piece | None:
