@@ -11,13 +11,14 @@ from support.waiting import eventually
 from taskflow.base.pagination import InvalidCursorError
 from taskflow.db.pool import Database
 from taskflow.delivery.mime import Skeleton
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.delivery.sandbox.incoming import describe
 from taskflow.delivery.sandbox.repository import InboxRepository, Received
 from taskflow.delivery.sandbox.schemas import InboxRule
 from taskflow.delivery.sandbox.service import DuplicateRuleError, MailNotFoundError
 from taskflow.delivery.sandbox.writer import GroupWriter
-from taskflow.delivery.smtp import Envelope, Outcome, OutcomeKind, SmtpPool
+from taskflow.delivery.smtp import Envelope, SmtpPool
 from taskflow.settings import Settings, SmtpSettings
 
 SKELETON = Skeleton(from_email="news@example.org", from_name="Änne", eight_bit=True)

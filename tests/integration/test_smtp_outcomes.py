@@ -19,7 +19,8 @@ from support.scripted_smtp import (
     trickle,
 )
 from support.waiting import eventually
-from taskflow.delivery.smtp import Envelope, Outcome, OutcomeKind, Reply, SmtpPool
+from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.smtp import Envelope, Reply, SmtpPool
 from taskflow.settings import SmtpSettings
 
 ACCEPTED, REJECTED, DEFERRED = OutcomeKind.ACCEPTED, OutcomeKind.REJECTED, OutcomeKind.DEFERRED

@@ -12,7 +12,8 @@ from support.certificates import server_context
 from support.scripted_smtp import ScriptedSmtp, Session, hang_up, then_hang_up
 from support.waiting import eventually
 from taskflow.base.errors import ConfigurationError
-from taskflow.delivery.smtp import Envelope, Features, OutcomeKind, SmtpPool
+from taskflow.delivery.outcome import OutcomeKind
+from taskflow.delivery.smtp import Envelope, Features, SmtpPool
 from taskflow.delivery.smtp.connection import ProviderFaultError, parse_features
 from taskflow.delivery.smtp.reply import Reply
 from taskflow.settings import SmtpSettings

@@ -8,7 +8,8 @@ from support.scripted_smtp import ScriptedSmtp
 from taskflow.delivery.addresses import UnsafeAddressError
 from taskflow.delivery.headers import HeaderInjectionError
 from taskflow.delivery.mime import Skeleton
-from taskflow.delivery.smtp import Envelope, OutcomeKind, SmtpPool
+from taskflow.delivery.outcome import OutcomeKind
+from taskflow.delivery.smtp import Envelope, SmtpPool
 from taskflow.settings import SmtpSettings
 
 SMUGGLED = (

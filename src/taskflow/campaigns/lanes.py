@@ -16,7 +16,8 @@ from taskflow.base.logging import get_logger
 from taskflow.campaigns.verdict import Letter, end_of, report
 from taskflow.delivery.group_commit import GroupCommit
 from taskflow.delivery.ledger import End, Ledger
-from taskflow.delivery.smtp import Envelope, Outcome, SmtpPool, SmtpSession
+from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.smtp import Envelope, SmtpPool, SmtpSession
 from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.delivery.states import RecipientStatus
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from taskflow.delivery.ledger import Begin, End, Row
-from taskflow.delivery.smtp import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 

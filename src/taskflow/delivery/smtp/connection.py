@@ -14,8 +14,8 @@ import time
 
 from taskflow.base.errors import ConfigurationError, UnavailableError
 from taskflow.delivery import addresses
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.smtp.envelope import Features
-from taskflow.delivery.smtp.outcome import Outcome, OutcomeKind
 from taskflow.delivery.smtp.reply import Reply
 from taskflow.delivery.smtp.wire import BrokenWireError, Wire
 from taskflow.settings.smtp import SmtpSettings

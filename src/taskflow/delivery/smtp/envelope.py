@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from taskflow.delivery import addresses
-from taskflow.delivery.smtp.outcome import Outcome, OutcomeKind, refused_by_us
+from taskflow.delivery.outcome import Outcome, OutcomeKind, refused_by_us
 
 DOT = b".\r\n"
 DATA = b"DATA\r\n"

@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from taskflow.base.logging import get_logger
+from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Outcome
 from taskflow.delivery.smtp.connection import Connection, Features, ProviderFaultError, check_settings, tls_context
 from taskflow.delivery.smtp.envelope import Envelope
-from taskflow.delivery.smtp.outcome import NOT_STARTED, STOPPED, Outcome
 from taskflow.delivery.smtp.transaction import OnReply, Transaction
 from taskflow.settings.smtp import SmtpSettings
 

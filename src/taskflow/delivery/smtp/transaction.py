@@ -18,9 +18,10 @@ Without PIPELINING the same code says one command at a time.
 import time
 from collections.abc import Callable, Sequence
 
+from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Outcome, OutcomeKind
 from taskflow.delivery.smtp.connection import Connection
 from taskflow.delivery.smtp.envelope import DATA, DOT, Envelope, Prepared, prepare
-from taskflow.delivery.smtp.outcome import NOT_STARTED, STOPPED, Outcome, OutcomeKind, cut, of_final, of_refusal
+from taskflow.delivery.smtp.outcome import cut, of_final, of_refusal
 from taskflow.delivery.smtp.reply import Reply
 from taskflow.delivery.smtp.wire import BrokenWireError
 from taskflow.settings.smtp import SmtpSettings

@@ -15,8 +15,9 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, UnavailableError
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import Skeleton
+from taskflow.delivery.outcome import OutcomeKind
 from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
-from taskflow.delivery.smtp import Envelope, OutcomeKind
+from taskflow.delivery.smtp import Envelope
 from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.engine.context import WorkerContext
 from taskflow.engine.retry import NoRetry

@@ -1,0 +1,84 @@
+"""What a provider is to whoever sends: it takes a window of messages and says what became of each.
+
+A kind of provider is two small files: its settings with the request it makes, and how its answers read in the shared
+vocabulary (`delivery.outcome`). It never retries, never counts and never chooses: that is the router's, and the
+ledger's, so that all providers behave alike. A provider proves what it says: `deferred` and `provider_fault` only when
+nothing can have been taken, otherwise `uncertain`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from taskflow.base.errors import UnavailableError
+from taskflow.delivery.outcome import Outcome
+
+
+class ProviderUnusableError(UnavailableError):
+    """The provider cannot be used as it is configured, or not now."""
+
+    code = "provider_unusable"
+
+
+class Channel(StrEnum):
+    """What is sent."""
+
+    EMAIL = "email"
+    SMS = "sms"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One finished mail to one recipient."""
+
+    message_id: UUID
+    mail_from: str
+    rcpt_to: str
+    body: bytes  # headers, an empty line, the content
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """One finished SMS to one recipient."""
+
+    message_id: UUID
+    sender: str | None
+    rcpt_to: str  # E.164
+    text: str
+    promotional: bool = False
+    template: Mapping[str, str] = field(default_factory=dict)  # what DLT wants to know of the text: ids and values
+
+
+class MailProvider(Protocol):
+    """Carries mail."""
+
+    async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
+        """Hand over at most ten mails, in order, and return one outcome for each; nothing is raised for a message.
+
+        `deadline`: on `time.monotonic()`, looked at before each mail; one whose turn comes later is `not_started`.
+        """
+
+    async def check(self) -> str:
+        """Sign in, send nothing, and say in one sentence what was found ("Test connection").
+
+        Raises:
+            ProviderUnusableError: it cannot be used as it is configured, or now.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class SmsProvider(Protocol):
+    """Carries SMS; as `MailProvider`."""
+
+    async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
+        """Hand over at most ten texts, in order, and return one outcome for each."""
+
+    async def check(self) -> str:
+        """Sign in, send nothing, and say in one sentence what was found."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
