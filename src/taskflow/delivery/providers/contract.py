@@ -6,11 +6,13 @@ ledger's, so that all providers behave alike. A provider proves what it says: `d
 nothing can have been taken, otherwise `uncertain`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
+
+from pydantic import BaseModel
 
 from taskflow.base.errors import UnavailableError
 from taskflow.delivery.outcome import Outcome
@@ -82,3 +84,16 @@ class SmsProvider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of provider, as the registry and plugins (entry point group `taskflow.providers`) know it."""
+
+    name: str  # "ses"
+    title: str  # "Amazon SES"
+    channel: Channel
+    settings: type[BaseModel]  # its fields; those that are `SecretStr` are kept encrypted and never shown again
+    open: Callable[[Any], MailProvider | SmsProvider]  # takes an instance of `settings`; connects to nothing yet
+    priority: int = 1  # of a new provider of this kind; the smallest is asked first
+    defaults: Mapping[str, Any] = field(default_factory=dict)  # of `settings` and of budgets, for presets such as Gmail
