@@ -157,7 +157,7 @@ class Veil:
     """Code hidden behind marks that markup compilers leave alone: comments between tags, plain words elsewhere."""
 
     def __init__(self) -> None:
-        """Choose marks that nobody has written; the two kinds differ, as code may be all of a comment: `<!--{{ a }}-->`."""
+        """Choose marks that nobody has written. Two kinds, as code may be all of a comment: `<!--{{ a }}-->`."""
         self._word = f"tf{secrets.token_hex(6)}x"
         self._mark = re.compile(rf"<!--{self._word}([0-9]+)c-->|{self._word}([0-9]+)z")
         self._pieces: list[Piece] = []
