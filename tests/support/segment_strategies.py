@@ -122,7 +122,7 @@ _events = st.fixed_dictionaries(
         "operator": st.sampled_from(["did", "never"]),
         "in_last_days": windows,
         "campaign_id": st.none() | st.sampled_from([str(key) for key in CAMPAIGNS]),
-        "at_least": st.integers(1, 3),
+        "at_least": st.sampled_from([1, 2, 3, 11]),
     }
 )
 

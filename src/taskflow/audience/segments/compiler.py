@@ -30,6 +30,8 @@ from taskflow.db.queries import load
 _PLACE = re.compile(r"[$@][a-z_]+")
 MAX_TABLES = 16
 _KNOWN = re.compile(r"([a-z0-9_.]+) IS NOT NULL")  # its opposite, as the planner knows it: an anti-join
+_LATEST = (EventKind.OPENED, EventKind.CLICKED)  # the kinds of which the newest times are kept …
+_NEWEST = 10  # … and how many of them: `contact_latest`
 _FEW = 20  # values up to which comparing with each is cheaper than a hash table
 
 
@@ -220,17 +222,21 @@ class _Compiler:
         return opposite(found) if condition.operator == "never" else found
 
     def _happened(self, condition: EventCondition) -> str:
-        """Ask the summary where it knows: at least once, ever or lately; else count."""
+        """Ask the summaries where they know: at least once, or up to ten times, ever or lately; else count."""
         query, days, kind = self._query, condition.in_last_days, condition.event
-        if condition.campaign_id is not None or condition.at_least > 1:
+        is_often = condition.at_least > 1
+        is_counted = is_often and (kind not in _LATEST or condition.at_least > _NEWEST)
+        if condition.campaign_id is not None or is_counted:
             often = {"days": days, "campaign_id": condition.campaign_id, "times": condition.at_least}
             if kind is EventKind.RECEIVED:
                 table = query.join("join_mails", **often)
             else:
                 table = query.join("join_events", kind=kind.value, **often)
             return query.fragment("joined", {"table": table})
-        name, bind = (kind.value, {}) if days is None else (f"{kind}_lately", {"days": days})
-        found = query.fragment(name, {"table": query.join("join_activity")}, **bind)
+        name = f"{kind}{'_often' if is_often else ''}{'' if days is None else '_lately'}"
+        binds = ({"times": condition.at_least} if is_often else {}) | ({} if days is None else {"days": days})
+        table = query.join("join_latest" if is_often else "join_activity")
+        found = query.fragment(name, {"table": table}, **binds)
         if kind is not EventKind.RECEIVED:
             return found
         news = query.fragment("joined", {"table": query.join("join_news", days=days)})

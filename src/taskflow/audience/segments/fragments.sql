@@ -156,6 +156,9 @@ LEFT JOIN (SELECT DISTINCT contact_id FROM subscriptions
 -- name: join_activity
 LEFT JOIN contact_activity AS @table ON @table.contact_id = s.contact_id
 
+-- name: join_latest
+LEFT JOIN contact_latest AS @table ON @table.contact_id = s.contact_id
+
 -- name: join_events
 -- Who did something of one kind so often; not what machines did. HAVING, because few are left to hash.
 LEFT JOIN (SELECT contact_id FROM campaign_events
@@ -193,6 +196,18 @@ LEFT JOIN (SELECT DISTINCT r.contact_id
 
 -- name: joined
 @table.contact_id IS NOT NULL
+
+-- name: opened_often
+@table.opened[$times::int] IS NOT NULL
+
+-- name: opened_often_lately
+@table.opened[$times::int] >= (SELECT now() - $days::int * interval '24 hours')
+
+-- name: clicked_often
+@table.clicked[$times::int] IS NOT NULL
+
+-- name: clicked_often_lately
+@table.clicked[$times::int] >= (SELECT now() - $days::int * interval '24 hours')
 
 -- name: received
 @table.last_received_at IS NOT NULL
