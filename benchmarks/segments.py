@@ -142,7 +142,14 @@ async def _fill(system: System, count: int) -> tuple[list[UUID], UUID]:
         await connection.execute(_LEDGER, campaigns[0], timeout=_LONGEST)
         await connection.execute(_CAMPAIGN, campaigns[0])
         await connection.execute(campaigns_sql.summarise_slice, campaigns[0], UUID(int=0), count, timeout=_LONGEST)
-        for table in ("subscribers", "subscriptions", "campaign_events", "contact_activity", "email_recipients"):
+        for table in (
+            "subscribers",
+            "subscriptions",
+            "campaign_events",
+            "contact_activity",
+            "contact_latest",
+            "email_recipients",
+        ):
             await connection.execute(f"VACUUM (ANALYZE) {table}", timeout=_LONGEST)
     return lists, campaigns[0]
 

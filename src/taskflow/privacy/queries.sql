@@ -40,8 +40,8 @@ WHERE r.contact_id = $1 OR lower(r.email) = $2 ORDER BY r.recipient_id;
 SELECT * FROM campaign_events WHERE contact_id = $1 ORDER BY event_id;
 
 -- name: activity
--- When the person last did what.
-SELECT * FROM contact_activity WHERE contact_id = $1;
+-- When the person last did what, and the newest of what they did often.
+SELECT * FROM contact_activity LEFT JOIN contact_latest USING (contact_id) WHERE contact_id = $1;
 
 -- name: rejected_rows
 -- Rows of files that name the person and were not imported.

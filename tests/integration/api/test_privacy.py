@@ -115,10 +115,11 @@ async def test_a_contact_that_is_deleted_leaves_no_summary_and_later_events_make
     contact_id = await add_ann(api)
     note = "INSERT INTO campaign_events (event_id, event_type, contact_id) VALUES ($1, 'opened', $2)"
     await api.database.pool.execute(note, uuid7(), contact_id)
-    assert await api.database.pool.fetchval("SELECT count(*) FROM contact_activity") == 1
+    summaries = "SELECT count(a), count(l) FROM contact_activity a FULL JOIN contact_latest l USING (contact_id)"
+    assert tuple(await api.database.pool.fetchrow(summaries)) == (1, 1)
     await admin.delete(f"/api/v1/contacts/{contact_id}")
     await api.database.pool.execute(note, uuid7(), contact_id)
-    assert await api.database.pool.fetchval("SELECT count(*) FROM contact_activity") == 0
+    assert tuple(await api.database.pool.fetchrow(summaries)) == (0, 0)
 
 
 async def test_what_takes_people_out_of_here_is_audited_and_not_for_viewers(

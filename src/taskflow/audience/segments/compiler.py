@@ -29,6 +29,9 @@ from taskflow.db.queries import load
 
 _PLACE = re.compile(r"[$@][a-z_]+")
 MAX_TABLES = 16
+_KNOWN = re.compile(r"([a-z0-9_.]+) IS NOT NULL")  # its opposite, as the planner knows it: an anti-join
+_LATEST = (EventKind.OPENED, EventKind.CLICKED)  # the kinds of which the newest times are kept …
+_NEWEST = 10  # … and how many of them: `contact_latest`
 _FEW = 20  # values up to which comparing with each is cheaper than a hash table
 
 
@@ -104,9 +107,11 @@ class _Compiler:
     def compile(self, condition: Condition) -> str:
         match condition:
             case AllCondition():
-                return group(" AND ", [self.compile(child) for child in condition.conditions])
+                return self._all(condition.conditions)
             case AnyCondition():
                 return group(" OR ", [self.compile(child) for child in condition.conditions])
+            case NotCondition(condition=AnyCondition(conditions=conditions)):
+                return self._all([NotCondition(type="not", condition=child) for child in conditions])
             case NotCondition():
                 return opposite(self.compile(condition.condition))
             case AttributeCondition():
@@ -119,6 +124,16 @@ class _Compiler:
                 return self._lists(condition)
             case EventCondition():
                 return self._event(condition)
+
+    def _all(self, conditions: Sequence[Condition]) -> str:
+        """Join first: a look into the attributes of a million contacts is worth a join."""
+        joins = [self.compile(child) for child in conditions if _is_join(child)]
+        tests = [self.compile(child) for child in conditions if _is_dear(child)]
+        others = [self.compile(child) for child in conditions if not _is_join(child) and not _is_dear(child)]
+        if joins and tests:
+            parts = {"joins": group(" AND ", joins), "tests": group(" AND ", tests)}
+            tests = [self._query.fragment("when_joined", parts)]
+        return group(" AND ", [*joins, *others, *tests])
 
     @staticmethod
     def _compare(operator: Operator, positive: Callable[[Operator], str]) -> str:
@@ -207,21 +222,37 @@ class _Compiler:
         return opposite(found) if condition.operator == "never" else found
 
     def _happened(self, condition: EventCondition) -> str:
-        """Ask the summary where it knows: at least once, ever or lately; else count."""
+        """Ask the summaries where they know: at least once, or up to ten times, ever or lately; else count."""
         query, days, kind = self._query, condition.in_last_days, condition.event
-        scope = {"days": days, "campaign_id": condition.campaign_id}
-        if condition.campaign_id is not None or condition.at_least > 1:
+        is_often = condition.at_least > 1
+        is_counted = is_often and (kind not in _LATEST or condition.at_least > _NEWEST)
+        if condition.campaign_id is not None or is_counted:
+            often = {"days": days, "campaign_id": condition.campaign_id, "times": condition.at_least}
             if kind is EventKind.RECEIVED:
-                table = query.join("join_mails", **scope)
+                table = query.join("join_mails", **often)
             else:
-                table = query.join("join_events", kind=kind.value, **scope)
-            return query.fragment("happened_often", {"table": table}, times=condition.at_least)
-        name, bind = (kind.value, {}) if days is None else (f"{kind}_lately", {"days": days})
-        found = query.fragment(name, {"table": query.join("join_activity")}, **bind)
+                table = query.join("join_events", kind=kind.value, **often)
+            return query.fragment("joined", {"table": table})
+        name = f"{kind}{'_often' if is_often else ''}{'' if days is None else '_lately'}"
+        binds = ({"times": condition.at_least} if is_often else {}) | ({} if days is None else {"days": days})
+        table = query.join("join_latest" if is_often else "join_activity")
+        found = query.fragment(name, {"table": table}, **binds)
         if kind is not EventKind.RECEIVED:
             return found
         news = query.fragment("joined", {"table": query.join("join_news", days=days)})
         return group(" OR ", [found, news])
+
+
+def _is_join(condition: Condition) -> bool:
+    """Tell whether a condition is that a joined table knows the contact."""
+    return isinstance(condition, ListsCondition | EventCondition) and condition.operator not in ("none", "never")
+
+
+def _is_dear(condition: Condition) -> bool:
+    """Tell whether a condition looks into the attributes."""
+    if isinstance(condition, NotCondition):
+        return _is_dear(condition.condition)
+    return isinstance(condition, AttributeCondition)
 
 
 def group(word: str, parts: Sequence[str]) -> str:
@@ -231,4 +262,5 @@ def group(word: str, parts: Sequence[str]) -> str:
 
 def opposite(text: str) -> str:
     """Return what is true of everybody else: null is no as well."""
-    return f"(({text}) IS NOT TRUE)"
+    known = _KNOWN.fullmatch(text)
+    return f"{known[1]} IS NULL" if known else f"(({text}) IS NOT TRUE)"

@@ -77,7 +77,7 @@ strpos(lower(@operand), (SELECT lower($value::text))) > 0
 starts_with(lower(@operand), (SELECT lower($value::text)))
 
 -- name: text_ends_with
-right(lower(@operand), (SELECT length(lower($value::text)))) = (SELECT lower($value::text))
+lower(@operand) LIKE '%' || regexp_replace(lower($value::text), '([\\%_])', '\\\1', 'g')
 
 -- name: text_exists
 @operand <> ''
@@ -156,37 +156,58 @@ LEFT JOIN (SELECT DISTINCT contact_id FROM subscriptions
 -- name: join_activity
 LEFT JOIN contact_activity AS @table ON @table.contact_id = s.contact_id
 
+-- name: join_latest
+LEFT JOIN contact_latest AS @table ON @table.contact_id = s.contact_id
+
 -- name: join_events
--- How often, of one kind, by people.
-LEFT JOIN (SELECT contact_id, count(*) AS times FROM campaign_events
+-- Who did something of one kind so often; not what machines did. HAVING, because few are left to hash.
+LEFT JOIN (SELECT contact_id FROM campaign_events
            WHERE event_type = $kind::text AND NOT is_machine
              AND ($days::int IS NULL OR occurred_at >= now() - $days::int * interval '24 hours')
              AND ($campaign_id::uuid IS NULL OR campaign_id = $campaign_id)
-           GROUP BY contact_id) AS @table
+           GROUP BY contact_id HAVING count(*) >= $times::int) AS @table
   ON @table.contact_id = s.contact_id
 
 -- name: join_mails
--- How many mails were taken by the contact's server, as the ledger has it.
-LEFT JOIN (SELECT contact_id, count(*) AS times FROM email_recipients
+-- Whose server took so many mails, as the ledger has it.
+LEFT JOIN (SELECT contact_id FROM email_recipients
            WHERE contact_id IS NOT NULL AND status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
              AND ($days::int IS NULL OR sent_at >= now() - $days::int * interval '24 hours')
              AND ($campaign_id::uuid IS NULL OR campaign_id = $campaign_id)
-           GROUP BY contact_id) AS @table
+           GROUP BY contact_id HAVING count(*) >= $times::int) AS @table
   ON @table.contact_id = s.contact_id
 
 -- name: join_news
 -- Who was sent a mail by a campaign that the summary does not know yet: one that is under way.
-LEFT JOIN (SELECT DISTINCT contact_id FROM email_recipients
-           WHERE contact_id IS NOT NULL AND status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
-             AND ($days::int IS NULL OR sent_at >= now() - $days::int * interval '24 hours')
-             AND campaign_id = ANY (ARRAY(SELECT campaign_id FROM campaigns WHERE active))) AS @table
+LEFT JOIN (SELECT DISTINCT r.contact_id
+           FROM campaigns AS c
+           CROSS JOIN LATERAL (  -- OFFSET: one campaign after the other, none when none is under way
+             SELECT contact_id FROM email_recipients
+             WHERE campaign_id = c.campaign_id
+               AND contact_id IS NOT NULL AND status IN ('SENT', 'BOUNCED', 'UNSUBSCRIBED')
+               AND ($days::int IS NULL OR sent_at >= now() - $days::int * interval '24 hours')
+             OFFSET 0) AS r
+           WHERE c.active) AS @table
   ON @table.contact_id = s.contact_id
+
+-- name: when_joined
+-- What is dear to ask is asked of those alone who pass the joins: without CASE it would be asked of everybody.
+(CASE WHEN @joins THEN @tests END)
 
 -- name: joined
 @table.contact_id IS NOT NULL
 
--- name: happened_often
-@table.times >= $times::int
+-- name: opened_often
+@table.opened[$times::int] IS NOT NULL
+
+-- name: opened_often_lately
+@table.opened[$times::int] >= (SELECT now() - $days::int * interval '24 hours')
+
+-- name: clicked_often
+@table.clicked[$times::int] IS NOT NULL
+
+-- name: clicked_often_lately
+@table.clicked[$times::int] >= (SELECT now() - $days::int * interval '24 hours')
 
 -- name: received
 @table.last_received_at IS NOT NULL

@@ -4,7 +4,7 @@
 -- For this transaction: $1 milliseconds a statement; no loops over contacts, which a wrong estimate would turn into
 -- minutes; hash tables of a million contacts in memory; $2 processes that help.
 SELECT set_config('statement_timeout', $1, true), set_config('enable_nestloop', 'off', true),
-       set_config('work_mem', '64MB', true), set_config('jit', 'off', true),
+       set_config('work_mem', '32MB', true), set_config('jit', 'off', true),
        set_config('max_parallel_workers_per_gather', $2, true);
 
 -- name: insert_segment

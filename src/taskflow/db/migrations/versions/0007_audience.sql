@@ -194,6 +194,16 @@ CREATE TABLE contact_activity (
   last_unsubscribed_at  timestamptz
 ) WITH (fillfactor = 70);
 
+-- The ten newest opens and clicks of each contact, newest first: at least three in 90 days, if the third is that young.
+CREATE TABLE contact_latest (
+  contact_id  uuid PRIMARY KEY,
+  opened      timestamptz[],
+  clicked     timestamptz[]
+) WITH (fillfactor = 70);
+CREATE FUNCTION newest_ten(timestamptz[], timestamptz[]) RETURNS timestamptz[] LANGUAGE sql IMMUTABLE AS $$
+  SELECT array_agg(at ORDER BY at DESC) FROM (SELECT at FROM unnest($1 || $2) AS at ORDER BY at DESC LIMIT 10) AS newest
+$$;
+
 CREATE FUNCTION summarise_campaign_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO contact_activity AS a (contact_id, last_opened_at, last_clicked_at, last_bounced_at, last_complained_at,
@@ -211,6 +221,15 @@ BEGIN
       last_bounced_at = greatest(a.last_bounced_at, excluded.last_bounced_at),
       last_complained_at = greatest(a.last_complained_at, excluded.last_complained_at),
       last_unsubscribed_at = greatest(a.last_unsubscribed_at, excluded.last_unsubscribed_at);
+  INSERT INTO contact_latest AS l (contact_id, opened, clicked)
+  SELECT contact_id,
+         (array_agg(occurred_at ORDER BY occurred_at DESC) FILTER (WHERE event_type = 'opened'))[1:10],
+         (array_agg(occurred_at ORDER BY occurred_at DESC) FILTER (WHERE event_type = 'clicked'))[1:10]
+  FROM added JOIN subscribers USING (contact_id)
+  WHERE NOT is_machine AND event_type IN ('opened', 'clicked')
+  GROUP BY contact_id ORDER BY contact_id
+  ON CONFLICT (contact_id) DO UPDATE
+  SET opened = newest_ten(l.opened, excluded.opened), clicked = newest_ten(l.clicked, excluded.clicked);
   RETURN NULL;
 END
 $$;
@@ -221,6 +240,7 @@ CREATE TRIGGER campaign_events_summarised AFTER INSERT ON campaign_events REFERE
 CREATE FUNCTION forget_contact_activity() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM contact_activity WHERE contact_id IN (SELECT contact_id FROM gone);
+  DELETE FROM contact_latest WHERE contact_id IN (SELECT contact_id FROM gone);
   RETURN NULL;
 END
 $$;
