@@ -97,9 +97,9 @@ class Vault:
                 " TASKFLOW_SECRET_KEY_PREVIOUS to the secret key of that time, or enter the secret again."
             )
         wrapped = sealed.data[1 : 1 + _WRAPPED]
+        if sealed.data[:1] != _FORMAT:
+            raise SealBrokenError(_changed(name))
         try:
-            if sealed.data[:1] != _FORMAT:
-                raise ValueError("another format")
             return wrapping.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _bound("key", name))
         except (InvalidTag, ValueError) as error:
             raise SealBrokenError(_changed(name)) from error

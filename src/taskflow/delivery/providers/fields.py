@@ -87,7 +87,7 @@ def read(kind: Kind, settings: Mapping[str, Any], secrets: Mapping[str, str]) ->
 
 
 def described(kind: Kind) -> list[dict[str, Any]]:
-    """Return what forms and people need to know of a kind's fields, in order."""
+    """Return what forms and people need to know of a kind's fields, those that must be told first."""
     schema = kind.settings.model_json_schema()["properties"] if kind.settings.model_fields else {}
     return [
         {
@@ -99,7 +99,7 @@ def described(kind: Kind) -> list[dict[str, Any]]:
             "choices": _choices(info),
             "default": None if info.is_required() or _is_secret(info) else info.get_default(call_default_factory=True),
         }
-        for name, info in kind.settings.model_fields.items()
+        for name, info in sorted(kind.settings.model_fields.items(), key=lambda item: not item[1].is_required())
     ]
 
 
@@ -119,5 +119,4 @@ def _choices(info: FieldInfo) -> list[str]:
 
 def _type_of(schema: Mapping[str, Any]) -> str:
     options = schema.get("anyOf", [schema])
-    found = [str(option.get("type", "string")) for option in options if option.get("type") != "null"]
-    return found[0] if found else "string"
+    return next((str(option.get("type", "any")) for option in options if option.get("type") != "null"), "any")

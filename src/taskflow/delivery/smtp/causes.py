@@ -1,9 +1,9 @@
 """Why an SMTP server refused, in the words that all providers share.
 
-The enhanced status code (RFC 3463) tells, then the basic code with the verb it answers. What is about us is never about
-the person: 5.7.x is reputation, whatever the text says. Two refusals that servers write into the answer to a message are
-the provider's own: a rate or a quota of the account is over. They become faults of the provider: the message was not
-taken, and another provider may carry it.
+The enhanced status code (RFC 3463) tells, then the basic code with the verb it answers. What is about us is never
+about the person: 5.7.x is reputation, whatever the text says. Two refusals that servers write into the answer to a
+message are the provider's own: a rate or a quota of the account is over. They become faults of the provider: the
+message was not taken, and another provider may carry it.
 """
 
 import re

@@ -65,9 +65,8 @@ class HttpFields(StatusRules):
             raise ValueError("json_template is too large")
         unknown = self.names - PLACEHOLDERS
         if unknown:
-            raise ValueError(
-                f"no placeholder is called {sorted(unknown)[0]}; there are {', '.join(sorted(PLACEHOLDERS))}"
-            )
+            known = ", ".join(sorted(PLACEHOLDERS))
+            raise ValueError(f"no placeholder is called {min(unknown)}; there are {known}")
         if "token" in self.names and self.token is None:
             raise ValueError("a placeholder is called token, but there is no token")
         if (self.username is None) != (self.password is None):

@@ -1,7 +1,7 @@
 """What Mailgun answers, in the vocabulary of outcomes.
 
-https://documentation.mailgun.com/docs/mailgun/api-reference/mg-errors: 200 `{"id", "message": "Queued. Thank you."}`; errors
-as `{"message"}`. 401 says `Forbidden` in plain text; 402 is a request that failed although it was well-formed.
+https://documentation.mailgun.com/docs/mailgun/api-reference/mg-errors: 200 with an `id`; errors as `{"message"}`. 401
+says `Forbidden` in plain text; 402 is a request that failed although it was well-formed.
 """
 
 from taskflow.delivery.outcome import Cause, Outcome

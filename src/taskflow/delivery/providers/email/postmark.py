@@ -1,6 +1,6 @@
 """Postmark, which wants a mail's parts.
 
-https://postmarkapp.com/developer/api/email-api. A message stream keeps transactional and bulk mail apart; Postmark's own
+https://postmarkapp.com/developer/api/email-api. A message stream keeps transactional and bulk mail apart. Its own
 tracking is turned off.
 """
 

@@ -1,7 +1,7 @@
 """What Postmark answers, in the vocabulary of outcomes.
 
-https://postmarkapp.com/developer/api/overview#error-codes: 200 with `ErrorCode` 0 and a `MessageID`; 422 with the code that
-says why; 401, 413, 429, 500 and 503 as HTTP says.
+https://postmarkapp.com/developer/api/overview#error-codes: 200 with `ErrorCode` 0 and a `MessageID`; 422 with the code
+that says why; 401, 413, 429, 500 and 503 as HTTP says.
 """
 
 from taskflow.delivery.outcome import Cause, Outcome

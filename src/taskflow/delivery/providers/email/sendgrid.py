@@ -1,7 +1,7 @@
 """SendGrid, version 3 of its API, which wants a mail's parts.
 
-https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. Its own tracking of opens and clicks is turned off:
-our links are rewritten already. It has no key against doubles.
+https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send. Its own tracking is turned off: our links are
+rewritten already. It has no key against doubles.
 """
 
 from email.headerregistry import Address

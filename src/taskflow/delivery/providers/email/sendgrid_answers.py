@@ -1,8 +1,8 @@
 """What SendGrid answers, in the vocabulary of outcomes.
 
-https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses: 202 with an empty body and the id in
-`X-Message-Id`; errors as `{"errors": [{"message", "field", "help"}]}`. 403 is also its answer to a sender that is not
-verified and to too many bad requests: the provider's, not the message's.
+https://www.twilio.com/docs/sendgrid/api-reference/how-to-use-the-sendgrid-v3-api/responses: 202 with an empty body and
+the id in `X-Message-Id`; errors as `{"errors": [{"message", "field", "help"}]}`. 403 is also its answer to a sender
+that is not verified and to too many bad requests: the provider's, not the message's.
 """
 
 from typing import Any

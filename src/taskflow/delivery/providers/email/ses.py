@@ -1,7 +1,7 @@
 """Amazon SES, version 2 of its API: the finished mail as it is (`Content.Raw`), signed with AWS Signature Version 4.
 
-https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. SES has no token against doubles: a send whose
-answer was lost is uncertain.
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html. SES has no token against doubles: a
+send whose answer was lost is uncertain.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """What Amazon SES answers, in the vocabulary of outcomes.
 
-https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors. The name of an error is in
-`x-amzn-errortype`, or in the body as `__type`.
+https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors. The name of an error is
+in `x-amzn-errortype`, or in the body as `__type`.
 """
 
 from taskflow.delivery.outcome import Cause, Outcome
