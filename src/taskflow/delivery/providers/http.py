@@ -139,7 +139,8 @@ class HttpClient:
         except TimeoutError as error:
             raise stage.failure(f"No answer within {self._seconds:g} s.") from error
         except (InvalidProviderUrlError, InvalidWebhookUrlError) as error:
-            raise CallFailedError(str(error), handed_over=False) from error
+            reason = str(error).replace("TASKFLOW_WEBHOOK_", "TASKFLOW_PROVIDER_")
+            raise CallFailedError(reason, handed_over=False) from error
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
             raise stage.failure(f"{type(error).__name__}: {printable(str(error))[:200]}".rstrip(": ")) from error
 
