@@ -381,7 +381,7 @@ async def test_a_provider_is_added_shown_changed_tested_and_removed_and_its_secr
     shell: Shell, tmp_path: Path
 ) -> None:
     assert "smtp" in (await shell.run("provider", "kinds"))[1]
-    assert [one["name"] for one in await shell.json("provider", "kinds", "sendgrid")][0] == "api_key"  # type: ignore[attr-defined]
+    assert (await shell.json("provider", "kinds", "sendgrid"))[0]["name"] == "api_key"  # type: ignore[index]
     told = ("--set", "host=127.0.0.1", "--set", "port=1", "--set", "security=none", "--set", "username=u")
     code, out, err = await shell.run(
         "provider", "add", "relay", "smtp", *told, "--secret-stdin", "password", stdin="s3cret!\n"

@@ -179,7 +179,7 @@ def _body(told: dict[str, Any]) -> dict[str, Any]:
         secrets[field] = _line_of(Path(file))
     if told["secret_stdin"] is not None:
         secrets[told["secret_stdin"]] = sys.stdin.readline().rstrip("\r\n")
-    body = {"settings": settings, "secrets": secrets}
+    body: dict[str, Any] = {"settings": settings, "secrets": secrets}
     body |= {name: list(told[name]) for name in ("classes", "domains")}
     body |= {name: told[name] for name in ("priority", "weight")}
     found = {name: value for name, value in body.items() if value not in (None, {}, [])}

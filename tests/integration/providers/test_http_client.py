@@ -87,7 +87,7 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(client: HttpClient) -
      "https://api.example.com/\r\nx", "https://api.example.com/ä", "https://a:99999/", "file:///etc/passwd", ""],
 )  # fmt: skip
 async def test_what_is_no_plain_http_address_is_refused(client: HttpClient, url: str) -> None:
-    with pytest.raises(InvalidProviderUrlError, match="provider"):
+    with pytest.raises(InvalidProviderUrlError):
         target_of(url)
     assert not (await failure(client, url)).handed_over
 

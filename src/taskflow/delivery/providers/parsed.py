@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.errors import MessageError
 from email.headerregistry import Address
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 
 from taskflow.base.errors import InvalidInputError
@@ -69,7 +69,7 @@ def parse(raw: bytes) -> ParsedMail:
         subject = str(message["subject"] or "")
         headers = _headers(message)
         text, html, attachments = _contents(message)
-    except (MessageError, LookupError, ValueError, AttributeError) as error:
+    except (MessageError, LookupError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise UnreadableMailError(f"The mail cannot be read: {type(error).__name__}.") from error
     if len(senders) != 1:
         raise UnreadableMailError("The mail names no sender in From, or several.")
@@ -108,24 +108,25 @@ def _contents(message: EmailMessage) -> tuple[str | None, str | None, list[Attac
     return text, html, attachments
 
 
-def _leaves(message: EmailMessage) -> list[EmailMessage]:
+def _leaves(message: MIMEPart) -> list[MIMEPart]:
     if message.get_content_maintype() != "multipart":
         return [message]
-    found: list[EmailMessage] = []
+    found: list[MIMEPart] = []
     for part in message.iter_parts():
         found += _leaves(part)
     return found
 
 
-def _text(part: EmailMessage) -> str:
+def _text(part: MIMEPart) -> str:
     return str(part.get_content()).replace("\r\n", "\n")
 
 
-def _attachment(part: EmailMessage, number: int) -> Attachment:
+def _attachment(part: MIMEPart, number: int) -> Attachment:
     if part.get_content_maintype() == "message":
-        content = part.get_payload(0).as_bytes() if part.is_multipart() else b""  # type: ignore[union-attr]  # a message
+        inner = part.get_payload()
+        content = b"\r\n".join(one.as_bytes() for one in inner if isinstance(one, MIMEPart)) if inner else b""
     else:
-        content = part.get_payload(decode=True) or b""  # type: ignore[assignment]  # bytes, with `decode`
+        content = part.get_payload(decode=True) or b""
     content_id = part["content-id"]
     return Attachment(
         filename=part.get_filename() or f"part-{number}",
