@@ -12,10 +12,11 @@ from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.providers.parsed import UnreadableMailError, parse
 
 HEADS = st.lists(
-    st.sampled_from([b"From: a@x.example", b"From: =?utf-8?q?=FF?= <>", b"Subject: \xff", b"Content-Type: multipart/mixed",
+    st.sampled_from([b"From: a@x.example", b"From: =?utf-8?q?=FF?= <>", b"Subject: \xff", b"Reply-To: ,,;<>@",
+                     b"Content-Type: multipart/mixed", b"Content-ID: <", b"X-A: \r\n b",
                      b"Content-Type: multipart/mixed; boundary=x", b"Content-Type: text/html; charset=\x00",
-                     b"Content-Transfer-Encoding: base64", b"Content-Type: message/rfc822", b"Content-ID: <", b"X-A: \r\n b",
-                     b"Content-Disposition: attachment; filename*=utf-8''%FF", b"Reply-To: ,,;<>@"]),
+                     b"Content-Transfer-Encoding: base64", b"Content-Type: message/rfc822",
+                     b"Content-Disposition: attachment; filename*=utf-8''%FF"]),
     max_size=6,
 )  # fmt: skip
 

@@ -35,7 +35,7 @@ async def test_a_provider_has_its_kinds_priority_and_budgets_unless_told_otherwi
         ["secret_access_key"],
     )
     assert (gmail["priority"], gmail["per_day"]) == (2, 2000)
-    warm_up = {"started_on": "2026-11-30", "daily": [50, 100, 500]}
+    warm_up = [50, 100, 500]
     told = {"priority": 7, "per_day": None, "per_second": 3, "classes": ["bulk"], "domains": ["Example.ORG"]}
     other = await made(admin, GMAIL, name="other", warm_up=warm_up, **told)
     assert {name: other[name] for name in told} == told | {"domains": ["example.org"]}
@@ -109,7 +109,7 @@ async def test_settings_and_secrets_are_merged_and_a_null_goes_back_to_the_defau
         ({"per_day": 2**31}, "invalid_input"),
         ({"classes": ["spam"]}, "invalid_input"),
         ({"domains": ["not a domain"]}, "invalid_input"),
-        ({"warm_up": {"started_on": "2026-11-30", "daily": []}}, "invalid_input"),
+        ({"warm_up": [0]}, "invalid_input"),
         ({"colour": "red"}, "invalid_input"),
     ],
 )

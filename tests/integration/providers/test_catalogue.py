@@ -23,7 +23,7 @@ from taskflow.settings import Settings
 
 NEW: dict[str, Any] = {
     "kind": "sandbox", "enabled": True, "weight": 1, "settings": {}, "secrets": {}, "classes": [], "domains": [],
-    "per_second": None, "per_minute": None, "per_day": None, "warm_up": None,
+    "per_second": None, "per_minute": None, "per_day": None, "warm_up": [],
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ router = APIRouter(prefix="/providers", tags=["providers"], dependencies=[requir
 kinds = APIRouter(prefix="/provider-kinds", tags=["providers"], dependencies=[require(Role.OPERATOR)])
 
 _ADMIN = require(Role.ADMIN)
-_NULLABLE = frozenset({"per_second", "per_minute", "per_day", "warm_up"})
+_NULLABLE = frozenset({"per_second", "per_minute", "per_day"})
 
 
 async def _providers(
@@ -48,7 +48,7 @@ Providers = Annotated[ProviderService, Depends(_providers)]
 @router.post("", status_code=201, dependencies=[_ADMIN, audited("provider.create")])
 async def create_provider(body: NewProvider, caller: Caller, providers: Providers, trail: Trail) -> ProviderOut:
     """Add a provider. Secrets are kept encrypted and never shown again."""
-    unset = {name for name in _NULLABLE if name not in body.model_fields_set} - {"warm_up"}
+    unset = _NULLABLE - body.model_fields_set
     told = body.model_dump(mode="json", exclude={*unset, "secrets"})
     row = await providers.create(told | {"secrets": _plain(body.secrets)}, created_by=caller.user_id)
     trail.target(row.provider_id, name=row.name, kind=row.kind)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
@@ -10,19 +10,6 @@ import asyncpg
 
 from taskflow.base.envelope import Sealed
 from taskflow.delivery.providers.contract import Channel
-
-
-@dataclass(frozen=True, slots=True)
-class WarmUp:
-    """How much a new provider may send on its first days; after them `per_day` holds."""
-
-    started_on: date
-    daily: Sequence[int]  # most messages of day 1, of day 2, …
-
-    def most_on(self, day: date) -> int | None:
-        """Return the most messages of a day; None when the schedule says nothing of it any more, or not yet."""
-        place = (day - self.started_on).days
-        return self.daily[place] if 0 <= place < len(self.daily) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +31,7 @@ class ProviderRow:
     per_second: int | None
     per_minute: int | None
     per_day: int | None
-    warm_up: WarmUp | None
+    warm_up: Sequence[int]  # most on the first day of use, on the second, …; after them `per_day` alone holds
     created_at: datetime
     updated_at: datetime
     created_by: UUID | None
@@ -52,13 +39,17 @@ class ProviderRow:
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
         """Read a row of the table."""
-        plain = {field.name: row[field.name] for field in fields(cls) if field.name not in ("sealed", "warm_up")}
+        plain = {field.name: row[field.name] for field in fields(cls) if field.name != "sealed"}
         sealed = Sealed(row["secrets_key"], row["secrets"]) if row["secrets"] is not None else None
-        told = row["warm_up"]
-        warm_up = WarmUp(date.fromisoformat(told["started_on"]), told["daily"]) if told is not None else None
-        return cls(**(plain | {"channel": Channel(row["channel"]), "sealed": sealed, "warm_up": warm_up}))
+        return cls(**(plain | {"channel": Channel(row["channel"]), "sealed": sealed}))
 
     @property
     def opens_as(self) -> tuple[Any, ...]:
         """Return what an open provider depends on: while it is equal, nothing has to be opened anew."""
         return self.kind, self.settings, self.sealed
+
+    def carries(self, message_class: str, sending_domain: str) -> bool:
+        """Tell whether messages of a class and of a domain (in lower case) may go over it."""
+        return (not self.classes or message_class in self.classes) and (
+            not self.domains or sending_domain in self.domains
+        )

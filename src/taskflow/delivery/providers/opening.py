@@ -16,7 +16,7 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import Channel, MailProvider, ProviderUnusableError, SmsProvider, Surroundings
 from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
-from taskflow.delivery.providers.email.smtp import name_of
+from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import Registry
@@ -99,7 +99,7 @@ def fallback(settings: Settings) -> tuple[ProviderRow, MailProvider]:
     smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
     row = ProviderRow(
         provider_id=FALLBACK_ID,
-        name=name_of(settings),
+        name=smtp_name(settings),
         kind="sandbox" if settings.smtp.host is None else "smtp",
         channel=Channel.EMAIL,
         enabled=True,
@@ -113,7 +113,7 @@ def fallback(settings: Settings) -> tuple[ProviderRow, MailProvider]:
         per_second=None,
         per_minute=None,
         per_day=None,
-        warm_up=None,
+        warm_up=(),
         created_at=_BEGINNING,
         updated_at=_BEGINNING,
         created_by=None,

@@ -8,6 +8,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
+from typing import Any
 
 from taskflow.base.errors import InvalidInputError
 
@@ -126,11 +127,12 @@ def _attachment(part: MIMEPart, number: int) -> Attachment:
         inner = part.get_payload()
         content = b"\r\n".join(one.as_bytes() for one in inner if isinstance(one, MIMEPart)) if inner else b""
     else:
-        content = part.get_payload(decode=True) or b""
+        payload: Any = part.get_payload(decode=True)
+        content = bytes(payload or b"")
     content_id = part["content-id"]
     return Attachment(
         filename=part.get_filename() or f"part-{number}",
         content_type=part.get_content_type(),
-        content=bytes(content),
+        content=content,
         content_id=str(content_id).strip().strip("<>") if content_id else None,
     )

@@ -1,6 +1,6 @@
 """What crosses HTTP about providers."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -32,6 +32,10 @@ Domains = Annotated[list[Domain], Field(max_length=1000, fail_fast=True, descrip
 Priority = Annotated[int, Field(strict=True, ge=1, le=100, description="The smallest is asked first.")]
 Weight = Annotated[int, Field(strict=True, ge=1, le=1000, description="Share among those of one priority.")]
 Budget = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
+WarmUp = Annotated[
+    list[Budget],
+    Field(max_length=365, fail_fast=True, description="Most on its first day of use, on its second, …; empty: none."),
+]
 PlainFields = Annotated[
     dict[str, Any], Field(max_length=100, description="The kind's fields that are not secret: see `/provider-kinds`.")
 ]
@@ -40,13 +44,6 @@ SecretFields = Annotated[
     dict[str, SecretField],
     Field(max_length=20, description="The kind's secret fields: kept encrypted, never shown again."),
 ]
-
-
-class WarmUpIn(Body):
-    """How much it may send on its first days."""
-
-    started_on: date = Field(description="Day 1, in UTC.")
-    daily: list[Budget] = Field(min_length=1, max_length=365, fail_fast=True, description="Most of day 1, of day 2, …")
 
 
 class NewProvider(Body):
@@ -64,7 +61,7 @@ class NewProvider(Body):
     per_second: Budget | None = Field(None, description="Most messages a second; the kind's own budget by default.")
     per_minute: Budget | None = None
     per_day: Budget | None = None
-    warm_up: WarmUpIn | None = None
+    warm_up: WarmUp = []
 
 
 class ProviderChange(Body):
@@ -84,14 +81,7 @@ class ProviderChange(Body):
     per_second: Budget | None = Field(None, description="null: no limit.")
     per_minute: Budget | None = Field(None, description="null: no limit.")
     per_day: Budget | None = Field(None, description="null: no limit.")
-    warm_up: WarmUpIn | None = Field(None, description="null: none.")
-
-
-class WarmUpOut(BaseModel):
-    """How much it may send on its first days."""
-
-    started_on: date
-    daily: list[int]
+    warm_up: WarmUp | None = None
 
 
 class ProviderOut(BaseModel):
@@ -111,7 +101,7 @@ class ProviderOut(BaseModel):
     per_second: int | None
     per_minute: int | None
     per_day: int | None
-    warm_up: WarmUpOut | None
+    warm_up: list[int]
     created_at: datetime
     updated_at: datetime
     created_by: UUID | None
@@ -119,9 +109,8 @@ class ProviderOut(BaseModel):
     @classmethod
     def of(cls, row: ProviderRow) -> Self:
         """Tell of a row what may be told."""
-        plain = {name: getattr(row, name) for name in cls.model_fields if name not in ("secrets_set", "warm_up")}
-        warm_up = row.warm_up and WarmUpOut(started_on=row.warm_up.started_on, daily=list(row.warm_up.daily))
-        return cls(**plain, secrets_set=list(row.secret_names), warm_up=warm_up)
+        plain = {name: getattr(row, name) for name in cls.model_fields if name != "secrets_set"}
+        return cls(**plain, secrets_set=list(row.secret_names))
 
 
 class FoundOut(BaseModel):

@@ -100,15 +100,15 @@ class ProviderService:
                 settings = _kept(kind, _merged(row.settings, changes.get("settings") or {}), secrets)
                 if changes.get("secrets"):
                     sealed, names = self._seal(secrets, provider_id), sorted(secrets)
-            warm_up = row.warm_up and {"started_on": row.warm_up.started_on.isoformat(), "daily": row.warm_up.daily}
-            terms = {name: getattr(row, name) for name in _TERMS} | {"warm_up": warm_up}
-            terms |= {name: changes[name] for name in _TERMS if name in changes}
-            steered = [changes.get(name, getattr(row, name)) for name in ("name", "enabled", "priority", "weight")]
+            steered, terms = (
+                [changes.get(name, getattr(row, name)) for name in names_of]
+                for names_of in (("name", "enabled", "priority", "weight"), _TERMS)
+            )
             try:
                 changed = await connection.fetchrow(
                     sql.update_provider,
                     *(provider_id, *steered, settings, *_columns(sealed), names),
-                    *(terms[name] for name in _TERMS),
+                    *terms,
                 )
             except asyncpg.UniqueViolationError as error:
                 raise _taken(changes["name"]) from error

@@ -16,7 +16,7 @@ CREATE TABLE providers (
   per_second   integer CHECK (per_second > 0),     -- budgets; null: none
   per_minute   integer CHECK (per_minute > 0),
   per_day      integer CHECK (per_day > 0),
-  warm_up      jsonb,                              -- {"started_on": date, "daily": [most of day 1, of day 2, …]}
+  warm_up      jsonb NOT NULL DEFAULT '[]',        -- most on the first day of use, on the second, …
   created_at   timestamptz NOT NULL DEFAULT now(),
   updated_at   timestamptz NOT NULL DEFAULT now(),
   created_by   uuid,

@@ -121,8 +121,8 @@ class SmtpProvider:
     pool: SmtpPool
 
 
-def name_of(settings: Settings) -> str:
-    """Return how ledgers call the server of `TASKFLOW_SMTP_*`."""
+def smtp_name(settings: Settings) -> str:
+    """Return the name of that server as a provider."""
     return "sandbox" if settings.smtp.host is None else f"smtp:{settings.smtp.host}"[:50]
 
 
@@ -136,7 +136,7 @@ async def open_smtp(settings: Settings, *, on_reply: OnReply | None = None) -> A
     smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
     pool = SmtpPool(smtp, on_reply=on_reply)
     try:
-        yield SmtpProvider(name_of(settings), pool)
+        yield SmtpProvider(smtp_name(settings), pool)
     finally:
         await pool.close()
 
