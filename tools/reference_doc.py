@@ -57,12 +57,12 @@ variables; `taskflow up` decides the ports, the URLs of embedded servers and the
 PROVIDERS_HEAD = """\
 # Providers
 
-Kinds and what they have to be told: `settings`, or `secrets` where a field is secret. `taskflow provider kinds NAME` shows the same,
-with the kinds of plugins; [how to add one](../how-to/providers.md).
+Kinds and what they have to be told: `settings`, or `secrets` where a field is secret. `taskflow provider kinds NAME`
+shows the same, with the kinds of plugins; [how to add one](../how-to/providers.md).
 """
 ANSWERS_HEAD = """\
-Every message ends as one of: accepted, rejected, deferred, provider fault, uncertain, not started. Only what is proved not to have been
-taken may go to another provider. Beside what a provider says in its own words, HTTP statuses mean:
+Every message ends as one of: accepted, rejected, deferred, provider fault, uncertain, not started. Only what is proved
+not to have been taken may go to another provider. Beside what a provider says in its own words, HTTP statuses mean:
 """
 SETTINGS_TAIL = """\
 ## Outside the settings
