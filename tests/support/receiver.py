@@ -48,6 +48,17 @@ def saying(*parts: bytes) -> Reply:
     return answer
 
 
+def begun(head: bytes) -> Reply:
+    """Say these bytes and nothing more, for as long as the other side stays."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        await writer.drain()
+        await writer.wait_closed()
+
+    return answer
+
+
 async def half_close(writer: asyncio.StreamWriter) -> None:
     """Close our half of the connection without a word, and keep the other open."""
     writer.write_eof()

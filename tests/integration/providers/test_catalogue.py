@@ -15,8 +15,10 @@ from taskflow.db.pool import Database
 from taskflow.delivery.outcome import OutcomeKind
 from taskflow.delivery.providers import catalogue as catalogue_module
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
+from taskflow.delivery.providers.contract import Channel, Kind
+from taskflow.delivery.providers.fields import Fields, Secret
 from taskflow.delivery.providers.opening import FALLBACK_ID, Opener
-from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.registry import KINDS, Registry
 from taskflow.delivery.providers.service import ProviderService
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
@@ -25,6 +27,12 @@ NEW: dict[str, Any] = {
     "kind": "sandbox", "enabled": True, "weight": 1, "settings": {}, "secrets": {}, "classes": [], "domains": [],
     "per_second": None, "per_minute": None, "per_day": None, "warm_up": [],
 }  # fmt: skip
+
+
+class Pigeon(Fields):
+    """Fields of a plugin."""
+
+    whistle: Secret
 
 
 @pytest.fixture
@@ -125,6 +133,21 @@ async def test_one_that_cannot_be_opened_is_left_out_and_comes_back_when_mended(
     await service.update(one, {"secrets": {"password": "new"}})
     await database.pool.execute("UPDATE providers SET kind = 'sandbox' WHERE name = 'c'")
     assert await names(catalogue) == ["a", "b", "c"]
+
+
+async def test_a_plugin_that_cannot_open_its_provider_stops_nobody_and_tells_no_secret(
+    database: Database, settings: Settings, service: ProviderService
+) -> None:
+    def explode(told: Any, _surroundings: Any) -> Any:
+        raise RuntimeError(f"cannot use {told.whistle.get_secret_value()}")
+
+    registry = Registry((*KINDS, Kind("pigeon", "Pigeon post", Channel.EMAIL, Pigeon, explode)))
+    async with Opener.open(settings, registry) as opener:
+        plugged = ProviderService(database, registry, vault(settings), opener)
+        row = await plugged.create(NEW | {"name": "p", "kind": "pigeon", "secrets": {"whistle": "canary"}})
+        await made(service, "s")
+        assert await names(ProviderCatalogue(database, settings, opener)) == ["s"]
+        assert await plugged.test(row.provider_id) == (False, "p: its kind cannot open it: RuntimeError.")
 
 
 async def test_whoever_holds_a_replaced_provider_ends_its_window_in_peace(

@@ -8,7 +8,7 @@ import pytest
 
 from support.mail_apis import KEY, Mailgun, Postmark, SendGrid, Ses
 from support.mail_providers import Providers, mail, send, send_one
-from support.receiver import Reply, endless_after, endless_head, half_close, hang, plain, receiving, saying
+from support.receiver import Reply, begun, endless_after, endless_head, half_close, hang, plain, receiving, saying
 from taskflow.delivery.outcome import Cause, OutcomeKind
 from taskflow.delivery.providers.contract import MailProvider, ProviderUnusableError
 from taskflow.delivery.providers.http import HttpClient
@@ -129,6 +129,19 @@ async def test_a_body_without_end_is_read_to_64_kib_and_a_refusal_stays_one(clie
         outcome = await send_one(opened(client, kind, server.url))
         assert (outcome.kind, outcome.cause) == (OutcomeKind.REJECTED, Cause.SIZE)
         assert len(outcome.text) <= 500
+
+
+@every_kind
+async def test_a_refusal_whose_body_never_comes_stays_one(hasty: HttpClient, kind: str) -> None:
+    async with receiving(begun(b"HTTP/1.1 413 Too Large\r\nContent-Length: 90\r\n\r\nslow")) as server:
+        outcome = await send_one(opened(hasty, kind, server.url))
+        assert (outcome.kind, outcome.cause, outcome.text) == (OutcomeKind.REJECTED, Cause.SIZE, "HTTP 413: slow")
+
+
+@pytest.mark.parametrize("kind", ["ses", "mailgun", "postmark"])
+async def test_an_acceptance_whose_body_never_comes_is_uncertain(hasty: HttpClient, kind: str) -> None:
+    async with receiving(begun(b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{")) as server:
+        assert (await send_one(opened(hasty, kind, server.url))).kind is OutcomeKind.UNCERTAIN
 
 
 @pytest.mark.parametrize("kind", ["ses", "mailgun", "postmark"])

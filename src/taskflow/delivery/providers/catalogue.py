@@ -20,7 +20,7 @@ from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.contract import Channel, MailProvider, ProviderUnusableError, SmsProvider
 from taskflow.delivery.providers.models import ProviderRow
-from taskflow.delivery.providers.opening import FALLBACK_ID, Opener, fallback
+from taskflow.delivery.providers.opening import Opener, fallback
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.settings import Settings
@@ -144,6 +144,3 @@ class ProviderCatalogue:
             task = asyncio.get_running_loop().create_task(provider.close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
-
-
-__all__ = ["FALLBACK_ID", "ProviderCatalogue"]

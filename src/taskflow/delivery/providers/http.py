@@ -13,6 +13,7 @@ import base64
 import re
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -62,9 +63,8 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
-    hide: Sequence[str] = field(
-        default=(), repr=False
-    )  # secrets in it, which an answer may repeat and nobody shall see
+    # Secrets in it: an answer may repeat them, and answers are kept.
+    hide: Sequence[str] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,7 @@ class HttpClient:
         """
         stage = _Stage()
         try:
-            target = target_of(request.url)
-            async with asyncio.timeout(self._seconds):
-                return await self._ask(target, request, stage)
+            return await self._ask(target_of(request.url), request, stage)
         except TimeoutError as error:
             raise stage.failure(f"No answer within {self._seconds:g} s.") from error
         except (InvalidProviderUrlError, InvalidWebhookUrlError) as error:
@@ -166,12 +164,18 @@ class HttpClient:
             raise CallFailedError("A header of the request holds a control character.", handed_over=False)
         lines = [(name.encode("ascii"), value.encode("utf-8")) for name, value in headers.items()]
         url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        pool = self._pool(target)
-        async with pool.stream(
+        asked = self._pool(target).stream(
             request.method, url, headers=lines, content=body, extensions={"trace": stage.note}
-        ) as answer:
-            read, is_whole = await _read(answer)
-            found = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+        )
+        ends = asyncio.get_running_loop().time() + self._seconds
+        async with AsyncExitStack() as stack:
+            async with asyncio.timeout_at(ends):
+                answer = await stack.enter_async_context(asked)
+            read, is_whole = await _read(answer, ends)
+            found = {
+                name.decode("latin-1").lower(): _without(value, request.hide).decode("latin-1")
+                for name, value in answer.headers
+            }
             return Answer(answer.status, found, _without(read, request.hide), is_whole)
 
     def _pool(self, target: Target) -> httpcore.AsyncConnectionPool:
@@ -241,14 +245,15 @@ def basic(username: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
-async def _read(answer: httpcore.Response) -> tuple[bytes, bool]:
-    """Return the body, at most 64 KiB of it, and whether that was all: of a cut one, what had come."""
+async def _read(answer: httpcore.Response, ends: float) -> tuple[bytes, bool]:
+    """Return the body, at most 64 KiB of it, and whether that was all; of one that is cut or late, what had come."""
     found = bytearray()
     try:
-        async for chunk in answer.aiter_stream():
-            found += chunk
-            if len(found) > _MOST_BODY:
-                return bytes(found[:_MOST_BODY]), False
+        async with asyncio.timeout_at(ends):
+            async for chunk in answer.aiter_stream():
+                found += chunk
+                if len(found) > _MOST_BODY:
+                    return bytes(found[:_MOST_BODY]), False
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError):
         return bytes(found[:_MOST_BODY]), False
     return bytes(found), True

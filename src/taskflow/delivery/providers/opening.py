@@ -72,9 +72,14 @@ class Opener:
         """
         try:
             kind = self._registry.kind(row.kind)
-            return kind.open(fields.read(kind, row.settings, self.secrets(row)), self._surroundings)
+            told = fields.read(kind, row.settings, self.secrets(row))
         except (InvalidInputError, SealBrokenError) as error:
             raise ProviderUnusableError(f"{row.name}: {error}") from error
+        try:
+            return kind.open(told, self._surroundings)
+        except Exception as error:  # noqa: BLE001 - a plugin's code; its words may hold a secret, so only the type is told
+            reason = f"{row.name}: its kind cannot open it: {type(error).__name__}."
+            raise ProviderUnusableError(reason) from None
 
 
 def bound_to(provider_id: UUID) -> str:

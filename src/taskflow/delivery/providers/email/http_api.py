@@ -85,6 +85,7 @@ class HttpService:
 
     def __init__(self, fields: HttpFields) -> None:
         self._fields = fields
+        self._names = fields.names
 
     def request(self, mail: Mail) -> Request:
         """Return the request that sends a mail."""
@@ -147,11 +148,10 @@ class HttpService:
         return found
 
     def _values(self, mail: Mail) -> dict[str, str]:
-        names = self._fields.names
         values = {"to": mail.rcpt_to, "from": mail.mail_from, "message_id": str(mail.message_id), "token": self._token}
-        if "raw_base64" in names:
+        if "raw_base64" in self._names:
             values["raw_base64"] = base64.b64encode(mail.body).decode()
-        return values | _told(parse(mail.body)) if names & _PARTS else values
+        return values | _told(parse(mail.body)) if self._names & _PARTS else values
 
 
 def open_api(fields: HttpFields, surroundings: Surroundings) -> HttpMailProvider:
