@@ -8,6 +8,7 @@
 | errors.md | the subclasses of `TaskFlowError` |
 | redis-keys.md | the docstring of `taskflow.broker.keys` |
 | metrics.md | the Prometheus collectors of gateway, coordinator and worker |
+| providers.md | the kinds of the registry, and the docstring of `delivery.providers.answers` |
 """
 
 import json
@@ -30,6 +31,9 @@ from taskflow.api.metrics import HttpMetrics
 from taskflow.base.errors import TaskFlowError
 from taskflow.broker import keys
 from taskflow.cli.main import cli
+from taskflow.delivery.providers import answers
+from taskflow.delivery.providers.fields import described
+from taskflow.delivery.providers.registry import KINDS
 from taskflow.engine.coordinator import metrics as coordinator_metrics
 from taskflow.engine.worker.metrics import NodeFigures, NodeMetrics
 from taskflow.engine.worker.tally import Tally
@@ -49,6 +53,16 @@ Every setting is an environment variable. A list is written as JSON (`'["a", "b"
 variables; `taskflow up` decides the ports, the URLs of embedded servers and the secret key for its children.
 
 ## General
+"""
+PROVIDERS_HEAD = """\
+# Providers
+
+Kinds and what they have to be told: `settings`, or `secrets` where a field is secret. `taskflow provider kinds NAME`
+shows the same, with the kinds of plugins; [how to add one](../how-to/providers.md).
+"""
+ANSWERS_HEAD = """\
+Every message ends as one of: accepted, rejected, deferred, provider fault, uncertain, not started. Only what is proved
+not to have been taken may go to another provider. Beside what a provider says in its own words, HTTP statuses mean:
 """
 SETTINGS_TAIL = """\
 ## Outside the settings
@@ -225,6 +239,28 @@ def metrics() -> str:
     return "\n".join(parts)
 
 
+def providers() -> str:
+    """Return the page of kinds of providers."""
+    parts = [PROVIDERS_HEAD]
+    for kind in KINDS:
+        budgets = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in kind.defaults.items())
+        own = f"Priority of a new one: {kind.priority}{'; ' + budgets if budgets else ''}."
+        parts.append(f"## {kind.name}: {kind.title}\n\n{_cell(kind.settings.__doc__ or '')} {own}\n")
+        fields = described(kind)
+        if fields:
+            parts.append("| field | | default | meaning |\n|---|---|---|---|")
+        for field in fields:
+            marks = [name for name in ("required", "secret") if field[f"is_{name}"]]
+            default = "" if field["default"] in (None, [], {}) else f"`{json.dumps(field['default'])}`"
+            choices = " or ".join(f"`{choice}`" for choice in field["choices"])
+            told = _cell(" ".join(part for part in (field["description"], choices and f"One of {choices}.") if part))
+            parts.append(f"| `{field['name']}` | {', '.join(marks)} | {default} | {told} |")
+        parts.append("")
+    _, _, table = (answers.__doc__ or "").partition("\n\n")
+    parts.append(f"## What answers mean\n\n{ANSWERS_HEAD}\n{table.rstrip()}\n")
+    return "\n".join(parts)
+
+
 def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
@@ -236,6 +272,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors,
     "redis-keys.md": redis_keys,
     "metrics.md": metrics,
+    "providers.md": providers,
 }
 
 

@@ -375,3 +375,33 @@ async def test_top_prints_what_is_there_for_scripts(shell: Shell) -> None:
     assert (figures["workers"], figures["failures"]) == ([], [])  # type: ignore[index]
     code, _, err = await shell.run("top", TASKFLOW_API_URL="http://127.0.0.1:1")  # no terminal: as with --once
     assert (code, "No answer" in err) == (6, True)
+
+
+async def test_a_provider_is_added_shown_changed_tested_and_removed_and_its_secret_stays_off_the_command_line(
+    shell: Shell, tmp_path: Path
+) -> None:
+    assert "smtp" in (await shell.run("provider", "kinds"))[1]
+    assert (await shell.json("provider", "kinds", "sendgrid"))[0]["name"] == "api_key"  # type: ignore[index]
+    told = ("--set", "host=127.0.0.1", "--set", "port=1", "--set", "security=none", "--set", "username=u")
+    code, out, err = await shell.run(
+        "provider", "add", "relay", "smtp", *told, "--secret-stdin", "password", stdin="s3cret!\n"
+    )
+    assert (code, "provider test relay" in out) == (0, True), err
+    shown = await shell.json("provider", "show", "relay")
+    assert (shown["settings"]["port"], shown["secrets_set"]) == (1, ["password"])  # type: ignore[index]
+    (tmp_path / "key").write_text("another\n")
+    change = ("--priority", "3", "--per-day", "100", "--class", "bulk", "--unset", "port", "--disable")
+    code, _, err = await shell.run("provider", "set", "relay", *change, "--secret-file", f"password={tmp_path / 'key'}")
+    assert code == 0, err
+    shown = await shell.json("provider", "show", shown["provider_id"])  # type: ignore[index]
+    assert "port" not in shown["settings"]  # type: ignore[index]
+    assert [shown[name] for name in ("priority", "per_day", "classes", "enabled")] == [3, 100, ["bulk"], False]  # type: ignore[index]
+    await shell.run("provider", "set", "relay", "--set", "port=1", "--per-day", "0", "--all-classes", "--rename", "r2")
+    assert [one["per_day"] for one in await shell.json("provider", "list")] == [None]  # type: ignore[attr-defined]
+    code, out, _ = await shell.run("provider", "test", "r2")
+    assert (code, out.startswith("127.0.0.1:1: CONNECT")) == (1, True)
+    assert "1 were already" in (await shell.run("provider", "rotate-secrets"))[1]
+    assert (await shell.run("provider", "show", "relay"))[0] == 3
+    assert (await shell.run("provider", "set", "r2"))[0] == 2
+    assert (await shell.run("provider", "remove", "r2"))[0] == 0
+    assert "sandbox inbox takes the mail" in (await shell.run("provider", "list"))[2]

@@ -1,4 +1,4 @@
-"""A receiver of webhooks: an HTTP server of a few lines that answers as a test wants."""
+"""A receiver of webhooks and requests: an HTTP server of a few lines that answers as a test wants."""
 
 import asyncio
 import base64
@@ -38,6 +38,53 @@ async def endless(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
+def saying(*parts: bytes) -> Reply:
+    """Say these bytes and close the connection, whatever they promise."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.writelines(parts)
+        await writer.drain()
+
+    return answer
+
+
+def begun(head: bytes) -> Reply:
+    """Say these bytes and nothing more, for as long as the other side stays."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        await writer.drain()
+        await writer.wait_closed()
+
+    return answer
+
+
+async def half_close(writer: asyncio.StreamWriter) -> None:
+    """Close our half of the connection without a word, and keep the other open."""
+    writer.write_eof()
+    await writer.wait_closed()
+
+
+def endless_after(head: bytes) -> Reply:
+    """Begin an answer whose body does not end."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(head + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+            await writer.drain()
+
+    return answer
+
+
+async def endless_head(writer: asyncio.StreamWriter) -> None:
+    """Begin an answer whose headers do not end."""
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while not writer.is_closing():
+        writer.write(b"X-More: " + b"x" * 1000 + b"\r\n")
+        await writer.drain()
+
+
 @dataclass
 class Message:
     """What was posted."""
@@ -45,6 +92,7 @@ class Message:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def json(self) -> Any:
@@ -59,12 +107,17 @@ class Message:
 
 @dataclass
 class Receiver:
-    """A listening receiver; `replies` are used up one by one, then it answers 204."""
+    """A listening receiver; `replies` are used up one by one, then it answers as `answer` says, or 204."""
 
     port: int = 0
     messages: list[Message] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     connections: int = 0
+    answer: Callable[[Message], Reply] = lambda _message: plain(204)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -73,8 +126,10 @@ class Receiver:
             first, *lines = head.strip().split("\r\n")
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
-            self.messages.append(Message(first.split(" ")[1], headers, body))
-            await (self.replies.pop(0) if self.replies else plain(204))(writer)
+            method, path, _ = first.split(" ")
+            message = Message(path, headers, body, method)
+            self.messages.append(message)
+            await (self.replies.pop(0) if self.replies else self.answer(message))(writer)
         except (OSError, asyncio.IncompleteReadError):
             return
         finally:

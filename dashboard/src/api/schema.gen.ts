@@ -1371,6 +1371,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/provider-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Provider Kinds
+         * @description List the kinds of providers with their fields, and the plugins that could not be loaded.
+         */
+        get: operations["list_provider_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Providers
+         * @description List all providers, in the order in which they are asked; they are few, and come on one page.
+         */
+        get: operations["list_providers"];
+        put?: never;
+        /**
+         * Create Provider
+         * @description Add a provider. Secrets are kept encrypted and never shown again.
+         */
+        post: operations["create_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers/{provider_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Provider
+         * @description Get a provider.
+         */
+        get: operations["get_provider"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Provider
+         * @description Delete a provider; ledgers keep its name.
+         */
+        delete: operations["delete_provider"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Provider
+         * @description Change a provider; senders take it up within seconds.
+         */
+        patch: operations["update_provider"];
+        trace?: never;
+    };
+    "/api/v1/providers/{provider_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test Provider
+         * @description Sign in at a provider, send nothing, and say in a sentence what was found.
+         */
+        post: operations["test_provider"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/providers/rotate-secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Provider Secrets
+         * @description Wrap all secrets with the present secret key, after it was changed; the old one may go then.
+         */
+        post: operations["rotate_provider_secrets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/queues": {
         parameters: {
             query?: never;
@@ -3191,6 +3303,16 @@ export interface components {
             task_ids: string[];
         };
         /**
+         * BrokenPluginOut
+         * @description A plugin that could not be loaded, and why.
+         */
+        BrokenPluginOut: {
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * BulkAction
          * @description What is done.
          * @enum {string}
@@ -3415,6 +3537,12 @@ export interface components {
             /** To Version */
             to_version: number;
         };
+        /**
+         * Channel
+         * @description What is sent.
+         * @enum {string}
+         */
+        Channel: "email" | "sms";
         /**
          * ColumnOut
          * @description A column of a file; `place` counts from 1. `name` is its unique name, for the mapping.
@@ -4229,24 +4357,6 @@ export interface components {
             value?: boolean | number | string | (boolean | number | string)[] | null;
         };
         /**
-         * FieldOut
-         * @description A declared attribute.
-         */
-        FieldOut: {
-            /** Choices */
-            choices: string[];
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Label */
-            label: string;
-            /** Name */
-            name: string;
-            type: components["schemas"]["FieldType"];
-        };
-        /**
          * FieldProblem
          * @description One thing that is wrong with the input.
          */
@@ -4275,7 +4385,7 @@ export interface components {
          */
         FieldsOut: {
             /** Items */
-            items: components["schemas"]["FieldOut"][];
+            items: components["schemas"]["taskflow__audience__contacts__schemas__FieldOut"][];
         };
         /**
          * FieldType
@@ -4353,6 +4463,19 @@ export interface components {
          * @enum {string}
          */
         Format: "mjml" | "html" | "text";
+        /**
+         * FoundOut
+         * @description What a test of the connection found.
+         */
+        FoundOut: {
+            /**
+             * Found
+             * @description One sentence.
+             */
+            found: string;
+            /** Works */
+            works: boolean;
+        };
         /**
          * GraphCreated
          * @description A graph that was accepted: task ids by the names of its tasks and groups, parents before children.
@@ -4782,6 +4905,41 @@ export interface components {
              * Format: uuid
              */
             user_id: string;
+        };
+        /**
+         * KindOut
+         * @description A kind of provider, and what it has to be told.
+         */
+        KindOut: {
+            /**
+             * Budgets
+             * @description Of a new provider of this kind.
+             */
+            budgets: {
+                [key: string]: number;
+            };
+            channel: components["schemas"]["Channel"];
+            /** Fields */
+            fields: components["schemas"]["taskflow__delivery__providers__schemas__FieldOut"][];
+            /** Name */
+            name: string;
+            /**
+             * Priority
+             * @description Of a new provider of this kind.
+             */
+            priority: number;
+            /** Title */
+            title: string;
+        };
+        /**
+         * KindsOut
+         * @description All kinds, and the plugins that gave none.
+         */
+        KindsOut: {
+            /** Broken Plugins */
+            broken_plugins: components["schemas"]["BrokenPluginOut"][];
+            /** Items */
+            items: components["schemas"]["KindOut"][];
         };
         /**
          * LimitChange
@@ -5426,6 +5584,82 @@ export interface components {
              * @default private
              */
             visibility: components["schemas"]["Visibility"];
+        };
+        /**
+         * NewProvider
+         * @description Who is to carry messages.
+         */
+        NewProvider: {
+            /**
+             * Classes
+             * @description What it carries; empty: all.
+             * @default []
+             */
+            classes: ("transactional" | "bulk")[];
+            /**
+             * Domains
+             * @description It sends from; empty: all.
+             * @default []
+             */
+            domains: string[];
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /**
+             * Kind
+             * @example ses
+             */
+            kind: string;
+            /**
+             * Name
+             * @description What ledgers keep of it.
+             * @example ses-ireland
+             */
+            name: string;
+            /** Per Day */
+            per_day?: number | null;
+            /** Per Minute */
+            per_minute?: number | null;
+            /**
+             * Per Second
+             * @description Most messages a second; the kind's own budget by default.
+             */
+            per_second?: number | null;
+            /**
+             * Priority
+             * @description The kind's own by default.
+             */
+            priority?: number | null;
+            /**
+             * Secrets
+             * @description The kind's secret fields: kept encrypted, never shown again.
+             * @default {}
+             */
+            secrets: {
+                [key: string]: string;
+            };
+            /**
+             * Settings
+             * @description The kind's fields that are not secret: see `/provider-kinds`.
+             * @default {}
+             */
+            settings: {
+                [key: string]: unknown;
+            };
+            /**
+             * Warm Up
+             * @description Most on its first day of use, on its second, …; empty: none.
+             * @default []
+             */
+            warm_up: number[];
+            /**
+             * Weight
+             * @description Share among those of one priority.
+             * @default 1
+             */
+            weight: number;
         };
         /**
          * NewSchedule
@@ -6122,6 +6356,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[ProviderOut] */
+        Page_ProviderOut_: {
+            /** Items */
+            items: components["schemas"]["ProviderOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[QueueOut] */
         Page_QueueOut_: {
             /** Items */
@@ -6635,6 +6879,106 @@ export interface components {
             text?: string | null;
         };
         /**
+         * ProviderChange
+         * @description What to change; members that are left out stay.
+         *
+         *     `settings` and `secrets` are merged: a member that is null goes back to its default.
+         */
+        ProviderChange: {
+            /** Classes */
+            classes?: ("transactional" | "bulk")[] | null;
+            /** Domains */
+            domains?: string[] | null;
+            /** Enabled */
+            enabled?: boolean | null;
+            /** Name */
+            name?: string | null;
+            /**
+             * Per Day
+             * @description null: no limit.
+             */
+            per_day?: number | null;
+            /**
+             * Per Minute
+             * @description null: no limit.
+             */
+            per_minute?: number | null;
+            /**
+             * Per Second
+             * @description null: no limit.
+             */
+            per_second?: number | null;
+            /** Priority */
+            priority?: number | null;
+            /** Secrets */
+            secrets?: {
+                [key: string]: string | null;
+            } | null;
+            /** Settings */
+            settings?: {
+                [key: string]: unknown;
+            } | null;
+            /** Warm Up */
+            warm_up?: number[] | null;
+            /** Weight */
+            weight?: number | null;
+        };
+        /**
+         * ProviderOut
+         * @description A provider, without its secrets.
+         */
+        ProviderOut: {
+            channel: components["schemas"]["Channel"];
+            /** Classes */
+            classes: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Domains */
+            domains: string[];
+            /** Enabled */
+            enabled: boolean;
+            /** Kind */
+            kind: string;
+            /** Name */
+            name: string;
+            /** Per Day */
+            per_day: number | null;
+            /** Per Minute */
+            per_minute: number | null;
+            /** Per Second */
+            per_second: number | null;
+            /** Priority */
+            priority: number;
+            /**
+             * Provider Id
+             * Format: uuid
+             */
+            provider_id: string;
+            /**
+             * Secrets Set
+             * @description Which secrets are kept; nobody can read them.
+             */
+            secrets_set: string[];
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Warm Up */
+            warm_up: number[];
+            /** Weight */
+            weight: number;
+        };
+        /**
          * PurgeSelection
          * @description Which dead letters to delete; `requeued` alone is enough to name some.
          */
@@ -7021,6 +7365,24 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "marketer" | "viewer";
+        /**
+         * RotatedOut
+         * @description What a rotation of secrets did.
+         */
+        RotatedOut: {
+            /**
+             * Kept
+             * @description Those that it wrapped before.
+             */
+            kept: number;
+            /**
+             * Key Id
+             * @description The key that wraps all of them now.
+             */
+            key_id: string;
+            /** Rewrapped */
+            rewrapped: number;
+        };
         /**
          * ScheduleChange
          * @description What to change; members that are left out stay. Another timing takes the place of the one there was.
@@ -7808,6 +8170,44 @@ export interface components {
             queue?: string | null;
             /** Timeout Seconds */
             timeout_seconds?: number | null;
+        };
+        /**
+         * FieldOut
+         * @description A declared attribute.
+         */
+        taskflow__audience__contacts__schemas__FieldOut: {
+            /** Choices */
+            choices: string[];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Label */
+            label: string;
+            /** Name */
+            name: string;
+            type: components["schemas"]["FieldType"];
+        };
+        /**
+         * FieldOut
+         * @description A field of a kind.
+         */
+        taskflow__delivery__providers__schemas__FieldOut: {
+            /** Choices */
+            choices: string[];
+            /** Default */
+            default: unknown;
+            /** Description */
+            description: string;
+            /** Is Required */
+            is_required: boolean;
+            /** Is Secret */
+            is_secret: boolean;
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
         };
         /**
          * Purged
@@ -9604,7 +10004,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FieldOut"];
+                    "application/json": components["schemas"]["taskflow__audience__contacts__schemas__FieldOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -9668,7 +10068,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["FieldOut"];
+                    "application/json": components["schemas"]["taskflow__audience__contacts__schemas__FieldOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -11542,6 +11942,255 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PersonalData"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_provider_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KindsOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_providers: {
+        parameters: {
+            query?: {
+                /** @description Only of this channel. */
+                channel?: components["schemas"]["Channel"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProviderOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProvider"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_provider_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

@@ -13,12 +13,14 @@ from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
+from taskflow.delivery.providers.opening import Opener
+from taskflow.delivery.providers.registry import Registry
 from taskflow.engine.autoscaling.durations import DurationMeter
 from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
 from taskflow.identity.audit import AuditLog
 from taskflow.identity.authenticator import Authenticator
-from taskflow.identity.secret_key import signing_key
+from taskflow.identity.secret_key import signing_key, vault
 from taskflow.identity.tokens import TokenSigner
 from taskflow.settings import Settings
 
@@ -39,4 +41,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         storage = await stack.enter_async_context(open_storage(settings))
         services.add(MediaLibrary(database, storage, settings))
+        registry = Registry.installed()
+        services.add(registry, vault(settings), await stack.enter_async_context(Opener.open(settings, registry)))
         yield services

@@ -52,6 +52,7 @@ COMMANDS = {
     "template": Entry("taskflow.cli.template:template", "Write, version, preview, test and lint templates."),
     "snippet": Entry("taskflow.cli.snippet:snippet", "Keep pieces that templates include."),
     "media": Entry("taskflow.cli.media:media", "Keep images and files that mails show or carry."),
+    "provider": Entry("taskflow.cli.provider:provider", "Add, test and order who carries messages."),
     "dlq": Entry("taskflow.cli.dlq:dlq", "List, group, requeue and purge dead letters."),
     "webhook": Entry("taskflow.cli.webhook:webhook", "Tell others over HTTP how tasks ended."),
     "privacy": Entry("taskflow.cli.privacy:privacy", "Hand out or erase what is stored about one person."),

@@ -2,6 +2,7 @@
 
 from pydantic import SecretStr
 
+from taskflow.base.envelope import Vault
 from taskflow.base.errors import ConfigurationError
 from taskflow.settings import Settings
 
@@ -26,3 +27,13 @@ def signing_key(settings: Settings) -> SecretStr:
     if len(set(text)) < _FEW or any(sample in text.lower() for sample in _SAMPLES):
         raise ConfigurationError(f"TASKFLOW_SECRET_KEY looks like a sample that everybody knows. {hint}")
     return key
+
+
+def vault(settings: Settings) -> Vault:
+    """Return what seals and opens stored secrets: with `TASKFLOW_SECRET_KEY`, opening also with the previous one.
+
+    Raises:
+        ConfigurationError: as `signing_key`.
+    """
+    keys = [signing_key(settings), settings.secret_key_previous]
+    return Vault(*(key.get_secret_value().encode() for key in keys if key is not None and key.get_secret_value()))

@@ -16,6 +16,7 @@ OWN = frozenset(
         ("campaigns", "from_email"),
         ("campaigns", "reply_to"),
         ("mailing_lists", "confirm_from"),
+        ("providers", "settings"),
     }
 )
 """Whoever works here, or writes from here: that is no business of an erasure. What is found is counted and told."""

@@ -19,6 +19,7 @@ from taskflow.settings.http import HttpSettings
 from taskflow.settings.imports import ImportSettings
 from taskflow.settings.log import LogSettings
 from taskflow.settings.media import MediaSettings
+from taskflow.settings.provider import ProviderSettings
 from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
@@ -65,6 +66,9 @@ class Settings(BaseSettings):
         None,
         description="Signs tokens and links, 32 characters or more. Embedded mode makes its own under home.",
     )
+    secret_key_previous: SecretStr | None = Field(
+        None, description="The secret key before it was changed: it opens stored secrets until they are rotated."
+    )
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     http: HttpSettings = HttpSettings()
@@ -79,6 +83,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     smtp: SmtpSettings = SmtpSettings()
     sandbox: SandboxSettings = SandboxSettings()
+    provider: ProviderSettings = ProviderSettings()
     webhook: WebhookSettings = WebhookSettings()
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()

@@ -1,6 +1,7 @@
 """Public forms and double opt-in, with real mail: only the holder of an address puts it on a list."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from support.api import Api, client_of, running
 from support.imports import erasure_of
+from support.waiting import eventually
 from taskflow.audience.consent.confirmation import Confirmations
 from taskflow.db.pool import Database
-from taskflow.delivery.providers.email.smtp import open_smtp
+from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.engine.retry import NoRetry
 from taskflow.settings import Settings
@@ -55,9 +57,9 @@ class Post:
 async def post(api: Api, settings: Settings, database: Database) -> AsyncIterator[Post]:
     async with SandboxServer.running(database.pool, settings.sandbox) as sandbox:
         settings.sandbox.port = sandbox.port
-        async with open_smtp(settings) as provider:
+        async with ProviderCatalogue.open(database, settings) as providers:
             confirmations = Confirmations(database.pool, settings.audience, erasure_of(settings))
-            yield Post(database, ConfirmationMailer(settings, confirmations, provider))
+            yield Post(database, ConfirmationMailer(settings, confirmations, providers))
 
 
 async def public_list(marketer: httpx.AsyncClient, opt_in: str = "double", **body: Any) -> dict[str, Any]:
@@ -358,6 +360,36 @@ async def test_a_mail_server_that_refuses_is_told_apart_and_no_address_is_kept(
         with pytest.raises(kind) as caught:
             await post.carry()
         assert "ada@" not in str(caught.value)
+
+
+async def test_a_provider_that_is_away_passes_the_mail_on_and_one_for_others_is_not_asked(
+    api: Api, admin: httpx.AsyncClient, marketer: httpx.AsyncClient, post: Post
+) -> None:
+    made = await public_list(marketer)
+    away = {"name": "away", "kind": "smtp", "settings": {"host": "127.0.0.1", "port": 1, "security": "none"}}
+    others = {"kind": "sandbox", "priority": 1}
+    for body in (
+        away,
+        others | {"name": "bulk", "classes": ["bulk"]},
+        others | {"name": "x", "domains": ["x.example"]},
+    ):
+        assert (await admin.post("/api/v1/providers", json=body)).status_code == 201
+    await submit(api, made, "ada@example.com")
+    [row] = await post.database.pool.fetch("SELECT task_kwargs FROM tasks")
+    request_id = UUID(row["task_kwargs"]["request_id"])
+    with pytest.raises(NotTakenError, match="Connect"):
+        await post.mailer.send(request_id)
+    assert await post.mails() == []
+    assert (await admin.post("/api/v1/providers", json=others | {"name": "inbox", "priority": 9})).status_code == 201
+
+    async def is_carried() -> bool:
+        with contextlib.suppress(NotTakenError):
+            await post.mailer.send(request_id)
+        return bool(await post.mails())
+
+    await eventually(is_carried, what="the new provider is seen")
+    [(to, _, _)] = await post.mails()
+    assert to == "ada@example.com"
 
 
 async def test_who_cannot_be_asked_any_more_is_not(

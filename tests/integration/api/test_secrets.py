@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from support import processes
+from support.receiver import plain, receiving
 from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
@@ -51,12 +52,30 @@ async def answers_now(url: str) -> bool:
             return False
 
 
+async def carry_mail(client: httpx.AsyncClient, canaries: dict[str, str]) -> None:
+    """Add providers, break them, and test a connection to a server that repeats what it was told."""
+    canaries["provider's secret"] = secret = "canary-of-a-provider-9c2e"
+    async with receiving() as server:
+        server.answer = lambda message: plain(403, body=str(message).encode())
+        new = {"name": "p", "kind": "http", "secrets": {"token": secret, "password": secret}}
+        settings = {"url": f"{server.url}/{{{{ token }}}}", "body": "raw", "headers": {"X-Key": "{{ token }}"},
+                    "username": "u", "probe_url": f"{server.url}/{{{{ token }}}}"}  # fmt: skip
+        made = (await client.post("/providers", json=new | {"settings": settings})).json()
+        await client.post("/providers", json=new | {"settings": settings})  # taken
+        await client.post("/providers", json=new | {"settings": {"password": secret}})  # in the wrong place
+        await client.patch(f"/providers/{made['provider_id']}", json={"secrets": {"password": f"{secret}-2"}})
+        told = (await client.post(f"/providers/{made['provider_id']}/test")).json()
+        assert "[redacted]" in told["found"]
+        await client.post("/providers/rotate-secrets")
+
+
 async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
     environment: dict[str, str], database: Database, redis: redis_asyncio.Redis, capfd: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     changes = {"TASKFLOW_SECRET_KEY": SECRET_KEY, "TASKFLOW_HTTP_PORT": str(port), "TASKFLOW_LOG_LEVEL": "DEBUG"}
+    changes["TASKFLOW_PROVIDER_ALLOW_NETWORKS"] = '["127.0.0.0/8"]'
     home = Path(environment["TASKFLOW_HOME"])
     canaries = {"password": PASSWORD, "secret key": SECRET_KEY}
     answers: list[str] = []
@@ -92,7 +111,8 @@ async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
                 with pytest.raises(InvalidStatus):
                     await connect(f"{url}/api/v1/ws{query}".replace("http", "ws", 1), additional_headers=headers)
             await anyone.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {key}x"})
-            for path in ("users", "api-keys", "audit-log", "tasks", "workers", "stats", "openapi.json"):
+            await carry_mail(client, canaries)
+            for path in ("users", "api-keys", "audit-log", "tasks", "workers", "stats", "providers", "openapi.json"):
                 await client.get(f"/{path}")
             await database.pool.execute("ALTER TABLE task_logs RENAME TO gone")
             assert (await client.get(f"/tasks/{uuid7()}/logs")).status_code == 404

@@ -27,6 +27,7 @@ HASHES = {
     ("api_keys", "secret_hash"),
     ("idempotency_keys", "request_hash"),
     ("media", "sha256"),
+    ("providers", "secrets"),
     ("task_keys", "fingerprint"),
 }
 

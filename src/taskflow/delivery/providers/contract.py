@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from taskflow.base.errors import UnavailableError
 from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.providers.http import HttpClient
 
 
 class ProviderUnusableError(UnavailableError):
@@ -87,6 +88,14 @@ class SmsProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a process lends to its providers."""
+
+    http: HttpClient  # the only way out over HTTP: guarded, bounded in time and size
+    sandbox: tuple[str, int]  # host and port of the sandbox inbox
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of provider, as the registry and plugins (entry point group `taskflow.providers`) know it."""
 
@@ -94,6 +103,7 @@ class Kind:
     title: str  # "Amazon SES"
     channel: Channel
     settings: type[BaseModel]  # its fields; those that are `SecretStr` are kept encrypted and never shown again
-    open: Callable[[Any], MailProvider | SmsProvider]  # takes an instance of `settings`; connects to nothing yet
+    # Takes an instance of `settings`, and connects to nothing yet.
+    open: Callable[[Any, Surroundings], MailProvider | SmsProvider]
     priority: int = 1  # of a new provider of this kind; the smallest is asked first
-    defaults: Mapping[str, Any] = field(default_factory=dict)  # of `settings` and of budgets, for presets such as Gmail
+    defaults: Mapping[str, int] = field(default_factory=dict)  # budgets of a new one: per_second, per_minute, per_day

@@ -11,6 +11,7 @@ import ipaddress
 import socket
 import ssl
 import time
+from typing import Protocol
 
 from taskflow.base.errors import ConfigurationError, UnavailableError
 from taskflow.delivery import addresses
@@ -20,9 +21,10 @@ from taskflow.delivery.smtp.reply import Reply
 from taskflow.delivery.smtp.wire import BrokenWireError, Wire
 from taskflow.settings.smtp import SmtpSettings
 
-__all__ = ["Connection", "Features", "ProviderFaultError", "check_settings", "tls_context"]
+__all__ = ["Bearer", "Connection", "Features", "ProviderFaultError", "check_settings", "is_loopback", "tls_context"]
 
 _QUIT_SECONDS = 2.0
+_CHALLENGE, _SIGNED_IN = 334, 235
 
 
 class ProviderFaultError(UnavailableError):
@@ -42,6 +44,20 @@ class ProviderFaultError(UnavailableError):
         return Outcome(OutcomeKind.PROVIDER_FAULT, self.verb, self.reply, self.reason, retry_after)
 
 
+class Bearer(Protocol):
+    """Where access tokens for XOAUTH2 come from."""
+
+    async def token(self) -> str:
+        """Return a token that is valid now.
+
+        Raises:
+            ProviderFaultError: none can be had.
+        """
+
+    def forget(self) -> None:
+        """Make the next token a new one: the server did not take the last."""
+
+
 def check_settings(settings: SmtpSettings) -> str:
     """Return the host to connect to.
 
@@ -51,7 +67,7 @@ def check_settings(settings: SmtpSettings) -> str:
     """
     if settings.host is None:
         raise ConfigurationError("No mail server: set TASKFLOW_SMTP_HOST, or run the sandbox inbox.")
-    if settings.username is not None and settings.security == "none" and not _is_loopback(settings.host):
+    if settings.username is not None and settings.security == "none" and not is_loopback(settings.host):
         raise ConfigurationError("TASKFLOW_SMTP_SECURITY=none would send the password in the clear.")
     if settings.helo_name is not None:
         addresses.check_ehlo_name(settings.helo_name)
@@ -79,8 +95,10 @@ class Connection:
         self.used_at = time.monotonic()
 
     @classmethod
-    async def open(cls, settings: SmtpSettings, context: ssl.SSLContext | None) -> "Connection":
-        """Connect and sign in.
+    async def open(
+        cls, settings: SmtpSettings, context: ssl.SSLContext | None, bearer: Bearer | None = None
+    ) -> "Connection":
+        """Connect and sign in; with a `bearer` by XOAUTH2 instead of a password.
 
         Raises:
             ProviderFaultError: any step failed or took longer than `connect_timeout`.
@@ -100,7 +118,7 @@ class Connection:
             raise ProviderFaultError("CONNECT", str(error) or type(error).__name__) from error
         connection = cls(wire)
         try:
-            await connection._greet(settings, context)
+            await connection._greet(settings, context, bearer)
         except BaseException:
             wire.close()
             raise
@@ -128,14 +146,16 @@ class Connection:
 
     # -- the way to a session
 
-    async def _greet(self, settings: SmtpSettings, context: ssl.SSLContext | None) -> None:
+    async def _greet(self, settings: SmtpSettings, context: ssl.SSLContext | None, bearer: Bearer | None) -> None:
         seconds = settings.connect_timeout
         await self._ask("CONNECT", None, seconds, 220)
         await self._ehlo(settings)
         if settings.security == "starttls" and context is not None:
             await self._starttls(settings, context)
             await self._ehlo(settings)
-        if settings.username is not None:
+        if settings.username is not None and bearer is not None:
+            await self._authenticate_by_token(settings, settings.username, bearer)
+        elif settings.username is not None:
             await self._authenticate(settings, settings.username)
 
     async def _ehlo(self, settings: SmtpSettings) -> None:
@@ -169,14 +189,33 @@ class Connection:
         else:
             raise ProviderFaultError("AUTH", "The server offers neither AUTH PLAIN nor AUTH LOGIN.")
 
-    async def _ask(self, verb: str, line: bytes | None, seconds: float, wanted: int) -> Reply:
-        """Say a line (None: it is the server's turn) and return its reply, which must be `wanted`."""
+    async def _authenticate_by_token(self, settings: SmtpSettings, name: str, bearer: Bearer) -> None:
+        """Sign in by XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol).
+
+        A token that is not good is answered by 334 with the reason, which is to be answered by an empty line.
+        """
+        if "XOAUTH2" not in self.features.auth:
+            raise ProviderFaultError("AUTH", "The server does not offer AUTH XOAUTH2.")
+        told = base64.b64encode(f"user={name}\x01auth=Bearer {await bearer.token()}\x01\x01".encode())
+        reply = await self._say("AUTH", b"AUTH XOAUTH2 " + told, settings.connect_timeout)
+        if reply.code == _CHALLENGE:
+            reply = await self._say("AUTH", b"", settings.connect_timeout)
+        if reply.code != _SIGNED_IN:
+            bearer.forget()
+            raise ProviderFaultError("AUTH", "The server refused.", reply)
+
+    async def _say(self, verb: str, line: bytes | None, seconds: float) -> Reply:
+        """Say a line (None: it is the server's turn) and return its reply."""
         try:
             if line is not None:
                 self.wire.write(line + b"\r\n", replies=1)
-            reply = await self.wire.reply(seconds)
+            return await self.wire.reply(seconds)
         except BrokenWireError as error:
             raise ProviderFaultError(verb, str(error)) from error
+
+    async def _ask(self, verb: str, line: bytes | None, seconds: float, wanted: int) -> Reply:
+        """As `_say`; the reply must be `wanted`."""
+        reply = await self._say(verb, line, seconds)
         if reply.code != wanted:
             raise ProviderFaultError(verb, "The server refused.", reply)
         return reply
@@ -209,7 +248,8 @@ def _own_name(local_host: str) -> str:
         return f"[IPv6:{local_host}]" if ":" in local_host else f"[{local_host}]"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
     if host == "localhost":
         return True
     try:

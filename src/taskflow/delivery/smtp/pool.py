@@ -15,7 +15,14 @@ from contextlib import asynccontextmanager
 
 from taskflow.base.logging import get_logger
 from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Outcome
-from taskflow.delivery.smtp.connection import Connection, Features, ProviderFaultError, check_settings, tls_context
+from taskflow.delivery.smtp.connection import (
+    Bearer,
+    Connection,
+    Features,
+    ProviderFaultError,
+    check_settings,
+    tls_context,
+)
 from taskflow.delivery.smtp.envelope import Envelope
 from taskflow.delivery.smtp.transaction import OnReply, Transaction
 from taskflow.settings.smtp import SmtpSettings
@@ -35,6 +42,7 @@ class SmtpPool:
         *,
         context: ssl.SSLContext | None = None,
         on_reply: OnReply | None = None,
+        bearer: Bearer | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -43,6 +51,7 @@ class SmtpPool:
             context: TLS for tests and special needs; by default made from the settings.
             on_reply: called right after the reply to a final dot was read, before anything else happens with it:
                 the place of a failpoint "accepted, not recorded".
+            bearer: tokens to sign in with (XOAUTH2) instead of the settings' password.
 
         Raises:
             ConfigurationError: no host, or a password would cross a network in the clear.
@@ -51,6 +60,7 @@ class SmtpPool:
         self._settings = settings
         self._context = context or tls_context(settings)
         self._on_reply = on_reply
+        self._bearer = bearer
         self._slots = asyncio.Semaphore(settings.connections)
         self._idle: list[Connection] = []
         self._backoff = Backoff()
@@ -114,7 +124,7 @@ class SmtpPool:
         if wait > 0:
             raise self._backoff.fault or ProviderFaultError("CONNECT", "Waiting before the next try.")
         try:
-            connection = await Connection.open(self._settings, self._context)
+            connection = await Connection.open(self._settings, self._context, self._bearer)
         except ProviderFaultError as fault:
             self._backoff.failed(fault)
             log.warning("smtp_unavailable", verb=fault.verb, reason=fault.detail, retry_after=self.retry_after)

@@ -1,9 +1,11 @@
 """The mail that asks for the confirmation of a double opt-in.
 
-It goes through the SMTP server of campaigns. Its task knows the request's id, the address is looked up when it runs,
-and the Message-ID comes from the request: a mail that is sent twice because a sender died is the same mail.
+It goes through the first provider that takes it; one that is at fault passes it on to the next. Its task knows the
+request's id, the address is looked up when it runs, and the Message-ID comes from the request: a mail that is sent
+twice because a sender died is the same mail.
 """
 
+import math
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,10 +17,9 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, UnavailableError
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import Skeleton
-from taskflow.delivery.outcome import OutcomeKind
-from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
-from taskflow.delivery.smtp import Envelope
-from taskflow.delivery.smtp.connection import ProviderFaultError
+from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.providers.catalogue import ProviderCatalogue
+from taskflow.delivery.providers.contract import Mail
 from taskflow.engine.context import WorkerContext
 from taskflow.engine.retry import NoRetry
 from taskflow.identity.secret_key import signing_key
@@ -50,10 +51,10 @@ class NotTakenError(UnavailableError):
 class ConfirmationMailer:
     """Sends the mails of requests; one per process."""
 
-    def __init__(self, settings: Settings, confirmations: Confirmations, provider: SmtpProvider) -> None:
+    def __init__(self, settings: Settings, confirmations: Confirmations, providers: ProviderCatalogue) -> None:
         """Take what `open_confirmations` has opened."""
         self._confirmations = confirmations
-        self._provider = provider
+        self._providers = providers
         self._secret = signing_key(settings).get_secret_value().encode()
         self._links = ConfirmationLinks(self._secret, base_url(settings.http))
 
@@ -71,14 +72,10 @@ class ConfirmationMailer:
         if not request.is_open or request.confirm_from is None or await self._confirmations.is_refused(request):
             return None
         try:
-            features = await self._provider.pool.features()
-            body = self._compose(request, request.confirm_from, eight_bit=features.eight_bit)
-        except ProviderFaultError as fault:
-            raise NotTakenError(str(fault)) from fault
+            body = self._compose(request, request.confirm_from)
         except InvalidInputError as error:
             raise NoRetry(str(error)) from error
-        async with self._provider.pool.session() as session:
-            outcome = await session.send(Envelope(request.confirm_from, request.email, body))
+        outcome = await self._carried(Mail(request_id, request.confirm_from, request.email, body))
         # Servers repeat the address in their words; the task's row is to hold none.
         text = re.sub(re.escape(request.email), "the address", outcome.text, flags=re.IGNORECASE)
         if outcome.kind is OutcomeKind.ACCEPTED:
@@ -87,9 +84,26 @@ class ConfirmationMailer:
             raise NoRetry(text)
         raise NotTakenError(text)
 
-    def _compose(self, request: ConfirmationRequest, sender: str, *, eight_bit: bool) -> bytes:
+    async def _carried(self, mail: Mail) -> Outcome:
+        """Hand the mail to providers in turn until one takes it, refuses it, or leaves it uncertain.
+
+        Raises:
+            NotTakenError: no provider carries such mail.
+        """
+        domain = mail.mail_from.rpartition("@")[2].lower()
+        outcome: Outcome | None = None
+        for row, provider in await self._providers.mail_providers():
+            if row.carries("transactional", domain):
+                [outcome] = await provider.send([mail], math.inf)
+                if outcome.kind is not OutcomeKind.PROVIDER_FAULT:
+                    break
+        if outcome is None:
+            raise NotTakenError(f"No provider carries transactional mail from {domain}: see `taskflow provider list`.")
+        return outcome
+
+    def _compose(self, request: ConfirmationRequest, sender: str) -> bytes:
         link = self._links.of(request.request_id, request.tag)
-        skeleton = Skeleton(from_email=sender, purpose="transactional", eight_bit=eight_bit)
+        skeleton = Skeleton(from_email=sender, purpose="transactional")
         return skeleton.build(
             to=request.email,
             subject=f"Please confirm: {request.list_name}",
@@ -101,9 +115,8 @@ class ConfirmationMailer:
 
 @asynccontextmanager
 async def open_confirmations(context: WorkerContext) -> AsyncIterator[ConfirmationMailer]:
-    """Open the mailer of a worker process, with one connection to the mail server."""
+    """Open the mailer of a worker process."""
     settings = context.settings
-    smtp = settings.smtp.model_copy(update={"connections": 1})
     confirmations = Confirmations(context.database.pool, settings.audience, ErasureKey(signing_key(settings)))
-    async with open_smtp(settings.model_copy(update={"smtp": smtp})) as provider:
-        yield ConfirmationMailer(settings, confirmations, provider)
+    async with ProviderCatalogue.open(context.database, settings) as providers:
+        yield ConfirmationMailer(settings, confirmations, providers)

@@ -1,1 +1,1 @@
-"""Providers of mail."""
+"""Kinds of providers of mail."""

@@ -1,0 +1,206 @@
+"""`taskflow provider`: who carries messages."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taskflow.base.errors import NotFoundError
+from taskflow.cli.client import Client, Output, json_of, speaks_http, text_of
+from taskflow.cli.names import is_id
+
+_COLUMNS = ("name", "kind", "enabled", "priority", "weight", "per_day", "provider_id")
+_FIELD_COLUMNS = ("name", "type", "is_required", "is_secret", "default", "description")
+_CLASSES = click.Choice(["transactional", "bulk"])
+_LIMIT = click.IntRange(0)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def provider() -> None:
+    """Add, change, test and order who carries messages."""
+
+
+@provider.command("list")
+@click.option("--channel", type=click.Choice(["email", "sms"]), help="Only of this channel.")
+@speaks_http
+def list_providers(client: Client, output: Output, channel: str | None) -> None:
+    """List providers, in the order in which they are asked."""
+    rows = list(client.pages("/providers", channel=channel))
+    output.things(rows, _COLUMNS, empty="No providers: TASKFLOW_SMTP_* or the sandbox inbox takes the mail.")
+
+
+@provider.command()
+@click.argument("name", required=False)
+@speaks_http
+def kinds(client: Client, output: Output, name: str | None) -> None:
+    """List kinds of providers; with NAME, what a provider of that kind has to be told."""
+    told = client.get("/provider-kinds")
+    for plugin in told["broken_plugins"]:
+        click.echo(f"The plugin {plugin['name']} could not be loaded: {plugin['reason']}", err=True)
+    if name is None:
+        output.things(told["items"], ("name", "title", "channel", "priority"), empty="No kinds.")
+        return
+    found = next((kind for kind in told["items"] if kind["name"] == name), None)
+    if found is None:
+        raise click.UsageError(f"There is no kind {name!r}: see `taskflow provider kinds`.")
+    output.things(found["fields"], _FIELD_COLUMNS, empty="Nothing to set.")
+
+
+def _terms(command: Any) -> Any:
+    """Give a command the options that `add` and `set` share."""
+    options = (
+        click.option("--set", "fields", multiple=True, metavar="FIELD=VALUE", help="A field of its kind; repeat it."),
+        click.option("--settings", type=_FILE, help="A JSON file of fields."),
+        click.option("--secret-stdin", metavar="FIELD", help="Read this secret field from standard input."),
+        click.option(
+            "--secret-file", "secret_files", multiple=True, metavar="FIELD=FILE",
+            help="Read a secret field from a file; repeat it.",
+        ),
+        click.option("--priority", type=click.IntRange(1, 100), help="The smallest is asked first."),
+        click.option("--weight", type=click.IntRange(1, 1000), help="Share among those of one priority."),
+        click.option("--class", "classes", multiple=True, type=_CLASSES, help="Carry only these; repeat it."),
+        click.option("--domain", "domains", multiple=True, help="Send only from this domain; repeat it."),
+        click.option("--per-second", type=_LIMIT, help="Most messages a second; 0: no limit."),
+        click.option("--per-minute", type=_LIMIT, help="Most messages a minute; 0: no limit."),
+        click.option("--per-day", type=_LIMIT, help="Most messages a day; 0: no limit."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@provider.command()
+@click.argument("name")
+@click.argument("kind")
+@_terms
+@click.option("--disabled", is_flag=True, help="Do not send through it yet.")
+@speaks_http
+def add(client: Client, output: Output, name: str, kind: str, disabled: bool, **told: Any) -> None:
+    """Add a provider called NAME of a KIND. Secrets come from standard input or files, never from the command line."""
+    made = client.post("/providers", {"name": name, "kind": kind, "enabled": not disabled} | _body(told))
+    output.thing(made, text=f"{made['name']} is there. Try it: taskflow provider test {made['name']}")
+
+
+@provider.command()
+@click.argument("name")
+@speaks_http
+def show(client: Client, output: Output, name: str) -> None:
+    """Show a provider by its name or id; of secrets only which are set."""
+    output.thing(_find(client, name))
+
+
+@provider.command("set")
+@click.argument("name")
+@_terms
+@click.option("--unset", multiple=True, metavar="FIELD", help="Let a field go back to its default; repeat it.")
+@click.option("--rename", metavar="NEW", help="Another name.")
+@click.option("--enable/--disable", "enabled", default=None, help="Send through it, or not.")
+@click.option("--all-classes", is_flag=True, help="Carry everything again.")
+@click.option("--all-domains", is_flag=True, help="Send from every domain again.")
+@speaks_http
+def change(
+    client: Client,
+    output: Output,
+    name: str,
+    unset: tuple[str, ...],
+    rename: str | None,
+    enabled: bool | None,
+    all_classes: bool,
+    all_domains: bool,
+    **told: Any,
+) -> None:
+    """Change a provider; what is not named stays."""
+    body = _body(told)
+    if unset:
+        body["settings"] = body.get("settings", {}) | dict.fromkeys(unset)
+    body |= {key: value for key, value in (("name", rename), ("enabled", enabled)) if value is not None}
+    body |= ({"classes": []} if all_classes else {}) | ({"domains": []} if all_domains else {})
+    if not body:
+        raise click.UsageError("Say what to change: see --help.")
+    path = f"/providers/{_find(client, name)['provider_id']}"
+    output.things([client.request("PATCH", path, json=body)], _COLUMNS, empty="")
+
+
+@provider.command()
+@click.argument("names", nargs=-1, required=True)
+@speaks_http
+def remove(client: Client, output: Output, names: tuple[str, ...]) -> None:
+    """Delete providers; ledgers keep their names."""
+    for name in names:
+        client.delete(f"/providers/{_find(client, name)['provider_id']}")
+    output.thing({"deleted": list(names)}, text=f"deleted {', '.join(names)}")
+
+
+@provider.command("test")
+@click.argument("name")
+@speaks_http
+@click.pass_context
+def test_connection(context: click.Context, client: Client, output: Output, name: str) -> None:
+    """Sign in, send nothing, and say what was found; exit code 1 when it does not work."""
+    told = client.post(f"/providers/{_find(client, name)['provider_id']}/test")
+    output.thing(told, text=told["found"])
+    if not told["works"]:
+        context.exit(1)
+
+
+@provider.command("rotate-secrets")
+@speaks_http
+def rotate_secrets(client: Client, output: Output) -> None:
+    """Wrap all secrets with the present TASKFLOW_SECRET_KEY, after it was changed."""
+    done = client.post("/providers/rotate-secrets")
+    output.thing(
+        done, text=f"{done['rewrapped']} rewrapped, {done['kept']} were already. TASKFLOW_SECRET_KEY_PREVIOUS may go."
+    )
+
+
+def _find(client: Client, name: str) -> dict[str, Any]:
+    """Return a provider by its id or name."""
+    if is_id(name):
+        found: dict[str, Any] = client.get(f"/providers/{name}")
+        return found
+    for row in client.pages("/providers"):
+        if row["name"] == name:
+            return row
+    raise NotFoundError(f"There is no provider called {name!r}: see `taskflow provider list`.")
+
+
+def _body(told: dict[str, Any]) -> dict[str, Any]:
+    """Return the members that options tell; what was not told is left out."""
+    settings = {} if told["settings"] is None else json_of(text_of(told["settings"]), str(told["settings"]))
+    if not isinstance(settings, dict):
+        raise click.UsageError(f"{told['settings']} is no JSON object.")
+    settings |= dict(_pair(text, "--set") for text in told["fields"])
+    secrets = {}
+    for text in told["secret_files"]:
+        field, file = _pair(text, "--secret-file", plain=True)
+        secrets[field] = _line_of(Path(file))
+    if told["secret_stdin"] is not None:
+        secrets[told["secret_stdin"]] = sys.stdin.readline().rstrip("\r\n")
+    body: dict[str, Any] = {"settings": settings, "secrets": secrets}
+    body |= {name: list(told[name]) for name in ("classes", "domains")}
+    body |= {name: told[name] for name in ("priority", "weight")}
+    found = {name: value for name, value in body.items() if value not in (None, {}, [])}
+    budgets = ("per_second", "per_minute", "per_day")
+    return found | {name: told[name] or None for name in budgets if told[name] is not None}
+
+
+def _pair(text: str, option: str, *, plain: bool = False) -> tuple[str, Any]:
+    """Return FIELD and VALUE; a value that is JSON is taken as such, all else as text."""
+    field, equals, value = text.partition("=")
+    if not field or not equals:
+        raise click.UsageError(f"{option} takes FIELD=VALUE, not {field!r} alone.")
+    if plain:
+        return field, value
+    try:
+        return field, json.loads(value)
+    except ValueError:
+        return field, value
+
+
+def _line_of(file: Path) -> str:
+    if not file.is_file():
+        raise click.UsageError(f"There is no file {file}.")
+    return text_of(file).rstrip("\r\n")

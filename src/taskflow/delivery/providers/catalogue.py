@@ -1,0 +1,146 @@
+"""The providers that a process may send through, open and up to date.
+
+PostgreSQL is asked at most once a second, when somebody asks for providers: a change is seen by every sender with its
+next window. A provider stays open while nothing that it depends on changes; a replaced one is closed, and whoever still
+holds it ends its window in peace. One that cannot be opened is told once and left out; while PostgreSQL is away, what
+was known holds.
+
+Without any row for mail, `TASKFLOW_SMTP_*` or the sandbox inbox stand in, so that a new installation sends at once.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+from taskflow.base.logging import get_logger
+from taskflow.db.outages import DATABASE_AWAY
+from taskflow.db.pool import Database
+from taskflow.delivery.providers.contract import Channel, MailProvider, ProviderUnusableError, SmsProvider
+from taskflow.delivery.providers.models import ProviderRow
+from taskflow.delivery.providers.opening import Opener, fallback
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.repository import ProviderReader
+from taskflow.settings import Settings
+
+log = get_logger(__name__)
+
+REFRESH_SECONDS = 1.0
+
+
+class _Open(NamedTuple):
+    depends_on: tuple[Any, ...]
+    provider: MailProvider | SmsProvider | None  # None: it cannot be opened
+
+
+class ProviderCatalogue:
+    """Enabled providers, in the order in which they are asked."""
+
+    def __init__(self, database: Database, settings: Settings, opener: Opener) -> None:
+        """Know nothing yet."""
+        self._reader = ProviderReader(database.pool)
+        self._settings = settings
+        self._opener = opener
+        self._rows: list[ProviderRow] = []
+        self._open: dict[UUID, _Open] = {}
+        self._fallback: tuple[ProviderRow, MailProvider] | None = None
+        self._refreshing = asyncio.Lock()
+        self._refreshed_at: float | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, database: Database, settings: Settings, registry: Registry | None = None
+    ) -> AsyncIterator["ProviderCatalogue"]:
+        """Make the catalogue of a process, and close all its providers at the end.
+
+        Raises:
+            ConfigurationError: there is no secret key.
+        """
+        async with Opener.open(settings, registry or Registry.installed()) as opener:
+            catalogue = cls(database, settings, opener)
+            try:
+                yield catalogue
+            finally:
+                await catalogue.close()
+
+    async def mail_providers(self) -> Sequence[tuple[ProviderRow, MailProvider]]:
+        """Return who carries mail now; nobody when all are disabled.
+
+        Raises:
+            ConfigurationError: there is no row, and `TASKFLOW_SMTP_*` cannot be used.
+        """
+        await self._refresh()
+        if not any(row.channel is Channel.EMAIL for row in self._rows):
+            if self._fallback is None:
+                self._fallback = fallback(self._settings)
+            return [self._fallback]
+        return [(row, cast("MailProvider", provider)) for row, provider in self._of(Channel.EMAIL)]
+
+    async def sms_providers(self) -> Sequence[tuple[ProviderRow, SmsProvider]]:
+        """Return who carries SMS now."""
+        await self._refresh()
+        return [(row, cast("SmsProvider", provider)) for row, provider in self._of(Channel.SMS)]
+
+    async def close(self) -> None:
+        """Close all providers."""
+        for known in self._open.values():
+            self._let_go(known.provider)
+        if self._fallback is not None:
+            self._let_go(self._fallback[1])
+        self._open, self._fallback, self._rows = {}, None, []
+        await asyncio.gather(*self._closing)
+
+    def _of(self, channel: Channel) -> list[tuple[ProviderRow, MailProvider | SmsProvider]]:
+        found = []
+        for row in self._rows:
+            provider = self._open[row.provider_id].provider if row.provider_id in self._open else None
+            if row.channel is channel and provider is not None:
+                found.append((row, provider))
+        return found
+
+    async def _refresh(self) -> None:
+        async with self._refreshing:
+            now = time.monotonic()
+            if self._refreshed_at is not None and now - self._refreshed_at < REFRESH_SECONDS:
+                return
+            try:
+                self._take(await self._reader.all())
+            except DATABASE_AWAY as error:
+                if self._refreshed_at is None:
+                    raise
+                log.warning("providers_not_refreshed", error=f"{type(error).__name__}: {error}")
+            self._refreshed_at = now
+
+    def _take(self, rows: list[ProviderRow]) -> None:
+        """Open what is new or changed, and let go of what is no longer wanted."""
+        wanted = {row.provider_id: row for row in rows if row.enabled}
+        for provider_id, row in wanted.items():
+            known = self._open.get(provider_id)
+            if known is not None and known.depends_on == row.opens_as:
+                continue
+            if known is not None:
+                self._let_go(known.provider)
+            self._open[provider_id] = _Open(row.opens_as, self._opened(row))
+        for provider_id in self._open.keys() - wanted.keys():
+            self._let_go(self._open.pop(provider_id).provider)
+        if self._fallback is not None and any(row.channel is Channel.EMAIL for row in rows):
+            self._let_go(self._fallback[1])
+            self._fallback = None
+        self._rows = rows
+
+    def _opened(self, row: ProviderRow) -> MailProvider | SmsProvider | None:
+        try:
+            return self._opener.provider(row)
+        except ProviderUnusableError as error:
+            log.error("provider_unusable", provider=row.name, reason=str(error))  # noqa: TRY400 - the sentence is all
+            return None
+
+    def _let_go(self, provider: MailProvider | SmsProvider | None) -> None:
+        if provider is not None:
+            task = asyncio.get_running_loop().create_task(provider.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)

@@ -1,0 +1,126 @@
+"""From a row to a provider that sends: secrets are opened, fields checked, and its kind makes the object.
+
+One place for it, because senders, the API's "test connection" and tests all need the same; and the fallback for an
+installation without rows, which sends as `TASKFLOW_SMTP_*` says.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import orjson
+
+from taskflow.base.envelope import SealBrokenError, Vault
+from taskflow.base.errors import InvalidInputError
+from taskflow.delivery.providers import fields
+from taskflow.delivery.providers.contract import Channel, MailProvider, ProviderUnusableError, SmsProvider, Surroundings
+from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
+from taskflow.delivery.providers.email.smtp import smtp_name
+from taskflow.delivery.providers.http import HttpClient
+from taskflow.delivery.providers.models import ProviderRow
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.smtp import SmtpPool
+from taskflow.engine.webhooks.addresses import AddressGuard
+from taskflow.identity.secret_key import vault
+from taskflow.settings import Settings
+
+FALLBACK_ID = UUID(int=0)
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Opener:
+    """Opens providers of rows."""
+
+    def __init__(self, registry: Registry, vault: Vault, surroundings: Surroundings) -> None:
+        """Use the kinds, the keys and the client of a process."""
+        self._registry = registry
+        self._vault = vault
+        self._surroundings = surroundings
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, registry: Registry) -> AsyncIterator["Opener"]:
+        """Make an opener with an HTTP client of its own, which is closed at the end.
+
+        Raises:
+            ConfigurationError: there is no secret key.
+        """
+        client = HttpClient(
+            AddressGuard(settings.provider.allow_networks),
+            seconds=settings.provider.timeout,
+            connections=settings.provider.connections,
+        )
+        try:
+            yield cls(registry, vault(settings), Surroundings(client, (settings.sandbox.host, settings.sandbox.port)))
+        finally:
+            await client.close()
+
+    def secrets(self, row: ProviderRow) -> dict[str, str]:
+        """Return the secrets of a row.
+
+        Raises:
+            SealBrokenError: they cannot be opened here.
+        """
+        return opened(self._vault, row)
+
+    def provider(self, row: ProviderRow) -> MailProvider | SmsProvider:
+        """Return the provider of a row; it connects to nothing yet.
+
+        Raises:
+            ProviderUnusableError: its kind is not here, its secrets do not open, or its settings no longer fit.
+        """
+        try:
+            kind = self._registry.kind(row.kind)
+            told = fields.read(kind, row.settings, self.secrets(row))
+        except (InvalidInputError, SealBrokenError) as error:
+            raise ProviderUnusableError(f"{row.name}: {error}") from error
+        try:
+            return kind.open(told, self._surroundings)
+        except Exception as error:  # noqa: BLE001 - a plugin's code; its words may hold a secret, so only the type is told
+            reason = f"{row.name}: its kind cannot open it: {type(error).__name__}."
+            raise ProviderUnusableError(reason) from None
+
+
+def bound_to(provider_id: UUID) -> str:
+    """Return the name that a provider's seal is bound to."""
+    return f"provider {provider_id}"
+
+
+def opened(keys: Vault, row: ProviderRow) -> dict[str, str]:
+    """Return the secrets of a row, opened with these keys; raises SealBrokenError."""
+    if row.sealed is None:
+        return {}
+    found: dict[str, str] = orjson.loads(keys.open(row.sealed, bound_to(row.provider_id)))
+    return found
+
+
+def fallback(settings: Settings) -> tuple[ProviderRow, MailProvider]:
+    """Return the server of `TASKFLOW_SMTP_*`, or the sandbox inbox, as if it were a row.
+
+    Raises:
+        ConfigurationError: the settings would send a password in the clear.
+    """
+    smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
+    row = ProviderRow(
+        provider_id=FALLBACK_ID,
+        name=smtp_name(settings),
+        kind="sandbox" if settings.smtp.host is None else "smtp",
+        channel=Channel.EMAIL,
+        enabled=True,
+        priority=1,
+        weight=1,
+        settings={},
+        sealed=None,
+        secret_names=(),
+        classes=(),
+        domains=(),
+        per_second=None,
+        per_minute=None,
+        per_day=None,
+        warm_up=(),
+        created_at=_BEGINNING,
+        updated_at=_BEGINNING,
+        created_by=None,
+    )
+    return row, SmtpMailProvider(SmtpPool(smtp), f"{smtp.host}:{smtp.port}")

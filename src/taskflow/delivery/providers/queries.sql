@@ -1,0 +1,36 @@
+-- Providers: few rows, read by every process that sends.
+
+-- name: insert_provider
+INSERT INTO providers (provider_id, name, kind, channel, enabled, priority, weight, settings, secrets, secrets_key,
+                       secret_names, classes, domains, per_second, per_minute, per_day, warm_up, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING *;
+
+-- name: update_provider
+UPDATE providers
+SET name = $2, enabled = $3, priority = $4, weight = $5, settings = $6, secrets = $7, secrets_key = $8, secret_names = $9,
+    classes = $10, domains = $11, per_second = $12, per_minute = $13, per_day = $14, warm_up = $15, updated_at = now()
+WHERE provider_id = $1 RETURNING *;
+
+-- name: get_provider
+SELECT * FROM providers WHERE provider_id = $1;
+
+-- name: lock_provider
+SELECT * FROM providers WHERE provider_id = $1 FOR NO KEY UPDATE;
+
+-- name: list_providers
+-- In the order in which they are asked.
+SELECT * FROM providers WHERE $1::text IS NULL OR channel = $1 ORDER BY priority, name;
+
+-- name: delete_provider
+DELETE FROM providers WHERE provider_id = $1 RETURNING name;
+
+-- name: lock_secrets
+-- Those that another key wraps.
+SELECT provider_id, name, secrets, secrets_key FROM providers WHERE secrets_key <> $1 ORDER BY provider_id
+FOR NO KEY UPDATE;
+
+-- name: rewrap
+UPDATE providers SET secrets = $2, secrets_key = $3, updated_at = now() WHERE provider_id = $1;
+
+-- name: count_secrets
+SELECT count(*) FROM providers WHERE secrets IS NOT NULL;

@@ -1,0 +1,182 @@
+"""What crosses HTTP about providers."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StrictBool, StringConstraints
+
+from taskflow.base.bodies import Body
+from taskflow.delivery import addresses
+from taskflow.delivery.providers.contract import Channel, Kind
+from taskflow.delivery.providers.fields import described
+from taskflow.delivery.providers.models import ProviderRow
+from taskflow.delivery.providers.registry import BrokenPlugin
+
+_MOST = 2**31 - 1
+
+
+def _domain(value: str) -> str:
+    try:
+        return addresses.parse(f"x@{value}").domain.lower()
+    except addresses.UnsafeAddressError as error:
+        raise ValueError("this is no domain") from error
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")]
+KindName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00]*$")]
+MessageClass = Literal["transactional", "bulk"]
+Classes = Annotated[list[MessageClass], Field(max_length=2, description="What it carries; empty: all.")]
+Domain = Annotated[str, StringConstraints(min_length=1, max_length=253), AfterValidator(_domain)]
+Domains = Annotated[list[Domain], Field(max_length=1000, fail_fast=True, description="It sends from; empty: all.")]
+Priority = Annotated[int, Field(strict=True, ge=1, le=100, description="The smallest is asked first.")]
+Weight = Annotated[int, Field(strict=True, ge=1, le=1000, description="Share among those of one priority.")]
+Budget = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
+WarmUp = Annotated[
+    list[Budget],
+    Field(max_length=365, fail_fast=True, description="Most on its first day of use, on its second, …; empty: none."),
+]
+PlainFields = Annotated[
+    dict[str, Any], Field(max_length=100, description="The kind's fields that are not secret: see `/provider-kinds`.")
+]
+SecretField = Annotated[SecretStr, Field(max_length=10_000)]
+SecretFields = Annotated[
+    dict[str, SecretField],
+    Field(max_length=20, description="The kind's secret fields: kept encrypted, never shown again."),
+]
+
+
+class NewProvider(Body):
+    """Who is to carry messages."""
+
+    name: Name = Field(description="What ledgers keep of it.", examples=["ses-ireland"])
+    kind: KindName = Field(examples=["ses"])
+    enabled: StrictBool = True
+    priority: Priority | None = Field(None, description="The kind's own by default.")
+    weight: Weight = 1
+    settings: PlainFields = {}
+    secrets: SecretFields = {}
+    classes: Classes = []
+    domains: Domains = []
+    per_second: Budget | None = Field(None, description="Most messages a second; the kind's own budget by default.")
+    per_minute: Budget | None = None
+    per_day: Budget | None = None
+    warm_up: WarmUp = []
+
+
+class ProviderChange(Body):
+    """What to change; members that are left out stay.
+
+    `settings` and `secrets` are merged: a member that is null goes back to its default.
+    """
+
+    name: Name | None = None
+    enabled: StrictBool | None = None
+    priority: Priority | None = None
+    weight: Weight | None = None
+    settings: PlainFields | None = None
+    secrets: Annotated[dict[str, SecretField | None], Field(max_length=20)] | None = None
+    classes: Classes | None = None
+    domains: Domains | None = None
+    per_second: Budget | None = Field(None, description="null: no limit.")
+    per_minute: Budget | None = Field(None, description="null: no limit.")
+    per_day: Budget | None = Field(None, description="null: no limit.")
+    warm_up: WarmUp | None = None
+
+
+class ProviderOut(BaseModel):
+    """A provider, without its secrets."""
+
+    provider_id: UUID
+    name: str
+    kind: str
+    channel: Channel
+    enabled: bool
+    priority: int
+    weight: int
+    settings: dict[str, Any]
+    secrets_set: list[str] = Field(description="Which secrets are kept; nobody can read them.")
+    classes: list[str]
+    domains: list[str]
+    per_second: int | None
+    per_minute: int | None
+    per_day: int | None
+    warm_up: list[int]
+    created_at: datetime
+    updated_at: datetime
+    created_by: UUID | None
+
+    @classmethod
+    def of(cls, row: ProviderRow) -> Self:
+        """Tell of a row what may be told."""
+        plain = {name: getattr(row, name) for name in cls.model_fields if name != "secrets_set"}
+        return cls(**plain, secrets_set=list(row.secret_names))
+
+
+class FoundOut(BaseModel):
+    """What a test of the connection found."""
+
+    works: bool
+    found: str = Field(description="One sentence.")
+
+
+class RotatedOut(BaseModel):
+    """What a rotation of secrets did."""
+
+    key_id: str = Field(description="The key that wraps all of them now.")
+    rewrapped: int
+    kept: int = Field(description="Those that it wrapped before.")
+
+
+class FieldOut(BaseModel):
+    """A field of a kind."""
+
+    name: str
+    type: str
+    is_required: bool
+    is_secret: bool
+    description: str
+    choices: list[str]
+    default: Any
+
+
+class KindOut(BaseModel):
+    """A kind of provider, and what it has to be told."""
+
+    name: str
+    title: str
+    channel: Channel
+    priority: int = Field(description="Of a new provider of this kind.")
+    budgets: dict[str, int] = Field(description="Of a new provider of this kind.")
+    fields: list[FieldOut]
+
+    @classmethod
+    def of(cls, kind: Kind) -> Self:
+        """Tell of a kind."""
+        return cls(
+            name=kind.name,
+            title=kind.title,
+            channel=kind.channel,
+            priority=kind.priority,
+            budgets=dict(kind.defaults),
+            fields=[FieldOut(**one) for one in described(kind)],
+        )
+
+
+class BrokenPluginOut(BaseModel):
+    """A plugin that could not be loaded, and why."""
+
+    name: str
+    reason: str
+
+    @classmethod
+    def of(cls, plugin: BrokenPlugin) -> Self:
+        """Tell of a plugin."""
+        return cls(name=plugin.name, reason=plugin.reason)
+
+
+class KindsOut(BaseModel):
+    """All kinds, and the plugins that gave none."""
+
+    items: list[KindOut]
+    broken_plugins: list[BrokenPluginOut]

@@ -1,0 +1,183 @@
+"""Makes, changes and tests providers. Secrets come in and never go out."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from taskflow.base.envelope import Sealed, Vault
+from taskflow.base.errors import ConflictError
+from taskflow.base.ids import uuid7
+from taskflow.db.pool import Database
+from taskflow.delivery.providers import fields
+from taskflow.delivery.providers.contract import Kind, ProviderUnusableError
+from taskflow.delivery.providers.models import ProviderRow
+from taskflow.delivery.providers.opening import Opener, bound_to, opened
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.repository import ProviderReader, found, sql
+
+_TEST_SECONDS = 20.0
+_BUDGETS = ("per_second", "per_minute", "per_day")
+_TERMS = ("classes", "domains", *_BUDGETS, "warm_up")
+
+
+class ProviderNameTakenError(ConflictError):
+    """Another provider has this name."""
+
+    code = "provider_name_taken"
+
+
+class Found(NamedTuple):
+    """What a test of the connection found."""
+
+    works: bool
+    sentence: str
+
+
+class Rotated(NamedTuple):
+    """What a rotation did."""
+
+    key_id: str
+    rewrapped: int
+    kept: int
+
+
+class ProviderService:
+    """Providers for code that shares the database."""
+
+    def __init__(self, database: Database, registry: Registry, vault: Vault, opener: Opener) -> None:
+        """Use what the process has opened."""
+        self._pool = database.pool
+        self._registry = registry
+        self._vault = vault
+        self._opener = opener
+        self.reader = ProviderReader(database.pool)
+
+    async def create(self, told: Mapping[str, Any], *, created_by: UUID | None = None) -> ProviderRow:
+        """Make a provider; priority and budgets that are not told are its kind's own.
+
+        Raises:
+            UnknownKindError, InvalidSettingsError: what was told does not fit.
+            ProviderNameTakenError: there is one of this name.
+        """
+        kind = self._registry.kind(told["kind"])
+        secrets = dict(told["secrets"])
+        settings = _kept(kind, told["settings"], secrets)
+        budgets = {name: told[name] if name in told else kind.defaults.get(name) for name in _BUDGETS}
+        terms = {**told, **budgets}
+        provider_id = uuid7()
+        sealed = self._seal(secrets, provider_id)
+        try:
+            row = await self._pool.fetchrow(
+                sql.insert_provider,
+                *(provider_id, told["name"], kind.name, kind.channel, told["enabled"]),
+                *(told.get("priority") or kind.priority, told["weight"], settings),
+                *(*_columns(sealed), sorted(secrets)),
+                *(terms[name] for name in _TERMS),
+                created_by,
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise _taken(told["name"]) from error
+        return ProviderRow.of(found(row, provider_id))
+
+    async def update(self, provider_id: UUID, changes: Mapping[str, Any]) -> ProviderRow:
+        """Change a provider; `settings` and `secrets` are merged, a null in them goes back to the default.
+
+        Raises:
+            ProviderNotFoundError: there is none.
+            InvalidSettingsError, ProviderNameTakenError: as in `create`.
+            SealBrokenError: secrets are changed one by one, and the others cannot be opened.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = ProviderRow.of(found(await connection.fetchrow(sql.lock_provider, provider_id), provider_id))
+            settings, sealed, names = row.settings, row.sealed, row.secret_names
+            if "settings" in changes or "secrets" in changes:
+                kind = self._registry.kind(row.kind)
+                secrets = _merged(self._opened_for(row, kind, changes), changes.get("secrets") or {})
+                settings = _kept(kind, _merged(row.settings, changes.get("settings") or {}), secrets)
+                if changes.get("secrets"):
+                    sealed, names = self._seal(secrets, provider_id), sorted(secrets)
+            steered, terms = (
+                [changes.get(name, getattr(row, name)) for name in names_of]
+                for names_of in (("name", "enabled", "priority", "weight"), _TERMS)
+            )
+            try:
+                changed = await connection.fetchrow(
+                    sql.update_provider,
+                    *(provider_id, *steered, settings, *_columns(sealed), names),
+                    *terms,
+                )
+            except asyncpg.UniqueViolationError as error:
+                raise _taken(changes["name"]) from error
+        return ProviderRow.of(found(changed, provider_id))
+
+    async def delete(self, provider_id: UUID) -> str:
+        """Delete a provider and return its name, which stays in ledgers; raises ProviderNotFoundError."""
+        return str(found(await self._pool.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
+
+    async def test(self, provider_id: UUID) -> Found:
+        """Sign in at a provider, send nothing, and say what was found; it may be disabled.
+
+        Raises:
+            ProviderNotFoundError: there is none.
+        """
+        row = await self.reader.get(provider_id)
+        try:
+            provider = self._opener.provider(row)
+        except ProviderUnusableError as error:
+            return Found(False, str(error))
+        try:
+            async with asyncio.timeout(_TEST_SECONDS):
+                return Found(True, await provider.check())
+        except ProviderUnusableError as error:
+            return Found(False, str(error))
+        except TimeoutError:
+            return Found(False, f"{row.name}: no answer within {_TEST_SECONDS:g} s.")
+        finally:
+            await provider.close()
+
+    async def rotate(self) -> Rotated:
+        """Wrap all secrets with the present key; nothing inside a seal changes.
+
+        Raises:
+            SealBrokenError: one is wrapped with a key that is not here; then none is changed.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(sql.lock_secrets, self._vault.key_id)
+            for row in rows:
+                name = bound_to(row["provider_id"])
+                sealed = self._vault.rewrap(Sealed(row["secrets_key"], row["secrets"]), name)
+                await connection.execute(sql.rewrap, row["provider_id"], sealed.data, sealed.key_id)
+            total = int(await connection.fetchval(sql.count_secrets))
+        return Rotated(self._vault.key_id, len(rows), total - len(rows))
+
+    def _opened_for(self, row: ProviderRow, kind: Kind, changes: Mapping[str, Any]) -> dict[str, str]:
+        """Return the secrets of a row; none when all of them are being given anew, whatever became of the old ones."""
+        given = {name for name, value in (changes.get("secrets") or {}).items() if value is not None}
+        if given and given >= set(row.secret_names) & fields.secret_names(kind):
+            return {}
+        return opened(self._vault, row)
+
+    def _seal(self, secrets: Mapping[str, str], provider_id: UUID) -> Sealed | None:
+        return self._vault.seal(orjson.dumps(secrets), bound_to(provider_id)) if secrets else None
+
+
+def _kept(kind: Kind, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
+    """Return the plain fields as they are kept: checked, in the form that their kind gives them, without defaults."""
+    checked = fields.read(kind, settings, secrets)
+    return checked.model_dump(mode="json", exclude=set(fields.secret_names(kind)), exclude_unset=True)
+
+
+def _merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**old, **changes}.items() if value is not None}
+
+
+def _columns(sealed: Sealed | None) -> tuple[bytes | None, str | None]:
+    return (sealed.data, sealed.key_id) if sealed is not None else (None, None)
+
+
+def _taken(name: str) -> ProviderNameTakenError:
+    return ProviderNameTakenError(f"There is a provider called '{name}' already.")

@@ -1,0 +1,83 @@
+"""Why an SMTP server refused, in the words that all providers share.
+
+The enhanced status code (RFC 3463) tells, then the basic code with the verb it answers. What is about us is never
+about the person: 5.7.x is reputation, whatever the text says. Two refusals that servers write into the answer to a
+message are the provider's own: a rate or a quota of the account is over. They become faults of the provider: the
+message was not taken, and another provider may carry it.
+"""
+
+import re
+from dataclasses import replace
+
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
+
+_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+_QUOTA = re.compile(r"daily (?:message quota|user sending limit|sending quota)|sending limit exceeded", re.IGNORECASE)
+_THROTTLE = re.compile(r"throttling failure|maximum sending rate", re.IGNORECASE)  # Amazon SES
+_AUTH = frozenset({530, 534, 535, 538})
+_QUOTA_WAIT = 3_600.0
+_THROTTLE_WAIT = 5.0
+# (subject, detail) of an enhanced code; None: any detail.
+_MEANINGS: dict[tuple[int, int | None], Cause] = {
+    (1, 7): Cause.INVALID,  # the sender's address
+    (1, 8): Cause.INVALID,
+    (1, None): Cause.ADDRESS,
+    (2, 0): Cause.ADDRESS,
+    (2, 1): Cause.ADDRESS,
+    (2, 2): Cause.MAILBOX_FULL,
+    (2, 3): Cause.SIZE,
+    (3, 4): Cause.SIZE,
+    (4, 5): Cause.THROTTLED,
+    (4, None): Cause.OUTAGE,
+    (3, None): Cause.OUTAGE,
+    (5, 3): Cause.THROTTLED,
+    (5, None): Cause.INVALID,
+    (6, None): Cause.CONTENT,
+    (7, 8): Cause.CREDENTIALS,
+    (7, 9): Cause.CREDENTIALS,
+    (7, None): Cause.REPUTATION,
+}
+
+
+def with_cause(outcome: Outcome) -> Outcome:
+    """Return the outcome of an SMTP transaction with its cause, and as a fault of the provider when it is one."""
+    if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.NOT_STARTED):
+        return outcome
+    if outcome.reply is None:
+        return replace(outcome, cause=Cause.INVALID if outcome.verb == "CHECK" else Cause.OUTAGE)
+    if outcome.kind is not OutcomeKind.UNCERTAIN:
+        if _QUOTA.search(outcome.text):
+            return _fault(outcome, Cause.QUOTA, _QUOTA_WAIT)
+        if _THROTTLE.search(outcome.text):
+            return _fault(outcome, Cause.THROTTLED, _THROTTLE_WAIT)
+    return replace(outcome, cause=_cause(outcome.verb, outcome.code or 0, outcome.text))
+
+
+def _fault(outcome: Outcome, cause: Cause, wait: float) -> Outcome:
+    return replace(
+        outcome, kind=OutcomeKind.PROVIDER_FAULT, cause=cause, retry_after=max(outcome.retry_after or 0.0, wait)
+    )
+
+
+def _cause(verb: str, code: int, text: str) -> Cause:
+    if code in _AUTH or verb == "AUTH":
+        return Cause.CREDENTIALS
+    if code == 421:
+        return Cause.THROTTLED
+    enhanced = _ENHANCED.search(text)
+    if enhanced is not None:
+        is_temporary, subject, detail = enhanced[1] == "4", int(enhanced[2]), int(enhanced[3])
+        if is_temporary and subject == 7:
+            return Cause.THROTTLED  # greylisting, and limits that pass
+        found = _MEANINGS.get((subject, detail)) or _MEANINGS.get((subject, None))
+        if found is not None:
+            return found
+    if code == 552:
+        return Cause.SIZE
+    if code in (550, 551, 553) and verb == "RCPT":
+        return Cause.ADDRESS
+    if code in (450, 451, 452):
+        return Cause.THROTTLED
+    if verb == "DOT" and code >= 500:
+        return Cause.CONTENT
+    return Cause.REPUTATION if code == 554 else Cause.UNKNOWN

@@ -1,0 +1,218 @@
+"""What every provider behind an HTTP API does when the network or the server misbehaves: each fault has one outcome."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from support.mail_apis import KEY, Mailgun, Postmark, SendGrid, Ses
+from support.mail_providers import Providers, mail, send, send_one
+from support.receiver import Reply, begun, endless_after, endless_head, half_close, hang, plain, receiving, saying
+from taskflow.delivery.outcome import Cause, OutcomeKind
+from taskflow.delivery.providers.contract import MailProvider, ProviderUnusableError
+from taskflow.delivery.providers.http import HttpClient
+
+KINDS: dict[str, tuple[Callable[[], Any], dict[str, Any], dict[str, str]]] = {
+    "ses": (Ses, {"region": "eu-west-1", "access_key_id": "AKIACANARY"}, {"secret_access_key": KEY}),
+    "sendgrid": (SendGrid, {}, {"api_key": KEY}),
+    "mailgun": (Mailgun, {"domain": "mg.example.org"}, {"api_key": KEY}),
+    "postmark": (Postmark, {}, {"server_token": KEY}),
+    "http": (
+        lambda: lambda _message: plain(200),
+        {"headers": {"Authorization": "Bearer {{ token }}"}, "json_template": {"to": "{{ to }}"}},
+        {"token": KEY},
+    ),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def opened(client: HttpClient, kind: str, url: str, **changes: Any) -> MailProvider:
+    _, settings, secrets = KINDS[kind]
+    place = {"url": f"{url}/send"} if kind == "http" else {"endpoint": url}
+    return Providers(client).open(kind, settings | place | changes, secrets)
+
+
+@every_kind
+async def test_a_window_is_taken_in_order_each_with_an_outcome_and_an_id(client: HttpClient, kind: str) -> None:
+    async with receiving() as server:
+        server.answer = KINDS[kind][0]()
+        provider = opened(client, kind, server.url)
+        outcomes = await send(provider, *(mail(rcpt_to=f"p{number}@example.com") for number in range(3)))
+        assert [outcome.kind for outcome in outcomes] == [OutcomeKind.ACCEPTED] * 3
+        if kind != "http":
+            assert len({outcome.provider_id for outcome in outcomes} - {None}) == 3
+        bodies = [message.body for message in server.messages]
+        assert [f"p{number}@example.com".encode() in body for number, body in enumerate(bodies)] == [True] * 3
+
+
+CUTS: dict[str, Reply] = {
+    "closed without a word": saying(),
+    "its half closed": half_close,
+    "cut in the status line": saying(b"HTTP/1.1 20"),
+    "cut in the headers": saying(b"HTTP/1.1 200 OK\r\nContent-Le"),
+    "no HTTP at all": saying(b"220 mail.example.org ESMTP\r\n"),
+    "headers without end": endless_head,
+}
+
+
+@every_kind
+@pytest.mark.parametrize("cut", CUTS)
+async def test_a_connection_that_breaks_after_the_request_leaves_it_uncertain(
+    client: HttpClient, kind: str, cut: str
+) -> None:
+    async with receiving(CUTS[cut]) as server:
+        outcome = await send_one(opened(client, kind, server.url))
+        assert (outcome.kind, outcome.cause) == (OutcomeKind.UNCERTAIN, Cause.OUTAGE)
+        assert len(server.messages) == 1
+
+
+@every_kind
+async def test_silence_after_the_request_leaves_it_uncertain(hasty: HttpClient, kind: str) -> None:
+    async with receiving(hang) as server:
+        outcome = await send_one(opened(hasty, kind, server.url))
+        assert outcome.kind is OutcomeKind.UNCERTAIN
+        assert "No answer within 0.3 s" in outcome.text
+
+
+@every_kind
+async def test_nobody_there_is_the_providers_fault_and_ends_the_window(client: HttpClient, kind: str) -> None:
+    async with receiving() as server:
+        url = server.url
+    outcomes = await send(opened(client, kind, url), mail(), mail())
+    assert [(one.kind, one.cause, one.verb) for one in outcomes] == [
+        (OutcomeKind.PROVIDER_FAULT, Cause.OUTAGE, "CONNECT")
+    ] * 2
+    assert outcomes[0].retry_after
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("status", "expected", "cause"),
+    [
+        (301, OutcomeKind.PROVIDER_FAULT, Cause.INVALID),
+        (401, OutcomeKind.PROVIDER_FAULT, Cause.CREDENTIALS),
+        (404, OutcomeKind.PROVIDER_FAULT, Cause.INVALID),
+        (408, OutcomeKind.DEFERRED, Cause.OUTAGE),
+        (413, OutcomeKind.REJECTED, Cause.SIZE),
+        (500, OutcomeKind.UNCERTAIN, Cause.OUTAGE),
+        (502, OutcomeKind.UNCERTAIN, Cause.OUTAGE),
+        (503, OutcomeKind.PROVIDER_FAULT, Cause.OUTAGE),
+        (504, OutcomeKind.UNCERTAIN, Cause.OUTAGE),
+    ],
+)
+async def test_a_status_that_says_the_same_everywhere_means_the_same(
+    client: HttpClient, kind: str, status: int, expected: OutcomeKind, cause: Cause
+) -> None:
+    async with receiving(plain(status, "Location: http://127.0.0.1:1/", body=b"<html>oops</html>")) as server:
+        outcome = await send_one(opened(client, kind, server.url))
+        assert (outcome.kind, outcome.cause, outcome.code) == (expected, cause, status)
+        assert outcome.text == f"HTTP {status}: <html>oops</html>"
+        assert server.connections == 1
+
+
+@every_kind
+async def test_a_throttle_says_when_to_come_back_and_the_rest_of_the_window_is_not_tried(
+    client: HttpClient, kind: str
+) -> None:
+    async with receiving(plain(429, "Retry-After: 17")) as server:
+        outcomes = await send(opened(client, kind, server.url), mail(), mail(), mail())
+        assert [(one.kind, one.cause, one.retry_after) for one in outcomes] == [
+            (OutcomeKind.PROVIDER_FAULT, Cause.THROTTLED, 17.0)
+        ] * 3
+        assert len(server.messages) == 1
+
+
+@every_kind
+async def test_a_body_without_end_is_read_to_64_kib_and_a_refusal_stays_one(client: HttpClient, kind: str) -> None:
+    async with receiving(endless_after(b"HTTP/1.1 413 Too Large")) as server:
+        outcome = await send_one(opened(client, kind, server.url))
+        assert (outcome.kind, outcome.cause) == (OutcomeKind.REJECTED, Cause.SIZE)
+        assert len(outcome.text) <= 500
+
+
+@every_kind
+async def test_a_refusal_whose_body_never_comes_stays_one(hasty: HttpClient, kind: str) -> None:
+    async with receiving(begun(b"HTTP/1.1 413 Too Large\r\nContent-Length: 90\r\n\r\nslow")) as server:
+        outcome = await send_one(opened(hasty, kind, server.url))
+        assert (outcome.kind, outcome.cause, outcome.text) == (OutcomeKind.REJECTED, Cause.SIZE, "HTTP 413: slow")
+
+
+@pytest.mark.parametrize("kind", ["ses", "mailgun", "postmark"])
+async def test_an_acceptance_whose_body_never_comes_is_uncertain(hasty: HttpClient, kind: str) -> None:
+    async with receiving(begun(b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{")) as server:
+        assert (await send_one(opened(hasty, kind, server.url))).kind is OutcomeKind.UNCERTAIN
+
+
+@pytest.mark.parametrize("kind", ["ses", "mailgun", "postmark"])
+async def test_an_acceptance_whose_body_does_not_end_is_uncertain(client: HttpClient, kind: str) -> None:
+    async with receiving(endless_after(b"HTTP/1.1 200 OK")) as server:
+        assert (await send_one(opened(client, kind, server.url))).kind is OutcomeKind.UNCERTAIN
+
+
+@pytest.mark.parametrize("kind", ["ses", "mailgun", "postmark"])
+async def test_an_acceptance_whose_body_is_cut_is_uncertain(client: HttpClient, kind: str) -> None:
+    cut = saying(b'HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"MessageId": "x", "id": "x", "ErrorCode": 0')
+    async with receiving(cut) as server:
+        assert (await send_one(opened(client, kind, server.url))).kind is OutcomeKind.UNCERTAIN
+
+
+@every_kind
+async def test_hostile_addresses_are_refused_before_a_byte_is_sent(client: HttpClient, kind: str) -> None:
+    async with receiving() as server:
+        provider = opened(client, kind, server.url)
+        for address in ("a@x\r\nBcc: b@y", "-x@example.com", "a b@example.com", "<a@b>", "a@b\0", "", "a@" + "b" * 300):
+            for changes in ({"rcpt_to": address}, {"mail_from": address}):
+                outcome = await send_one(provider, **changes)
+                assert (outcome.kind, outcome.verb) == (OutcomeKind.REJECTED, "CHECK")
+        assert server.connections == 0
+
+
+@every_kind
+async def test_after_the_deadline_nothing_is_begun(client: HttpClient, kind: str) -> None:
+    async with receiving() as server:
+        outcomes = await opened(client, kind, server.url).send([mail(), mail()], time.monotonic() - 1)
+        assert [one.kind for one in outcomes] == [OutcomeKind.NOT_STARTED] * 2
+        assert server.connections == 0
+
+
+@every_kind
+async def test_a_server_that_repeats_our_headers_does_not_make_the_ledger_tell_the_secret(
+    client: HttpClient, kind: str
+) -> None:
+    async with receiving() as server:
+        server.answer = lambda message: plain(400, body=f"you sent {message.headers} {KEY}".encode())
+        outcome = await send_one(opened(client, kind, server.url))
+        sent = server.messages[0].headers
+        authorization = sent.get("authorization") or sent["x-postmark-server-token"]
+        assert KEY not in outcome.text
+        assert authorization not in outcome.text
+        assert "[redacted]" in outcome.text
+
+
+@pytest.mark.parametrize("kind", ["ses", "sendgrid", "mailgun", "postmark"])
+async def test_testing_the_connection_signs_in_and_sends_nothing(client: HttpClient, kind: str) -> None:
+    async with receiving() as server:
+        server.answer = api = KINDS[kind][0]()
+        assert (await opened(client, kind, server.url).check()).startswith("Signed in to ")
+        assert api.taken == []
+
+
+@pytest.mark.parametrize("kind", ["ses", "sendgrid", "mailgun", "postmark"])
+async def test_testing_the_connection_tells_of_wrong_credentials(client: HttpClient, kind: str) -> None:
+    async with receiving() as server:
+        server.answer = KINDS[kind][0]()
+        wrong = Providers(client).open(
+            kind, KINDS[kind][1] | {"endpoint": server.url}, dict.fromkeys(KINDS[kind][2], "not-the-key")
+        )
+        with pytest.raises(ProviderUnusableError, match="does not take the credentials"):
+            await wrong.check()
+        assert (await send_one(wrong)).cause is Cause.CREDENTIALS
+
+
+@pytest.mark.parametrize("kind", ["ses", "sendgrid", "mailgun", "postmark"])
+async def test_testing_the_connection_tells_that_nobody_is_there(client: HttpClient, kind: str) -> None:
+    async with receiving() as server:
+        url = server.url
+    with pytest.raises(ProviderUnusableError, match=r"127\.0\.0\.1 cannot be reached"):
+        await opened(client, kind, url).check()
