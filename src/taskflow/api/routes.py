@@ -22,6 +22,7 @@ from taskflow.campaigns.proofs import endpoints as proofs
 from taskflow.content.media import endpoints as media
 from taskflow.content.snippets import endpoints as snippets
 from taskflow.content.templates import endpoints as templates
+from taskflow.delivery.messages import endpoints as messages
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
@@ -62,6 +63,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     segments.audiences,
     suppression.router,
     campaigns.router,
+    messages.router,
     privacy.router,
     proofs.router,
     templates.router,
@@ -113,6 +115,7 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/webhooks/{{webhook_id}}/test",
         f"{API_PREFIX}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/replay",
         f"{API_PREFIX}/campaigns",
+        f"{API_PREFIX}/messages",
         f"{API_PREFIX}/privacy/erasures",
         f"{API_PREFIX}/contacts/imports",
         f"{API_PREFIX}/contacts",
