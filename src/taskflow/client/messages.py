@@ -54,7 +54,7 @@ class Messages:
         )
 
     async def cancel(self, message_id: UUID) -> MessageOut:
-        """Keep a message that waits from being sent; ConflictError (`message_not_cancellable`) once it is on its way."""
+        """Keep a message that waits from being sent; ConflictError once it is on its way."""
         return await self._link.ask(MessageOut, "POST", f"/messages/{message_id}/cancel")
 
     async def resolve(self, message_id: UUID, resolution: Literal["sent", "failed", "resend"]) -> MessageOut:
