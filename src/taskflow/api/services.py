@@ -13,6 +13,7 @@ from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
+from taskflow.delivery.messages.composer import KeptWords
 from taskflow.engine.autoscaling.durations import DurationMeter
 from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
@@ -38,5 +39,5 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         storage = await stack.enter_async_context(open_storage(settings))
-        services.add(MediaLibrary(database, storage, settings))
+        services.add(MediaLibrary(database, storage, settings), KeptWords())
         yield services

@@ -8,11 +8,12 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool, RenderProblem
-from taskflow.content.templates.models import Content
+from taskflow.content.templates.models import Attachment, Content
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
 from taskflow.delivery.incoming import describe
@@ -67,6 +68,30 @@ class Kept(Generic[T]):
         return made
 
 
+class KeptWords:
+    """Compiled versions of templates, which never change."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._kept: Kept[Words] = Kept()
+
+    async def of(
+        self, rendering: RenderPool, templates: TemplateRepository, template_id: UUID, version: int | None
+    ) -> Words:
+        """Return what a version of a template says, compiled.
+
+        Raises:
+            TemplateNotFoundError, TemplateVersionNotFoundError: there is none.
+            TemplateSyntaxProblem, TemplateLimitError: it is not usable.
+        """
+
+        async def make() -> Words:
+            _, _, content = await templates.content(template_id, version)
+            return await Words.of(rendering, content)
+
+        return await self._kept.get((template_id, version), make)
+
+
 class MessageComposer:
     """Makes messages; one per process."""
 
@@ -78,7 +103,8 @@ class MessageComposer:
         self._templates = templates
         self._media = media
         self._secret = secret
-        self._words: Kept[Words] = Kept()
+        self._template_words = KeptWords()
+        self._own_words: Kept[Words] = Kept()
         self._skeletons: Kept[Skeleton] = Kept()
 
     async def size_of(self, submission: StoredSubmission) -> int:
@@ -130,18 +156,11 @@ class MessageComposer:
 
     async def _words_of(self, submission: StoredSubmission) -> Words:
         template_id, version = submission.template_id, submission.template_version
-        if template_id is None:
-            key: Hashable = submission.submission_id
-        else:
-            key = template_id, version
-
-        async def make() -> Words:
-            if template_id is None:
-                return await Words.of(self._rendering, submission.letter.own_words())
-            _, _, content = await self._templates.content(template_id, version)
-            return await Words.of(self._rendering, content)
-
-        return await self._words.get(key, make)
+        if template_id is not None:
+            return await self._template_words.of(self._rendering, self._templates, template_id, version)
+        return await self._own_words.get(
+            submission.submission_id, lambda: Words.of(self._rendering, submission.letter.own_words())
+        )
 
     async def _skeleton_of(self, submission: StoredSubmission, words: Words) -> Skeleton:
         letter = submission.letter
@@ -169,6 +188,6 @@ def context_of(shared: Mapping[str, Any], person: Addressed, values: Mapping[str
     return context
 
 
-def _attachments(submission: StoredSubmission, content: Content) -> Sequence[Any]:
+def _attachments(submission: StoredSubmission, content: Content) -> Sequence[Attachment]:
     """Return the files of the template and those of the call."""
     return (*content.attachments, *submission.letter.attachments) if submission.template_id else content.attachments

@@ -15,6 +15,7 @@ from taskflow.content.fields import NO_CONTROLS
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
+from taskflow.delivery.messages.composer import KeptWords
 from taskflow.delivery.messages.errors import NoCarrierError
 from taskflow.delivery.messages.schemas import (
     Channel,
@@ -60,8 +61,9 @@ async def _messages(
     book: Annotated[QueueBook, service(QueueBook)],
     rendering: Annotated[RenderPool, service(RenderPool)],
     media: Annotated[MediaLibrary, service(MediaLibrary)],
+    words: Annotated[KeptWords, service(KeptWords)],
 ) -> MessageService:
-    return MessageService(database, Engine(database, broker, book), rendering, media)
+    return MessageService(database, Engine(database, broker, book), rendering, media, words)
 
 
 async def _wanted(

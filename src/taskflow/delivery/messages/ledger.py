@@ -104,7 +104,7 @@ class MessageLedger:
         A lost reply or a database that restarts is waited for; the statement is then repeated, which changes nothing
         twice, and rows that the first try had moved are found by reading them.
         """
-        columns = columns_of(sorted(begins, key=lambda begin: begin.message_id), Begin._fields)
+        columns = columns_of(sorted(begins), Begin._fields)
 
         async def attempt() -> dict[UUID, str]:
             found = {row[0]: row[1] for row in await self._pool.fetch(sql.begin, provider, *columns)}

@@ -7,9 +7,10 @@ its commit also when the call is stopped.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
@@ -42,6 +43,7 @@ _LATER_SECONDS = 5.0  # until words or files that cannot be read now are asked f
 _GOODBYE_SECONDS = 0.8  # less than the second after which the engine gives a stopped task up
 
 Pair = tuple[BatchItem, Row]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,29 +174,38 @@ class MessageSender:
                 why = "Its words are not kept any more: submit it again."
                 await self._settle(batch, [(item, row, why) for item, row in pairs], _S.FAILED)
                 continue
-            try:
-                each = await self._composer.size_of(submission)
-                fits = max(1, _WINDOW_BYTES // each)
-                for start in range(0, len(pairs), fits):
-                    some = pairs[start : start + fits]
-                    if window and size + each * len(some) > _WINDOW_BYTES:
-                        yield window
-                        window, size = [], 0
-                    window += await self._compose(batch, submission, some)
+            each = await self._usable(batch, pairs, self._composer.size_of(submission))
+            if each is None:
+                continue
+            fits = max(1, _WINDOW_BYTES // each)
+            for start in range(0, len(pairs), fits):
+                some = pairs[start : start + fits]
+                if window and size + each * len(some) > _WINDOW_BYTES:
+                    yield window
+                    window, size = [], 0
+                made = await self._usable(batch, some, self._composer.compose(submission, [row for _, row in some]))
+                if made is not None:
+                    window += await self._ready(batch, submission, some, made)
                     size += each * len(some)
-            except UnavailableError as error:
-                log.warning("message_not_composed", submission_id=str(submission.submission_id), error=str(error))
-                for item, _ in pairs:
-                    batch.release(item, _LATER_SECONDS)
-            except (NotFoundError, InvalidInputError) as error:
-                why = f"{error.code}: {error}"
-                await self._settle(batch, [(item, row, why) for item, row in pairs], _S.FAILED)
         if window:
             yield window
 
-    async def _compose(self, batch: Batch, submission: StoredSubmission, pairs: Sequence[Pair]) -> list[_Ready]:
-        """Make messages; those that cannot be made end here."""
-        made = await self._composer.compose(submission, [row for _, row in pairs])
+    async def _usable(self, batch: Batch, pairs: Sequence[Pair], work: Awaitable[T]) -> T | None:
+        """Return what a template and files give; without them end the messages, or put them off, and return None."""
+        try:
+            return await work
+        except UnavailableError as error:
+            log.warning("messages_not_composed", messages=len(pairs), error=str(error))
+            for item, _ in pairs:
+                batch.release(item, _LATER_SECONDS)
+        except (NotFoundError, InvalidInputError) as error:
+            await self._settle(batch, [(item, row, f"{error.code}: {error}") for item, row in pairs], _S.FAILED)
+        return None
+
+    async def _ready(
+        self, batch: Batch, submission: StoredSubmission, pairs: Sequence[Pair], made: Sequence[Composed | str]
+    ) -> list[_Ready]:
+        """Return the messages that were made; the others end here."""
         broken: list[tuple[BatchItem, Row, str]] = []
         ready: list[_Ready] = []
         for (item, row), message in zip(pairs, made, strict=True):

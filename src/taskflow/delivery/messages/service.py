@@ -24,7 +24,7 @@ from taskflow.db.pool import Connection, Database
 from taskflow.db.queries import load
 from taskflow.delivery import addresses, headers
 from taskflow.delivery.messages import further_headers
-from taskflow.delivery.messages.composer import context_of
+from taskflow.delivery.messages.composer import KeptWords, context_of
 from taskflow.delivery.messages.errors import (
     ContentNotKeptError,
     InvalidRecipientError,
@@ -33,13 +33,13 @@ from taskflow.delivery.messages.errors import (
     MessageNotUncertainError,
     UnrenderableError,
 )
-from taskflow.delivery.messages.models import TASK_NAME, Recipient, Submission
+from taskflow.delivery.messages.models import DELAYS, QUEUE, TASK_NAME, TIMEOUT_SECONDS, Recipient, Submission
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine.client import Engine
 from taskflow.engine.handles import TaskHandle
 from taskflow.engine.repository import before, page
 from taskflow.engine.requests import Request
-from taskflow.engine.states import TaskStatus
+from taskflow.engine.states import Priority, TaskStatus
 from taskflow.engine.store import sql as engine_sql
 
 sql = load(__file__)
@@ -57,6 +57,10 @@ _RESOLVED: dict[str, RecipientStatus] = {
 }
 _NOTED = frozenset(RecipientStatus) - {RecipientStatus.PENDING, RecipientStatus.SENDING, RecipientStatus.SENT}
 _EXPORT_PAGE = 5_000
+_TASK = Request(
+    TASK_NAME, queue=QUEUE, priority=Priority.HIGH, max_retries=len(DELAYS), timeout_seconds=TIMEOUT_SECONDS
+)
+"""Said in full: the relay knows no tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +88,17 @@ class Submitted:
 class MessageService:
     """Messages for code that shares the database."""
 
-    def __init__(self, database: Database, engine: Engine, rendering: RenderPool, media: MediaLibrary) -> None:
-        """Take the pools, the engine that runs the tasks, and what looks at words and files."""
+    def __init__(
+        self, database: Database, engine: Engine, rendering: RenderPool, media: MediaLibrary, words: KeptWords
+    ) -> None:
+        """Take the pools, the engine that runs the tasks, what looks at words and files, and words known already."""
         self._database = database
         self._pool = database.pool
         self._engine = engine
         self._rendering = rendering
         self._media = media
         self._templates = TemplateRepository(database.pool)
+        self._words = words
 
     async def submit(
         self, submission: Submission, *, created_by: UUID | None = None, submission_id: UUID | None = None
@@ -181,7 +188,7 @@ class MessageService:
         """Put a message's task back, or make it anew when it is not kept any more."""
         tasks = await connection.fetch(engine_sql.retry_by_hand, [message_id])
         if not tasks:
-            return [await self._engine.submit_in(connection, Request(TASK_NAME, task_id=message_id))]
+            return [await self._engine.submit_in(connection, _TASK._replace(task_id=message_id))]
         return [
             TaskHandle(row["task_id"], TaskStatus(row["status"]), row["dispatch_key"], row["priority"], True,
                        row["dispatch_key"])
@@ -215,18 +222,20 @@ class MessageService:
         recipients = _checked_recipients(submission.recipients)
         submission = replace(submission, recipients=recipients, letter=replace(letter, from_email=sender))
         if submission.template_id is None:
-            content = letter.own_words()
-            files = content.attachments
+            words = await Words.of(self._rendering, letter.own_words())
+            files = words.content.attachments
         else:
-            found, version, content = await self._templates.content(submission.template_id, submission.template_version)
+            found = await self._templates.get(submission.template_id)
             if found.archived_at is not None:
                 raise TemplateArchivedError(f"The template '{found.name}' is archived.")
             if found.channel != "email":
                 raise TemplateShapeError(f"'{found.name}' is a template for SMS: this message is a mail.")
-            submission = replace(submission, template_version=version.version)
-            files = (*content.attachments, *letter.attachments)
+            version = submission.template_version or found.version
+            words = await self._words.of(self._rendering, self._templates, found.template_id, version)
+            files = (*words.content.attachments, *letter.attachments)
+            submission = replace(submission, template_version=version)
         await self._media.check_attachments(files)
-        await self._try_out(await Words.of(self._rendering, content), submission)
+        await self._try_out(words, submission)
         return submission
 
     async def _try_out(self, words: Words, submission: Submission) -> None:
@@ -269,8 +278,7 @@ async def keep(
             if not tag.endswith(" 0"):  # else the request is repeated
                 await copy_into(connection, "messages", _COLUMNS, rows)
                 requests = [
-                    Request(
-                        TASK_NAME,
+                    _TASK._replace(
                         task_id=row[0],
                         priority=submission.priority,
                         scheduled_at=submission.scheduled_at,

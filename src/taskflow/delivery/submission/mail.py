@@ -52,7 +52,7 @@ def finish(data: bytes, *, utf8: bool, message_id: str) -> SubmittedMail:
         MailRefusedError: it cannot be sent; the sentence says why.
     """
     body = CanonicalBody.of(data)
-    if b"\0" in body:
+    if body.find(b"\0") >= 0:
         raise MailRefusedError("The mail holds a NUL byte.")
     if any(len(line) > MAX_LINE_BYTES for line in body.split(b"\r\n")):
         raise MailRefusedError(

@@ -45,7 +45,7 @@ class SubmissionSmtp(FastSmtp):
 
     async def _decide(self, result: AuthResult) -> AuthResult:
         """Return whether the key that was given is somebody's; hang up on who has none again and again."""
-        if not result.success:
+        if not result.success or not isinstance(result.auth_data, LoginPassword):
             return result
         principal = await self._sign_in(result.auth_data.password.decode("ascii", "replace"))
         if principal is not None:

@@ -9,7 +9,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -95,7 +95,7 @@ class SubmissionServer:
         self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Take the sender, if the key is still good."""
-        principal: Principal = session.auth_data
+        principal = cast("Principal", session.auth_data)
         try:
             await self._authenticator.confirm(principal)
             envelope.mail_from = str(addresses.parse(address))
@@ -141,7 +141,7 @@ class SubmissionServer:
             archive=self._settings.message.archive,
             raw=mail.raw,
         )
-        principal: Principal = session.auth_data
+        principal = cast("Principal", session.auth_data)
 
         async def attempt() -> Submitted:
             return await keep(self._database, self._engine, submission, "smtp", principal.user_id, submission_id)
