@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import email.policy
 import smtplib
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -116,11 +117,13 @@ async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_uncha
 ) -> None:
     message = mail(Bcc="secret@example.com", X_TaskFlow_Tag="order", Message_ID="<mine@sender.example>")
 
+    data = message.as_bytes(policy=email.policy.SMTP)
+
     def work() -> dict[str, tuple[int, bytes]]:
         with smtplib.SMTP("127.0.0.1", server.port) as client:
             client.login("whoever", key)
             return client.sendmail(
-                "bounce@sender.example", ["ann@example.com", "bob@example.com", "ANN@example.com"], message.as_bytes()
+                "bounce@sender.example", ["ann@example.com", "bob@example.com", "ANN@example.com"], data
             )
 
     assert await blocking(work) == {}
@@ -135,13 +138,14 @@ async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_uncha
             return all(row["status"] == "SENT" for row in (await ledger(database)).values())
 
         await eventually(sent, seconds=60, what="both messages sent")
-    wanted = message.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    wanted = data
     for header in (b"Bcc: secret@example.com\r\n", b"X-TaskFlow-Tag: order\r\n"):
         assert header in wanted
         wanted = wanted.replace(header, b"")
     for arrived in smtp.messages:
         head, _, text = arrived.body.partition(b"\r\n\r\n")
-        assert head.rpartition(b"\r\nDate: ")[0] + b"\r\n\r\n" + text == wanted.replace(b"\r\n.\r\n", b"\r\n..\r\n")
+        arrived_without_date = head.rpartition(b"\r\nDate: ")[0] + b"\r\n\r\n" + text
+        assert arrived_without_date == wanted.replace(b"\r\n.\r\n", b"\r\n..\r\n")
         assert arrived.mail_from == b"bounce@sender.example"
     async with await api.as_role(Role.ADMIN) as admin:
         message_id = rows["ann@example.com"]["message_id"]
@@ -249,7 +253,9 @@ async def test_a_key_crosses_a_network_only_under_tls(
                 offered = client.has_extn("auth")
                 client.starttls(context=trusting)
                 client.login("whoever", key)
-                return offered, client.sendmail("shop@sender.example", ["ann@example.com"], mail().as_bytes())
+                return offered, client.sendmail(
+                    "shop@sender.example", ["ann@example.com"], mail().as_bytes(policy=email.policy.SMTP)
+                )
 
         assert await blocking(work) == (False, {})
     assert set(await ledger(database)) == {"ann@example.com"}
@@ -279,7 +285,7 @@ FROM = b"From: a@b.example\r\n"
         (FROM + b"Subject: \xc3\xa5\r\n\r\nx", b"not ASCII"),
         (FROM + b"\r\n" + b"x" * 999, b"over 998 bytes"),
         (FROM + b"\r\n\0", b"NUL"),
-        (FROM, b"no headers"),
+        (FROM[:-2], b"no headers"),
     ],
 )
 async def test_mail_that_can_be_read_in_two_ways_is_refused(
@@ -315,7 +321,7 @@ async def test_only_crlf_dot_crlf_ends_a_mail_so_no_second_one_is_smuggled(
     "address",
     [
         "ann@example.com> SIZE=1", '"a b"@example.com', "-oQ/tmp@example.com", "ann@exa mple.com", "ann@@example.com",
-        "@relay.example:ann@example.com", "ann", "ann@example.com\0", "a" * 65 + "@example.com",
+        "ann", "ann@example.com\0", "a" * 65 + "@example.com",
     ],
 )  # fmt: skip
 async def test_hostile_recipients_are_refused_one_by_one(line: Line, key: str, address: str) -> None:

@@ -173,7 +173,6 @@ async def test_nothing_of_a_person_is_left_and_nothing_of_a_neighbour_is_lost(
         "subscribers",
         "email_recipients",
         "messages",
-        "message_contents",
         "inbox_messages",
         "tasks.task_kwargs",
         "task_keys.key",
