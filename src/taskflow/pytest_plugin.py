@@ -94,6 +94,7 @@ def taskflow_settings(taskflow_database_url: str, taskflow_redis_url: str, tmp_p
             "redis": {"url": taskflow_redis_url},
             "http": {"port": 0},
             "sandbox": {"port": 0},
+            "submission": {"port": 0},
         }
     )
 

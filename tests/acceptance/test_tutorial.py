@@ -67,6 +67,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "PATH": path,
         "TASKFLOW_HTTP_PORT": "0",
         "TASKFLOW_SANDBOX_PORT": "0",
+        "TASKFLOW_SUBMISSION_PORT": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

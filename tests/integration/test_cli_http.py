@@ -405,3 +405,25 @@ async def test_a_provider_is_added_shown_changed_tested_and_removed_and_its_secr
     assert (await shell.run("provider", "set", "r2"))[0] == 2
     assert (await shell.run("provider", "remove", "r2"))[0] == 0
     assert "sandbox inbox takes the mail" in (await shell.run("provider", "list"))[2]
+
+
+async def test_messages_are_sent_listed_shown_cancelled_and_exported(shell: Shell, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<p>Order {{ order }}</p>", encoding="utf-8")
+    words = ("--subject", "Order {{ order }}", "--html", str(page), "--variables", '{"order": 7}')
+    send = ("message", "send", "ada@example.com", "bert@example.com", "--from", "shop@example.com", *words)
+    made: Any = await shell.json(*send, "--tag", "order", "--key", "seven")
+    assert await shell.json(*send, "--tag", "order", "--key", "seven") == made, "a repetition sends nothing twice"
+    ada, bert = (one["message_id"] for one in made["messages"])
+    listed: Any = await shell.json("message", "list", "--tag", "order", "--status", "pending")
+    assert [one["message_id"] for one in listed] == [bert, ada]
+    found: Any = await shell.json("message", "get", ada)
+    assert (found["address"], found["from_address"]) == ("ada@example.com", "shop@example.com")
+    cancelled: Any = await shell.json("message", "cancel", ada)
+    assert cancelled[0]["status"] == "CANCELLED"
+    code, _, err = await shell.run("message", "resolve", "sent", ada)
+    assert (code, "CANCELLED" in err) == (5, True)
+    code, out, _ = await shell.run("message", "export", "--address", "bert@example.com")
+    assert (code, "bert@example.com" in out, "ada@example.com" in out) == (0, True, False)
+    code, _, err = await shell.run("message", "send", "nobody", "--from", "shop@example.com", *words)
+    assert (code, "to[0]" in err) == (5, True)

@@ -10,10 +10,10 @@ import pytest
 from support.waiting import eventually
 from taskflow.base.pagination import InvalidCursorError
 from taskflow.db.pool import Database
+from taskflow.delivery.incoming import describe
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.sandbox import Inbox, SandboxServer
-from taskflow.delivery.sandbox.incoming import describe
 from taskflow.delivery.sandbox.repository import InboxRepository, Received
 from taskflow.delivery.sandbox.schemas import InboxRule
 from taskflow.delivery.sandbox.service import DuplicateRuleError, MailNotFoundError

@@ -47,7 +47,12 @@ class System:
 def alone(home: Path) -> dict[str, str]:
     """Return the environment of a system with servers of its own, on free ports."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TASKFLOW_")}
-    return kept | {"TASKFLOW_HOME": str(home), "TASKFLOW_HTTP_PORT": "0", "TASKFLOW_SANDBOX_PORT": "0"}
+    return kept | {
+        "TASKFLOW_HOME": str(home),
+        "TASKFLOW_HTTP_PORT": "0",
+        "TASKFLOW_SANDBOX_PORT": "0",
+        "TASKFLOW_SUBMISSION_PORT": "0",
+    }
 
 
 @contextmanager

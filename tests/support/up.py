@@ -181,6 +181,7 @@ def up_beside(servers: EmbeddedServers, databases: Databases, folder: Path, **se
             "TASKFLOW_REDIS_KEY_PREFIX": "beside:",  # channels know no databases
             "TASKFLOW_HTTP_PORT": "0",
             "TASKFLOW_SANDBOX_PORT": "0",
+            "TASKFLOW_SUBMISSION_PORT": "0",
             "TASKFLOW_LOG_LEVEL": "WARNING",
             **settings,
         }

@@ -1307,6 +1307,150 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Messages
+         * @description List messages, newest first; `status=UNCERTAIN` are those that somebody has to decide about.
+         */
+        get: operations["list_messages"];
+        put?: never;
+        /**
+         * Send Messages
+         * @description Send a message to each recipient, now or later; all or none are taken. An Idempotency-Key makes it repeatable.
+         */
+        post: operations["send_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Message
+         * @description Get a message, its provider's answer and its attempts.
+         */
+        get: operations["get_message"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{message_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Message
+         * @description Keep a message that waits from being sent; 409 `message_not_cancellable` once it is on its way.
+         */
+        post: operations["cancel_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{message_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Message Content
+         * @description Get what was sent, taken apart; 404 `content_not_kept` when the archive has none.
+         */
+        get: operations["get_message_content"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{message_id}/raw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Raw Message
+         * @description Download what was sent, byte for byte.
+         */
+        get: operations["get_raw_message"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/{message_id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Message
+         * @description Decide about an uncertain message: it was sent, it failed, or send it again.
+         */
+        post: operations["resolve_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Messages
+         * @description Download messages and what became of them as CSV, newest first.
+         */
+        get: operations["export_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/privacy/erasures": {
         parameters: {
             query?: never;
@@ -3032,6 +3176,21 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AcceptedOut
+         * @description A message that was taken.
+         */
+        AcceptedOut: {
+            /** Address */
+            address: string;
+            /**
+             * Message Id
+             * Format: uuid
+             */
+            message_id: string;
+            /** Status */
+            status: string;
+        };
+        /**
          * Added
          * @description What adding did. Who is on the list already, or has unsubscribed from it, is left as they are.
          */
@@ -3137,6 +3296,27 @@ export interface components {
              * Format: uuid
              */
             media_id: string;
+        };
+        /**
+         * AttemptOut
+         * @description One attempt of a message's task; one may end without an attempt at the provider, when it was handed back.
+         */
+        AttemptOut: {
+            /** Attempt Number */
+            attempt_number: number;
+            /** Completed At */
+            completed_at: string | null;
+            /** Duration Seconds */
+            duration_seconds: number | null;
+            /** Error Message */
+            error_message: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Status */
+            status: string;
         };
         /**
          * AttributeCondition
@@ -5342,6 +5522,296 @@ export interface components {
             updated_at: string;
         };
         /**
+         * MessageContent
+         * @description What was sent, taken apart.
+         */
+        MessageContent: {
+            /** Headers */
+            headers: components["schemas"]["MailHeader"][];
+            /**
+             * Html
+             * @description As it was sent: show it in a sandboxed frame only.
+             */
+            html: string | null;
+            /**
+             * Message Id
+             * Format: uuid
+             */
+            message_id: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Text */
+            text: string | null;
+        };
+        /**
+         * MessageDetail
+         * @description A message with its attempts.
+         */
+        MessageDetail: {
+            /** Address */
+            address: string;
+            /** Attempt */
+            attempt: number;
+            /** Attempts */
+            attempts: components["schemas"]["AttemptOut"][];
+            /** Bounce Reason */
+            bounce_reason: string | null;
+            /**
+             * Campaign Id
+             * @description Of a campaign's mail.
+             */
+            campaign_id: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** Cost */
+            cost: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Error Message */
+            error_message: string | null;
+            /** From Address */
+            from_address: string;
+            /** Locale */
+            locale: string | null;
+            /**
+             * Message Id
+             * Format: uuid
+             */
+            message_id: string;
+            /** Name */
+            name: string | null;
+            /** Provider */
+            provider: string | null;
+            /** Provider Message Id */
+            provider_message_id: string | null;
+            /**
+             * Reply
+             * @description What the provider answered, whole.
+             */
+            reply: string | null;
+            /** Scheduled At */
+            scheduled_at: string | null;
+            /** Sending At */
+            sending_at: string | null;
+            /** Sent At */
+            sent_at: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /**
+             * Source
+             * @description Null when what it came with is not kept any more.
+             */
+            source: ("api" | "smtp") | null;
+            status: components["schemas"]["RecipientStatus"];
+            /**
+             * Subject
+             * @description As sent; null before.
+             */
+            subject: string | null;
+            /**
+             * Submission Id
+             * @description The call that it came with.
+             */
+            submission_id: string | null;
+            /** Tags */
+            tags: string[];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Template Id */
+            template_id: string | null;
+            /** Template Version */
+            template_version: number | null;
+            /** Uncertain Policy */
+            uncertain_policy: string;
+        };
+        /**
+         * MessageIn
+         * @description One letter to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
+         */
+        MessageIn: {
+            /**
+             * Archive
+             * @description What is kept of the words: none, metadata (the subject), full; what the settings say.
+             */
+            archive?: ("none" | "metadata" | "full") | null;
+            /**
+             * Attachments
+             * @default []
+             */
+            attachments: components["schemas"]["AttachmentIn"][];
+            /**
+             * Channel
+             * @default email
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** From Email */
+            from_email: string;
+            /** From Name */
+            from_name?: string | null;
+            /**
+             * Headers
+             * @description Further headers: X-…, In-Reply-To, References, List-Unsubscribe and a few more.
+             * @default {}
+             */
+            headers: {
+                [key: string]: string;
+            };
+            /**
+             * Html
+             * @description Own words.
+             */
+            html?: string | null;
+            /**
+             * Priority
+             * @description CRITICAL goes first.
+             * @default HIGH
+             * @enum {string}
+             */
+            priority: "CRITICAL" | "HIGH";
+            /** Reply To */
+            reply_to?: string | null;
+            /**
+             * Scheduled At
+             * @description Send then; at once by default.
+             */
+            scheduled_at?: string | null;
+            /**
+             * Subject
+             * @description Own words.
+             */
+            subject?: string | null;
+            /**
+             * Tags
+             * @description To find them by.
+             * @default []
+             */
+            tags: string[];
+            /**
+             * Template Id
+             * @description A template of the library, instead of own words.
+             */
+            template_id?: string | null;
+            /**
+             * Template Version
+             * @description The newest by default.
+             */
+            template_version?: number | null;
+            /**
+             * Text
+             * @description Own words; made from the HTML when absent.
+             */
+            text?: string | null;
+            /**
+             * To
+             * @description Addresses, or addresses with values.
+             */
+            to: (components["schemas"]["RecipientIn"] | string)[];
+            /**
+             * Uncertain Policy
+             * @description What to do with a message that was on the wire when its sender died: list it, or send it again.
+             * @default resend
+             * @enum {string}
+             */
+            uncertain_policy: "hold" | "resend";
+            /**
+             * Variables
+             * @description Values for every recipient; their own win.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * MessageOut
+         * @description A message and what became of it.
+         */
+        MessageOut: {
+            /** Address */
+            address: string;
+            /** Attempt */
+            attempt: number;
+            /** Bounce Reason */
+            bounce_reason: string | null;
+            /**
+             * Campaign Id
+             * @description Of a campaign's mail.
+             */
+            campaign_id: string | null;
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** Cost */
+            cost: number | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Error Message */
+            error_message: string | null;
+            /** From Address */
+            from_address: string;
+            /**
+             * Message Id
+             * Format: uuid
+             */
+            message_id: string;
+            /** Provider */
+            provider: string | null;
+            /** Provider Message Id */
+            provider_message_id: string | null;
+            /**
+             * Reply
+             * @description What the provider answered, whole.
+             */
+            reply: string | null;
+            /** Scheduled At */
+            scheduled_at: string | null;
+            /** Sending At */
+            sending_at: string | null;
+            /** Sent At */
+            sent_at: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            status: components["schemas"]["RecipientStatus"];
+            /**
+             * Subject
+             * @description As sent; null before.
+             */
+            subject: string | null;
+            /**
+             * Submission Id
+             * @description The call that it came with.
+             */
+            submission_id: string | null;
+            /** Tags */
+            tags: string[];
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Template Id */
+            template_id: string | null;
+            /** Template Version */
+            template_version: number | null;
+            /** Uncertain Policy */
+            uncertain_policy: string;
+        };
+        /**
          * Minute
          * @description What ended in one minute.
          */
@@ -6346,6 +6816,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[MessageOut] */
+        Page_MessageOut_: {
+            /** Items */
+            items: components["schemas"]["MessageOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[PolicyOut] */
         Page_PolicyOut_: {
             /** Items */
@@ -6599,7 +7079,7 @@ export interface components {
             }[];
             /**
              * Messages
-             * @description What was sent to them, or was to be.
+             * @description What campaigns sent them, or were to.
              */
             messages: {
                 [key: string]: unknown;
@@ -6616,6 +7096,13 @@ export interface components {
              * @description Mails to them that a sandbox inbox holds.
              */
             sandbox_mails: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Single Messages
+             * @description What was sent to them without a campaign, or was to be.
+             */
+            single_messages: {
                 [key: string]: unknown;
             }[];
             /** Subscriptions */
@@ -7224,6 +7711,29 @@ export interface components {
          */
         Reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported" | "erased";
         /**
+         * RecipientIn
+         * @description Whom a message is for.
+         */
+        RecipientIn: {
+            /** Address */
+            address: string;
+            /**
+             * Locale
+             * @description Which variant of the template they read.
+             */
+            locale?: string | null;
+            /** Name */
+            name?: string | null;
+            /**
+             * Variables
+             * @description Their values; they win over those of the call.
+             * @default {}
+             */
+            variables: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * RecipientOut
          * @description A recipient and what became of the message.
          */
@@ -7320,6 +7830,18 @@ export interface components {
         Resolved: {
             /** Resolved */
             resolved: number;
+        };
+        /**
+         * ResolveIn
+         * @description What to do with an uncertain message.
+         */
+        ResolveIn: {
+            /**
+             * Resolution
+             * @description It arrived; it did not; send it again, which may be a second time.
+             * @enum {string}
+             */
+            resolution: "sent" | "failed" | "resend";
         };
         /**
          * ResultOut
@@ -7895,6 +8417,19 @@ export interface components {
              */
             throughput: components["schemas"]["Minute"][];
             workers: components["schemas"]["WorkerStats"];
+        };
+        /**
+         * SubmittedOut
+         * @description What a call became: a message for each recipient, in their order.
+         */
+        SubmittedOut: {
+            /** Messages */
+            messages: components["schemas"]["AcceptedOut"][];
+            /**
+             * Submission Id
+             * Format: uuid
+             */
+            submission_id: string;
         };
         /**
          * SubscriptionOut
@@ -11805,6 +12340,287 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_messages: {
+        parameters: {
+            query?: {
+                /** @description To this address, campaign mail too. */
+                address?: string | null;
+                channel?: ("email" | "sms") | null;
+                /** @description Not older than this. */
+                created_after?: string | null;
+                /** @description Older than this. */
+                created_before?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                provider?: string | null;
+                status?: components["schemas"]["RecipientStatus"] | null;
+                /** @description Of one call. */
+                submission_id?: string | null;
+                tag?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_MessageOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_messages: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubmittedOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_message_content: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageContent"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_raw_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "message/rfc822": unknown;
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_messages: {
+        parameters: {
+            query?: {
+                /** @description To this address, campaign mail too. */
+                address?: string | null;
+                channel?: ("email" | "sms") | null;
+                /** @description Not older than this. */
+                created_after?: string | null;
+                /** @description Older than this. */
+                created_before?: string | null;
+                provider?: string | null;
+                status?: components["schemas"]["RecipientStatus"] | null;
+                /** @description Of one call. */
+                submission_id?: string | null;
+                tag?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };

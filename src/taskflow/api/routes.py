@@ -23,6 +23,7 @@ from taskflow.content.media import endpoints as media
 from taskflow.content.snippets import endpoints as snippets
 from taskflow.content.templates import endpoints as templates
 from taskflow.delivery.providers import endpoints as providers
+from taskflow.delivery.messages import endpoints as messages
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
@@ -63,6 +64,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     segments.audiences,
     suppression.router,
     campaigns.router,
+    messages.router,
     privacy.router,
     proofs.router,
     templates.router,
@@ -116,6 +118,7 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/webhooks/{{webhook_id}}/test",
         f"{API_PREFIX}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/replay",
         f"{API_PREFIX}/campaigns",
+        f"{API_PREFIX}/messages",
         f"{API_PREFIX}/privacy/erasures",
         f"{API_PREFIX}/contacts/imports",
         f"{API_PREFIX}/contacts",

@@ -15,6 +15,7 @@ from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.messages.composer import KeptWords
 from taskflow.engine.autoscaling.durations import DurationMeter
 from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
@@ -40,7 +41,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         storage = await stack.enter_async_context(open_storage(settings))
-        services.add(MediaLibrary(database, storage, settings))
         registry = Registry.installed()
         services.add(registry, vault(settings), await stack.enter_async_context(Opener.open(settings, registry)))
+        services.add(MediaLibrary(database, storage, settings), KeptWords())
         yield services

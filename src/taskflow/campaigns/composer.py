@@ -11,27 +11,16 @@ from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.campaigns.models import Campaign
-from taskflow.campaigns.needs import Needs
-from taskflow.content.media.library import MediaLibrary
-from taskflow.content.rendering import CompiledTemplate, Rendered, RenderPool, RenderProblem
-from taskflow.content.templates.models import Content
-from taskflow.content.templates.service import compile_content
+from taskflow.content.rendering import Rendered, RenderProblem
+from taskflow.content.templates.words import Words
 from taskflow.delivery import addresses
 from taskflow.delivery.ledger import Row
+from taskflow.delivery.letterhead import Letterhead
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import File, Skeleton
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking.links import UnsubscribeLinks
-
-
-@dataclass(frozen=True, slots=True)
-class Letterhead:
-    """Who writes."""
-
-    from_email: str
-    from_name: str | None = None
-    reply_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +32,6 @@ class Addressee:
     values: Mapping[str, Any]
     shown_as: str | None = None
     """The address that the template sees, where a test goes to another one."""
-
-
-class Words:
-    """Content that is compiled: what each person reads, by their locale."""
-
-    def __init__(self, rendering: RenderPool, content: Content, compiled: Mapping[str, CompiledTemplate]) -> None:
-        """Use `Words.of`."""
-        self._rendering = rendering
-        self.content = content
-        self.compiled = compiled
-
-    @classmethod
-    async def of(cls, rendering: RenderPool, content: Content) -> "Words":
-        """Compile content.
-
-        Raises:
-            TemplateSyntaxProblem, TemplateLimitError: a variant is not usable.
-        """
-        return cls(rendering, content, await compile_content(rendering, content))
-
-    @property
-    def needs(self) -> Needs:
-        """What it asks of every recipient."""
-        return Needs.of(self.compiled, self.content.default_locale)
-
-    async def render(self, contexts: Sequence[Mapping[str, Any]]) -> list[Rendered | RenderProblem]:
-        """Return one result for each context, in order, each from the variant of its `locale`.
-
-        Raises:
-            RenderingUnavailableError: no rendering process can be started.
-        """
-        if len(self.compiled) == 1:
-            return await self._rendering.render(self.compiled[self.content.default_locale], contexts)
-        places: dict[str, list[int]] = {}
-        for place, context in enumerate(contexts):
-            places.setdefault(self.content.choose(context.get("locale")), []).append(place)
-        done: dict[int, Rendered | RenderProblem] = {}
-        for locale, mine in places.items():
-            found = await self._rendering.render(self.compiled[locale], [contexts[place] for place in mine])
-            done |= dict(zip(mine, found, strict=True))
-        return [done[place] for place in range(len(contexts))]
 
 
 class Composer:
@@ -179,16 +127,3 @@ def open_composer(
     )
     links = UnsubscribeLinks(secret, settings.http.base_url)
     return Composer(campaign_id, words, skeleton, links, MessageIds(secret, str(sender)))
-
-
-async def files_of(media: MediaLibrary, content: Content) -> list[File]:
-    """Return what goes along with each message, with its bytes.
-
-    Raises:
-        MediaNotFoundError, MediaMissingError, MediaStorageError, AttachmentLimitError: something is not there.
-    """
-    found = await media.check_attachments(content.attachments)
-    return [
-        File(file.filename, row.content_type, await media.read(row), file.content_id if file.inline else None)
-        for file, row in zip(content.attachments, found, strict=True)
-    ]

@@ -1,7 +1,5 @@
 """What a campaign says: its own words, or a version of a template that was pinned when the campaign was saved."""
 
-from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from taskflow.campaigns.models import Campaign
@@ -19,7 +17,7 @@ async def content_of(campaign: Campaign, templates: TemplateRepository) -> Conte
     if campaign.template_id is None:
         return Content.plain(campaign.template)
     _, _, content = await templates.content(campaign.template_id, campaign.template_version)
-    return with_variables(content, campaign.template_variables)
+    return content.with_variables(campaign.template_variables)
 
 
 async def pin(templates: TemplateRepository, template_id: UUID, version: int | None) -> tuple[int, Content]:
@@ -35,14 +33,3 @@ async def pin(templates: TemplateRepository, template_id: UUID, version: int | N
     if found.channel != "email":
         raise TemplateShapeError(f"'{found.name}' is a template for SMS: a campaign sends mail.")
     return chosen.version, content
-
-
-def with_variables(content: Content, variables: dict[str, Any]) -> Content:
-    """Return the content with further values for every recipient."""
-    if not variables:
-        return content
-    sources = {
-        locale: replace(source, variables={**source.variables, **variables})
-        for locale, source in content.sources.items()
-    }
-    return replace(content, sources=sources)

@@ -15,7 +15,7 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.campaigns.composer import CampaignComposer, Letterhead, Words, files_of, open_composer
+from taskflow.campaigns.composer import CampaignComposer, open_composer
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.faults import FaultBoard
 from taskflow.campaigns.lanes import Lanes, Stream
@@ -28,7 +28,9 @@ from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.content.rendering.process import RenderingUnavailableError
 from taskflow.content.templates.repository import TemplateRepository
+from taskflow.content.templates.words import Words
 from taskflow.delivery.ledger import Ledger, Row, Settlement
+from taskflow.delivery.letterhead import Letterhead, files_of
 from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
 from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.delivery.states import RecipientStatus
@@ -184,7 +186,7 @@ class Mailer:
     async def _open_composer(self, campaign_id: UUID, *, eight_bit: bool) -> CampaignComposer:
         campaign = await self._campaigns.get(campaign_id)
         content = await content_of(campaign, self._templates)
-        words, files = await Words.of(self._rendering, content), await files_of(self._media, content)
+        words, files = await Words.of(self._rendering, content), await files_of(self._media, content.attachments)
         letterhead = Letterhead(campaign.from_email, campaign.from_name, campaign.reply_to)
         composer = open_composer(self._settings, words, letterhead, campaign_id, files, eight_bit=eight_bit)
         return CampaignComposer(campaign, composer, sum(len(file.data) * 4 // 3 for file in files))

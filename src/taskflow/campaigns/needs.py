@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from taskflow.campaigns.models import MissingVariable
 from taskflow.content.rendering import CompiledTemplate
+from taskflow.content.templates.words import Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Needs:
     def from_json(cls, given: dict[str, Any]) -> Self:
         """Read what `as_json` wrote."""
         return cls(tuple(given["locales"]), given["default"], given["paths"])
+
+
+def needs_of(words: Words) -> Needs:
+    """Return what words ask of every recipient."""
+    return Needs.of(words.compiled, words.content.default_locale)
 
 
 def outermost(found: list[MissingVariable]) -> list[MissingVariable]:

@@ -1,6 +1,5 @@
 """A campaign's own words, tried on somebody made up before the campaign is saved."""
 
-from taskflow.campaigns.composer import Words
 from taskflow.campaigns.proofs.samples import sample_person
 from taskflow.campaigns.proofs.service import ProofService, problems_of
 from taskflow.campaigns.schemas import PreviewIn, PreviewOut, PreviewProblem
@@ -8,6 +7,7 @@ from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
 from taskflow.content.rendering import Rendered, Template
 from taskflow.content.rendering.models import ProblemCode
 from taskflow.content.templates.models import Content
+from taskflow.content.templates.words import Words
 
 
 async def preview(proofs: ProofService, body: PreviewIn) -> PreviewOut:

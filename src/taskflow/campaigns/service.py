@@ -20,18 +20,18 @@ from taskflow.base.logging import get_logger
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
-from taskflow.campaigns.composer import Words
-from taskflow.campaigns.contents import content_of, pin, with_variables
+from taskflow.campaigns.contents import content_of, pin
 from taskflow.campaigns.freezing import freeze, missing_variables, require_none
 from taskflow.campaigns.importing import Origin, import_recipients
 from taskflow.campaigns.models import Campaign, MissingVariable
-from taskflow.campaigns.needs import Needs, sentence
+from taskflow.campaigns.needs import Needs, needs_of, sentence
 from taskflow.campaigns.notices import status_event
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository, sql
 from taskflow.campaigns.states import MOVES, CampaignStatus, refusal
 from taskflow.content.rendering import RenderPool, Template
 from taskflow.content.templates.models import Content
 from taskflow.content.templates.repository import TemplateRepository
+from taskflow.content.templates.words import Words
 from taskflow.db.pool import Connection, Database
 from taskflow.delivery import addresses
 from taskflow.engine.store import sql as engine_sql
@@ -117,16 +117,16 @@ class CampaignService:
             addresses.parse(address)
         campaign_id = campaign_id or uuid7()
         async with self._database.pool.acquire() as connection, connection.transaction():
-            await self.repository.insert(connection, campaign_id, _values(new, words.needs, created_by))
+            await self.repository.insert(connection, campaign_id, _values(new, needs_of(words), created_by))
             if new.audience is not None:
                 await open_audience(connection, new.audience)
                 if new.scheduled_at is not None:
-                    missing = await missing_variables(connection, new.audience, words.needs)
+                    missing = await missing_variables(connection, new.audience, needs_of(words))
                     await self._schedule(connection, campaign_id, missing)
             else:
                 report = await import_recipients(connection, campaign_id, origin, batches)
                 if new.scheduled_at is not None:
-                    missing = await self.repository.missing_variables(campaign_id, words.needs, connection)
+                    missing = await self.repository.missing_variables(campaign_id, needs_of(words), connection)
                     await self._schedule(connection, campaign_id, missing, is_empty=not report.accepted)
         if new.scheduled_at is not None:
             await self._wake()
@@ -161,9 +161,9 @@ class CampaignService:
             raise EmptyCampaignError(f"'{campaign.name}' has no recipients.")
         words = await self.words(campaign)
         if campaign.is_open:
-            await self._freeze_and_start(campaign, words.needs)
+            await self._freeze_and_start(campaign, needs_of(words))
         else:
-            require_none(await self.repository.missing_variables(campaign_id, words.needs))
+            require_none(await self.repository.missing_variables(campaign_id, needs_of(words)))
             await self.repository.move(campaign_id, "start")
         key = campaign.dispatch_key
         await self._tell(self._broker.dispatch.set_limit(key, Limit(per_minute=campaign.rate_limit_per_minute)))
@@ -246,7 +246,7 @@ class CampaignService:
             template_body=shown.html or shown.text or "",
             template_text=shown.text if shown.html else None,
         )
-        return new, with_variables(content, new.template_variables)
+        return new, content.with_variables(new.template_variables)
 
     async def _with_rate(self, campaign: Campaign) -> Campaign:
         if campaign.status != CampaignStatus.RUNNING:

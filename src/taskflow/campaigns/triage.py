@@ -16,19 +16,17 @@ A campaign that is COMPLETED opens again when one of its recipients is to be sen
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Literal
 from uuid import UUID
 
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.repository import CampaignRepository
 from taskflow.campaigns.states import CampaignStatus, IllegalCampaignTransitionError
 from taskflow.delivery.ledger import Ledger, Row, Settlement
+from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 
 _S = RecipientStatus
-_OVER = frozenset({_S.SENT, _S.SUPPRESSED, _S.BOUNCED, _S.UNSUBSCRIBED})
-_LOST = "The sender died while this message was on the wire: perhaps delivered."
 
 Pair = tuple[BatchItem, Row]
 
@@ -56,11 +54,11 @@ class Triage:
             if row is None:
                 batch.fail(item, "The campaign has no such recipient.", retry=False)
                 continue
-            match self._kind(row, item, resend=resend):
+            match standing_of(row, item.lease_epoch, resend=resend, resend_after=self._resend_after):
                 case "over":
                     batch.complete(item)
                 case "uncertain":
-                    batch.fail(item, row.error_message or _LOST, retry=False)
+                    batch.fail(item, row.error_message or LOST, retry=False)
                 case "later":
                     batch.release(item, self._resend_after - (row.sending_seconds or 0.0))
                 case "lost":
@@ -75,34 +73,19 @@ class Triage:
             waiting += await self._put_back(batch, failed)
         return await self._admit(batch, campaign.campaign_id, status, waiting) if waiting else []
 
-    def _kind(
-        self, row: Row, item: BatchItem, *, resend: bool
-    ) -> Literal["over", "uncertain", "later", "lost", "failed", "waiting"]:
-        if row.status in _OVER:
-            return "over"
-        if row.status == _S.UNCERTAIN:
-            return "uncertain"
-        if row.status == _S.FAILED:
-            return "failed"
-        if row.status == _S.SENDING and row.lease_epoch < item.lease_epoch:
-            if not resend:
-                return "lost"
-            return "waiting" if (row.sending_seconds or 0.0) > self._resend_after else "later"
-        return "waiting"
-
     async def _settle_lost(self, batch: Batch, campaign_id: UUID, lost: Sequence[Pair]) -> None:
         """Call messages of dead senders UNCERTAIN."""
         settled = await self._ledger.settle(
             campaign_id,
             0,
             [
-                Settlement(row.recipient_id, item.lease_epoch, row.status, row.lease_epoch, _S.UNCERTAIN, _LOST)
+                Settlement(row.recipient_id, item.lease_epoch, row.status, row.lease_epoch, _S.UNCERTAIN, LOST)
                 for item, row in lost
             ],
         )
         for item, row in lost:
             if row.recipient_id in settled:
-                batch.fail(item, _LOST, retry=False)
+                batch.fail(item, LOST, retry=False)
             else:
                 batch.release(item)  # its old attempt was faster: read the row again
 

@@ -91,6 +91,7 @@ def _settings(settings: Settings) -> Settings:
             "home": settings.home / "demo",
             "http": settings.http.model_copy(update={"port": 0}),
             "sandbox": settings.sandbox.model_copy(update={"port": 0}),
+            "submission": settings.submission.model_copy(update={"port": 0}),
         }
     )
 

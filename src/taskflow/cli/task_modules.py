@@ -4,6 +4,7 @@ BUILT_IN = (
     "taskflow.audience.contacts.tasks",
     "taskflow.audience.imports.jobs.tasks",
     "taskflow.campaigns.tasks",
+    "taskflow.delivery.messages.tasks",
     "taskflow.engine.echo",
     "taskflow.engine.webhooks.tasks",
     "taskflow.privacy.tasks",

@@ -67,6 +67,7 @@ def _welcome(system: AllInOne) -> None:
     rows = {"Dashboard": system.url, "API": f"{system.url}/api/v1"}
     if system.settings.smtp.host is None:
         rows["Sandbox SMTP"] = f"{system.settings.sandbox.host}:{system.settings.sandbox.port}"
+    rows["SMTP relay"] = f"{system.settings.submission.host}:{system.settings.submission.port} (password: an API key)"
     rows["Data"] = str(system.home.path)
     rows["Logs"] = str(system.home.logs)
     if system.admin_password is not None:

@@ -34,7 +34,7 @@ class ProcessRange(click.ParamType[tuple[int, int]]):
     "--autoscale", type=ProcessRange(), help="From MIN processes to MAX, by need: 1:8. Instead of --processes."
 )
 @click.option("--capacity", type=click.IntRange(1, 1000), help="Tasks that one child runs at a time.")
-@click.option("--queues", help="Queues to serve, separated by commas; every queue by default.")
+@click.option("--queues", help="Queues, separated by commas; every one by default, '!messages' is every one but this.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /health there; 0: a free port.")
 @click.option("--import", "imports", multiple=True, help="A module that defines tasks; may be repeated.")
 @click.pass_context

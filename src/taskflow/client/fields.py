@@ -312,3 +312,50 @@ class ErasureFields(TypedDict, total=False):
     """Never write to them again: only a keyed hash is kept for it."""
     reason: str | None
     """Why; without their name, for it is kept."""
+
+
+class RecipientFields(TypedDict, total=False):
+    """Whom a message is for."""
+
+    address: Required[str]
+    name: str | None
+    locale: str | None
+    """Which variant of the template they read."""
+    variables: Mapping[str, Any]
+    """Their values; they win over those of the call."""
+
+
+class MessageFields(TypedDict, total=False):
+    """One letter to up to 1,000 recipients: a message each, of a template or of own words (Jinja2)."""
+
+    channel: Literal["email", "sms"]
+    to: Required[list[RecipientFields | str]]
+    """Addresses, or addresses with values."""
+    from_email: Required[str]
+    from_name: str | None
+    reply_to: str | None
+    template_id: UUID | None
+    """A template of the library, instead of own words."""
+    template_version: int | None
+    """The newest by default."""
+    subject: str | None
+    """Own words."""
+    html: str | None
+    """Own words."""
+    text: str | None
+    """Own words; made from the HTML when absent."""
+    variables: Mapping[str, Any]
+    """Values for every recipient; their own win."""
+    headers: Mapping[str, str]
+    """Further headers: X-…, In-Reply-To, References, List-Unsubscribe and a few more."""
+    attachments: list[AttachmentFields]
+    tags: list[str]
+    """To find them by."""
+    scheduled_at: datetime | None
+    """Send then; at once by default."""
+    priority: Literal["CRITICAL", "HIGH"]
+    """CRITICAL goes first."""
+    uncertain_policy: Literal["hold", "resend"]
+    """What to do with a message that was on the wire when its sender died: list it, or send it again."""
+    archive: Literal["none", "metadata", "full"] | None
+    """What is kept of the words: none, metadata (the subject), full; what the settings say."""

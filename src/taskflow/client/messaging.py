@@ -9,6 +9,7 @@ from taskflow.client.contacts import Contacts
 from taskflow.client.imports import Imports
 from taskflow.client.link import Link
 from taskflow.client.lists import Lists
+from taskflow.client.messages import Messages
 from taskflow.client.privacy import Privacy
 from taskflow.client.segments import Segments
 from taskflow.client.suppressions import Suppressions
@@ -50,6 +51,7 @@ class Messaging:
         self.suppressions = Suppressions(link)
         self.templates = Templates(link)
         self.campaigns = Campaigns(link)
+        self.messages = Messages(link)
         self.privacy = Privacy(link)
 
     async def __aenter__(self) -> Self:

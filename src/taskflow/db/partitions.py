@@ -1,7 +1,7 @@
 """Partitions by time: makes the coming ones before rows arrive, and knows the old ones.
 
-A UUIDv7 is a time, so a range of ids is a range of time. History tables get a partition a week, the ledger one a
-month; each also has a DEFAULT partition, so that a row outside every range (a requeue after its week was dropped)
+A UUIDv7 is a time, so a range of ids is a range of time. History tables get a partition a week, the ledgers one
+a month; each also has a DEFAULT partition, so that a row outside every range (a requeue after its week was dropped)
 still finds a home instead of failing its batch. `ensure` must run before rows of a new range land in DEFAULT; it
 makes ranges far ahead, and it leaves a range alone whose rows are already there.
 """
@@ -19,6 +19,7 @@ from taskflow.db.pool import Connection, Pool
 
 log = get_logger(__name__)
 
+LEDGERS = ("email_recipients", "messages")
 HISTORY_TABLES = ("task_executions", "task_results", "task_logs", "task_progress")
 _STORAGE = {"task_progress": "WITH (fillfactor = 50)"}  # rewritten in place
 LEDGER_STORAGE = "WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)"
@@ -67,7 +68,7 @@ def coming_spans(now: datetime) -> list[Span]:
         months = now.year * 12 + now.month - 1 + offset
         start = datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
         end = datetime((months + 1) // 12, (months + 1) % 12 + 1, 1, tzinfo=UTC)
-        spans.append(Span("email_recipients", f"email_recipients_{start:%Ym%m}", start, end, LEDGER_STORAGE))
+        spans += [Span(table, f"{table}_{start:%Ym%m}", start, end, LEDGER_STORAGE) for table in LEDGERS]
     return spans
 
 

@@ -123,11 +123,11 @@ class Ledger:
 
     async def read(self, campaign_id: UUID, recipient_ids: Sequence[UUID]) -> dict[UUID, Row]:
         """Return the rows of these recipients."""
-        return await _patiently(lambda: self._read(campaign_id, recipient_ids))
+        return await patiently(lambda: self._read(campaign_id, recipient_ids))
 
     async def campaign_state(self, campaign_id: UUID) -> CampaignState | None:
         """Return what the campaign is doing now; None when there is no such campaign."""
-        row = await _patiently(lambda: self._pool.fetchrow(sql.campaign_status, campaign_id))
+        row = await patiently(lambda: self._pool.fetchrow(sql.campaign_status, campaign_id))
         return CampaignState(*row) if row else None
 
     async def turn(self, campaign_id: UUID, slot: int, ends: Sequence[End], begins: Sequence[Begin]) -> Turned:
@@ -139,7 +139,7 @@ class Ledger:
         ends = sorted(ends)
         begins = sorted(begins)
         erased = [self._erasure.of(begin.email) for begin in begins]
-        columns = (*_columns(ends, End._fields), *_columns(begins, Begin._fields), erased)
+        columns = (*columns_of(ends, End._fields), *columns_of(begins, Begin._fields), erased)
 
         async def attempt() -> Turned:
             turned = Turned({}, {})
@@ -150,23 +150,20 @@ class Ledger:
                 await self._explain(campaign_id, turned, ends, begins)
             return turned
 
-        return await _patiently(attempt)
+        return await patiently(attempt)
 
     async def settle(self, campaign_id: UUID, slot: int, settlements: Sequence[Settlement]) -> set[UUID]:
         """End rows that never reach the network (or were lost on it); return those that were ours to end."""
-        columns = _columns(sorted(settlements), Settlement._fields)
+        columns = columns_of(sorted(settlements), Settlement._fields)
 
         async def attempt() -> set[UUID]:
             return {row[0] for row in await self._pool.fetch(sql.settle, campaign_id, slot, *columns)}
 
-        return await _patiently(attempt)
+        return await patiently(attempt)
 
     async def requeued(self, rows: Sequence[Row]) -> set[UUID]:
         """Return those failed recipients whose task somebody has put back by hand since."""
-        ordered = sorted(rows)
-        columns = ([row.recipient_id for row in ordered], [row.lease_epoch for row in ordered])
-        found = await _patiently(lambda: self._pool.fetch(sql.requeued, *columns))
-        return {row[0] for row in found}
+        return await requeued(self._pool, [(row.recipient_id, row.lease_epoch) for row in rows])
 
     async def _read(self, campaign_id: UUID, recipient_ids: Sequence[UUID]) -> dict[UUID, Row]:
         rows = await self._pool.fetch(sql.read, campaign_id, sorted(recipient_ids))
@@ -195,11 +192,18 @@ class Ledger:
 _S = RecipientStatus
 
 
-def _columns(rows: Sequence[tuple[Any, ...]], fields: Sequence[str]) -> list[list[Any]]:
+def columns_of(rows: Sequence[tuple[Any, ...]], fields: Sequence[str]) -> list[list[Any]]:
+    """Turn rows into columns, for `unnest`."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in fields]
 
 
-async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+async def requeued(pool: Pool, failed: Sequence[tuple[UUID, int]]) -> set[UUID]:
+    """Return those failed messages (id, epoch) whose task somebody has put back by hand since."""
+    identifiers, epochs = columns_of(sorted(failed), ("id", "epoch"))
+    return {row[0] for row in await patiently(lambda: pool.fetch(sql.requeued, identifiers, epochs))}
+
+
+async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
     """Call `attempt` until the database answers, for a minute at most."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     wait = 0.05

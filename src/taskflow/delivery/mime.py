@@ -11,7 +11,7 @@ import binascii
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Literal
@@ -60,6 +60,7 @@ class Skeleton:
         eight_bit: bool = False,
         boundary: str | None = None,
         files: Sequence[File] = (),
+        further: Mapping[str, str] | None = None,
     ) -> None:
         """Encode the shared headers.
 
@@ -73,6 +74,7 @@ class Skeleton:
             eight_bit: the server offers 8BITMIME (`SmtpPool.features`); else non-ASCII parts become base64.
             boundary: the MIME boundary, for byte-exact tests; by default 128 random bits.
             files: what goes along with each message, encoded once.
+            further: text headers that the caller answers for, by name.
 
         Raises:
             UnsafeAddressError, HeaderInjectionError: a value that must not stand in a header.
@@ -84,6 +86,8 @@ class Skeleton:
         if feedback_id:
             shared.append(b"Feedback-ID: " + headers.unstructured("Feedback-ID", feedback_id))
         shared.append(b"Precedence: bulk" if purpose == "campaign" else b"Auto-Submitted: auto-generated")
+        for name, value in (further or {}).items():
+            shared.append(name.encode("ascii") + b": " + headers.unstructured(name, value))
         token = headers.check("boundary", boundary or f"=_{secrets.token_hex(16)}").encode("ascii")
         self._head = CRLF.join(head) + b"\r\nTo: "
         self._shared = CRLF + CRLF.join(shared) + CRLF

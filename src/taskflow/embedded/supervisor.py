@@ -23,6 +23,7 @@ from taskflow.base.errors import ConfigurationError, UnavailableError
 from taskflow.base.logging import get_logger
 from taskflow.db import migrate, partitions
 from taskflow.db.pool import Database
+from taskflow.delivery.messages.models import QUEUE as MESSAGES
 from taskflow.embedded.child import Child
 from taskflow.embedded.home import Home
 from taskflow.embedded.servers import EmbeddedServers
@@ -63,7 +64,7 @@ class AllInOne:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The processes alive now, by name: api, coordinator, worker-1…, sandbox, postgresql, redis, guardian."""
+        """The processes alive now, by name: api, coordinator, worker-1…, sandbox, submission, postgresql, redis…."""
         servers = self._servers.pids if self._servers else {}
         return {child.name: child.pid for child in self._children if child.pid} | servers
 
@@ -106,13 +107,16 @@ class AllInOne:
         Raises:
             PortTakenError: a port that was asked for is not free.
         """
-        http, sandbox = self.settings.http, self.settings.sandbox
+        http, sandbox, submission = self.settings.http, self.settings.sandbox, self.settings.submission
         self.settings = self.settings.model_copy(
             update={
                 "home": self.home.path,
                 "http": http.model_copy(update={"port": _port(http.host, http.port, "TASKFLOW_HTTP_PORT")}),
                 "sandbox": sandbox.model_copy(
                     update={"port": _port(sandbox.host, sandbox.port, "TASKFLOW_SANDBOX_PORT")}
+                ),
+                "submission": submission.model_copy(
+                    update={"port": _port(submission.host, submission.port, "TASKFLOW_SUBMISSION_PORT")}
                 ),
             }
         )
@@ -149,7 +153,8 @@ class AllInOne:
         commands = {"api": ["api", "--no-first-admin"], "coordinator": ["coordinator"]}
         if self.settings.smtp.host is None:
             commands["sandbox"] = ["sandbox"]
-        commands |= {f"worker-{number}": ["worker"] for number in range(1, self._nodes + 1)}
+        commands["submission"] = ["submission"]
+        commands |= self._workers()
         for name, arguments in commands.items():
             child = Child(
                 name=name,
@@ -161,6 +166,14 @@ class AllInOne:
             )
             self._children.append(child)
             child.start()
+
+    def _workers(self) -> dict[str, list[str]]:
+        """Return the worker nodes: one serves messages alone, so that no campaign delays them; or as settings say."""
+        numbers = range(1, self._nodes + 1)
+        if self.settings.worker.queues:
+            return {f"worker-{number}": ["worker"] for number in numbers}
+        ordinary = {f"worker-{number}": ["worker", "--queues", f"!{MESSAGES}"] for number in numbers}
+        return ordinary | {"worker-messages": ["worker", "--queues", MESSAGES, "--processes", "1"]}
 
     def _environment(self) -> dict[str, str]:
         """Return what the children run with: ours, and what was decided here."""
@@ -174,6 +187,8 @@ class AllInOne:
             "TASKFLOW_HTTP_PORT": str(settings.http.port),
             "TASKFLOW_SANDBOX_HOST": settings.sandbox.host,
             "TASKFLOW_SANDBOX_PORT": str(settings.sandbox.port),
+            "TASKFLOW_SUBMISSION_HOST": settings.submission.host,
+            "TASKFLOW_SUBMISSION_PORT": str(settings.submission.port),
         }
         return os.environ | decided
 

@@ -34,7 +34,7 @@ async def must_wait(database: Database, subject: Subject) -> str | None:
     """Return what is under way that would bring the person back or still needs their address; None: nothing."""
     if await database.pool.fetchval(sql.import_under_way):
         return "An import is under way, and may bring the person in."
-    if await database.pool.fetchval(sql.on_the_wire, subject.contact_id, subject.email):
+    if await database.pool.fetchval(sql.on_the_wire, subject.contact_id, subject.email, subject.phone):
         return "A message to the person is on the wire."
     return None
 
@@ -74,6 +74,9 @@ async def _erase_by_name(connection: Connection, subject: Subject) -> Counter[st
     done: Counter[str] = Counter()
     done["email_recipients"] = await connection.fetchval(sql.erase_messages, *person, timeout=_SCAN_SECONDS)
     for place, statement, arguments in (
+        ("messages", sql.erase_single_messages, (subject.email, subject.phone)),
+        ("message_contents", sql.erase_contents, written),
+        ("message_submissions", sql.erase_handed_over, written),
         ("campaign_events", sql.erase_events, (subject.contact_id,)),
         ("inbox_messages", sql.erase_inbox, (subject.email, *written)),
         ("inbox_rules", sql.erase_inbox_rules, (subject.email,)),

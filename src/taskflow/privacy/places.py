@@ -15,6 +15,7 @@ OWN = frozenset(
         ("audit_log", "actor"),
         ("campaigns", "from_email"),
         ("campaigns", "reply_to"),
+        ("messages", "from_address"),
         ("mailing_lists", "confirm_from"),
         ("providers", "settings"),
     }
@@ -24,7 +25,15 @@ OWN = frozenset(
 ERASURE = frozenset({("erasures", "email"), ("erasures", "phone")})
 """Forgotten with the end of the erasure itself."""
 
-BINARY = frozenset({("idempotency_keys", "response_body"), ("inbox_messages", "raw"), ("import_chunks", "data")})
+BINARY = frozenset(
+    {
+        ("idempotency_keys", "response_body"),
+        ("inbox_messages", "raw"),
+        ("import_chunks", "data"),
+        ("message_contents", "content"),
+        ("message_submissions", "raw"),
+    }
+)
 """Bytes that may be text; each has a statement of its own. Other columns of bytes hold hashes and keys."""
 
 

@@ -36,6 +36,12 @@ SELECT c.name AS campaign, r.campaign_id, r.recipient_id, r.email, r.status, r.p
 FROM email_recipients r JOIN campaigns c USING (campaign_id)
 WHERE r.contact_id = $1 OR lower(r.email) = $2 ORDER BY r.recipient_id;
 
+-- name: single_messages
+-- What was sent to the person, or was to be, without a campaign.
+SELECT message_id, channel, address, name, from_address, subject, tags, status, personalization, created_at,
+       scheduled_at, sent_at, provider, reply, error_message, bounce_reason
+FROM messages WHERE lower(address) IN ($1, $2) ORDER BY message_id;
+
 -- name: events
 SELECT * FROM campaign_events WHERE contact_id = $1 ORDER BY event_id;
 
@@ -80,7 +86,8 @@ SELECT EXISTS (SELECT FROM contact_imports WHERE status IN ('PENDING', 'RUNNING'
 
 -- name: on_the_wire
 -- A message to the person that a worker is handing over just now.
-SELECT EXISTS (SELECT FROM email_recipients WHERE (contact_id = $1 OR lower(email) = $2) AND status = 'SENDING');
+SELECT EXISTS (SELECT FROM email_recipients WHERE (contact_id = $1 OR lower(email) = $2) AND status = 'SENDING')
+    OR EXISTS (SELECT FROM messages WHERE lower(address) IN ($2, $3) AND status = 'SENDING');
 
 -- name: erase_messages
 -- The ledger keeps that something was sent, under a name that is nobody's. What was not sent yet never will be.
@@ -104,6 +111,35 @@ WITH person AS MATERIALIZED (
   SET suppressed = c.suppressed + excluded.suppressed, deferred = c.deferred + excluded.deferred
 )
 SELECT count(*) FROM erased;
+
+-- name: erase_single_messages
+-- The same for messages without a campaign, and what was sent in them.
+WITH person AS MATERIALIZED (
+  SELECT message_id, submission_id, status FROM messages WHERE lower(address) IN ($1, $2) ORDER BY message_id FOR UPDATE
+), contents AS (
+  DELETE FROM message_contents WHERE message_id IN (SELECT message_id FROM person)
+), letters AS ( -- those that went to nobody else
+  DELETE FROM message_submissions AS s
+  WHERE s.submission_id IN (SELECT submission_id FROM person)
+    AND NOT EXISTS (
+      SELECT FROM messages o WHERE o.submission_id = s.submission_id
+        AND lower(o.address) <> ALL (ARRAY[coalesce($1, ''), coalesce($2, '')]))
+)
+UPDATE messages AS m
+SET address = 'erased-' || m.message_id || '@erased.invalid', name = NULL, subject = NULL, personalization = '{}',
+    reply = NULL, error_message = NULL, bounce_reason = NULL,
+    status = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'SUPPRESSED' ELSE m.status END,
+    attention = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'SUPPRESSED' ELSE m.attention END
+FROM person AS p WHERE m.message_id = p.message_id;
+
+-- name: erase_contents
+-- What was sent to others and names the person; and what a program handed over by SMTP.
+DELETE FROM message_contents
+WHERE encode(content, 'escape') ILIKE ANY ($1::text[]) AND encode(content, 'escape') ~* $2;
+
+-- name: erase_handed_over
+DELETE FROM message_submissions
+WHERE raw IS NOT NULL AND encode(raw, 'escape') ILIKE ANY ($1::text[]) AND encode(raw, 'escape') ~* $2;
 
 -- name: erase_events
 UPDATE campaign_events SET contact_id = NULL, detail = NULL WHERE contact_id = $1;

@@ -56,7 +56,8 @@ class PersonalData(BaseModel):
     contact: dict[str, Any] | None
     subscriptions: list[dict[str, Any]]
     consents: list[dict[str, Any]]
-    messages: list[dict[str, Any]] = Field(description="What was sent to them, or was to be.")
+    messages: list[dict[str, Any]] = Field(description="What campaigns sent them, or were to.")
+    single_messages: list[dict[str, Any]] = Field(description="What was sent to them without a campaign, or was to be.")
     events: list[dict[str, Any]] = Field(description="What they did with it.")
     activity: list[dict[str, Any]] = Field(description="When they last did what: at most one row.")
     rejected_rows: list[dict[str, Any]] = Field(description="Rows of files that name them and were not imported.")

@@ -121,6 +121,7 @@ class PrivacyService:
             "subscriptions": await _rows(pool, sql.subscriptions, subject.contact_id),
             "consents": await _rows(pool, sql.consents, subject.contact_id),
             "messages": await _rows(pool, sql.messages, subject.contact_id, subject.email),
+            "single_messages": await _rows(pool, sql.single_messages, *address),
             "events": await _rows(pool, sql.events, subject.contact_id),
             "activity": await _rows(pool, sql.activity, subject.contact_id),
             "rejected_rows": await _rows(pool, sql.rejected_rows, subject.needles, subject.pattern),

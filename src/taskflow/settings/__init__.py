@@ -20,12 +20,14 @@ from taskflow.settings.imports import ImportSettings
 from taskflow.settings.log import LogSettings
 from taskflow.settings.media import MediaSettings
 from taskflow.settings.provider import ProviderSettings
+from taskflow.settings.message import MessageSettings
 from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.servers import servers_under
 from taskflow.settings.smtp import SmtpSettings
+from taskflow.settings.submission import SubmissionSettings
 from taskflow.settings.tracing import TracingSettings
 from taskflow.settings.webhook import WebhookSettings
 from taskflow.settings.worker import WorkerSettings
@@ -42,12 +44,14 @@ __all__ = [
     "ImportSettings",
     "LogSettings",
     "MediaSettings",
+    "MessageSettings",
     "RedisSettings",
     "RetentionSettings",
     "SandboxSettings",
     "SecuritySettings",
     "Settings",
     "SmtpSettings",
+    "SubmissionSettings",
     "TracingSettings",
     "WebhookSettings",
     "WorkerSettings",
@@ -82,6 +86,8 @@ class Settings(BaseSettings):
     campaign: CampaignSettings = CampaignSettings()
     media: MediaSettings = MediaSettings()
     smtp: SmtpSettings = SmtpSettings()
+    message: MessageSettings = MessageSettings()
+    submission: SubmissionSettings = SubmissionSettings()
     sandbox: SandboxSettings = SandboxSettings()
     provider: ProviderSettings = ProviderSettings()
     webhook: WebhookSettings = WebhookSettings()

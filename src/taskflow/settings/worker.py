@@ -16,7 +16,9 @@ class WorkerSettings(BaseModel):
         30.0, gt=0, description="How long fewer processes must have been enough before one of them is drained."
     )
     capacity: int = Field(5, ge=1, description="Tasks that one child runs at a time.")
-    queues: list[str] = Field([], description="Queues to serve, as JSON; empty serves every queue.")
+    queues: list[str] = Field(
+        [], description='Queues to serve, as JSON; empty serves every queue, ["!messages"] every one but this.'
+    )
     imports: list[str] = Field(
         [], description="Modules that define tasks, as JSON; workers and the API import them at start."
     )
@@ -39,4 +41,11 @@ class WorkerSettings(BaseModel):
         """Refuse a range that ends before it begins."""
         if self.max_processes is not None and self.max_processes < self.processes:
             raise ValueError(f"max_processes ({self.max_processes}) is below processes ({self.processes})")
+        return self
+
+    @model_validator(mode="after")
+    def check_queues(self) -> Self:
+        """Refuse queues to serve beside queues to leave out."""
+        if len({name.startswith("!") for name in self.queues}) > 1:
+            raise ValueError("queues: name those to serve, or those to leave out (each with a !), not both")
         return self

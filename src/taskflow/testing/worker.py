@@ -45,6 +45,7 @@ def environment_of(settings: Settings, imports: Sequence[str] = ()) -> dict[str,
         "TASKFLOW_SECRET_KEY": key.get_secret_value() if key else "",
         "TASKFLOW_HTTP_PORT": "0",
         "TASKFLOW_SANDBOX_PORT": "0",
+        "TASKFLOW_SUBMISSION_PORT": "0",
         "TASKFLOW_LOG_LEVEL": "WARNING",
         "TASKFLOW_WORKER_IMPORTS": orjson.dumps(list(imports)).decode(),
     }

@@ -290,3 +290,28 @@ async def test_a_blocking_program_does_the_same(api: Api) -> None:
         contact_id, found, exported = await asyncio.to_thread(program, url)
     assert found == ["ada@example.com"]
     assert str(contact_id).encode() in exported
+
+
+async def test_messages_are_sent_found_cancelled_and_exported(messaging: Messaging) -> None:
+    messages = messaging.messages
+    sent = await messages.send(
+        to=[{"address": "ada@example.com", "variables": {"order": 7}}, "bert@example.com"],
+        from_email="shop@example.com",
+        subject="Order {{ order }}",
+        text="Order {{ order }} is on its way.",
+        variables={"order": 0},
+        tags=["order"],
+    )
+    ada, bert = sent.messages
+    assert [one.address async for one in messages.find(tag="order")] == ["bert@example.com", "ada@example.com"]
+    assert (await messages.cancel(bert.message_id)).status == "CANCELLED"
+    assert [one.message_id async for one in messages.find(status="CANCELLED")] == [bert.message_id]
+    found = await messages.get(ada.message_id)
+    assert (found.status, found.source, found.attempts) == ("PENDING", "api", [])
+    with pytest.raises(NotFoundError) as missing:
+        await messages.content(ada.message_id)
+    assert code_of(missing) == "content_not_kept"
+    with pytest.raises(ConflictError) as certain:
+        await messages.resolve(ada.message_id, "sent")
+    assert code_of(certain) == "message_not_uncertain"
+    assert b"ada@example.com" in b"".join([chunk async for chunk in messages.export(tag="order")])

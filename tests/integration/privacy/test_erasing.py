@@ -125,6 +125,20 @@ async def mention_everywhere(database: Database, email: str, phone: str | None) 
         "INSERT INTO campaign_events (event_id, event_type, contact_id, detail) VALUES ($1, 'opened', $2, $3)",
         uuid7(), contact_id, {"user_agent": f"Mailer of {email}"},
     )  # fmt: skip
+    submission_id, message_id = uuid7(), uuid7()
+    await pool.execute(
+        "INSERT INTO message_submissions (submission_id, source, archive, letter, raw)"
+        " VALUES ($1, 'smtp', 'full', $2, $3)",
+        submission_id, {"text": f"for {email}"}, f"To: {email}\r\n\r\n".encode(),
+    )  # fmt: skip
+    await pool.execute(
+        "INSERT INTO messages (message_id, submission_id, channel, address, from_address, subject, tags,"
+        " personalization) VALUES ($1, $2, 'email', $3, 'shop@sender.example', $4, $5, $6)",
+        message_id, submission_id, email, f"Dear {email}", [email], {"to": email},
+    )  # fmt: skip
+    await pool.execute(
+        "INSERT INTO message_contents (message_id, content) VALUES ($1, $2)", message_id, f"To: {email}".encode()
+    )
     await pool.execute(
         "INSERT INTO consents (consent_id, contact_id, channel, action, source, wording) VALUES"
         " ($1, $2, 'email', 'granted', 'form', $3)",
@@ -156,9 +170,14 @@ async def test_nothing_of_a_person_is_left_and_nothing_of_a_neighbour_is_lost(
     assert EMAIL not in after.lower()
     assert EMAIL.replace("@", "%40") not in after.lower()
     assert PHONE not in after
-    assert {"subscribers", "email_recipients", "inbox_messages", "tasks.task_kwargs", "task_keys.key"} <= set(
-        report.erased
-    )
+    assert {
+        "subscribers",
+        "email_recipients",
+        "messages",
+        "inbox_messages",
+        "tasks.task_kwargs",
+        "task_keys.key",
+    } <= set(report.erased)
     rows = await ledger(database, campaign.campaign_id)
     [name] = rows.keys() - set(NEIGHBOURS)
     assert name == f"erased-{rows[name]['recipient_id']}@erased.invalid"
@@ -193,6 +212,13 @@ async def test_it_waits_for_imports_and_for_what_is_on_the_wire(database: Databa
     assert "on the wire" in str(await must_wait(database, subject))
     await database.pool.execute("UPDATE email_recipients SET status = 'SENT', sent_at = now()")
     assert await must_wait(database, subject) is None
+    message = await database.pool.fetchval(
+        "INSERT INTO messages (message_id, submission_id, channel, address, from_address, status, sending_at)"
+        " VALUES ($1, $1, 'email', $2, 'a@b.example', 'SENDING', now()) RETURNING message_id",
+        uuid7(), EMAIL,
+    )  # fmt: skip
+    assert "on the wire" in str(await must_wait(database, subject))
+    await database.pool.execute("DELETE FROM messages WHERE message_id = $1", message)
     await database.pool.execute(
         "INSERT INTO contact_imports (import_id, mode, size, mapping) VALUES ($1, 'upsert', 1, '{}')", uuid7()
     )

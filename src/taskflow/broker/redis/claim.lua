@@ -1,5 +1,6 @@
 -- Hand out ids in order, or park the consumer until there are some.
--- ARGV: prefix, consumer, lease in ms, limit, default quota, queues (comma separated, empty = every queue),
+-- ARGV: prefix, consumer, lease in ms, limit, default quota, queues (comma separated: empty = every one, all
+--       with a ! = every one but these),
 --       then pairs (dispatch key, quota): what this consumer wants at most of that key (0 = none of it now).
 -- Returns {state, wait in ms, generation, deadline of the leases, 1 if their number is limited, key, n, id … id, key, n, …};
 -- state: 'OK', 'EMPTY' (parked) or 'NOGEN'.
@@ -24,6 +25,12 @@ end
 local function served()
   if filter == '' then return redis.call('ZRANGE', READY, 0, 199) end
   local found = {}
+  if string.sub(filter, 1, 1) == '!' then
+    for _, queue in ipairs(redis.call('ZRANGE', READY, 0, 199)) do
+      if serves(filter, queue) then found[#found + 1] = queue end
+    end
+    return found
+  end
   for name in string.gmatch(filter, '[^,]+') do
     local turn = redis.call('ZSCORE', READY, name)
     if turn then found[#found + 1] = {tonumber(turn), name} end

@@ -18,6 +18,14 @@ local IDLE = prefix .. 'dispatch:idle'
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
+-- Whether a consumer with this filter serves a queue: '' every one, 'a,b' these, '!a,!b' every one but these.
+local function serves(filter, queue)
+  if filter == '' then return true end
+  local left_out = string.sub(filter, 1, 1) == '!'
+  local named = string.find(',' .. filter .. ',', (left_out and ',!' or ',') .. queue .. ',', 1, true) ~= nil
+  return named ~= left_out
+end
+
 -- A key's queue, the queue as a subject, and the part as one (nil for a queue itself).
 local function split(key)
   local slash = string.find(key, '/', 1, true)
@@ -100,7 +108,7 @@ local function wake(queue, count)
   if count < 1 then return end
   for _, entry in ipairs(redis.call('LRANGE', IDLE, 0, 199)) do
     local consumer, served = string.match(entry, '^(%S+) ?(.*)$')
-    if served == '' or string.find(',' .. served .. ',', ',' .. queue .. ',', 1, true) then
+    if serves(served, queue) then
       redis.call('LREM', IDLE, 1, entry)
       redis.call('LPUSH', prefix .. 'dispatch:wake:' .. consumer, '1')
       redis.call('PEXPIRE', prefix .. 'dispatch:wake:' .. consumer, 60000)

@@ -57,6 +57,13 @@ class Settled(NamedTuple):
     status: str
 
 
+def serves(filters: Sequence[str], queue: str) -> bool:
+    """Tell whether a consumer serves a queue: no names are every one, `!a` is every one but a."""
+    if filters and filters[0].startswith("!"):
+        return f"!{queue}" not in filters
+    return not filters or queue in filters
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """What Redis suggests: ids by dispatch key.
@@ -231,7 +238,7 @@ class Dispatch(Control):
         ready = cast("list[str]", await self._redis.zrange(self._keys.ready, 0, -1))
         async with self._redis.pipeline(transaction=False) as pipe:
             for queue in ready:
-                if not queues or queue in queues:
+                if serves(queues, queue):
                     pipe.zrange(self._keys.ready_keys(queue), 0, _COUNTED_KEYS - 1)
             keys = [key for found in await pipe.execute() for key in found]
         return sum(waiting for waiting, _ in await self.sizes(keys))

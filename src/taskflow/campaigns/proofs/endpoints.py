@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
-from taskflow.campaigns.composer import Addressee, Letterhead
+from taskflow.campaigns.composer import Addressee
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.proofs.samples import sample_person
 from taskflow.campaigns.proofs.schemas import (
@@ -31,6 +31,7 @@ from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.models import Content
 from taskflow.content.templates.service import TemplateService
 from taskflow.db.pool import Database
+from taskflow.delivery.letterhead import Letterhead
 from taskflow.identity.access import Trail, audited, require, service
 from taskflow.identity.models import Role
 from taskflow.settings import Settings

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from taskflow.base.ids import uuid7
-from taskflow.campaigns.composer import Addressee, Words
+from taskflow.campaigns.composer import Addressee
 from taskflow.content.lint.uses import uses
+from taskflow.content.templates.words import Words
 
 SAMPLE_ADDRESS = "someone@example.com"
 _FITTING = {

@@ -14,9 +14,10 @@ from taskflow.audience.segments.audiences import Audience
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import ConflictError, InvalidInputError, TaskFlowError
 from taskflow.base.ids import uuid7
-from taskflow.campaigns.composer import Addressee, Composer, Letterhead, Words, files_of, open_composer
+from taskflow.campaigns.composer import Addressee, Composer, open_composer
 from taskflow.campaigns.freezing import missing_variables, some_people
 from taskflow.campaigns.models import Campaign, MissingVariable
+from taskflow.campaigns.needs import needs_of
 from taskflow.campaigns.proofs.samples import SAMPLE_ADDRESS, samples
 from taskflow.campaigns.repository import NIL, CampaignRepository
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
@@ -27,8 +28,10 @@ from taskflow.content.lint.variables import Suggestions, lint_variables
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import Rendered, RenderPool, RenderProblem
 from taskflow.content.templates.models import Content
+from taskflow.content.templates.words import Words
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
+from taskflow.delivery.letterhead import Letterhead, files_of
 from taskflow.delivery.providers.email.smtp import open_smtp
 from taskflow.delivery.smtp.envelope import Envelope
 from taskflow.identity.secret_key import signing_key
@@ -132,7 +135,7 @@ class ProofService:
         erased = [self._erasure.of(address) for address in to]
         if suppressed := await self._pool.fetch(sql.suppressed, list(to), erased):
             raise SuppressedAddressError(f"{suppressed[0]['address']} must not be written to: it is suppressed.")
-        words, files = await Words.of(self._rendering, content), await files_of(self._media, content)
+        words, files = await Words.of(self._rendering, content), await files_of(self._media, content.attachments)
         person = _in(person, locale)
         readers = [Addressee(uuid7(), address, person.values, shown_as=person.email) for address in to]
         async with open_smtp(self._settings) as provider:
@@ -256,10 +259,10 @@ class ProofService:
     async def _missing(self, words: Words, campaign: Campaign) -> list[MissingVariable]:
         """Ask as the start does: all rows, or everybody who is in the audience now."""
         if not campaign.is_open:
-            return await self._campaigns.missing_variables(campaign.campaign_id, words.needs)
+            return await self._campaigns.missing_variables(campaign.campaign_id, needs_of(words))
         audience = Audience.model_validate(campaign.audience)
         async with self._pool.acquire() as connection, connection.transaction():
-            return await missing_variables(connection, audience, words.needs)
+            return await missing_variables(connection, audience, needs_of(words))
 
     async def _lint_message(
         self,

@@ -10,6 +10,7 @@ from taskflow.client.blocking.contacts import Contacts
 from taskflow.client.blocking.imports import Imports
 from taskflow.client.blocking.link import Link
 from taskflow.client.blocking.lists import Lists
+from taskflow.client.blocking.messages import Messages
 from taskflow.client.blocking.privacy import Privacy
 from taskflow.client.blocking.segments import Segments
 from taskflow.client.blocking.suppressions import Suppressions
@@ -51,6 +52,7 @@ class SyncMessaging:
         self.suppressions = Suppressions(link)
         self.templates = Templates(link)
         self.campaigns = Campaigns(link)
+        self.messages = Messages(link)
         self.privacy = Privacy(link)
 
     def __enter__(self) -> Self:

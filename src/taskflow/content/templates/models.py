@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -55,6 +55,16 @@ class Content:
                 if (found := known.get("-".join(parts[:length]))) is not None:
                     return found
         return self.default_locale
+
+    def with_variables(self, variables: Mapping[str, Any]) -> "Content":
+        """Return the content with further values for every recipient."""
+        if not variables:
+            return self
+        sources = {
+            locale: replace(source, variables={**source.variables, **variables})
+            for locale, source in self.sources.items()
+        }
+        return replace(self, sources=sources)
 
     @classmethod
     def plain(cls, template: Template) -> "Content":

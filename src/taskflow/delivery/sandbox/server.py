@@ -21,7 +21,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
-from taskflow.delivery.sandbox.incoming import FastSmtp, describe
+from taskflow.delivery.incoming import FastSmtp, describe
 from taskflow.delivery.sandbox.repository import InboxRepository, Received
 from taskflow.delivery.sandbox.uses import Rule, Uses
 from taskflow.delivery.sandbox.writer import GroupWriter, NotKeptError

@@ -140,7 +140,7 @@ class Child:
         )
         self._overrides = Overrides()
         self._queues = QueueMeeter(context.database)
-        self._queues.see(settings.queues)
+        self._queues.see([name for name in settings.queues if not name.startswith("!")])
         self._draining = asyncio.Event()
         self._hurry = asyncio.Event()
         self._exit_code = 0

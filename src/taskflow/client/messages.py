@@ -1,0 +1,66 @@
+"""Messages without a campaign: sent, found, cancelled, resolved."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime
+from typing import Literal, Unpack
+from uuid import UUID
+
+from taskflow.client.fields import MessageFields
+from taskflow.client.link import Link
+from taskflow.delivery.messages.schemas import MessageContent, MessageDetail, MessageOut, SubmittedOut
+
+
+class Messages:
+    """Single messages, and what became of them."""
+
+    def __init__(self, link: Link) -> None:
+        """Speak over `link`."""
+        self._link = link
+
+    async def send(self, **message: Unpack[MessageFields]) -> SubmittedOut:
+        """Send a message to each recipient, now or later; all or none are taken."""
+        return await self._link.ask(SubmittedOut, "POST", "/messages", message)
+
+    async def get(self, message_id: UUID) -> MessageDetail:
+        """Return a message, its provider's answer and its attempts."""
+        return await self._link.look(MessageDetail, f"/messages/{message_id}")
+
+    async def content(self, message_id: UUID) -> MessageContent:
+        """Return what was sent; NotFoundError (`content_not_kept`) when the archive has none."""
+        return await self._link.look(MessageContent, f"/messages/{message_id}/content")
+
+    def find(
+        self,
+        *,
+        address: str | None = None,
+        status: str | None = None,
+        tag: str | None = None,
+        provider: str | None = None,
+        submission_id: UUID | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> AsyncIterator[MessageOut]:
+        """Iterate over messages, newest first; with an address also over what campaigns sent there."""
+        return self._link.pages(
+            MessageOut,
+            "/messages",
+            address=address,
+            status=status,
+            tag=tag,
+            provider=provider,
+            submission_id=submission_id,
+            created_after=created_after,
+            created_before=created_before,
+        )
+
+    async def cancel(self, message_id: UUID) -> MessageOut:
+        """Keep a message that waits from being sent; ConflictError once it is on its way."""
+        return await self._link.ask(MessageOut, "POST", f"/messages/{message_id}/cancel")
+
+    async def resolve(self, message_id: UUID, resolution: Literal["sent", "failed", "resend"]) -> MessageOut:
+        """Decide about an uncertain message."""
+        return await self._link.ask(MessageOut, "POST", f"/messages/{message_id}/resolve", {"resolution": resolution})
+
+    def export(self, *, status: str | None = None, tag: str | None = None) -> AsyncGenerator[bytes]:
+        """Iterate over the bytes of a CSV file with messages, newest first."""
+        return self._link.stream("/messages/export.csv", status=status, tag=tag)

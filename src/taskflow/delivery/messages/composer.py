@@ -1,0 +1,193 @@
+"""From a submission and a row of the ledger to a finished message.
+
+What is compiled is kept for the next message: a template version for whoever sends it, own words and the MIME skeleton
+as long as their submission is being sent. Bodies are plain ASCII on the wire, so that any provider may carry them.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from taskflow.base.errors import InvalidInputError
+from taskflow.content.media.library import MediaLibrary
+from taskflow.content.rendering import RenderPool, RenderProblem
+from taskflow.content.templates.models import Attachment, Content
+from taskflow.content.templates.repository import TemplateRepository
+from taskflow.content.templates.words import Words
+from taskflow.delivery.incoming import describe
+from taskflow.delivery.letterhead import files_of
+from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.messages.ledger import Row
+from taskflow.delivery.messages.models import StoredSubmission
+from taskflow.delivery.mime import Skeleton
+
+T = TypeVar("T")
+
+_KEPT = 64
+_WORDS_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A finished message."""
+
+    body: bytes
+    subject: str | None
+
+
+class Addressed(Protocol):
+    """Whose words are asked for."""
+
+    @property
+    def address(self) -> str:
+        """Where the message goes."""
+
+    @property
+    def locale(self) -> str | None:
+        """What the person reads."""
+
+
+class Kept(Generic[T]):
+    """The last few things that were made, each once."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._kept: OrderedDict[Hashable, T] = OrderedDict()
+
+    async def get(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        """Return what is kept under `key`, or make it."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        made = await make()
+        self._kept[key] = made
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return made
+
+
+class KeptWords:
+    """Compiled versions of templates, which never change."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._kept: Kept[Words] = Kept()
+
+    async def of(
+        self, rendering: RenderPool, templates: TemplateRepository, template_id: UUID, version: int | None
+    ) -> Words:
+        """Return what a version of a template says, compiled.
+
+        Raises:
+            TemplateNotFoundError, TemplateVersionNotFoundError: there is none.
+            TemplateSyntaxProblem, TemplateLimitError: it is not usable.
+        """
+
+        async def make() -> Words:
+            _, _, content = await templates.content(template_id, version)
+            return await Words.of(rendering, content)
+
+        return await self._kept.get((template_id, version), make)
+
+
+class MessageComposer:
+    """Makes messages; one per process."""
+
+    def __init__(
+        self, rendering: RenderPool, templates: TemplateRepository, media: MediaLibrary, secret: bytes
+    ) -> None:
+        """Take what renders, where words and files are, and the secret of Message-IDs."""
+        self._rendering = rendering
+        self._templates = templates
+        self._media = media
+        self._secret = secret
+        self._template_words = KeptWords()
+        self._own_words: Kept[Words] = Kept()
+        self._skeletons: Kept[Skeleton] = Kept()
+
+    async def size_of(self, submission: StoredSubmission) -> int:
+        """Return about how many bytes each of its messages takes in memory.
+
+        Raises:
+            NotFoundError, InvalidInputError, UnavailableError: its template or a file of it cannot be used.
+        """
+        if submission.raw is not None:
+            return len(submission.raw)
+        words = await self._words_of(submission)
+        files = await self._media.check_attachments(_attachments(submission, words.content))
+        return _WORDS_BYTES + sum(file.size for file in files) * 4 // 3
+
+    async def compose(self, submission: StoredSubmission, rows: Sequence[Row]) -> list[Composed | str]:
+        """Return one message for each row, or the sentence that says why there is none.
+
+        Raises:
+            NotFoundError, InvalidInputError: its template or a file of it cannot be used.
+            UnavailableError: nothing can be rendered, or read from the media storage, now.
+        """
+        if submission.raw is not None:
+            composed = Composed(submission.raw, describe(submission.raw)[0])
+            return [composed] * len(rows)
+        letter = submission.letter
+        words = await self._words_of(submission)
+        skeleton = await self._skeleton_of(submission, words)
+        message_ids = MessageIds(self._secret, letter.from_email)
+        contexts = [context_of(letter.variables, row, row.personalization) for row in rows]
+        done: list[Composed | str] = []
+        for row, result in zip(rows, await words.render(contexts), strict=True):
+            if isinstance(result, RenderProblem):
+                done.append(f"{result.code}: {result.message}")
+                continue
+            try:
+                body = skeleton.build(
+                    to=row.address,
+                    to_name=row.name,
+                    subject=result.subject,
+                    html=result.html_bytes or None,
+                    text=result.text_bytes,
+                    message_id=message_ids.of(row.message_id),
+                )
+            except InvalidInputError as error:  # a value that must not stand in a header
+                done.append(f"{error.code}: {error}")
+            else:
+                done.append(Composed(body, result.subject))
+        return done
+
+    async def _words_of(self, submission: StoredSubmission) -> Words:
+        template_id, version = submission.template_id, submission.template_version
+        if template_id is not None:
+            return await self._template_words.of(self._rendering, self._templates, template_id, version)
+        return await self._own_words.get(
+            submission.submission_id, lambda: Words.of(self._rendering, submission.letter.own_words())
+        )
+
+    async def _skeleton_of(self, submission: StoredSubmission, words: Words) -> Skeleton:
+        letter = submission.letter
+
+        async def make() -> Skeleton:
+            return Skeleton(
+                from_email=letter.from_email,
+                from_name=letter.from_name,
+                reply_to=letter.reply_to,
+                purpose="transactional",
+                files=await files_of(self._media, _attachments(submission, words.content)),
+                further=letter.headers,
+            )
+
+        if _attachments(submission, words.content):
+            return await make()  # files are not kept in memory
+        return await self._skeletons.get(submission.submission_id, make)
+
+
+def context_of(shared: Mapping[str, Any], person: Addressed, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a template sees of a person: the person's values before those of the call, and who it is."""
+    context = {**shared, **values, "email": person.address}
+    if person.locale is not None:
+        context["locale"] = person.locale
+    return context
+
+
+def _attachments(submission: StoredSubmission, content: Content) -> Sequence[Attachment]:
+    """Return the files of the template and those of the call."""
+    return (*content.attachments, *submission.letter.attachments) if submission.template_id else content.attachments

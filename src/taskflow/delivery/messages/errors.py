@@ -1,0 +1,45 @@
+"""What can be wrong with a message, or with what is asked of one."""
+
+from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError
+
+
+class MessageNotFoundError(NotFoundError):
+    """There is no such message."""
+
+    code = "message_not_found"
+
+
+class ContentNotKeptError(NotFoundError):
+    """What was sent is not kept: not sent yet, too long ago, or the archive keeps no content."""
+
+    code = "content_not_kept"
+
+
+class NoCarrierError(InvalidInputError):
+    """Nothing here can send messages of this channel."""
+
+    code = "no_provider"
+
+
+class InvalidRecipientError(InvalidInputError):
+    """One of the recipients cannot be written to."""
+
+    code = "invalid_recipient"
+
+
+class UnrenderableError(InvalidInputError):
+    """The message cannot be made for these recipients."""
+
+    code = "message_unrenderable"
+
+
+class MessageNotCancellableError(ConflictError):
+    """The message is on its way, or has ended: it cannot be cancelled."""
+
+    code = "message_not_cancellable"
+
+
+class MessageNotUncertainError(ConflictError):
+    """The message is not uncertain, or its task has not ended yet: there is nothing to resolve."""
+
+    code = "message_not_uncertain"

@@ -1,0 +1,153 @@
+"""The ledger of messages without a campaign, under the same crash contract as campaign mail (`delivery.ledger`).
+
+`SENDING` is committed before the network is touched, the outcome right after, for at most ten messages a sender. Both
+are statements of their own: a transactional message waits for nobody, while campaigns save a commit by joining them.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.logging import get_logger
+from taskflow.db.pool import Pool
+from taskflow.db.queries import load
+from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued
+from taskflow.delivery.messages.models import Letter, StoredSubmission
+from taskflow.delivery.states import RecipientStatus
+
+log = get_logger(__name__)
+sql = load(__file__, "ledger.sql")
+
+_S = RecipientStatus
+
+
+class Row(NamedTuple):
+    """A message as read. `sending_seconds`: how long ago its last attempt was begun."""
+
+    message_id: UUID
+    submission_id: UUID
+    status: str
+    lease_epoch: int
+    attempt: int
+    channel: str
+    address: str
+    name: str | None
+    locale: str | None
+    personalization: Any
+    uncertain_policy: str
+    error_message: str | None
+    sending_seconds: float | None
+
+    @property
+    def resend(self) -> bool:
+        """Whether it is sent again when nobody knows what became of it."""
+        return self.uncertain_policy == "resend"
+
+
+class Begin(NamedTuple):
+    """A message that is about to be sent: its task's epoch, the row as read, what is kept of what is sent."""
+
+    message_id: UUID
+    epoch: int
+    was: str
+    attempt: int
+    channel: str
+    address: str
+    erased: str
+    subject: str | None
+    size: int
+    content: bytes | None
+
+
+class End(NamedTuple):
+    """What became of a message that was SENDING. `counts`: its attempt was one; `forget`: the person's values."""
+
+    message_id: UUID
+    epoch: int
+    status: str
+    reply: str | None
+    error: str | None
+    counts: bool
+    provider_id: str | None
+    forget: bool
+
+
+class MessageLedger:
+    """The ledger statements of one sender process; each waits up to a minute for a database that does not answer."""
+
+    def __init__(self, pool: Pool, erasure: ErasureKey) -> None:
+        """Use the hot pool; `erasure` recognises the addresses of people who were erased."""
+        self._pool = pool
+        self._erasure = erasure
+        self.stale = 0  # outcomes that came too late to be written
+
+    async def read(self, message_ids: Sequence[UUID]) -> dict[UUID, Row]:
+        """Return the rows of these messages."""
+        wanted = sorted(message_ids)
+        rows = await patiently(lambda: self._pool.fetch(sql.read, wanted))
+        return {row[0]: Row(*row) for row in rows}
+
+    async def submissions(self, submission_ids: set[UUID]) -> dict[UUID, StoredSubmission]:
+        """Return what messages have in common; what is not there any more is missing."""
+        wanted = sorted(submission_ids)
+        rows = await patiently(lambda: self._pool.fetch(sql.submissions, wanted))
+        return {row["submission_id"]: StoredSubmission(**row) for row in map(_with_letter, rows)}
+
+    def erased(self, address: str) -> str:
+        """Return what an erasure would have left of an address."""
+        return self._erasure.of(address)
+
+    async def begin(self, provider: str, begins: Sequence[Begin]) -> dict[UUID, str]:
+        """Commit SENDING; return the status that each row has now. Rows that are missing were not ours to change.
+
+        A lost reply or a database that restarts is waited for; the statement is then repeated, which changes nothing
+        twice, and rows that the first try had moved are found by reading them.
+        """
+        columns = columns_of(sorted(begins), Begin._fields)
+
+        async def attempt() -> dict[UUID, str]:
+            found = {row[0]: row[1] for row in await self._pool.fetch(sql.begin, provider, *columns)}
+            missing = {begin.message_id: begin for begin in begins if begin.message_id not in found}
+            for row in await self._look_again(missing):
+                begin = missing[row.message_id]
+                if row.lease_epoch == begin.epoch and row.status in (_S.SENDING, _S.SUPPRESSED):
+                    found[begin.message_id] = row.status
+            return found
+
+        return await patiently(attempt)
+
+    async def end(self, ends: Sequence[End]) -> dict[UUID, str]:
+        """Commit outcomes; return the status that each row has now, as `begin` does."""
+        columns = columns_of(sorted(ends), End._fields)
+
+        async def attempt() -> dict[UUID, str]:
+            found = {row[0]: row[1] for row in await self._pool.fetch(sql.end, *columns)}
+            missing = {end.message_id: end for end in ends if end.message_id not in found}
+            for row in await self._look_again(missing):
+                end = missing[row.message_id]
+                if row.lease_epoch == end.epoch and row.status == end.status:
+                    found[end.message_id] = row.status
+                else:
+                    self.stale += 1
+                    log.warning("stale_outcome", message_id=str(end.message_id), epoch=end.epoch, outcome=end.status)
+            return found
+
+        return await patiently(attempt)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> set[UUID]:
+        """End rows that never reach the network (or were lost on it); return those that were ours to end."""
+        columns = columns_of(sorted(settlements), Settlement._fields)
+        return {row[0] for row in await patiently(lambda: self._pool.fetch(sql.settle, *columns))}
+
+    async def requeued(self, rows: Sequence[Row]) -> set[UUID]:
+        """Return those failed messages whose task somebody has put back by hand since."""
+        return await requeued(self._pool, [(row.message_id, row.lease_epoch) for row in rows])
+
+    async def _look_again(self, missing: Collection[UUID]) -> list[Row]:
+        """Read rows that a statement did not move: an earlier try of it may have, and its reply was lost."""
+        return [Row(*row) for row in await self._pool.fetch(sql.read, sorted(missing))] if missing else []
+
+
+def _with_letter(row: Any) -> dict[str, Any]:
+    return dict(row) | {"letter": Letter.from_json(row["letter"])}

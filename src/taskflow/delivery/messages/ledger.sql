@@ -1,0 +1,97 @@
+-- The ledger of messages. All statements run on `database.hot` (plans walk indexes only) and join on `unnest` of sorted
+-- ids; `OFFSET 0` keeps the planner from turning the join round. See `delivery/ledger.sql`, which does the same for
+-- campaigns: here no campaign is asked, and nothing is counted.
+
+-- name: read
+-- What is known of these messages.
+SELECT m.message_id, m.submission_id, m.status, m.lease_epoch, m.attempt, m.channel, m.address, m.name, m.locale,
+       m.personalization, m.uncertain_policy, m.error_message,
+       extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds
+FROM unnest($1::uuid[]) AS i (id)
+CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m;
+
+-- name: submissions
+-- What they have in common.
+SELECT s.submission_id, s.template_id, s.template_version, s.archive, s.letter, s.raw
+FROM unnest($1::uuid[]) AS i (id) JOIN message_submissions s ON s.submission_id = i.id;
+
+-- name: begin
+-- SENDING, before the network is touched.
+--   $1 provider, then id, epoch, the status and attempt the row was read with, channel, address, what an erasure has left
+--   of the address, subject, size, content to keep. Only while the task is RUNNING under this epoch and the row is as it
+--   was read. Who must not be written to ends SUPPRESSED instead; to have unsubscribed from campaigns is no reason: a
+--   receipt is no campaign.
+-- Answers (id, status now) for every row that moved.
+WITH next AS (
+  SELECT u.*,
+         CASE WHEN EXISTS (
+           SELECT FROM suppressions s
+           WHERE s.channel = u.channel
+             AND s.address = ANY (suppression_keys(u.address, u.erased))
+             AND s.list_id IS NULL AND s.reason <> 'unsubscribed'
+         ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
+  FROM unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[],
+              $11::bytea[]) AS u (id, epoch, was, attempt, channel, address, erased, subject, size, content)
+  JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
+  OFFSET 0
+), begun AS (
+  UPDATE messages AS m
+  SET status = n.wanted,
+      attention = CASE n.wanted WHEN 'SUPPRESSED' THEN n.wanted END,
+      lease_epoch = n.epoch,
+      attempt = m.attempt + CASE n.wanted WHEN 'SENDING' THEN 1 ELSE 0 END,
+      sending_at = CASE n.wanted WHEN 'SENDING' THEN clock_timestamp() ELSE m.sending_at END,
+      subject = n.subject,
+      size_bytes = n.size,
+      provider = $1,
+      error_message = NULL
+  FROM next AS n
+  WHERE m.message_id = n.id AND m.status = n.was AND m.attempt = n.attempt
+  RETURNING m.message_id, m.status, n.content
+), kept AS (
+  INSERT INTO message_contents AS c (message_id, content)
+  SELECT message_id, content FROM begun WHERE status = 'SENDING' AND content IS NOT NULL ORDER BY message_id
+  ON CONFLICT (message_id) DO UPDATE SET content = excluded.content
+)
+SELECT message_id, status FROM begun;
+
+-- name: end
+-- What became of them, right after the network. Only the attempt that set SENDING gets through: its epoch is the row's.
+--   id, epoch, status, reply, error, whether the attempt counts, the provider's id, whether the values of the person are
+--   to be forgotten now that the message is out.
+WITH ended AS (
+  UPDATE messages AS m
+  SET status = o.status,
+      attention = CASE WHEN o.status NOT IN ('SENT', 'PENDING') THEN o.status END,
+      sent_at = CASE WHEN o.status = 'SENT' THEN clock_timestamp() END,
+      attempt = m.attempt - CASE WHEN o.counts THEN 0 ELSE 1 END,
+      reply = o.reply,
+      error_message = o.error,
+      provider_message_id = o.provider_id,
+      personalization = CASE WHEN o.status = 'SENT' AND o.forget THEN '{}' ELSE m.personalization END
+  FROM (
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::bool[])
+      AS u (id, epoch, status, reply, error, counts, provider_id, forget)
+    OFFSET 0
+  ) AS o
+  WHERE m.message_id = o.id AND m.lease_epoch = o.epoch AND m.status = 'SENDING'
+  RETURNING m.message_id, m.status
+)
+SELECT message_id, status FROM ended;
+
+-- name: settle
+-- Rows that end without a network: SENDING of a lost attempt becomes UNCERTAIN, what cannot be made FAILED.
+--   id, epoch of the task that says so, the status and epoch the row was read with, the status it gets, why.
+WITH ended AS (
+  UPDATE messages AS m
+  SET status = o.wanted, attention = o.wanted, error_message = o.error
+  FROM (
+    SELECT u.* FROM unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::text[], $6::text[])
+           AS u (id, epoch, was, was_epoch, wanted, error)
+    JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
+    OFFSET 0
+  ) AS o
+  WHERE m.message_id = o.id AND m.status = o.was AND m.lease_epoch = o.was_epoch
+  RETURNING m.message_id
+)
+SELECT message_id FROM ended;

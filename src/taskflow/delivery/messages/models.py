@@ -1,0 +1,103 @@
+"""Messages, and what those of one call have in common, as rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Self
+from uuid import UUID
+
+from taskflow.content.rendering import Format
+from taskflow.content.templates.models import Attachment, Content, Draft, Variant
+
+TASK_NAME = "send_message"
+QUEUE = "messages"
+WINDOW = 10
+"""Messages that one call of the task sends, and so the most that a crash of it leaves uncertain."""
+DELAYS = (5.0, 30.0, 120.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0)
+"""Seconds before each further attempt: nine over about eight hours, as a mail server may be away for a night."""
+TIMEOUT_SECONDS = 300
+MAX_RECIPIENTS = 1_000
+_LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
+
+Archive = Literal["none", "metadata", "full"]
+Policy = Literal["hold", "resend"]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What all messages of a submission share. Own words are `subject`, `html` and `text`; else it has a template."""
+
+    from_email: str
+    from_name: str | None = None
+    reply_to: str | None = None
+    subject: str | None = None
+    html: str | None = None
+    text: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+
+    def own_words(self) -> Content:
+        """Return its own words as content of one locale."""
+        words = Variant(
+            _LOCALE,
+            Format.TEXT if self.html is None else Format.HTML,
+            (self.text if self.html is None else self.html) or "",
+            self.subject,
+            text=None if self.html is None else self.text,
+        )
+        return Draft((words,), attachments=self.attachments).content("email", _LOCALE, {})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        files = [
+            {"media_id": str(file.media_id), "filename": file.filename, "inline": file.inline}
+            for file in self.attachments
+        ]
+        return asdict(self) | {"attachments": files}
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        files = tuple(
+            Attachment(UUID(file["media_id"]), file["filename"], file["inline"]) for file in given["attachments"]
+        )
+        return cls(**{**given, "attachments": files})
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom one message is for."""
+
+    address: str
+    name: str | None = None
+    locale: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One call: a letter to some recipients. `raw`: the finished mail that an SMTP client handed over."""
+
+    letter: Letter
+    recipients: Sequence[Recipient]
+    template_id: UUID | None = None
+    template_version: int | None = None
+    tags: tuple[str, ...] = ()
+    scheduled_at: datetime | None = None
+    priority: int = 8
+    uncertain_policy: Policy = "resend"
+    archive: Archive = "full"
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSubmission:
+    """A submission as its messages are made of it."""
+
+    submission_id: UUID
+    template_id: UUID | None
+    template_version: int | None
+    archive: Archive
+    letter: Letter
+    raw: bytes | None

@@ -1,0 +1,277 @@
+"""The sender of a worker process: from claimed tasks to committed outcomes, a window of at most ten at a time.
+
+A call of the task is a window: its rows are read, sorted out by what they say, made into messages, called SENDING,
+handed to the carrier, and ended. Calls run side by side, as many as the worker has slots. What was begun is brought to
+its commit also when the call is stopped.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
+from taskflow.base.failpoints import failpoint
+from taskflow.base.logging import get_logger
+from taskflow.content.media.library import MediaLibrary
+from taskflow.content.media.storage import open_storage
+from taskflow.content.rendering import RenderPool
+from taskflow.content.templates.repository import TemplateRepository
+from taskflow.delivery.ledger import Settlement
+from taskflow.delivery.messages.carrier import Carrier, open_carrier
+from taskflow.delivery.messages.composer import Composed, MessageComposer
+from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row
+from taskflow.delivery.messages.models import DELAYS, StoredSubmission
+from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.providers.contract import Mail
+from taskflow.delivery.standing import LOST, standing_of
+from taskflow.delivery.states import RecipientStatus
+from taskflow.delivery.verdict import counts, is_last_attempt, report, status_after
+from taskflow.engine import Batch, BatchItem
+from taskflow.engine.context import WorkerContext
+from taskflow.identity.secret_key import signing_key
+
+log = get_logger(__name__)
+
+_S = RecipientStatus
+_WINDOW_BYTES = 64 * 1024 * 1024
+_LATER_SECONDS = 5.0  # until words or files that cannot be read now are asked for again
+_GOODBYE_SECONDS = 0.8  # less than the second after which the engine gives a stopped task up
+
+Pair = tuple[BatchItem, Row]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A message that can be sent."""
+
+    item: BatchItem
+    row: Row
+    submission: StoredSubmission
+    message: Composed
+
+    def begin(self, ledger: MessageLedger) -> Begin:
+        """Return what the ledger needs to call it SENDING, and keeps of it."""
+        row, archive = self.row, self.submission.archive
+        return Begin(
+            row.message_id,
+            self.item.lease_epoch,
+            row.status,
+            row.attempt,
+            row.channel,
+            row.address,
+            ledger.erased(row.address),
+            self.message.subject if archive != "none" else None,
+            len(self.message.body),
+            self.message.body if archive == "full" and self.submission.raw is None else None,
+        )
+
+    def end(self, outcome: Outcome) -> End:
+        """Return what its row becomes."""
+        last = is_last_attempt(self.item)
+        status = status_after(outcome, self.row.status, last=last, resend=self.row.resend)
+        return End(
+            self.row.message_id,
+            self.item.lease_epoch,
+            status,
+            reply=str(outcome.reply) if outcome.reply is not None else None,
+            error=None if status is _S.SENT else outcome.text,
+            counts=counts(outcome),
+            provider_id=outcome.provider_id,
+            forget=self.submission.archive != "full",
+        )
+
+
+class MessageSender:
+    """Sends windows; one per process."""
+
+    def __init__(
+        self, ledger: MessageLedger, composer: MessageComposer, carrier: Carrier, *, lease_seconds: float
+    ) -> None:
+        """Take the ledger, what makes messages, and who carries them; `lease_seconds` is how long a claim lives."""
+        self._ledger = ledger
+        self._composer = composer
+        self._carrier = carrier
+        self._resend_after = lease_seconds + carrier.longest_send_seconds
+
+    async def send(self, batch: Batch) -> None:
+        """Send what a batch asks for, and report each of its tasks."""
+        rows = await self._ledger.read([item.task_id for item in batch.items])
+        waiting = await self._sort_out(batch, rows)
+        submissions = await self._ledger.submissions({row.submission_id for _, row in waiting})
+        async for window in self._windows(batch, waiting, submissions):
+            work = asyncio.create_task(self._deliver(batch, window))
+            try:
+                await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait([work], timeout=_GOODBYE_SECONDS)
+                raise
+
+    async def _sort_out(self, batch: Batch, rows: dict[UUID, Row]) -> list[Pair]:
+        """Report the tasks that have nothing to send; return the others with their rows."""
+        waiting: list[Pair] = []
+        failed: list[Pair] = []
+        lost: list[Pair] = []
+        for item in batch.items:
+            row = rows.get(item.task_id)
+            if row is None:
+                batch.fail(item, "There is no such message.", retry=False)
+                continue
+            match standing_of(row, item.lease_epoch, resend=row.resend, resend_after=self._resend_after):
+                case "over":
+                    batch.complete(item)
+                case "uncertain":
+                    batch.fail(item, row.error_message or LOST, retry=False)
+                case "later":
+                    batch.release(item, self._resend_after - (row.sending_seconds or 0.0))
+                case "lost":
+                    lost.append((item, row))
+                case "failed":
+                    failed.append((item, row))
+                case "waiting" if row.status == _S.CANCELLED:
+                    batch.cancel(item)
+                case _:
+                    waiting.append((item, row))
+        await self._settle(batch, [(item, row, LOST) for item, row in lost], _S.UNCERTAIN)
+        if failed:
+            again = await self._ledger.requeued([row for _, row in failed])
+            for item, row in failed:
+                if row.message_id in again:
+                    waiting.append((item, row))
+                else:
+                    batch.fail(item, row.error_message or "It failed.", retry=False)
+        return waiting
+
+    async def _settle(self, batch: Batch, found: Sequence[tuple[BatchItem, Row, str]], status: RecipientStatus) -> None:
+        """End messages without a network, each with its reason."""
+        if not found:
+            return
+        settled = await self._ledger.settle(
+            [
+                Settlement(row.message_id, item.lease_epoch, row.status, row.lease_epoch, status, why)
+                for item, row, why in found
+            ]
+        )
+        for item, row, why in found:
+            if row.message_id in settled:
+                batch.fail(item, why, retry=False)
+            else:
+                batch.release(item)  # somebody else was faster: read the row again
+
+    async def _windows(
+        self, batch: Batch, waiting: Sequence[Pair], submissions: dict[UUID, StoredSubmission]
+    ) -> AsyncIterator[list[_Ready]]:
+        """Yield messages, as many at a time as fit into the memory."""
+        window: list[_Ready] = []
+        size = 0
+        for submission, pairs in _by_submission(waiting, submissions):
+            if submission is None:
+                why = "Its words are not kept any more: submit it again."
+                await self._settle(batch, [(item, row, why) for item, row in pairs], _S.FAILED)
+                continue
+            each = await self._usable(batch, pairs, self._composer.size_of(submission))
+            if each is None:
+                continue
+            fits = max(1, _WINDOW_BYTES // each)
+            for start in range(0, len(pairs), fits):
+                some = pairs[start : start + fits]
+                if window and size + each * len(some) > _WINDOW_BYTES:
+                    yield window
+                    window, size = [], 0
+                made = await self._usable(batch, some, self._composer.compose(submission, [row for _, row in some]))
+                if made is not None:
+                    window += await self._ready(batch, submission, some, made)
+                    size += each * len(some)
+        if window:
+            yield window
+
+    async def _usable(self, batch: Batch, pairs: Sequence[Pair], work: Awaitable[T]) -> T | None:
+        """Return what a template and files give; without them end the messages, or put them off, and return None."""
+        try:
+            return await work
+        except UnavailableError as error:
+            log.warning("messages_not_composed", messages=len(pairs), error=str(error))
+            for item, _ in pairs:
+                batch.release(item, _LATER_SECONDS)
+        except (NotFoundError, InvalidInputError) as error:
+            await self._settle(batch, [(item, row, f"{error.code}: {error}") for item, row in pairs], _S.FAILED)
+        return None
+
+    async def _ready(
+        self, batch: Batch, submission: StoredSubmission, pairs: Sequence[Pair], made: Sequence[Composed | str]
+    ) -> list[_Ready]:
+        """Return the messages that were made; the others end here."""
+        broken: list[tuple[BatchItem, Row, str]] = []
+        ready: list[_Ready] = []
+        for (item, row), message in zip(pairs, made, strict=True):
+            if isinstance(message, str):
+                broken.append((item, row, message))
+            else:
+                ready.append(_Ready(item, row, submission, message))
+        await self._settle(batch, broken, _S.FAILED)
+        return ready
+
+    async def _deliver(self, batch: Batch, window: Sequence[_Ready]) -> None:
+        """Call a window SENDING, hand it over, commit what became of it, and tell the tasks."""
+        deadline = min(batch.deadline(one.item) for one in window)
+        if time.monotonic() >= deadline:
+            for one in window:
+                batch.release(one.item)
+            return
+        begun = await self._ledger.begin(self._carrier.name, [one.begin(self._ledger) for one in window])
+        going = [one for one in window if begun.get(one.row.message_id) == _S.SENDING]
+        for one in window:
+            match begun.get(one.row.message_id):
+                case _S.SENDING:
+                    continue
+                case _S.SUPPRESSED:
+                    batch.complete(one.item)
+                case _:
+                    batch.release(one.item)  # cancelled meanwhile, or somebody else's by now: read the row again
+        if not going:
+            return
+        mails = [
+            Mail(one.row.message_id, one.submission.letter.from_email, one.row.address, one.message.body)
+            for one in going
+        ]
+        outcomes = await self._carrier.send(mails, deadline)
+        pairs = list(zip(going, outcomes, strict=True))
+        written = await self._ledger.end([one.end(outcome) for one, outcome in pairs])
+        for one, outcome in pairs:
+            after = DELAYS[min(one.item.retry_count, len(DELAYS) - 1)]
+            report(batch, one.item, outcome, written.get(one.row.message_id), after)
+
+
+def _by_submission(
+    waiting: Sequence[Pair], submissions: dict[UUID, StoredSubmission]
+) -> Iterator[tuple[StoredSubmission | None, list[Pair]]]:
+    groups: dict[UUID, list[Pair]] = {}
+    for pair in waiting:
+        groups.setdefault(pair[1].submission_id, []).append(pair)
+    for submission_id, pairs in groups.items():
+        yield submissions.get(submission_id), pairs
+
+
+@asynccontextmanager
+async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
+    """Open the sender of a worker process: a rendering child and connections that no campaign uses."""
+    settings = context.settings
+    async with (
+        open_carrier(settings, on_reply=lambda *_: failpoint("message_after_reply_before_commit")) as carrier,
+        RenderPool(settings.campaign) as rendering,
+        open_storage(settings) as storage,
+    ):
+        secret = signing_key(settings)
+        composer = MessageComposer(
+            rendering,
+            TemplateRepository(context.database.pool),
+            MediaLibrary(context.database, storage, settings),
+            secret.get_secret_value().encode(),
+        )
+        ledger = MessageLedger(context.database.hot, ErasureKey(secret))
+        yield MessageSender(ledger, composer, carrier, lease_seconds=settings.worker.lease_seconds)

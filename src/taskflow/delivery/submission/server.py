@@ -1,0 +1,205 @@
+"""The SMTP server that takes mail for sending: each recipient of a mail becomes a message of the ledger.
+
+250 is answered only after the commit that keeps them, with their id. When PostgreSQL goes away in the middle, the same
+rows with the same ids are tried again for a minute; then the client is told to come back, and nobody can know whether
+its mail was kept: it may be sent twice then, which SMTP cannot tell apart either.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from taskflow.base.errors import ConfigurationError, TaskFlowError, UnauthenticatedError
+from taskflow.base.ids import uuid7
+from taskflow.base.logging import get_logger
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.outages import DATABASE_AWAY
+from taskflow.db.pool import Database
+from taskflow.delivery import addresses
+from taskflow.delivery.ledger import patiently
+from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.messages.models import Letter, Recipient, Submission
+from taskflow.delivery.messages.service import Submitted, keep
+from taskflow.delivery.submission.mail import MailRefusedError, finish
+from taskflow.delivery.submission.protocol import SubmissionSmtp
+from taskflow.engine.client import Engine
+from taskflow.identity.authenticator import Authenticator
+from taskflow.identity.models import Principal, Role
+from taskflow.identity.secret_key import signing_key
+from taskflow.identity.tokens import API_KEY_MARK, TokenSigner
+from taskflow.settings import Settings
+
+log = get_logger(__name__)
+
+_IDLE_SECONDS = 300.0
+
+
+class SubmissionServer:
+    """The server of one process; an instance is its aiosmtpd handler."""
+
+    def __init__(self, database: Database, broker: RedisBroker, settings: Settings) -> None:
+        """Listen nowhere yet.
+
+        Raises:
+            ConfigurationError: the certificate cannot be used.
+        """
+        secret = signing_key(settings)
+        self._database = database
+        self._engine = Engine(database, broker)
+        self._settings = settings
+        self._secret = secret.get_secret_value().encode()
+        signer = TokenSigner(secret, access_seconds=settings.security.access_token_seconds)
+        self._authenticator = Authenticator(database, signer)
+        self._tls = _tls_context(settings)
+        self._connections: set[SMTP] = set()
+        self.port = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, database: Database, broker: RedisBroker, settings: Settings
+    ) -> AsyncIterator["SubmissionServer"]:
+        """Listen, hand out the server (its `port` is the real one), and stop at the end.
+
+        Raises:
+            ConfigurationError: the certificate cannot be used.
+            OSError: the port is taken.
+        """
+        server = cls(database, broker, settings)
+        where = settings.submission
+        listener = await asyncio.get_running_loop().create_server(server._protocol, where.host, where.port)
+        server.port = listener.sockets[0].getsockname()[1]
+        try:
+            yield server
+        finally:
+            listener.close()
+            for connection in list(server._connections):
+                if connection.transport is not None:
+                    connection.transport.close()
+            await asyncio.sleep(0)  # their tasks end with the transports
+
+    # -- what aiosmtpd calls
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's names
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        """Offer PIPELINING beside what aiosmtpd offers by itself."""
+        session.host_name = hostname
+        return [*responses[:-1], "250-PIPELINING", "250-ENHANCEDSTATUSCODES", responses[-1]]
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take the sender, if the key is still good."""
+        principal = cast("Principal", session.auth_data)
+        try:
+            await self._authenticator.confirm(principal)
+            envelope.mail_from = str(addresses.parse(address))
+        except UnauthenticatedError:
+            session.authenticated = False
+            return "535 5.7.8 The API key is no longer good"
+        except addresses.UnsafeAddressError as error:
+            return f"553 5.1.7 {_line(error)}"
+        except DATABASE_AWAY:
+            return "451 4.3.0 Try again shortly"
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take a recipient; one who is named twice gets one mail."""
+        try:
+            recipient = str(addresses.parse(address))
+        except addresses.UnsafeAddressError as error:
+            return f"553 5.1.3 {_line(error)}"
+        known = {one.lower() for one in envelope.rcpt_tos}
+        if recipient.lower() not in known:
+            if len(known) >= self._settings.submission.max_recipients:
+                return "452 4.5.3 Too many recipients"
+            envelope.rcpt_tos.append(recipient)
+            envelope.rcpt_options.extend(options)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Keep a message for each recipient, and answer once they are committed."""
+        submission_id = uuid7()
+        sender = envelope.mail_from or ""
+        message_id = MessageIds(self._secret, sender).of(submission_id)
+        try:
+            mail = finish(bytes(envelope.original_content or b""), utf8=bool(envelope.smtp_utf8), message_id=message_id)
+        except MailRefusedError as error:
+            return f"550 5.6.0 {_line(error)}"
+        submission = Submission(
+            Letter(sender),
+            [Recipient(address) for address in envelope.rcpt_tos],
+            tags=mail.tags,
+            archive=self._settings.message.archive,
+            raw=mail.raw,
+        )
+        principal = cast("Principal", session.auth_data)
+
+        async def attempt() -> Submitted:
+            return await keep(self._database, self._engine, submission, "smtp", principal.user_id, submission_id)
+
+        try:
+            submitted = await patiently(attempt)
+        except (TaskFlowError, *DATABASE_AWAY) as error:
+            log.warning("submission_not_kept", error=str(error) or type(error).__name__)
+            return "451 4.3.0 The mail could not be kept: try again shortly"
+        if len(submitted.messages) == 1:
+            return f"250 2.0.0 queued as {submitted.messages[0]['message_id']}"
+        return f"250 2.0.0 queued as {submission_id}, {len(submitted.messages)} messages"
+
+    # -- inside
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        where = self._settings.submission
+        protocol = SubmissionSmtp(
+            self,
+            self._sign_in,
+            data_size_limit=where.max_message_bytes,
+            enable_SMTPUTF8=True,
+            hostname="taskflow",
+            ident="TaskFlow submission",
+            tls_context=self._tls,
+            timeout=_IDLE_SECONDS,
+            loop=asyncio.get_running_loop(),
+        )
+        protocol.on_lost = self._connections.discard
+        self._connections.add(protocol)
+        return protocol
+
+    async def _sign_in(self, key: str) -> Principal | None:
+        """Return whose key this is, if they may send messages; access tokens are no passwords."""
+        if not key.startswith(API_KEY_MARK):
+            return None
+        try:
+            principal = await self._authenticator.authenticate(key)
+        except UnauthenticatedError:
+            return None
+        return principal if principal.role.allows(Role.MARKETER) else None
+
+
+def _tls_context(settings: Settings) -> Any:
+    where = settings.submission
+    if where.cert_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(where.cert_file, where.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"The certificate {where.cert_file} cannot be used ({error}): see TASKFLOW_SUBMISSION_CERT_FILE."
+        ) from error
+    return context
+
+
+def _line(error: TaskFlowError) -> str:
+    """Return an error's sentence as one line of a reply."""
+    return str(error).encode("ascii", "replace").decode().replace("\r", " ").replace("\n", " ")[:400]

@@ -1,0 +1,65 @@
+"""What an outcome means for a ledger row and for its task.
+
+| outcome | row | task |
+|---|---|---|
+| accepted | SENT | completed |
+| rejected | FAILED | failed for good: a dead letter |
+| deferred, attempts left | DEFERRED | tried again after a delay |
+| deferred, the last attempt | FAILED | failed for good |
+| uncertain, policy `hold` or the last attempt | UNCERTAIN | failed for good: a person decides |
+| uncertain, policy `resend` | DEFERRED | tried again |
+| provider fault, not started | as it was | handed back, no attempt burnt |
+"""
+
+from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.states import RecipientStatus
+from taskflow.engine import Batch, BatchItem
+
+_S = RecipientStatus
+
+
+def is_last_attempt(item: BatchItem) -> bool:
+    """Tell whether a further deferral would be a failure."""
+    return item.retry_count >= item.max_retries
+
+
+def status_after(outcome: Outcome, was: str, *, last: bool, resend: bool) -> RecipientStatus:
+    """Return what a row becomes that was `was` before it was SENDING; `last`: there is no further attempt."""
+    match outcome.kind:
+        case OutcomeKind.ACCEPTED:
+            return _S.SENT
+        case OutcomeKind.REJECTED:
+            return _S.FAILED
+        case OutcomeKind.DEFERRED:
+            return _S.FAILED if last else _S.DEFERRED
+        case OutcomeKind.UNCERTAIN:
+            return _S.DEFERRED if resend and not last else _S.UNCERTAIN
+        case _:
+            return _S.DEFERRED if was in (_S.DEFERRED, _S.SENDING) else _S.PENDING
+
+
+def counts(outcome: Outcome) -> bool:
+    """Tell whether an attempt that ended so was one."""
+    return outcome.kind not in (OutcomeKind.PROVIDER_FAULT, OutcomeKind.NOT_STARTED)
+
+
+def report(batch: Batch, item: BatchItem, outcome: Outcome, written: str | None, after: float | None = None) -> None:
+    """Tell the engine how a task ended, now that the ledger has committed `written` (None: it was not ours).
+
+    `after`: seconds until a deferred message is tried again; the engine's delay when None.
+    """
+    match written:
+        case None:
+            batch.release(item)  # whoever holds the task now decides; if it is still we, the row is read again
+        case _S.SENT | _S.SUPPRESSED:
+            batch.complete(item)
+        case _S.CANCELLED:
+            batch.cancel(item)
+        case _S.FAILED:
+            batch.fail(item, outcome.text, retry=False)
+        case _S.UNCERTAIN:
+            batch.fail(item, f"Perhaps delivered: {outcome.text}", retry=False)
+        case _ if outcome.kind in (OutcomeKind.DEFERRED, OutcomeKind.UNCERTAIN):
+            batch.fail(item, outcome.text, after=after)
+        case _:
+            batch.release(item, outcome.retry_after)

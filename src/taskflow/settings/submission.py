@@ -1,0 +1,16 @@
+"""The SMTP server that takes mail for sending."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+
+class SubmissionSettings(BaseModel):
+    """`TASKFLOW_SUBMISSION_*`."""
+
+    host: str = Field("127.0.0.1", description="Address of the SMTP server that takes mail for sending.")
+    port: int = Field(2587, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    cert_file: Path | None = Field(None, description="Certificate (PEM) for STARTTLS; without, only loopback.")
+    key_file: Path | None = Field(None, description="Its private key (PEM); else in the certificate's file.")
+    max_message_bytes: int = Field(25 * 1024**2, gt=0, le=64 * 1024**2)
+    max_recipients: int = Field(100, ge=1, le=1_000, description="Most recipients of one mail.")

@@ -1,0 +1,221 @@
+"""Messages over HTTP: what is taken, what is refused and why, and how they are found and steered."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from support.api import Api
+from support.campaigns import create
+from support.duties import lead
+from support.messages import PATH, call, ledger, send
+from taskflow.base.ids import uuid7
+from taskflow.campaigns.service import CampaignService
+from taskflow.content.rendering import RenderPool
+from taskflow.db.pool import Database
+from taskflow.delivery.messages.duty import MessageRetention
+from taskflow.settings import Settings
+
+
+async def refused(client: httpx.AsyncClient, *to: Any, **changes: Any) -> dict[str, Any]:
+    """Submit what cannot be taken, and return the problem."""
+    answer = await client.post(PATH, json=call(*to, **changes))
+    assert answer.status_code in (404, 409, 422), answer.text
+    return answer.json()
+
+
+async def test_what_is_taken_is_a_row_and_a_task_each_and_one_submission(
+    marketer: httpx.AsyncClient, database: Database
+) -> None:
+    submitted = await send(marketer, "ann@example.com", {"address": "Bob@Example.com", "variables": {"a": 1}})
+    assert [one["address"] for one in submitted["messages"]] == ["ann@example.com", "Bob@Example.com"]
+    rows = await ledger(database)
+    tasks = await database.pool.fetch("SELECT * FROM tasks ORDER BY task_id")
+    assert [str(task["task_id"]) for task in tasks] == [one["message_id"] for one in submitted["messages"]]
+    assert {(task["queue"], task["priority"], task["status"]) for task in tasks} == {("messages", 8, "PENDING")}
+    assert {row["submission_id"] for row in rows.values()} == {UUID(submitted["submission_id"])}
+    assert rows["Bob@Example.com"]["personalization"] == {"a": 1}
+
+
+async def test_a_repeated_request_is_taken_once(marketer: httpx.AsyncClient, database: Database, api: Api) -> None:
+    first = await send(marketer, "ann@example.com", "bob@example.com", key="order-7")
+    assert await send(marketer, "ann@example.com", "bob@example.com", key="order-7") == first
+    # The process died after the commit and before its answer was kept: the next one goes on under the same id.
+    await database.pool.execute(
+        "UPDATE idempotency_keys SET response_status = NULL, response_body = NULL, locked_until = now()"
+    )
+    assert await send(marketer, "ann@example.com", "bob@example.com", key="order-7") == first
+    assert await database.pool.fetchval("SELECT count(*) FROM messages") == 2
+    assert await database.pool.fetchval("SELECT count(*) FROM tasks") == 2
+    other = await marketer.post(PATH, json=call("eve@example.com"), headers={"Idempotency-Key": "order-7"})
+    assert other.json()["code"] == "idempotency_key_reused"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        ({"to": ["ann@example.com\r\nBcc: eve@example.com"]}, "invalid_input", "to"),
+        ({"to": ["no address"]}, "invalid_recipient", "to[0]"),
+        ({"to": ["ann@example.com", "ANN@example.com"]}, "invalid_recipient", "twice"),
+        ({"to": []}, "invalid_input", ""),
+        ({"to": [f"p{n}@example.com" for n in range(1_001)]}, "invalid_input", ""),
+        ({"from_email": "shop"}, "unsafe_address", "shop"),
+        ({"headers": {"Bcc": "eve@example.com"}}, "header_not_allowed", "Bcc"),
+        ({"headers": {"X-A": "b\r\nBcc: eve@example.com"}}, "header_injection", "X-A"),
+        ({"headers": {"X-A:": "b"}}, "header_not_allowed", "X-A:"),
+        ({"headers": {"DKIM-Signature": "v=1"}}, "header_not_allowed", "DKIM-Signature"),
+        ({"headers": {"X-A": "1", "x-a": "2"}}, "header_not_allowed", "twice"),
+        ({"headers": {"References": "Å"}}, "header_not_allowed", "ASCII"),
+        ({"text": "{{ order.id }}"}, "message_unrenderable", "order"),
+        ({"text": "{{ order"}, "template_syntax", ""),
+        ({"text": None}, "invalid_input", "subject with html or text"),
+        ({"template_id": str(uuid4())}, "invalid_input", "not both"),
+        ({"template_id": str(uuid4()), "subject": None, "text": None}, "template_not_found", ""),
+        ({"attachments": [{"media_id": str(uuid4()), "filename": "a.pdf"}]}, "media_not_found", ""),
+        ({"channel": "sms"}, "no_provider", "SMS"),
+        ({"priority": "LOW"}, "invalid_input", ""),
+    ],
+)
+async def test_what_cannot_be_sent_is_refused_whole_with_the_reason(
+    marketer: httpx.AsyncClient, database: Database, changes: dict[str, Any], code: str, says: str
+) -> None:
+    body = call()
+    body |= changes
+    answer = await marketer.post(PATH, json={name: value for name, value in body.items() if value is not None})
+    problem = answer.json()
+    assert (problem["code"], answer.status_code in (404, 422)) == (code, True), answer.text
+    assert says in answer.text
+    for table in ("messages", "message_submissions", "tasks"):
+        assert not await database.pool.fetchval(f"SELECT count(*) FROM {table}")  # noqa: S608 - fixed names
+
+
+async def test_a_value_that_one_of_many_lacks_is_named(marketer: httpx.AsyncClient) -> None:
+    people = [{"address": f"p{n}@example.com", "variables": {"n": n} if n != 3 else {}} for n in range(5)]
+    problem = await refused(marketer, *people, text="You are {{ n }}")
+    assert problem["code"] == "message_unrenderable"
+    assert problem["detail"] == "to[3] (p3@example.com) lacks the variable 'n'."
+    await send(marketer, *people, text="You are {{ n }}", variables={"n": "somebody"})
+
+
+async def test_lists_find_by_address_status_tag_and_time_page_by_page(
+    marketer: httpx.AsyncClient, database: Database, api: Api
+) -> None:
+    for number in range(5):
+        await send(marketer, f"p{number}@example.com", tags=["order", f"n{number % 2}"])
+    whole = (await marketer.get(PATH)).json()["items"]
+    assert [one["address"] for one in whole] == [f"p{n}@example.com" for n in (4, 3, 2, 1, 0)]
+    page, cursor = [], None
+    while True:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        found = (await marketer.get(PATH, params=query)).json()
+        page += found["items"]
+        cursor = found["next_cursor"]
+        if cursor is None:
+            break
+    assert page == whole
+
+    async def addresses(**query: Any) -> list[str]:
+        answer = await marketer.get(PATH, params=query)
+        assert answer.status_code == 200, answer.text
+        return [one["address"] for one in answer.json()["items"]]
+
+    assert await addresses(tag="n1") == ["p3@example.com", "p1@example.com"]
+    assert await addresses(status="SENT") == []
+    assert await addresses(status="UNCERTAIN") == []
+    assert await addresses(address="P2@example.com") == ["p2@example.com"]
+    assert await addresses(submission_id=whole[0]["submission_id"]) == ["p4@example.com"]
+    hour = timedelta(hours=1)
+    assert await addresses(created_after=(datetime.now(UTC) + hour).isoformat()) == []
+    assert len(await addresses(created_before=(datetime.now(UTC) + hour).isoformat())) == 5
+
+
+async def test_an_address_is_found_in_campaigns_too(
+    marketer: httpx.AsyncClient, database: Database, api: Api, settings: Settings
+) -> None:
+    async with RenderPool(settings.campaign) as rendering:
+        campaigns = CampaignService(database, api.broker, rendering)
+        campaign = await create(campaigns, [{"email": "Ann@example.com", "first_name": "Ann"}])
+    await send(marketer, "ann@example.com")
+    found = (await marketer.get(PATH, params={"address": "ann@example.com"})).json()["items"]
+    assert [one["campaign_id"] for one in found] == [None, str(campaign.campaign_id)]
+    assert {one["from_address"] for one in found} == {"shop@sender.example"}
+
+
+async def test_only_what_waits_can_be_cancelled(marketer: httpx.AsyncClient, database: Database) -> None:
+    at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    message = (await send(marketer, scheduled_at=at))["messages"][0]["message_id"]
+    answer = await marketer.post(f"{PATH}/{message}/cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "CANCELLED")
+    assert await database.pool.fetchval("SELECT status FROM tasks") == "CANCELLED"
+    again = await marketer.post(f"{PATH}/{message}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "message_not_cancellable")
+    assert (await marketer.post(f"{PATH}/{uuid7()}/cancel")).json()["code"] == "message_not_found"
+    resolved = await marketer.post(f"{PATH}/{message}/resolve", json={"resolution": "sent"})
+    assert (resolved.status_code, resolved.json()["code"]) == (409, "message_not_uncertain")
+
+
+async def test_a_message_whose_task_is_gone_can_still_be_sent_again(
+    marketer: httpx.AsyncClient, database: Database
+) -> None:
+    message = (await send(marketer, uncertain_policy="hold"))["messages"][0]["message_id"]
+    await database.pool.execute("UPDATE messages SET status = 'UNCERTAIN', attention = 'UNCERTAIN', sending_at = now()")
+    answer = await marketer.post(f"{PATH}/{message}/resolve", json={"resolution": "resend"})
+    assert answer.json()["code"] == "message_not_uncertain", "its task has not ended"
+    await database.pool.execute("DELETE FROM tasks")
+    answer = await marketer.post(f"{PATH}/{message}/resolve", json={"resolution": "resend"})
+    assert (answer.status_code, answer.json()["status"]) == (200, "PENDING")
+    assert await database.pool.fetchval("SELECT status FROM tasks WHERE task_id = $1", UUID(message)) == "PENDING"
+
+
+async def test_the_export_is_safe_to_open_in_a_spreadsheet(marketer: httpx.AsyncClient, database: Database) -> None:
+    await send(marketer, tags=["=cmd|' /C calc'!A0"])
+    await database.pool.execute("UPDATE messages SET reply = '=1+1'")
+    answer = await marketer.get(f"{PATH}/export.csv")
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert (row["address"], row["reply"]) == ("ann@example.com", "'=1+1")
+    assert row["tags"].startswith("'=")
+
+
+async def test_what_is_not_kept_says_so(marketer: httpx.AsyncClient, viewer: httpx.AsyncClient) -> None:
+    message = (await send(marketer))["messages"][0]["message_id"]
+    answer = await marketer.get(f"{PATH}/{message}/content")
+    assert (answer.status_code, answer.json()["code"]) == (404, "content_not_kept")
+    assert (await viewer.get(f"{PATH}/{message}/content")).status_code == 403
+    assert (await viewer.post(PATH, json=call())).status_code == 403
+
+
+def aged(given: UUID) -> UUID:
+    """Return an id as if it had been made a hundred days earlier."""
+    return UUID(int=given.int - (100 * 86_400_000 << 80))
+
+
+async def test_retention_takes_words_before_messages_and_nothing_that_waits(
+    marketer: httpx.AsyncClient, database: Database, api: Api, settings: Settings
+) -> None:
+    old, waiting, secret, fresh = [
+        UUID((await send(marketer, f"{name}@example.com", archive=archive))["submission_id"])
+        for name, archive in (("old", "full"), ("waiting", "full"), ("secret", "none"), ("fresh", "full"))
+    ]
+    pool = database.pool
+    await pool.execute(
+        "UPDATE messages SET status = 'SENT', sent_at = now(), sending_at = now()"
+        " WHERE address <> 'waiting@example.com'"
+    )
+    for given in (old, waiting):
+        ids = given, aged(given)
+        await pool.execute("UPDATE messages SET submission_id = $2, message_id = $2 WHERE submission_id = $1", *ids)
+        await pool.execute("UPDATE message_submissions SET submission_id = $2 WHERE submission_id = $1", *ids)
+        await pool.execute("INSERT INTO message_contents (message_id, content) VALUES ($1, 'x')", ids[1])
+    context = await lead(database, api.broker, settings)
+    assert await MessageRetention().run_once(context) > 0
+    assert await MessageRetention().run_once(context) == 0
+    left = await pool.fetch("SELECT address FROM messages ORDER BY 1")
+    assert [row[0] for row in left] == ["fresh@example.com", "secret@example.com", "waiting@example.com"]
+    letters = await pool.fetch("SELECT submission_id FROM message_submissions")
+    assert {row[0] for row in letters} == {aged(waiting), fresh}
+    assert not await pool.fetchval("SELECT count(*) FROM message_contents")
+    assert secret not in {row[0] for row in letters}, "what is not to be kept goes once it is out"

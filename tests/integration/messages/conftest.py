@@ -1,0 +1,43 @@
+"""The application in this process, and a mail server."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from support.api import Api, running
+from support.scripted_smtp import ScriptedSmtp
+from taskflow.identity.models import Role
+from taskflow.settings import Settings
+
+
+@pytest.fixture
+async def api(settings: Settings) -> AsyncIterator[Api]:
+    settings.http.rate_limit_user_per_minute = 100_000
+    settings.http.rate_limit_ip_per_minute = 100_000
+    async with running(settings) as found:
+        yield found
+
+
+@pytest.fixture
+async def marketer(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with await api.as_role(Role.MARKETER) as client:
+        yield client
+
+
+@pytest.fixture
+async def smtp() -> AsyncIterator[ScriptedSmtp]:
+    """A mail server that does as it is told."""
+    async with ScriptedSmtp() as server:
+        yield server
+
+
+@pytest.fixture
+def mailing(environment: dict[str, str], smtp: ScriptedSmtp) -> dict[str, str]:
+    """The environment of processes that send through the mail server."""
+    return environment | {
+        "TASKFLOW_SMTP_HOST": "127.0.0.1",
+        "TASKFLOW_SMTP_PORT": str(smtp.port),
+        "TASKFLOW_SMTP_SECURITY": "none",
+        "TASKFLOW_WORKER_PROCESSES": "1",
+    }

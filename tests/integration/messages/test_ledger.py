@@ -1,0 +1,108 @@
+"""The statements of the ledger of messages: fenced, repeatable, and on indexes."""
+
+from uuid import UUID
+
+import pytest
+
+from support.waiting import eventually
+from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.ids import uuid7
+from taskflow.db.pool import Database
+from taskflow.delivery.ledger import Settlement
+from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, sql
+from taskflow.delivery.states import RecipientStatus
+from taskflow.identity.secret_key import signing_key
+from taskflow.settings import Settings
+
+_S = RecipientStatus
+
+
+@pytest.fixture
+def messages(database: Database, settings: Settings) -> MessageLedger:
+    return MessageLedger(database.hot, ErasureKey(signing_key(settings)))
+
+
+async def waiting(database: Database, epoch: int = 1) -> UUID:
+    """Insert a message whose task is RUNNING under `epoch`."""
+    message_id = uuid7()
+    await database.pool.execute(
+        "INSERT INTO messages (message_id, submission_id, channel, address, from_address, personalization)"
+        " VALUES ($1, $1, 'email', 'ann@example.com', 'a@b.example', '{\"code\": 4711}')",
+        message_id,
+    )
+    await database.pool.execute(
+        "INSERT INTO tasks (task_id, task_name, queue, dispatch_key, status, lease_epoch, started_at,"
+        " worker_id, claim_id)"
+        " VALUES ($1, 'send_message', 'messages', 'messages', 'RUNNING', $2, now(), $1, $1)",
+        message_id, epoch,
+    )  # fmt: skip
+    return message_id
+
+
+def begin(message_id: UUID, epoch: int = 1, was: str = "PENDING", attempt: int = 0) -> Begin:
+    return Begin(message_id, epoch, was, attempt, "email", "ann@example.com", "hmac:x", "Hello", 5, b"words")
+
+
+def end(message_id: UUID, status: str = "SENT", epoch: int = 1, *, forget: bool = False) -> End:
+    return End(message_id, epoch, status, "250 ok", None, True, "p-1", forget)
+
+
+async def test_a_message_goes_from_sending_to_sent_with_what_the_provider_said(
+    messages: MessageLedger, database: Database
+) -> None:
+    message_id = await waiting(database)
+    assert await messages.begin("test", [begin(message_id)]) == {message_id: _S.SENDING}
+    assert await messages.begin("test", [begin(message_id)]) == {message_id: _S.SENDING}, "a reply was lost"
+    assert await messages.end([end(message_id, forget=True)]) == {message_id: _S.SENT}
+    assert await messages.end([end(message_id, forget=True)]) == {message_id: _S.SENT}, "a reply was lost"
+    row = await database.pool.fetchrow("SELECT * FROM messages")
+    assert row is not None
+    assert (row["attempt"], row["provider"], row["provider_message_id"], row["reply"]) == (1, "test", "p-1", "250 ok")
+    assert (row["subject"], row["size_bytes"], row["attention"], row["personalization"]) == ("Hello", 5, None, {})
+    assert await database.pool.fetchval("SELECT content FROM message_contents") == b"words"
+    assert messages.stale == 0
+
+
+async def test_a_stale_sender_changes_nothing(messages: MessageLedger, database: Database) -> None:
+    message_id = await waiting(database, epoch=2)
+    assert await messages.begin("test", [begin(message_id, epoch=1)]) == {}, "the task is somebody else's by now"
+    assert await messages.begin("test", [begin(message_id, epoch=2)]) == {message_id: _S.SENDING}
+    assert await messages.end([end(message_id, "FAILED", epoch=1)]) == {}
+    assert messages.stale == 1
+    assert await messages.end([end(message_id, epoch=2)]) == {message_id: _S.SENT}
+    lost = Settlement(message_id, 2, _S.SENDING, 2, _S.UNCERTAIN, "lost")
+    assert await messages.settle([lost]) == set(), "it is no longer as it was read"
+
+
+async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger, database: Database) -> None:
+    message_id = await waiting(database)
+    await database.pool.execute("UPDATE messages SET status = 'CANCELLED', attention = 'CANCELLED'")
+    assert await messages.begin("test", [begin(message_id)]) == {}
+    assert await database.pool.fetchval("SELECT count(*) FROM message_contents") == 0
+
+
+@pytest.mark.parametrize("name", ["read", "submissions", "begin", "end", "settle"])
+async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
+    columns = {"read": 1, "submissions": 1, "begin": 10, "end": 8, "settle": 6}[name]
+    first = ["test"] if name == "begin" else []
+    async with database.hot.acquire() as connection:
+        statement = await connection.prepare("EXPLAIN " + getattr(sql, name))
+        plan = "\n".join(row[0] for row in await statement.fetch(*first, *[[]] * columns))
+    assert "Seq Scan" not in plan
+    assert "Hash" not in plan
+
+
+async def test_sending_a_message_updates_its_row_in_place(messages: MessageLedger, database: Database) -> None:
+    ids = [await waiting(database) for _ in range(5)]
+    await messages.begin("test", [begin(one) for one in ids])
+    await messages.end([end(one) for one in ids])
+
+    async def updates() -> tuple[int, int] | None:
+        await database.hot.execute("SELECT pg_stat_force_next_flush()")
+        found = await database.pool.fetchrow(
+            "SELECT sum(n_tup_upd)::int, sum(n_tup_hot_upd)::int FROM pg_stat_user_tables WHERE relname ~ '^messages_'"
+        )
+        return tuple(found) if found and found[0] >= 10 else None
+
+    updated, in_place = await eventually(updates, what="the statistics of ten updates")
+    assert in_place == updated, "nothing that is written while a message is sent is indexed"

@@ -1,0 +1,195 @@
+"""Messages from the API through a real coordinator and worker into an SMTP server."""
+
+import email
+import email.policy
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from support.messages import PATH, ledger, send, status_of
+from support.processes import running
+from support.scripted_smtp import ScriptedSmtp, hang_up
+from support.waiting import eventually
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
+from taskflow.engine import Engine
+from taskflow.engine.requests import Request
+
+
+@pytest.fixture
+async def system(mailing: dict[str, str]) -> AsyncIterator[None]:
+    """A coordinator and a worker node."""
+    async with running(mailing, "coordinator"), running(mailing, "worker"):
+        yield
+
+
+async def reached(database: Database, message_id: str, *statuses: str) -> str:
+    """Wait until a message has one of these states."""
+
+    async def look() -> str | None:
+        found = await status_of(database, message_id)
+        return found if found in statuses else None
+
+    return await eventually(look, seconds=60, what=f"{statuses} of the message")
+
+
+async def test_a_message_is_sent_and_its_ledger_tells_everything(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    smtp.always("DOT", "250 2.0.0 queued as 4711")
+    submitted = await send(
+        marketer,
+        {"address": "Ann@example.com", "name": "Ann Å", "variables": {"order": {"id": 7}}},
+        subject="Order {{ order.id }}",
+        html="<p>Dear customer, {{ order.id }} {{ shop }} is on its way.</p>",
+        text=None,
+        variables={"shop": "Måne"},
+        reply_to="help@sender.example",
+        headers={"X-Order": "7", "References": "<a@b.example>"},
+        tags=["order", "mail"],
+    )
+    [accepted] = submitted["messages"]
+    await reached(database, accepted["message_id"], "SENT")
+    [message] = smtp.messages
+    assert (message.mail_from, message.rcpt_to) == (b"shop@sender.example", b"Ann@example.com")
+    assert message.body.isascii(), "any server may carry it"
+    mail = email.message_from_bytes(message.body, policy=email.policy.default)
+    assert mail["Subject"] == "Order 7"
+    assert mail["To"] == "Ann Å <Ann@example.com>"
+    assert (mail["X-Order"], mail["References"]) == ("7", "<a@b.example>")
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "7 Måne is on its way" in mail.get_body(("plain",)).get_content()
+    found = (await marketer.get(f"{PATH}/{accepted['message_id']}")).json()
+    assert (found["status"], found["provider"], found["attempt"]) == ("SENT", "smtp:127.0.0.1", 1)
+    assert (found["subject"], found["reply"]) == ("Order 7", "250 2.0.0 queued as 4711")
+    assert found["size_bytes"] == len(message.body)
+    assert found["tags"] == ["order", "mail"]
+    assert found["sent_at"] >= found["sending_at"] >= found["created_at"]
+
+    async def attempts() -> list[dict[str, Any]]:
+        return (await marketer.get(f"{PATH}/{accepted['message_id']}")).json()["attempts"]
+
+    [attempt] = await eventually(attempts, what="the attempt's row")
+    assert attempt["status"] == "COMPLETED"
+    content = (await marketer.get(f"{PATH}/{accepted['message_id']}/content")).json()
+    assert {"name": "X-Order", "value": "7"} in content["headers"]
+    assert "7 Måne is on its way" in content["html"]
+    raw = await marketer.get(f"{PATH}/{accepted['message_id']}/raw")
+    assert raw.content == message.body
+
+
+async def test_a_thousand_recipients_get_one_each(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    people = [{"address": f"p{n}@example.com", "variables": {"n": n}} for n in range(1, 1_001)]
+    submitted = await send(marketer, *people, subject="Number {{ n }}", text="You are number {{ n }}.")
+    assert [one["address"] for one in submitted["messages"]] == [one["address"] for one in people]
+
+    async def over() -> bool:
+        return not await database.pool.fetchval("SELECT count(*) FROM messages WHERE status <> 'SENT'")
+
+    await eventually(over, seconds=60, what="a thousand messages sent")
+    assert Counter(message.rcpt_to.decode() for message in smtp.messages) == {one["address"]: 1 for one in people}
+    body = next(message.body for message in smtp.messages if message.rcpt_to == b"p77@example.com")
+    assert b"Subject: Number 77\r\n" in body
+
+
+async def test_what_is_scheduled_waits_for_its_time(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    at = datetime.now(UTC) + timedelta(seconds=2)
+    submitted = await send(marketer, "later@example.com", scheduled_at=at.isoformat())
+    await reached(database, submitted["messages"][0]["message_id"], "SENT")
+    rows = await ledger(database)
+    assert rows["later@example.com"]["sending_at"] >= at
+
+
+async def test_suppressed_addresses_are_asked_for_at_the_wire(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, mailing: dict[str, str]
+) -> None:
+    submitted = await send(marketer, "bounced@example.com", "left@example.com", "x@blocked.example", "ok@example.com")
+    assert {one["status"] for one in submitted["messages"]} == {"PENDING"}
+    for address, reason in (
+        ("bounced@example.com", "bounced"), ("left@example.com", "unsubscribed"), ("@blocked.example", "manual")
+    ):  # fmt: skip
+        await database.pool.execute(
+            "INSERT INTO suppressions (channel, address, reason) VALUES ('email', $1, $2)", address, reason
+        )
+    async with running(mailing, "coordinator"), running(mailing, "worker"):
+        for one in submitted["messages"]:
+            await reached(database, one["message_id"], "SENT", "SUPPRESSED")
+    assert {address: row["status"] for address, row in (await ledger(database)).items()} == {
+        "bounced@example.com": "SUPPRESSED",
+        "x@blocked.example": "SUPPRESSED",
+        "left@example.com": "SENT",  # a receipt is no campaign
+        "ok@example.com": "SENT",
+    }
+    assert {message.rcpt_to for message in smtp.messages} == {b"left@example.com", b"ok@example.com"}
+
+
+async def test_refusals_end_as_the_server_says_and_nobody_else_waits(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    smtp.script("RCPT", "550 5.1.1 no such user")
+    refused = (await send(marketer, "nobody@example.com"))["messages"][0]["message_id"]
+    assert await reached(database, refused, "FAILED", "SENT") == "FAILED"
+    found = (await marketer.get(f"{PATH}/{refused}")).json()
+    assert found["reply"] == found["error_message"] == "550 5.1.1 no such user"
+    smtp.script("MAIL", "451 4.3.0 later")
+    deferred = (await send(marketer, "later@example.com"))["messages"][0]["message_id"]
+    await reached(database, deferred, "DEFERRED")
+    listed = (await marketer.get(PATH, params={"status": "DEFERRED"})).json()["items"]
+    assert [one["message_id"] for one in listed] == [deferred]
+
+
+async def test_a_lost_answer_is_sent_again_or_held_by_policy(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    smtp.script("DOT", hang_up)
+    held = (await send(marketer, "held@example.com", uncertain_policy="hold"))["messages"][0]["message_id"]
+    await reached(database, held, "UNCERTAIN")
+    listed = (await marketer.get(PATH, params={"status": "UNCERTAIN"})).json()["items"]
+    assert [one["message_id"] for one in listed] == [held]
+
+    async def resent() -> bool:
+        answer = await marketer.post(f"{PATH}/{held}/resolve", json={"resolution": "resend"})
+        return answer.status_code == 200
+
+    await eventually(resent, what="the end of its task")
+    await reached(database, held, "SENT")
+    smtp.script("DOT", hang_up)
+    again = (await send(marketer, "again@example.com"))["messages"][0]["message_id"]
+    await reached(database, again, "SENT")  # after the first of its delays, by itself
+    row = (await ledger(database))["again@example.com"]
+    assert row["attempt"] == 2
+    ids = {
+        email.message_from_bytes(message.body)["Message-ID"]
+        for message in smtp.messages if message.rcpt_to == b"again@example.com"
+    }  # fmt: skip
+    assert len(ids) == 1
+
+
+async def test_a_worker_that_leaves_messages_to_others_takes_everything_else(
+    marketer: httpx.AsyncClient,
+    smtp: ScriptedSmtp,
+    database: Database,
+    broker: RedisBroker,
+    mailing: dict[str, str],
+) -> None:
+    ordinary = mailing | {"TASKFLOW_WORKER_QUEUES": '["!messages"]'}
+    lane = mailing | {"TASKFLOW_WORKER_QUEUES": '["messages"]'}
+    message = (await send(marketer))["messages"][0]["message_id"]
+    engine = Engine(database, broker)
+    async with running(mailing, "coordinator"), running(ordinary, "worker"):
+        other = await engine.submit(Request("add", args=[1, 2]))
+        await engine.end_of(other.task_id, 60)
+        assert await status_of(database, message) == "PENDING"
+        async with running(lane, "worker"):
+            await reached(database, message, "SENT")
+            # And a lane that idles is woken by a message, not by what others do.
+            await engine.submit(Request("add", args=[1, 2]))
+            await reached(database, (await send(marketer, "bob@example.com"))["messages"][0]["message_id"], "SENT")

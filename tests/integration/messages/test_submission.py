@@ -1,0 +1,354 @@
+"""The SMTP relay: stock clients, hostile clients, and what the ledger has of both."""
+
+import asyncio
+import base64
+import email.policy
+import smtplib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+import pytest
+
+from support.api import Api
+from support.certificates import server_context
+from support.messages import PATH, ledger
+from support.processes import running
+from support.scripted_smtp import ScriptedSmtp
+from support.waiting import eventually
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
+from taskflow.delivery.messages import service as messages
+from taskflow.delivery.submission.protocol import _is_loopback
+from taskflow.delivery.submission.server import SubmissionServer
+from taskflow.identity.models import Role
+from taskflow.settings import Settings
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+async def server(database: Database, broker: RedisBroker, settings: Settings) -> AsyncIterator[SubmissionServer]:
+    """The relay on loopback, without a certificate."""
+    async with SubmissionServer.running(database, broker, settings) as running_server:
+        yield running_server
+
+
+async def key_of(api: Api, role: Role) -> str:
+    """Return an API key of a new user of this role."""
+    async with await api.as_role(role) as client:
+        answer = await client.post("/api/v1/api-keys", json={"name": "mail", "role": role.value})
+        assert answer.status_code == 201, answer.text
+        key: str = answer.json()["key"]
+        return key
+
+
+@pytest.fixture
+async def key(api: Api) -> str:
+    """The key of somebody who may send."""
+    return await key_of(api, Role.MARKETER)
+
+
+async def blocking(work: Callable[[], T]) -> T:
+    """Run a blocking client beside the server."""
+    return await asyncio.to_thread(work)
+
+
+def mail(**headers: str) -> EmailMessage:
+    """Return a mail as Python makes it."""
+    message = EmailMessage()
+    message["From"] = "Shop <shop@sender.example>"
+    message["To"] = "ann@example.com"
+    message["Subject"] = "Grüße"
+    for name, value in headers.items():
+        message[name.replace("_", "-")] = value
+    message.set_content("Dear Ann,\n.\nyour order is on its way.\n")
+    return message
+
+
+class Line:
+    """A client that says exactly what it is told."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def say(self, *lines: str | bytes) -> bytes:
+        """Send bytes as they are (text: a line) and return the last line of the reply."""
+        for line in lines:
+            self.writer.write(line.encode() + b"\r\n" if isinstance(line, str) else line)
+        await self.writer.drain()
+        return await self.reply()
+
+    async def reply(self) -> bytes:
+        """Return the last line of the next reply."""
+        async with asyncio.timeout(20):
+            while True:
+                line = await self.reader.readline()
+                if line[3:4] != b"-":
+                    return line
+
+    async def open_mail(self, key: str, *recipients: str) -> bytes:
+        """Sign in and get as far as DATA."""
+        token = base64.b64encode(b"\0anybody\0" + key.encode()).decode()
+        assert (await self.say(f"AUTH PLAIN {token}")).startswith(b"235")
+        assert (await self.say("MAIL FROM:<shop@sender.example>")).startswith(b"250")
+        for recipient in recipients:
+            assert (await self.say(f"RCPT TO:<{recipient}>")).startswith(b"250")
+        return await self.say("DATA")
+
+
+@pytest.fixture
+async def line(server: SubmissionServer) -> AsyncIterator[Line]:
+    """A connection that has said EHLO."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    found = Line(reader, writer)
+    assert (await found.reply()).startswith(b"220")
+    assert (await found.say("EHLO client.example")).startswith(b"250")
+    yield found
+    writer.close()
+
+
+async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_unchanged(
+    server: SubmissionServer, api: Api, key: str, mailing: dict[str, str], smtp: ScriptedSmtp, database: Database
+) -> None:
+    message = mail(Bcc="secret@example.com", X_TaskFlow_Tag="order", Message_ID="<mine@sender.example>")
+
+    data = message.as_bytes(policy=email.policy.SMTP)
+
+    def work() -> dict[str, tuple[int, bytes]]:
+        with smtplib.SMTP("127.0.0.1", server.port) as client:
+            client.login("whoever", key)
+            return client.sendmail(
+                "bounce@sender.example", ["ann@example.com", "bob@example.com", "ANN@example.com"], data
+            )
+
+    assert await blocking(work) == {}
+    rows = await ledger(database)
+    assert set(rows) == {"ann@example.com", "bob@example.com"}
+    assert {(row["from_address"], tuple(row["tags"])) for row in rows.values()} == {
+        ("bounce@sender.example", ("order",))
+    }
+    async with running(mailing, "coordinator"), running(mailing, "worker"):
+
+        async def sent() -> bool:
+            return all(row["status"] == "SENT" for row in (await ledger(database)).values())
+
+        await eventually(sent, seconds=60, what="both messages sent")
+    wanted = data
+    for header in (b"Bcc: secret@example.com\r\n", b"X-TaskFlow-Tag: order\r\n"):
+        assert header in wanted
+        wanted = wanted.replace(header, b"")
+    for arrived in smtp.messages:
+        head, _, text = arrived.body.partition(b"\r\n\r\n")
+        arrived_without_date = head.rpartition(b"\r\nDate: ")[0] + b"\r\n\r\n" + text
+        assert arrived_without_date == wanted.replace(b"\r\n.\r\n", b"\r\n..\r\n")
+        assert arrived.mail_from == b"bounce@sender.example"
+    async with await api.as_role(Role.ADMIN) as admin:
+        message_id = rows["ann@example.com"]["message_id"]
+        found = (await admin.get(f"{PATH}/{message_id}")).json()
+        assert (found["subject"], found["source"]) == ("Grüße", "smtp")
+        content = (await admin.get(f"{PATH}/{message_id}/content")).json()
+        assert "your order is on its way" in content["text"]
+
+
+async def test_250_names_the_message_and_comes_after_the_commit(
+    line: Line, key: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committing = asyncio.Event()
+    go = asyncio.Event()
+    real = messages.copy_into
+
+    async def slow(*arguments: object) -> None:
+        committing.set()
+        await go.wait()
+        await real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(messages, "copy_into", slow)
+    assert (await line.open_mail(key, "ann@example.com")).startswith(b"354")
+    line.writer.write(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+    answer = asyncio.create_task(line.reply())
+    await committing.wait()
+    assert not answer.done()
+    assert await ledger(database) == {}
+    go.set()
+    row = (await ledger(database) if await answer else {})["ann@example.com"]
+    assert await answer == f"250 2.0.0 queued as {row['message_id']}\r\n".encode()
+
+
+async def test_a_lost_connection_to_the_database_keeps_a_mail_once(
+    line: Line, key: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = messages.copy_into, []
+
+    async def failing(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+        await real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(messages, "copy_into", failing)
+    await line.open_mail(key, "ann@example.com")
+    assert (await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")).startswith(b"250")
+    assert (len(calls), len(await ledger(database))) == (2, 1)
+
+
+async def test_who_has_no_key_of_a_sender_gets_nowhere(line: Line, server: SubmissionServer, api: Api) -> None:
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 ")
+    viewer = await key_of(api, Role.VIEWER)
+    token = (await api.sign_in("viewer@example.com"))["access_token"]
+    for password in (viewer, token):
+        encoded = base64.b64encode(b"\0name\0" + password.encode()).decode()
+        if len(encoded) < 480:
+            assert (await line.say(f"AUTH PLAIN {encoded}")).startswith(b"535 ")
+    name, wrong = (base64.b64encode(word).decode() for word in (b"name", b"tf_" + b"0" * 60))
+    assert (await line.say("AUTH LOGIN")).startswith(b"334 ")
+    assert (await line.say(name)).startswith(b"334 ")
+    assert (await line.say(wrong)).startswith(b"535 ")
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 ")
+    assert (await line.say("AUTH LOGIN " + name)).startswith(b"334 ")
+    assert (await line.say(wrong)).startswith(b"421 "), "the third wrong password is the last"
+    assert await line.reader.read() == b""
+
+
+async def test_a_key_that_is_revoked_in_the_middle_of_a_session_sends_no_further_mail(
+    line: Line, key: str, database: Database
+) -> None:
+    await line.open_mail(key, "ann@example.com")
+    assert (await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")).startswith(b"250")
+    await database.pool.execute("UPDATE api_keys SET revoked_at = now()")
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"535 ")
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 ")
+
+
+async def test_a_key_crosses_a_network_only_under_tls(
+    database: Database,
+    broker: RedisBroker,
+    settings: Settings,
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("taskflow.delivery.submission.protocol._is_loopback", lambda _: False)
+    _, pem = server_context(tmp_path)
+    settings.submission.cert_file, settings.submission.key_file = pem, tmp_path / "server.key"
+    async with SubmissionServer.running(database, broker, settings) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        plain = Line(reader, writer)
+        await plain.reply()
+        assert (await plain.say("EHLO client.example")).startswith(b"250")
+        token = base64.b64encode(b"\0name\0" + key.encode()).decode()
+        assert (await plain.say(f"AUTH PLAIN {token}")).startswith(b"538 ")
+        # What stands before the handshake in the same packet is thrown away, not taken for the client's.
+        assert (await plain.say(b"STARTTLS\r\nNOOP\r\nMAIL FROM:<eve@evil.example>\r\n")).startswith(b"220 ")
+        writer.close()
+        trusting = ssl.create_default_context(cafile=str(pem))
+
+        def work() -> tuple[bool, dict[str, tuple[int, bytes]]]:
+            with smtplib.SMTP("localhost", server.port) as client:
+                client.ehlo()
+                offered = client.has_extn("auth")
+                client.starttls(context=trusting)
+                client.login("whoever", key)
+                return offered, client.sendmail(
+                    "shop@sender.example", ["ann@example.com"], mail().as_bytes(policy=email.policy.SMTP)
+                )
+
+        assert await blocking(work) == (False, {})
+    assert set(await ledger(database)) == {"ann@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_loopback"),
+    [(("127.0.0.1", 1), True), (("::1", 1, 0, 0), True), (("10.0.0.1", 1), False), (None, False), (("", 0), False)],
+)
+def test_only_this_machine_is_loopback(peer: object, is_loopback: bool) -> None:
+    assert _is_loopback(peer) is is_loopback
+
+
+FROM = b"From: a@b.example\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"Subject: x\r\n\r\nx", b"no From"),
+        (FROM + FROM + b"\r\nx", b"2 headers From"),
+        (b"From: a@b.example\r\nSubject: a\r\nSubject: b\r\n\r\nx", b"2 headers Subject"),
+        (b"From: nobody\r\n\r\nx", b"From:"),
+        (b"From: a@b.example, -x@b.example\r\n\r\nx", b"From:"),
+        (b"just text\r\n\r\nx", b"is no header"),
+        (b" folded first\r\n" + FROM + b"\r\nx", b"second line"),
+        (FROM + b"Subject: \xc3\xa5\r\n\r\nx", b"not ASCII"),
+        (FROM + b"\r\n" + b"x" * 999, b"over 998 bytes"),
+        (FROM + b"\r\n\0", b"NUL"),
+        (FROM[:-2], b"no headers"),
+    ],
+)
+async def test_mail_that_can_be_read_in_two_ways_is_refused(
+    line: Line, key: str, database: Database, data: bytes, why: bytes
+) -> None:
+    await line.open_mail(key, "ann@example.com")
+    answer = await line.say(data + b"\r\n.\r\n")
+    assert answer.startswith(b"550 5.6.0 "), answer
+    assert why in answer
+    assert await ledger(database) == {}
+    assert (await line.say("NOOP")).startswith(b"250"), "the session goes on"
+
+
+@pytest.mark.parametrize("ending", [b"\n.\n", b"\r.\r", b"\n.\r\n", b"\r\n.\n", b"\r\n.\r", b"\n\n.\r\r\n"], ids=repr)
+async def test_only_crlf_dot_crlf_ends_a_mail_so_no_second_one_is_smuggled(
+    line: Line, key: str, database: Database, ending: bytes
+) -> None:
+    await line.open_mail(key, "ann@example.com")
+    smuggled = (
+        b"MAIL FROM:<ceo@sender.example>\r\nRCPT TO:<eve@example.com>\r\nDATA\r\nFrom: ceo@sender.example\r\n\r\npay"
+    )
+    answer = await line.say(FROM + b"\r\nhello" + ending + smuggled + b"\r\n.\r\n")
+    assert answer.startswith(b"250 "), answer
+    assert set(await ledger(database)) == {"ann@example.com"}
+    raw: bytes = await database.pool.fetchval("SELECT raw FROM message_submissions")
+    assert raw.endswith(smuggled + b"\r\n"), "it is text of the one mail"
+    assert b"\n" not in raw.replace(b"\r\n", b""), "and its line ends are such that nobody else is fooled"
+    assert b"\r" not in raw.replace(b"\r\n", b"")
+    assert (await line.say("NOOP")) == b"250 OK\r\n", "nothing of it was taken for a command"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ann@example.com> SIZE=1", '"a b"@example.com', "-oQ/tmp@example.com", "ann@exa mple.com", "ann@@example.com",
+        "ann", "ann@example.com\0", "a" * 65 + "@example.com",
+    ],
+)  # fmt: skip
+async def test_hostile_recipients_are_refused_one_by_one(line: Line, key: str, address: str) -> None:
+    token = base64.b64encode(b"\0anybody\0" + key.encode()).decode()
+    await line.say(f"AUTH PLAIN {token}")
+    await line.say("MAIL FROM:<shop@sender.example>")
+    assert (await line.say(f"RCPT TO:<{address}>"))[:1] == b"5"
+    assert (await line.say("DATA")).startswith(b"503 ")
+
+
+async def test_sizes_and_recipients_have_limits(
+    database: Database, broker: RedisBroker, settings: Settings, key: str
+) -> None:
+    settings.submission.max_message_bytes, settings.submission.max_recipients = 1_000, 2
+    async with SubmissionServer.running(database, broker, settings) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        client = Line(reader, writer)
+        await client.reply()
+        await client.say("EHLO client.example")
+        token = base64.b64encode(b"\0anybody\0" + key.encode()).decode()
+        await client.say(f"AUTH PLAIN {token}")
+        assert (await client.say("MAIL FROM:<shop@sender.example> SIZE=2000")).startswith(b"552 ")
+        await client.say("MAIL FROM:<shop@sender.example>")
+        await client.say("RCPT TO:<a@example.com>")
+        await client.say("RCPT TO:<b@example.com>")
+        assert (await client.say("RCPT TO:<c@example.com>")).startswith(b"452 ")
+        await client.say("DATA")
+        assert (await client.say(FROM + b"\r\n" + b"line\r\n" * 300 + b".\r\n")).startswith(b"552 ")
+        writer.close()
+    assert await ledger(database) == {}

@@ -1,0 +1,42 @@
+"""What tests of messages share: calls made of a few values, and a look at the ledger."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from taskflow.db.pool import Database
+
+PATH = "/api/v1/messages"
+
+
+def call(*to: Any, **changes: Any) -> dict[str, Any]:
+    """Return the body of a call with own words."""
+    body = {
+        "to": list(to) or ["ann@example.com"],
+        "from_email": "shop@sender.example",
+        "subject": "Your order",
+        "text": "It is on its way.",
+    }
+    return {name: value for name, value in (body | changes).items() if value is not None}
+
+
+async def send(client: httpx.AsyncClient, *to: Any, key: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Submit messages and return the answer."""
+    headers = {"Idempotency-Key": key} if key else {}
+    answer = await client.post(PATH, json=call(*to, **changes), headers=headers)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+async def ledger(database: Database) -> dict[str, dict[str, Any]]:
+    """Return every message's row by address."""
+    return {row["address"]: dict(row) for row in await database.pool.fetch("SELECT * FROM messages")}
+
+
+async def status_of(database: Database, message_id: str | UUID) -> str:
+    """Return a message's status."""
+    status: str = await database.pool.fetchval(
+        "SELECT status FROM messages WHERE message_id = $1", UUID(str(message_id))
+    )
+    return status
