@@ -15,6 +15,7 @@ from taskflow.settings.audience import AudienceSettings
 from taskflow.settings.campaign import CampaignSettings
 from taskflow.settings.coordinator import CoordinatorSettings
 from taskflow.settings.database import DatabaseSettings
+from taskflow.settings.domain import DomainSettings
 from taskflow.settings.http import HttpSettings
 from taskflow.settings.imports import ImportSettings
 from taskflow.settings.log import LogSettings
@@ -37,6 +38,7 @@ __all__ = [
     "CampaignSettings",
     "CoordinatorSettings",
     "DatabaseSettings",
+    "DomainSettings",
     "HttpSettings",
     "ImportSettings",
     "LogSettings",
@@ -78,6 +80,7 @@ class Settings(BaseSettings):
     campaign: CampaignSettings = CampaignSettings()
     media: MediaSettings = MediaSettings()
     smtp: SmtpSettings = SmtpSettings()
+    domain: DomainSettings = DomainSettings()
     sandbox: SandboxSettings = SandboxSettings()
     webhook: WebhookSettings = WebhookSettings()
     tracing: TracingSettings = TracingSettings()

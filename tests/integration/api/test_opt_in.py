@@ -13,9 +13,12 @@ from support.api import Api, client_of, running
 from support.imports import erasure_of
 from taskflow.audience.consent.confirmation import Confirmations
 from taskflow.db.pool import Database
+from taskflow.delivery.domains.gmail import GmailMeter
+from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.providers.email.smtp import open_smtp
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.engine.retry import NoRetry
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking.opt_in.mailer import ConfirmationMailer, NotTakenError
 
@@ -55,9 +58,10 @@ class Post:
 async def post(api: Api, settings: Settings, database: Database) -> AsyncIterator[Post]:
     async with SandboxServer.running(database.pool, settings.sandbox) as sandbox:
         settings.sandbox.port = sandbox.port
-        async with open_smtp(settings) as provider:
+        async with open_smtp(settings) as provider, GmailMeter.open(database.pool) as gmail:
             confirmations = Confirmations(database.pool, settings.audience, erasure_of(settings))
-            yield Post(database, ConfirmationMailer(settings, confirmations, provider))
+            senders = Senders(database.pool, signing_key(settings).get_secret_value().encode())
+            yield Post(database, ConfirmationMailer(settings, confirmations, provider, senders, gmail))
 
 
 async def public_list(marketer: httpx.AsyncClient, opt_in: str = "double", **body: Any) -> dict[str, Any]:

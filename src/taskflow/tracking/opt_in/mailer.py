@@ -13,10 +13,14 @@ from uuid import UUID
 from taskflow.audience.consent.confirmation import ConfirmationGoneError, ConfirmationRequest, Confirmations
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, UnavailableError
+from taskflow.base.sealing import SealBrokenError
+from taskflow.delivery.domains.gmail import GmailMeter
+from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import OutcomeKind
 from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
+from taskflow.delivery.purposes import feedback_id
 from taskflow.delivery.smtp import Envelope
 from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.engine.context import WorkerContext
@@ -50,10 +54,19 @@ class NotTakenError(UnavailableError):
 class ConfirmationMailer:
     """Sends the mails of requests; one per process."""
 
-    def __init__(self, settings: Settings, confirmations: Confirmations, provider: SmtpProvider) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        confirmations: Confirmations,
+        provider: SmtpProvider,
+        senders: Senders,
+        gmail: GmailMeter,
+    ) -> None:
         """Take what `open_confirmations` has opened."""
         self._confirmations = confirmations
         self._provider = provider
+        self._senders = senders
+        self._gmail = gmail
         self._secret = signing_key(settings).get_secret_value().encode()
         self._links = ConfirmationLinks(self._secret, base_url(settings.http))
 
@@ -72,28 +85,37 @@ class ConfirmationMailer:
             return None
         try:
             features = await self._provider.pool.features()
-            body = self._compose(request, request.confirm_from, eight_bit=features.eight_bit)
-        except ProviderFaultError as fault:
+            sender = await self._senders.of(request.confirm_from)
+            body = self._compose(request, request.confirm_from, sender, eight_bit=features.eight_bit)
+        except (ProviderFaultError, SealBrokenError) as fault:
             raise NotTakenError(str(fault)) from fault
         except InvalidInputError as error:
             raise NoRetry(str(error)) from error
+        return_path = sender.return_paths.of(request_id) if sender.return_paths else request.confirm_from
         async with self._provider.pool.session() as session:
-            outcome = await session.send(Envelope(request.confirm_from, request.email, body))
+            outcome = await session.send(Envelope(return_path, request.email, body))
         # Servers repeat the address in their words; the task's row is to hold none.
         text = re.sub(re.escape(request.email), "the address", outcome.text, flags=re.IGNORECASE)
         if outcome.kind is OutcomeKind.ACCEPTED:
+            self._gmail.sent(request.confirm_from, request.email)
             return text
         if outcome.kind is OutcomeKind.REJECTED:
             raise NoRetry(text)
         raise NotTakenError(text)
 
-    def _compose(self, request: ConfirmationRequest, sender: str, *, eight_bit: bool) -> bytes:
+    def _compose(self, request: ConfirmationRequest, from_email: str, sender: Sender, *, eight_bit: bool) -> bytes:
         link = self._links.of(request.request_id, request.tag)
-        skeleton = Skeleton(from_email=sender, purpose="transactional", eight_bit=eight_bit)
+        skeleton = Skeleton(
+            from_email=from_email,
+            purpose="confirmation",
+            feedback_id=feedback_id("confirmation", from_email.rpartition("@")[2]),
+            eight_bit=eight_bit,
+            signer=sender.signer,
+        )
         return skeleton.build(
             to=request.email,
             subject=f"Please confirm: {request.list_name}",
-            message_id=MessageIds(self._secret, sender).of(request.request_id),
+            message_id=MessageIds(self._secret, from_email).of(request.request_id),
             text=_TEXT.format(wording=request.wording, link=link),
             html=_HTML.format(wording=escape(request.wording), link=escape(link)),
         )
@@ -105,5 +127,7 @@ async def open_confirmations(context: WorkerContext) -> AsyncIterator[Confirmati
     settings = context.settings
     smtp = settings.smtp.model_copy(update={"connections": 1})
     confirmations = Confirmations(context.database.pool, settings.audience, ErasureKey(signing_key(settings)))
-    async with open_smtp(settings.model_copy(update={"smtp": smtp})) as provider:
-        yield ConfirmationMailer(settings, confirmations, provider)
+    pool = context.database.pool
+    senders = Senders(pool, signing_key(settings).get_secret_value().encode())
+    async with open_smtp(settings.model_copy(update={"smtp": smtp})) as provider, GmailMeter.open(pool) as gmail:
+        yield ConfirmationMailer(settings, confirmations, provider, senders, gmail)
