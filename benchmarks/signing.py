@@ -1,8 +1,8 @@
 """(i) Signing: the processor time that DKIM adds to a campaign message of 10 KB, by algorithm.
 
 `signing.plain_us` is the message built without a signature, `signing.<algorithm>_us` with one, `signing.both_us` with
-both; the HTML is that of the campaign benchmark, padded to 10 KB, with indentation and trailing spaces as templates have
-them. Run it alone: `make bench ARGS="signing"`.
+both; the HTML is that of the campaign benchmark, padded to 10 KB, with indentation and trailing spaces as templates
+have them. Run it alone: `make bench ARGS="signing"`.
 """
 
 import time

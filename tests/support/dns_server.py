@@ -1,8 +1,8 @@
 """A name server on a loopback port, over UDP and TCP, that answers what a test says and lies where it is told to.
 
-    async with DnsServer() as zone:
-        zone.add("example.org", "TXT", '"v=spf1 -all"')
-        settings.domain.nameservers = [zone.address]
+async with DnsServer() as zone:
+    zone.add("example.org", "TXT", '"v=spf1 -all"')
+    settings.domain.nameservers = [zone.address]
 """
 
 import asyncio

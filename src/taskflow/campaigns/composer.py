@@ -18,8 +18,8 @@ from taskflow.content.rendering import CompiledTemplate, Rendered, RenderPool, R
 from taskflow.content.templates.models import Content
 from taskflow.content.templates.service import compile_content
 from taskflow.delivery import addresses
-from taskflow.delivery.ledger import Row
 from taskflow.delivery.domains.senders import NOBODY, Sender
+from taskflow.delivery.ledger import Row
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import File, Skeleton
 from taskflow.delivery.purposes import feedback_id

@@ -1,8 +1,8 @@
 """What receivers and people think of a campaign, and when it had better stop.
 
 Mailbox providers put a sender aside who goes on in spite of complaints (Gmail: 0.3 %) or refusals. So a campaign pauses
-by itself when its share of either reaches a threshold, and says so. A person who resumes it has seen what had come until
-then: only what comes after it is judged again.
+by itself when its share of either reaches a threshold, and says so. A person who resumes it has seen what had come
+until then: only what comes after it is judged again.
 """
 
 import time
@@ -102,9 +102,7 @@ class Guard:
             await connection.execute(sql.note_pause, campaign_id, reason, rates.sent, rates.bounced, rates.complained)
         log.warning("campaign_paused_by_itself", campaign_id=str(campaign_id), reason=reason)
         await context.broker.dispatch.pause(campaign.dispatch_key)
-        await context.broker.events.publish(
-            [status_event(campaign_id, CampaignStatus.PAUSED, None, campaign.progress)]
-        )
+        await context.broker.events.publish([status_event(campaign_id, CampaignStatus.PAUSED, None, campaign.progress)])
         return True
 
     def forget_others(self, active: set[UUID]) -> None:

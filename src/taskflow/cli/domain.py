@@ -58,7 +58,7 @@ def update(client: Client, output: Output, name: str, return_path_domain: str) -
 @click.argument("name")
 @speaks_http
 def check(client: Client, output: Output, name: str) -> int:
-    """Ask DNS and mail servers about NAME; keys that DNS shows begin to sign. The exit code is 1 when something fails."""
+    """Ask DNS and mail servers about NAME; keys that DNS shows begin to sign. Exit code 1: something fails."""
     found = client.request("POST", f"{_path(name)}/check", timeout=_CHECK_SECONDS)
     output.thing(found, text=_report(found))
     return int(found["status"] == "fail")

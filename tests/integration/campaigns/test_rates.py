@@ -40,7 +40,9 @@ async def took(database: Database, campaign: Campaign, first: int, last: int) ->
     )  # fmt: skip
 
 
-async def refused(database: Database, campaign: Campaign, first: int, last: int, reply: str = "550 5.1.1 nobody") -> None:
+async def refused(
+    database: Database, campaign: Campaign, first: int, last: int, reply: str = "550 5.1.1 nobody"
+) -> None:
     await database.pool.execute(
         "WITH ended AS (UPDATE email_recipients SET status = 'FAILED', attention = 'FAILED', reply = $4"
         " WHERE campaign_id = $1 AND row_number BETWEEN $2 AND $3 RETURNING 1)"
@@ -146,7 +148,9 @@ async def test_a_small_sample_and_other_peoples_complaints_pause_nothing(
         "INSERT INTO suppressions (channel, address, reason) VALUES ('email', 'stranger@example.com', 'complained'),"
         " ('email', 'p9@example.com', 'manual')"
     )
-    await database.pool.execute("UPDATE suppressions SET created_at = now() - interval '1 day' WHERE address LIKE 'p1@%'")
+    await database.pool.execute(
+        "UPDATE suppressions SET created_at = now() - interval '1 day' WHERE address LIKE 'p1@%'"
+    )
     await look(context)
     assert (await service.get(campaign.campaign_id)).status == "RUNNING"
     assert (await service.rates(campaign.campaign_id)).complained == 0

@@ -61,7 +61,9 @@ async def findings(domains: DomainService, check: str, name: str = DOMAIN) -> li
 async def worst(domains: DomainService, check: str) -> tuple[str, str]:
     """Return the worst status of a check with its sentence."""
     found = await findings(domains, check)
-    return max(((one["status"], one["sentence"]) for one in found), key=lambda one: ["ok", "warn", "fail"].index(one[0]))
+    return max(
+        ((one["status"], one["sentence"]) for one in found), key=lambda one: ["ok", "warn", "fail"].index(one[0])
+    )
 
 
 async def test_a_domain_that_is_ready_passes_every_check_that_can_be_made_from_here(
@@ -69,9 +71,7 @@ async def test_a_domain_that_is_ready_passes_every_check_that_can_be_made_from_h
 ) -> None:
     report = (await domains.check(DOMAIN)).report or []
     statuses = {finding["check"]: finding["status"] for finding in report if finding["check"] not in ("tls", "mx_tls")}
-    assert statuses == dict.fromkeys(
-        ("dkim", "spf", "dmarc", "mx", "return_path", "ptr", "one_click", "gmail"), "ok"
-    )
+    assert statuses == dict.fromkeys(("dkim", "spf", "dmarc", "mx", "return_path", "ptr", "one_click", "gmail"), "ok")
     assert healthy.asked["tcp"] >= 1  # the RSA key does not fit a plain UDP answer
 
 
@@ -97,8 +97,8 @@ async def test_an_empty_zone_is_told_exactly_what_to_hold_and_then_is_well(
     ("change", "says"),
     [
         (lambda record: record.replace("p=", "p=AAAA"), "another key"),
-        (lambda record: "v=DKIM1; k=rsa; p=", "revoked"),
-        (lambda record: "hello", "no DKIM key"),
+        (lambda _: "v=DKIM1; k=rsa; p=", "revoked"),
+        (lambda _: "hello", "no DKIM key"),
         (lambda record: record + "; h=sha1", "forbids SHA-256"),
         (lambda record: record + "; t=y", "t=y"),
         (lambda record: record.replace("k=rsa", "k=ed25519"), "another key"),
@@ -250,9 +250,7 @@ async def test_a_name_server_that_lies_costs_one_check_and_never_a_traceback(
     assert statuses["dkim"] == statuses["ptr"] == statuses["one_click"] == "ok"
 
 
-async def test_a_zone_of_megabytes_is_cut_and_its_words_stay_words(
-    domains: DomainService, healthy: DnsServer
-) -> None:
+async def test_a_zone_of_megabytes_is_cut_and_its_words_stay_words(domains: DomainService, healthy: DnsServer) -> None:
     healthy.clear(DOMAIN, "TXT")
     for number in range(120):
         healthy.add(DOMAIN, "TXT", " ".join([f'"{number:03} \\027[31m\\000' + "x" * 200 + '"'] * 2))

@@ -93,7 +93,9 @@ async def test_retired_keys_are_forgotten_when_they_need_not_stay_any_more(
     for _ in range(3):
         await domains.rotate(DOMAIN, force=True)
     assert sum(key.state is KeyState.RETIRED for key in (await domains.get(DOMAIN)).keys) == 2
-    await database.pool.execute("UPDATE dkim_keys SET retired_at = retired_at - interval '8 days' WHERE state = 'retired'")
+    await database.pool.execute(
+        "UPDATE dkim_keys SET retired_at = retired_at - interval '8 days' WHERE state = 'retired'"
+    )
     await domains.rotate(DOMAIN)
     assert sorted(states(await domains.get(DOMAIN)).values()) == ["active", "active", "next", "next"]
 

@@ -39,7 +39,11 @@ async def completed(service: CampaignService, campaign: Campaign) -> Campaign:
 
 
 async def test_a_signed_campaign_arrives_valid_in_the_sandbox(
-    service: CampaignService, domains: DomainService, database: Database, settings: Settings, environment: dict[str, str]
+    service: CampaignService,
+    domains: DomainService,
+    database: Database,
+    settings: Settings,
+    environment: dict[str, str],
 ) -> None:
     await domains.add("sender.example")
     domain = await domains.rotate("sender.example", force=True)

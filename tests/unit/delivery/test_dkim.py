@@ -126,8 +126,20 @@ def test_everything_that_readers_and_receivers_go_by_is_covered_and_from_twice()
     skeleton = Skeleton(from_email="news@example.org", reply_to="a@example.org", feedback_id="a:b:c", signer=found)
     names = covered(build(skeleton))
     assert sorted(names) == sorted(
-        ["From", "From", "To", "Subject", "Date", "Message-ID", "Reply-To", "MIME-Version", "Content-Type"]
-        + ["List-Unsubscribe", "List-Unsubscribe-Post", "Feedback-ID"]
+        [
+            "From",
+            "From",
+            "To",
+            "Subject",
+            "Date",
+            "Message-ID",
+            "Reply-To",
+            "MIME-Version",
+            "Content-Type",
+            "List-Unsubscribe",
+            "List-Unsubscribe-Post",
+            "Feedback-ID",
+        ]
     )
 
 

@@ -1,5 +1,7 @@
 """Domains, their zone, and SPF and DMARC records as strangers write them."""
 
+import contextlib
+
 import pytest
 from dns import rdata, rdataclass, rdatatype
 from hypothesis import given
@@ -13,8 +15,12 @@ from taskflow.settings import Settings
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("Example.ORG", "example.org"), ("mail.example.co.uk.", "mail.example.co.uk"), ("bücher.example", "xn--bcher-kva.example")],
-)  # fmt: skip
+    [
+        ("Example.ORG", "example.org"),
+        ("mail.example.co.uk.", "mail.example.co.uk"),
+        ("bücher.example", "xn--bcher-kva.example"),
+    ],
+)
 def test_a_domain_has_one_spelling(text: str, name: str) -> None:
     assert domain_name(text) == name
 
@@ -81,8 +87,8 @@ def test_further_terms_stand_before_the_end(record: str, merged: str) -> None:
 @pytest.mark.parametrize(
     "record",
     ["v=spf1 include", "v=spf1 include: -all", "v=spf1 ip4:999.1.1.1", "v=spf1 ip4:2001:db8::1", "v=spf1 ip6:1.2.3.4",
-     "v=spf1 a/33", "v=spf1 a//129", "v=spf1 ipv4:1.2.3.4", "v=spf1 -", "v=spf1 redirect=", "v=spf1 redirect=a redirect=b",
-     "v=spf1 ip4:1.2.3.4/99", "v=spf1 \u202eall", "v=spf1 " + "x" * 5000],
+     "v=spf1 a/33", "v=spf1 a//129", "v=spf1 ipv4:1.2.3.4", "v=spf1 -", "v=spf1 redirect=",
+     "v=spf1 redirect=a redirect=b", "v=spf1 ip4:1.2.3.4/99", "v=spf1 \u202eall", "v=spf1 " + "x" * 5000],
 )  # fmt: skip
 def test_a_term_that_is_none_is_named(record: str) -> None:
     with pytest.raises(spf.SpfError) as caught:
@@ -92,10 +98,8 @@ def test_a_term_that_is_none_is_named(record: str) -> None:
 
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_readers(text: str) -> None:
-    try:
+    with contextlib.suppress(spf.SpfError):
         spf.parse(f"v=spf1 {text}")
-    except spf.SpfError:
-        pass
     found = dmarc._parse("_dmarc.example.org", f"v=DMARC1; {text}")
     assert found.problem is not None or found.policy in ("none", "quarantine", "reject")
 

@@ -43,4 +43,3 @@ def warn(check: str, sentence: str, action: str, *records: Record) -> Finding:
 def fail(check: str, sentence: str, action: str, *records: Record) -> Finding:
     """Something has to be mended."""
     return Finding(check, Status.FAIL, sentence, action, records)
-

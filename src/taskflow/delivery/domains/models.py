@@ -115,7 +115,7 @@ def domain_name(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def primary_domain(domain: str) -> str | None:
-    """Return the domain that somebody registered (`mail.example.co.uk` → `example.co.uk`), by the public suffix list."""
+    """Return the domain that somebody registered (`mail.example.co.uk` → `example.co.uk`), by public suffix."""
     return _SUFFIXES.privatesuffix(domain.lower())
 
 

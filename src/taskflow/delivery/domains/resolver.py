@@ -6,7 +6,6 @@ is an error with its reason.
 """
 
 import asyncio
-import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -112,12 +111,12 @@ def _nameserver(text: str) -> dns.nameserver.Nameserver:
         host, _, number = text.partition(":")
         port = int(number) if number.isdigit() else 0
     try:
-        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
-        if not 0 < port < 65536:
-            raise ValueError
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"TASKFLOW_DOMAIN_NAMESERVERS: {text!r} is no address with a port.") from error
-    return dns.nameserver.Do53Nameserver(host, port)
+        address = str(ip_address(host))
+    except ValueError:
+        address = ""
+    if not address or not 0 < port < 65536:
+        raise ConfigurationError(f"TASKFLOW_DOMAIN_NAMESERVERS: {text!r} is no address with a port.")
+    return dns.nameserver.Do53Nameserver(address, port)
 
 
 def _shown(name: str) -> str:

@@ -1,8 +1,8 @@
 """Decisions about sending domains: add, check, rotate, remove.
 
 A key signs only once DNS shows its public half (or somebody insists): a signature that nobody can verify is worse than
-none. `check` and `rotate` both look; what is published takes over, and what it replaces stays in the zone for some days,
-because mail that it signed is still under way.
+none. `check` and `rotate` both look; what is published takes over, and what it replaces stays in the zone for some
+days, because mail that it signed is still under way.
 """
 
 from collections.abc import Callable, Sequence
@@ -136,7 +136,7 @@ class DomainService:
         return await self.repository.get(domain.domain)
 
     async def _activate(self, domain: SendingDomain, selectors: set[str]) -> None:
-        """Let waiting keys among `selectors` sign; whoever rotates at the same time waits, and changes nothing twice."""
+        """Let waiting keys among `selectors` sign; who rotates at the same time waits, and changes nothing twice."""
         async with self._database.pool.acquire() as connection, connection.transaction():
             await self.repository.lock(connection, domain.domain)
             now = await self.repository.get(domain.domain, connection)

@@ -1,4 +1,4 @@
-"""SPF (RFC 7208): read, followed through includes and redirects, and judged for the addresses that our mail leaves from.
+"""SPF (RFC 7208): read, followed through includes and redirects, and judged for the addresses that mail leaves from.
 
 Receivers give up after ten terms that ask DNS, and after two that find nothing; so are they counted here. Macros are
 not expanded: a term with one counts as a lookup and matches nothing, and is told.
