@@ -18,7 +18,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-MAX_UDP = 512  # what is longer comes truncated, so that it is asked for again over TCP
+MAX_UDP = 400  # what is longer comes truncated, so that it is asked for again over TCP
 
 Lie = Callable[[dns.message.Message], bytes | None]
 

@@ -29,7 +29,7 @@ def zone_of(keys: Iterable[DkimKey]) -> dict[str, str]:
 def signatures(message: bytes) -> list[str]:
     """Return the selectors of a message's signatures, in order."""
     head = message.split(b"\r\n\r\n", 1)[0]
-    fields = re.findall(rb"^DKIM-Signature:(.*(?:\r\n[ \t].*)*)", head, re.MULTILINE)
+    fields = re.findall(rb"^DKIM-Signature:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)", head, re.MULTILINE)
     return [re.search(rb"\bs=([^;\s]+)", field)[1].decode() for field in fields]  # type: ignore[index]
 
 
@@ -40,4 +40,10 @@ def valid(message: bytes, zone: Mapping[str, str]) -> list[bool]:
         found = zone.get(name.decode().rstrip("."))
         return found.encode() if found is not None else None
 
-    return [dkim.DKIM(message).verify(idx=place, dnsfunc=ask) for place in range(len(signatures(message)))]
+    def is_good(place: int) -> bool:
+        try:
+            return bool(dkim.DKIM(message).verify(idx=place, dnsfunc=ask))
+        except dkim.DKIMException:
+            return False
+
+    return [is_good(place) for place in range(len(signatures(message)))]

@@ -3,7 +3,7 @@
 | purpose | Precedence | Auto-Submitted | Feedback-ID | List-Unsubscribe and -Post (RFC 8058) |
 |---|---|---|---|---|
 | campaign | bulk: no vacation notice comes back | - : a person sends it | campaign:campaign:sender | always, signed |
-| transactional | - : somebody waits for it | auto-generated (RFC 3834) | all:transactional:sender | if a link is given |
+| transactional | - : somebody waits for it | auto-generated (RFC 3834) | all:transactional:sender | with a link |
 | confirmation | - | auto-generated | all:confirmation:sender | never: who does nothing gets no more |
 """
 

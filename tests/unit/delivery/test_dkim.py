@@ -115,9 +115,9 @@ def test_the_signature_is_this_one_byte_by_byte() -> None:
         b" s=s1; t=1700000000;\r\n"
         b" h=From:From:MIME-Version:To:Subject:Date:Message-ID:List-Unsubscribe:\r\n"
         b"  List-Unsubscribe-Post:Content-Type;\r\n"
-        b" bh=@BH@;\r\n"
-        b" b=@B1@\r\n"
-        b"  @B2@\r\n"
+        b" bh=RN+rcEtap7rbY6b9s0oUR93AYt05QFqS4DV4kXnkraM=;\r\n"
+        b" b=P+b3b7K046zMvLUInftvTn4gp8P5k0Dds4tTizWk5JjDkHPKG4IuWtbpM80DiSBA9GOqlys4\r\n"
+        b"  FeomnhYXHVhcBg==\r\n"
     )
 
 
@@ -176,7 +176,10 @@ def test_whatever_is_written_its_signature_is_good(
 
 
 def test_with_files_it_is_good_too() -> None:
-    picture, terms = File("a.png", "image/png", b"\x89PNG", "logo"), File("t.pdf", "application/pdf", b"%PDF" * 99)
+    picture, terms = (
+        File("a.png", "image/png", b"\x89PNG", "logo@example.org"),
+        File("t.pdf", "application/pdf", b"%PDF" * 99),
+    )
     message = build(Skeleton(from_email="news@example.org", files=[picture, terms], signer=ED))
     assert valid(message, ED_ZONE) == [True]
 
@@ -197,10 +200,8 @@ def test_what_is_changed_on_the_way_breaks_it(change: object) -> None:
     message = build(Skeleton(from_email="news@example.org", signer=ED))
     changed = change(message)  # type: ignore[operator]
     assert changed != message
-    try:
-        assert valid(changed, ED_ZONE) == [False]
-    except dkim.MessageFormatError:
-        assert changed.count(b"\r\nFrom: ") > 1
+    assert valid(message, ED_ZONE) == [True]
+    assert valid(changed, ED_ZONE) == [False]
 
 
 def test_the_shared_part_is_hashed_once_and_stays_as_it_is() -> None:

@@ -6,6 +6,7 @@ is an error with its reason.
 """
 
 import asyncio
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -22,9 +23,10 @@ Address = IPv4Address | IPv6Address
 
 _MOST_QUESTIONS = 150
 _MOST_RECORDS = 50
-_MOST_CHARS = 8_192
+_MOST_BYTES = 8_192
 _AT_ONCE = 8
 _PORT = 53
+_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):(\d{1,5})")
 
 
 class LookupFailedError(UnavailableError):
@@ -59,7 +61,7 @@ class Resolver:
         Raises:
             LookupFailedError: nobody could tell.
         """
-        return [b"".join(one.strings).decode("utf-8", "replace")[:_MOST_CHARS] for one in await self._ask(name, "TXT")]
+        return [_text(b"".join(one.strings)) for one in await self._ask(name, "TXT")]
 
     async def mx(self, name: str) -> list[tuple[int, str]]:
         """Return mail servers by preference; the name `""` says that there is none (RFC 7505); raises like `txt`."""
@@ -104,12 +106,9 @@ class Resolver:
 
 def _nameserver(text: str) -> dns.nameserver.Nameserver:
     host, port = text, _PORT
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = int(rest[1:]) if rest[1:].isdigit() else _PORT
-    elif text.count(":") == 1:
-        host, _, number = text.partition(":")
-        port = int(number) if number.isdigit() else 0
+    match = _WITH_PORT.fullmatch(text)
+    if match is not None:
+        host, port = match[1] or match[2], int(match[3])
     try:
         address = str(ip_address(host))
     except ValueError:
@@ -117,6 +116,12 @@ def _nameserver(text: str) -> dns.nameserver.Nameserver:
     if not address or not 0 < port < 65536:
         raise ConfigurationError(f"TASKFLOW_DOMAIN_NAMESERVERS: {text!r} is no address with a port.")
     return dns.nameserver.Do53Nameserver(address, port)
+
+
+def _text(data: bytes) -> str:
+    """Return a record's text as it may be stored and shown: cut, and without control characters."""
+    text = data[:_MOST_BYTES].decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def _shown(name: str) -> str:
