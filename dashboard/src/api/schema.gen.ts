@@ -261,7 +261,7 @@ export interface paths {
         };
         /**
          * Get Campaign
-         * @description Get a campaign and how far it is.
+         * @description Get a campaign, how far it is, and its bounce and complaint rates.
          */
         get: operations["get_campaign"];
         put?: never;
@@ -1005,6 +1005,98 @@ export interface paths {
          * @description Start over the tasks of all dead letters that match and that nobody has requeued.
          */
         post: operations["requeue_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/domains": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Domains
+         * @description List sending domains by name.
+         */
+        get: operations["list_domains"];
+        put?: never;
+        /**
+         * Add Domain
+         * @description Register a domain and make its DKIM keys; they sign once DNS shows them.
+         */
+        post: operations["add_domain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/domains/{domain}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Domain
+         * @description Get a domain: its keys, what to put in the zone, the last check, and what it sends to Gmail.
+         */
+        get: operations["get_domain"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Domain
+         * @description Forget a domain and its keys; mail from it leaves unsigned half a minute later.
+         */
+        delete: operations["remove_domain"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Domain
+         * @description Let bounces go elsewhere; holds for all messages that are made from half a minute later on.
+         */
+        patch: operations["update_domain"];
+        trace?: never;
+    };
+    "/api/v1/domains/{domain}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Domain
+         * @description Ask DNS and mail servers about a domain; waiting keys that DNS shows begin to sign. Takes up to half a minute.
+         */
+        post: operations["check_domain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/domains/{domain}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Keys
+         * @description Make the next DKIM keys; when there are some, let those that DNS shows take over (409 while it shows none).
+         */
+        post: operations["rotate_keys"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2938,6 +3030,12 @@ export interface components {
             unchanged: number;
         };
         /**
+         * Algorithm
+         * @description How a key signs (`a=`).
+         * @enum {string}
+         */
+        Algorithm: "rsa-sha256" | "ed25519-sha256";
+        /**
          * AllCondition
          * @description Every one of these.
          */
@@ -3243,6 +3341,84 @@ export interface components {
              * @description Its result is `matched` and `changed`.
              */
             task_id: string | null;
+        };
+        /**
+         * CampaignDetail
+         * @description A campaign, how far it is, and what became of it at the receivers'.
+         */
+        CampaignDetail: {
+            audience: components["schemas"]["Audience"] | null;
+            /**
+             * Campaign Id
+             * Format: uuid
+             */
+            campaign_id: string;
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Failed Count */
+            failed_count: number;
+            /** From Email */
+            from_email: string;
+            /** From Name */
+            from_name: string | null;
+            /**
+             * Frozen At
+             * @description When the audience became recipients.
+             */
+            frozen_at: string | null;
+            import: components["schemas"]["ImportOut"] | null;
+            /** Name */
+            name: string;
+            /** Outcome */
+            outcome: ("clean" | "partial") | null;
+            progress: components["schemas"]["ProgressOut"];
+            /** Rate Limit Per Minute */
+            rate_limit_per_minute: number | null;
+            rates: components["schemas"]["RatesOut"];
+            /** Reply To */
+            reply_to: string | null;
+            /** Scheduled At */
+            scheduled_at: string | null;
+            /** Sent Count */
+            sent_count: number;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["CampaignStatus"];
+            /** Summary */
+            summary: string;
+            /** Template Body */
+            template_body: string;
+            /** Template Id */
+            template_id: string | null;
+            /**
+             * Template Subject
+             * @description Of a template of the library: the default variant's.
+             */
+            template_subject: string;
+            /** Template Text */
+            template_text: string | null;
+            /** Template Variables */
+            template_variables: {
+                [key: string]: unknown;
+            };
+            /** Template Version */
+            template_version: number | null;
+            /** Total Recipients */
+            total_recipients: number;
+            /**
+             * Uncertain Policy
+             * @enum {string}
+             */
+            uncertain_policy: "hold" | "resend";
         };
         /**
          * CampaignLint
@@ -3919,6 +4095,84 @@ export interface components {
             task_name: string | null;
         };
         /**
+         * DomainChange
+         * @description What to change.
+         */
+        DomainChange: {
+            /**
+             * Return Path Domain
+             * @description Where bounces go; null: to the sender.
+             */
+            return_path_domain: string | null;
+        };
+        /**
+         * DomainDetail
+         * @description A sending domain, and what it sends to Gmail.
+         */
+        DomainDetail: {
+            /** Checked At */
+            checked_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Domain */
+            domain: string;
+            /**
+             * Findings
+             * @description What the last check found.
+             */
+            findings: components["schemas"]["taskflow__delivery__domains__schemas__FindingOut"][];
+            gmail: components["schemas"]["GmailOut"];
+            /** Keys */
+            keys: components["schemas"]["taskflow__delivery__domains__schemas__KeyOut"][];
+            /**
+             * Records
+             * @description What the zone should hold.
+             */
+            records: components["schemas"]["RecordOut"][];
+            /** Return Path Domain */
+            return_path_domain: string | null;
+            /** @description The worst that the last check found; null before the first. */
+            status: components["schemas"]["Status"] | null;
+        };
+        /**
+         * DomainOut
+         * @description A sending domain.
+         */
+        DomainOut: {
+            /** Checked At */
+            checked_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Domain */
+            domain: string;
+            /**
+             * Findings
+             * @description What the last check found.
+             */
+            findings: components["schemas"]["taskflow__delivery__domains__schemas__FindingOut"][];
+            /** Keys */
+            keys: components["schemas"]["taskflow__delivery__domains__schemas__KeyOut"][];
+            /**
+             * Records
+             * @description What the zone should hold.
+             */
+            records: components["schemas"]["RecordOut"][];
+            /** Return Path Domain */
+            return_path_domain: string | null;
+            /** @description The worst that the last check found; null before the first. */
+            status: components["schemas"]["Status"] | null;
+        };
+        /**
          * DraftLint
          * @description A draft to look at.
          */
@@ -4284,29 +4538,6 @@ export interface components {
          */
         FieldType: "text" | "number" | "boolean" | "date" | "datetime" | "choice";
         /**
-         * FindingOut
-         * @description One finding.
-         */
-        FindingOut: {
-            /** Code */
-            code: string;
-            /** Count */
-            count: number | null;
-            /** Line */
-            line: number | null;
-            /** Locale */
-            locale: string | null;
-            /** Message */
-            message: string;
-            /** Part */
-            part: string | null;
-            severity: components["schemas"]["Severity"];
-            /** Snippet */
-            snippet: string | null;
-            /** Variable */
-            variable: string | null;
-        };
-        /**
          * FireCause
          * @description Why an instant was dealt with: its time had come, somebody pressed run, or a backfill.
          * @enum {string}
@@ -4353,6 +4584,31 @@ export interface components {
          * @enum {string}
          */
         Format: "mjml" | "html" | "text";
+        /**
+         * GmailOut
+         * @description How much goes to personal Gmail accounts, by the primary domain: Gmail counts subdomains together.
+         */
+        GmailOut: {
+            /**
+             * Bulk At
+             * @description From so many a day on, the domain is a bulk sender for good.
+             */
+            bulk_at: number;
+            /** Bulk Since */
+            bulk_since: string | null;
+            /**
+             * Last Day
+             * @description Messages that it took in the last 24 hours.
+             */
+            last_day: number;
+            /**
+             * Most In A Day
+             * @description The most in one day of the last 35.
+             */
+            most_in_a_day: number;
+            /** Primary Domain */
+            primary_domain: string;
+        };
         /**
          * GraphCreated
          * @description A graph that was accepted: task ids by the names of its tasks and groups, parents before children.
@@ -4748,41 +5004,13 @@ export interface components {
             user_id: string;
         };
         /**
-         * KeyOut
-         * @description An API key without its secret.
+         * KeyState
+         * @description `next` waits for its record in the zone, `active` signs, `retired` only has to stay in the zone for a while.
+         *
+         *     A key goes from `next` to `active` to `retired`, never back; one of each algorithm is `next` or `active` at a time.
+         * @enum {string}
          */
-        KeyOut: {
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Expires At */
-            expires_at: string | null;
-            /**
-             * Key Id
-             * Format: uuid
-             */
-            key_id: string;
-            /** Last Used At */
-            last_used_at: string | null;
-            /** Name */
-            name: string;
-            /** Prefix */
-            prefix: string;
-            /** Rate Limit Per Minute */
-            rate_limit_per_minute: number | null;
-            /** Revoked At */
-            revoked_at: string | null;
-            role: components["schemas"]["Role"];
-            /** Scopes */
-            scopes: string[];
-            /**
-             * User Id
-             * Format: uuid
-             */
-            user_id: string;
-        };
+        KeyState: "next" | "active" | "retired";
         /**
          * LimitChange
          * @description How a task or one of its keys is limited; what is left out stays, and null takes it away.
@@ -4886,7 +5114,7 @@ export interface components {
             /** Errors */
             errors: number;
             /** Findings */
-            findings: components["schemas"]["FindingOut"][];
+            findings: components["schemas"]["taskflow__campaigns__proofs__schemas__FindingOut"][];
             /** Notices */
             notices: number;
             /** Warnings */
@@ -5312,6 +5540,23 @@ export interface components {
              * @description What they agreed to; kept with their consent.
              */
             wording?: string | null;
+        };
+        /**
+         * NewDomain
+         * @description A domain that mail is to be sent from.
+         */
+        NewDomain: {
+            /**
+             * Domain
+             * @example example.org
+             */
+            domain: string;
+            /**
+             * Return Path Domain
+             * @description Where bounces go, each to an address of its own; null: to the sender.
+             * @example bounces.example.org
+             */
+            return_path_domain?: string | null;
         };
         /**
          * NewEvent
@@ -6012,6 +6257,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[DomainOut] */
+        Page_DomainOut_: {
+            /** Items */
+            items: components["schemas"]["DomainOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[ErasureOut] */
         Page_ErasureOut_: {
             /** Items */
@@ -6045,7 +6300,7 @@ export interface components {
         /** Page[KeyOut] */
         Page_KeyOut_: {
             /** Items */
-            items: components["schemas"]["KeyOut"][];
+            items: components["schemas"]["taskflow__identity__schemas__KeyOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -6841,6 +7096,39 @@ export interface components {
             scheduled: number;
         };
         /**
+         * RatesOut
+         * @description What receivers and people think of a campaign.
+         */
+        RatesOut: {
+            /**
+             * Bounce Rate
+             * @description bounced / (sent + bounced)
+             */
+            bounce_rate: number;
+            /**
+             * Bounced
+             * @description Messages that a server refused for good, or sent back.
+             */
+            bounced: number;
+            /**
+             * Complained
+             * @description Recipients who complained after the message came.
+             */
+            complained: number;
+            /**
+             * Complaint Rate
+             * @description complained / sent
+             */
+            complaint_rate: number;
+            /** Pause Reason */
+            pause_reason: string | null;
+            /**
+             * Paused At
+             * @description When it last paused by itself.
+             */
+            paused_at: string | null;
+        };
+        /**
          * Readiness
          * @description Whether the process can serve.
          */
@@ -6924,6 +7212,28 @@ export interface components {
          * @enum {string}
          */
         RecipientStatus: "PENDING" | "SENDING" | "SENT" | "FAILED" | "DEFERRED" | "UNCERTAIN" | "SUPPRESSED" | "CANCELLED" | "BOUNCED" | "UNSUBSCRIBED";
+        /**
+         * RecordOut
+         * @description A record for the zone.
+         */
+        RecordOut: {
+            /**
+             * Line
+             * @description As a line of a zone file: long values in several strings.
+             */
+            line: string;
+            /** Name */
+            name: string;
+            /** Purpose */
+            purpose: string;
+            /** Type */
+            type: string;
+            /**
+             * Value
+             * @description As most web forms want it: in one piece.
+             */
+            value: string;
+        };
         /**
          * RefreshToken
          * @description A refresh token.
@@ -7021,6 +7331,18 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "marketer" | "viewer";
+        /**
+         * Rotation
+         * @description How to rotate.
+         */
+        Rotation: {
+            /**
+             * Force
+             * @description Let waiting keys sign although DNS does not show them.
+             * @default false
+             */
+            force: boolean;
+        };
         /**
          * ScheduleChange
          * @description What to change; members that are left out stay. Another timing takes the place of the one there was.
@@ -7535,6 +7857,12 @@ export interface components {
             workers: components["schemas"]["WorkerStats"];
         };
         /**
+         * Status
+         * @description How bad it is.
+         * @enum {string}
+         */
+        Status: "ok" | "warn" | "fail";
+        /**
          * SubscriptionOut
          * @description How a contact stands to a list.
          */
@@ -7810,6 +8138,68 @@ export interface components {
             timeout_seconds?: number | null;
         };
         /**
+         * FindingOut
+         * @description One finding.
+         */
+        taskflow__campaigns__proofs__schemas__FindingOut: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number | null;
+            /** Line */
+            line: number | null;
+            /** Locale */
+            locale: string | null;
+            /** Message */
+            message: string;
+            /** Part */
+            part: string | null;
+            severity: components["schemas"]["Severity"];
+            /** Snippet */
+            snippet: string | null;
+            /** Variable */
+            variable: string | null;
+        };
+        /**
+         * FindingOut
+         * @description One thing that the doctor found.
+         */
+        taskflow__delivery__domains__schemas__FindingOut: {
+            /**
+             * Action
+             * @description What to do about it.
+             */
+            action: string | null;
+            /** Check */
+            check: string;
+            /** Records */
+            records: components["schemas"]["RecordOut"][];
+            /** Sentence */
+            sentence: string;
+            status: components["schemas"]["Status"];
+        };
+        /**
+         * KeyOut
+         * @description A DKIM key; its private half never leaves the database.
+         */
+        taskflow__delivery__domains__schemas__KeyOut: {
+            /** Activated At */
+            activated_at: string | null;
+            algorithm: components["schemas"]["Algorithm"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Public Key */
+            public_key: string;
+            /** Retired At */
+            retired_at: string | null;
+            /** Selector */
+            selector: string;
+            state: components["schemas"]["KeyState"];
+        };
+        /**
          * Purged
          * @description How many dead letters are gone.
          */
@@ -7824,6 +8214,42 @@ export interface components {
         taskflow__engine__queues__schemas__Purged: {
             /** Cancelled */
             cancelled: number;
+        };
+        /**
+         * KeyOut
+         * @description An API key without its secret.
+         */
+        taskflow__identity__schemas__KeyOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Key Id
+             * Format: uuid
+             */
+            key_id: string;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Rate Limit Per Minute */
+            rate_limit_per_minute: number | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            role: components["schemas"]["Role"];
+            /** Scopes */
+            scopes: string[];
+            /**
+             * User Id
+             * Format: uuid
+             */
+            user_id: string;
         };
         /**
          * TaskOut
@@ -9144,7 +9570,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CampaignOut"];
+                    "application/json": components["schemas"]["CampaignDetail"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -10684,6 +11110,234 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Requeued"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_domains: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DomainOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDomain"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DomainChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Rotation"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

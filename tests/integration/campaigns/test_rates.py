@@ -142,7 +142,7 @@ async def test_a_small_sample_and_other_peoples_complaints_pause_nothing(
     await complained(database, 1)
     await look(context)
     assert (await service.get(campaign.campaign_id)).status == "RUNNING"  # one of 90: too few to tell
-    await took(database, campaign, first + 90, first + 999)
+    await took(database, campaign, first + 90, first + 899)
     await complained(database, 2, 3, 4, 5, campaign=earlier)  # about another campaign
     await database.pool.execute(
         "INSERT INTO suppressions (channel, address, reason) VALUES ('email', 'stranger@example.com', 'complained'),"
