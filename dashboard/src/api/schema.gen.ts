@@ -4095,6 +4095,27 @@ export interface components {
             task_name: string | null;
         };
         /**
+         * DkimKeyOut
+         * @description A DKIM key; its private half never leaves the database.
+         */
+        DkimKeyOut: {
+            /** Activated At */
+            activated_at: string | null;
+            algorithm: components["schemas"]["Algorithm"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Public Key */
+            public_key: string;
+            /** Retired At */
+            retired_at: string | null;
+            /** Selector */
+            selector: string;
+            state: components["schemas"]["KeyState"];
+        };
+        /**
          * DomainChange
          * @description What to change.
          */
@@ -4125,19 +4146,37 @@ export interface components {
              * Findings
              * @description What the last check found.
              */
-            findings: components["schemas"]["taskflow__delivery__domains__schemas__FindingOut"][];
-            gmail: components["schemas"]["GmailOut"];
+            findings: components["schemas"]["DomainFinding"][];
+            gmail: components["schemas"]["GmailUseOut"];
             /** Keys */
-            keys: components["schemas"]["taskflow__delivery__domains__schemas__KeyOut"][];
+            keys: components["schemas"]["DkimKeyOut"][];
             /**
              * Records
              * @description What the zone should hold.
              */
-            records: components["schemas"]["RecordOut"][];
+            records: components["schemas"]["ZoneRecord"][];
             /** Return Path Domain */
             return_path_domain: string | null;
             /** @description The worst that the last check found; null before the first. */
-            status: components["schemas"]["Status"] | null;
+            status: components["schemas"]["FindingStatus"] | null;
+        };
+        /**
+         * DomainFinding
+         * @description One thing that the doctor found.
+         */
+        DomainFinding: {
+            /**
+             * Action
+             * @description What to do about it.
+             */
+            action: string | null;
+            /** Check */
+            check: string;
+            /** Records */
+            records: components["schemas"]["ZoneRecord"][];
+            /** Sentence */
+            sentence: string;
+            status: components["schemas"]["FindingStatus"];
         };
         /**
          * DomainOut
@@ -4159,18 +4198,18 @@ export interface components {
              * Findings
              * @description What the last check found.
              */
-            findings: components["schemas"]["taskflow__delivery__domains__schemas__FindingOut"][];
+            findings: components["schemas"]["DomainFinding"][];
             /** Keys */
-            keys: components["schemas"]["taskflow__delivery__domains__schemas__KeyOut"][];
+            keys: components["schemas"]["DkimKeyOut"][];
             /**
              * Records
              * @description What the zone should hold.
              */
-            records: components["schemas"]["RecordOut"][];
+            records: components["schemas"]["ZoneRecord"][];
             /** Return Path Domain */
             return_path_domain: string | null;
             /** @description The worst that the last check found; null before the first. */
-            status: components["schemas"]["Status"] | null;
+            status: components["schemas"]["FindingStatus"] | null;
         };
         /**
          * DraftLint
@@ -4538,6 +4577,35 @@ export interface components {
          */
         FieldType: "text" | "number" | "boolean" | "date" | "datetime" | "choice";
         /**
+         * FindingOut
+         * @description One finding.
+         */
+        FindingOut: {
+            /** Code */
+            code: string;
+            /** Count */
+            count: number | null;
+            /** Line */
+            line: number | null;
+            /** Locale */
+            locale: string | null;
+            /** Message */
+            message: string;
+            /** Part */
+            part: string | null;
+            severity: components["schemas"]["Severity"];
+            /** Snippet */
+            snippet: string | null;
+            /** Variable */
+            variable: string | null;
+        };
+        /**
+         * FindingStatus
+         * @description How bad it is.
+         * @enum {string}
+         */
+        FindingStatus: "ok" | "warn" | "fail";
+        /**
          * FireCause
          * @description Why an instant was dealt with: its time had come, somebody pressed run, or a backfill.
          * @enum {string}
@@ -4585,10 +4653,10 @@ export interface components {
          */
         Format: "mjml" | "html" | "text";
         /**
-         * GmailOut
+         * GmailUseOut
          * @description How much goes to personal Gmail accounts, by the primary domain: Gmail counts subdomains together.
          */
-        GmailOut: {
+        GmailUseOut: {
             /**
              * Bulk At
              * @description From so many a day on, the domain is a bulk sender for good.
@@ -5004,6 +5072,54 @@ export interface components {
             user_id: string;
         };
         /**
+         * KeyOut
+         * @description An API key without its secret.
+         */
+        KeyOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Expires At */
+            expires_at: string | null;
+            /**
+             * Key Id
+             * Format: uuid
+             */
+            key_id: string;
+            /** Last Used At */
+            last_used_at: string | null;
+            /** Name */
+            name: string;
+            /** Prefix */
+            prefix: string;
+            /** Rate Limit Per Minute */
+            rate_limit_per_minute: number | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            role: components["schemas"]["Role"];
+            /** Scopes */
+            scopes: string[];
+            /**
+             * User Id
+             * Format: uuid
+             */
+            user_id: string;
+        };
+        /**
+         * KeyRotation
+         * @description How to rotate.
+         */
+        KeyRotation: {
+            /**
+             * Force
+             * @description Let waiting keys sign although DNS does not show them.
+             * @default false
+             */
+            force: boolean;
+        };
+        /**
          * KeyState
          * @description `next` waits for its record in the zone, `active` signs, `retired` only has to stay in the zone for a while.
          *
@@ -5114,7 +5230,7 @@ export interface components {
             /** Errors */
             errors: number;
             /** Findings */
-            findings: components["schemas"]["taskflow__campaigns__proofs__schemas__FindingOut"][];
+            findings: components["schemas"]["FindingOut"][];
             /** Notices */
             notices: number;
             /** Warnings */
@@ -6300,7 +6416,7 @@ export interface components {
         /** Page[KeyOut] */
         Page_KeyOut_: {
             /** Items */
-            items: components["schemas"]["taskflow__identity__schemas__KeyOut"][];
+            items: components["schemas"]["KeyOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -7213,28 +7329,6 @@ export interface components {
          */
         RecipientStatus: "PENDING" | "SENDING" | "SENT" | "FAILED" | "DEFERRED" | "UNCERTAIN" | "SUPPRESSED" | "CANCELLED" | "BOUNCED" | "UNSUBSCRIBED";
         /**
-         * RecordOut
-         * @description A record for the zone.
-         */
-        RecordOut: {
-            /**
-             * Line
-             * @description As a line of a zone file: long values in several strings.
-             */
-            line: string;
-            /** Name */
-            name: string;
-            /** Purpose */
-            purpose: string;
-            /** Type */
-            type: string;
-            /**
-             * Value
-             * @description As most web forms want it: in one piece.
-             */
-            value: string;
-        };
-        /**
          * RefreshToken
          * @description A refresh token.
          */
@@ -7331,18 +7425,6 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "marketer" | "viewer";
-        /**
-         * Rotation
-         * @description How to rotate.
-         */
-        Rotation: {
-            /**
-             * Force
-             * @description Let waiting keys sign although DNS does not show them.
-             * @default false
-             */
-            force: boolean;
-        };
         /**
          * ScheduleChange
          * @description What to change; members that are left out stay. Another timing takes the place of the one there was.
@@ -7857,12 +7939,6 @@ export interface components {
             workers: components["schemas"]["WorkerStats"];
         };
         /**
-         * Status
-         * @description How bad it is.
-         * @enum {string}
-         */
-        Status: "ok" | "warn" | "fail";
-        /**
          * SubscriptionOut
          * @description How a contact stands to a list.
          */
@@ -8138,68 +8214,6 @@ export interface components {
             timeout_seconds?: number | null;
         };
         /**
-         * FindingOut
-         * @description One finding.
-         */
-        taskflow__campaigns__proofs__schemas__FindingOut: {
-            /** Code */
-            code: string;
-            /** Count */
-            count: number | null;
-            /** Line */
-            line: number | null;
-            /** Locale */
-            locale: string | null;
-            /** Message */
-            message: string;
-            /** Part */
-            part: string | null;
-            severity: components["schemas"]["Severity"];
-            /** Snippet */
-            snippet: string | null;
-            /** Variable */
-            variable: string | null;
-        };
-        /**
-         * FindingOut
-         * @description One thing that the doctor found.
-         */
-        taskflow__delivery__domains__schemas__FindingOut: {
-            /**
-             * Action
-             * @description What to do about it.
-             */
-            action: string | null;
-            /** Check */
-            check: string;
-            /** Records */
-            records: components["schemas"]["RecordOut"][];
-            /** Sentence */
-            sentence: string;
-            status: components["schemas"]["Status"];
-        };
-        /**
-         * KeyOut
-         * @description A DKIM key; its private half never leaves the database.
-         */
-        taskflow__delivery__domains__schemas__KeyOut: {
-            /** Activated At */
-            activated_at: string | null;
-            algorithm: components["schemas"]["Algorithm"];
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Public Key */
-            public_key: string;
-            /** Retired At */
-            retired_at: string | null;
-            /** Selector */
-            selector: string;
-            state: components["schemas"]["KeyState"];
-        };
-        /**
          * Purged
          * @description How many dead letters are gone.
          */
@@ -8214,42 +8228,6 @@ export interface components {
         taskflow__engine__queues__schemas__Purged: {
             /** Cancelled */
             cancelled: number;
-        };
-        /**
-         * KeyOut
-         * @description An API key without its secret.
-         */
-        taskflow__identity__schemas__KeyOut: {
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Expires At */
-            expires_at: string | null;
-            /**
-             * Key Id
-             * Format: uuid
-             */
-            key_id: string;
-            /** Last Used At */
-            last_used_at: string | null;
-            /** Name */
-            name: string;
-            /** Prefix */
-            prefix: string;
-            /** Rate Limit Per Minute */
-            rate_limit_per_minute: number | null;
-            /** Revoked At */
-            revoked_at: string | null;
-            role: components["schemas"]["Role"];
-            /** Scopes */
-            scopes: string[];
-            /**
-             * User Id
-             * Format: uuid
-             */
-            user_id: string;
         };
         /**
          * TaskOut
@@ -8963,6 +8941,28 @@ export interface components {
             capacity: number;
             /** Load */
             load: number;
+        };
+        /**
+         * ZoneRecord
+         * @description A record for the zone.
+         */
+        ZoneRecord: {
+            /**
+             * Line
+             * @description As a line of a zone file: long values in several strings.
+             */
+            line: string;
+            /** Name */
+            name: string;
+            /** Purpose */
+            purpose: string;
+            /** Type */
+            type: string;
+            /**
+             * Value
+             * @description As most web forms want it: in one piece.
+             */
+            value: string;
         };
     };
     responses: never;
@@ -11327,7 +11327,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
-                "application/json": components["schemas"]["Rotation"] | null;
+                "application/json": components["schemas"]["KeyRotation"] | null;
             };
         };
         responses: {

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from taskflow.base.pagination import Page, decode_cursor, encode_cursor
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.models import SendingDomain
-from taskflow.delivery.domains.schemas import DomainChange, DomainDetail, DomainOut, NewDomain, Rotation
+from taskflow.delivery.domains.schemas import DomainChange, DomainDetail, DomainOut, KeyRotation, NewDomain
 from taskflow.delivery.domains.service import DomainService
 from taskflow.identity.access import DEFAULT_PAGE, Caller, Cursor, Limit, Trail, audited, require, service
 from taskflow.identity.models import Role
@@ -74,7 +74,7 @@ async def check_domain(domain: str, domains: Domains, config: Config) -> DomainD
 
 @router.post("/{domain}/rotate", dependencies=[_ADMIN, audited("domain.rotate", target="domain")])
 async def rotate_keys(
-    domain: str, domains: Domains, config: Config, trail: Trail, body: Rotation | None = None
+    domain: str, domains: Domains, config: Config, trail: Trail, body: KeyRotation | None = None
 ) -> DomainDetail:
     """Make the next DKIM keys; when there are some, let those that DNS shows take over (409 while it shows none)."""
     force = body is not None and body.force

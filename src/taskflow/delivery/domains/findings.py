@@ -7,7 +7,7 @@ from typing import Any
 from taskflow.delivery.domains.zone import Record
 
 
-class Status(StrEnum):
+class FindingStatus(StrEnum):
     """How bad it is."""
 
     OK = "ok"
@@ -20,7 +20,7 @@ class Finding:
     """One fact. `check`: what was looked at; `records`: what the zone should hold instead."""
 
     check: str
-    status: Status
+    status: FindingStatus
     sentence: str
     action: str | None = None
     records: tuple[Record, ...] = ()
@@ -32,14 +32,14 @@ class Finding:
 
 def ok(check: str, sentence: str) -> Finding:
     """All is well."""
-    return Finding(check, Status.OK, sentence)
+    return Finding(check, FindingStatus.OK, sentence)
 
 
 def warn(check: str, sentence: str, action: str, *records: Record) -> Finding:
     """Something could be better."""
-    return Finding(check, Status.WARN, sentence, action, records)
+    return Finding(check, FindingStatus.WARN, sentence, action, records)
 
 
 def fail(check: str, sentence: str, action: str, *records: Record) -> Finding:
     """Something has to be mended."""
-    return Finding(check, Status.FAIL, sentence, action, records)
+    return Finding(check, FindingStatus.FAIL, sentence, action, records)

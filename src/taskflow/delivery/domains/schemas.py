@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from taskflow.base.bodies import Body
 from taskflow.content.fields import NO_CONTROLS
 from taskflow.delivery.domains.dkim import Algorithm
-from taskflow.delivery.domains.findings import Status
+from taskflow.delivery.domains.findings import FindingStatus
 from taskflow.delivery.domains.gmail import BULK_A_DAY, GmailUse
 from taskflow.delivery.domains.models import KeyState, SendingDomain
 from taskflow.delivery.domains.zone import records_of
@@ -34,13 +34,13 @@ class DomainChange(Body):
     return_path_domain: Name | None = Field(description="Where bounces go; null: to the sender.")
 
 
-class Rotation(Body):
+class KeyRotation(Body):
     """How to rotate."""
 
     force: StrictBool = Field(False, description="Let waiting keys sign although DNS does not show them.")
 
 
-class KeyOut(BaseModel):
+class DkimKeyOut(BaseModel):
     """A DKIM key; its private half never leaves the database."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -54,7 +54,7 @@ class KeyOut(BaseModel):
     retired_at: datetime | None
 
 
-class RecordOut(BaseModel):
+class ZoneRecord(BaseModel):
     """A record for the zone."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -66,17 +66,17 @@ class RecordOut(BaseModel):
     purpose: str
 
 
-class FindingOut(BaseModel):
+class DomainFinding(BaseModel):
     """One thing that the doctor found."""
 
     check: str
-    status: Status
+    status: FindingStatus
     sentence: str
     action: str | None = Field(description="What to do about it.")
-    records: list[RecordOut]
+    records: list[ZoneRecord]
 
 
-class GmailOut(BaseModel):
+class GmailUseOut(BaseModel):
     """How much goes to personal Gmail accounts, by the primary domain: Gmail counts subdomains together."""
 
     primary_domain: str
@@ -99,26 +99,28 @@ class DomainOut(BaseModel):
     return_path_domain: str | None
     created_at: datetime
     created_by: UUID | None
-    keys: list[KeyOut]
-    records: list[RecordOut] = Field(description="What the zone should hold.")
+    keys: list[DkimKeyOut]
+    records: list[ZoneRecord] = Field(description="What the zone should hold.")
     checked_at: datetime | None
-    status: Status | None = Field(description="The worst that the last check found; null before the first.")
-    findings: list[FindingOut] = Field(description="What the last check found.")
+    status: FindingStatus | None = Field(description="The worst that the last check found; null before the first.")
+    findings: list[DomainFinding] = Field(description="What the last check found.")
 
     @classmethod
     def of(cls, domain: SendingDomain, settings: Settings) -> Self:
         """Return a domain as JSON."""
-        findings = [FindingOut.model_validate(one) for one in domain.report or ()]
+        findings = [DomainFinding.model_validate(one) for one in domain.report or ()]
         found = {finding.status for finding in findings}
         return cls(
             domain=domain.domain,
             return_path_domain=domain.return_path_domain,
             created_at=domain.created_at,
             created_by=domain.created_by,
-            keys=[KeyOut.model_validate(key) for key in domain.keys],
-            records=[RecordOut.model_validate(record) for record in records_of(domain, settings)],
+            keys=[DkimKeyOut.model_validate(key) for key in domain.keys],
+            records=[ZoneRecord.model_validate(record) for record in records_of(domain, settings)],
             checked_at=domain.checked_at,
-            status=next((one for one in (Status.FAIL, Status.WARN, Status.OK) if one in found), None),
+            status=next(
+                (one for one in (FindingStatus.FAIL, FindingStatus.WARN, FindingStatus.OK) if one in found), None
+            ),
             findings=findings,
         )
 
@@ -126,9 +128,9 @@ class DomainOut(BaseModel):
 class DomainDetail(DomainOut):
     """A sending domain, and what it sends to Gmail."""
 
-    gmail: GmailOut
+    gmail: GmailUseOut
 
     @classmethod
     def with_use(cls, domain: SendingDomain, settings: Settings, use: GmailUse) -> Self:
         """Return both as JSON."""
-        return cls(**DomainOut.of(domain, settings).model_dump(), gmail=GmailOut.of(use))
+        return cls(**DomainOut.of(domain, settings).model_dump(), gmail=GmailUseOut.of(use))
