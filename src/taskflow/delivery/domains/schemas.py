@@ -17,6 +17,8 @@ from taskflow.settings import Settings
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=253, pattern=NO_CONTROLS)]
 
+_FROM_THE_WORST = (FindingStatus.FAIL, FindingStatus.WARN, FindingStatus.OK)
+
 
 class NewDomain(Body):
     """A domain that mail is to be sent from."""
@@ -118,9 +120,7 @@ class DomainOut(BaseModel):
             keys=[DkimKeyOut.model_validate(key) for key in domain.keys],
             records=[ZoneRecord.model_validate(record) for record in records_of(domain, settings)],
             checked_at=domain.checked_at,
-            status=next(
-                (one for one in (FindingStatus.FAIL, FindingStatus.WARN, FindingStatus.OK) if one in found), None
-            ),
+            status=next((status for status in _FROM_THE_WORST if status in found), None),
             findings=findings,
         )
 
