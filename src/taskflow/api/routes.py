@@ -69,6 +69,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     snippets.router,
     media.router,
     domains.router,
+    domains.return_paths,
     inbox.router,
     stats.router,
     autoscaling.router,

@@ -75,6 +75,14 @@ def rotate(client: Client, output: Output, name: str, force: bool) -> None:
 
 
 @domain.command()
+@click.argument("address")
+@speaks_http
+def whose(client: Client, output: Output, address: str) -> None:
+    """Say which message a bounce to ADDRESS, a return path of ours, is about."""
+    output.thing(client.get(f"/return-paths/{quote(address, safe='')}"))
+
+
+@domain.command()
 @click.argument("name")
 @speaks_http
 def remove(client: Client, output: Output, name: str) -> None:

@@ -7,6 +7,9 @@ import pytest
 
 from support.api import Api
 from support.dns_server import DnsServer
+from taskflow.base.ids import uuid7
+from taskflow.delivery.return_paths import ReturnPaths
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 DOMAINS = "/api/v1/domains"
@@ -84,6 +87,18 @@ async def test_a_second_one_of_the_same_name_is_a_conflict(admin: httpx.AsyncCli
     assert (await admin.post(DOMAINS, json={"domain": "example.org"})).status_code == 201
     answer = await admin.post(DOMAINS, json={"domain": "EXAMPLE.org"})
     assert (answer.status_code, answer.json()["code"]) == (409, "domain_exists")
+
+
+async def test_a_return_path_leads_to_its_message_and_one_that_is_not_ours_to_nothing(
+    viewer: httpx.AsyncClient, settings: Settings
+) -> None:
+    message_id = uuid7()
+    path = ReturnPaths(signing_key(settings).get_secret_value().encode(), "bounces.example.org").of(message_id)
+    answer = await viewer.get(f"/api/v1/return-paths/{path}")
+    assert answer.json() == {"campaign_id": None, "message_id": str(message_id), "email": None, "status": None}
+    for hostile in (path.replace("b+", "b+a"), "a@example.org", "%00", "b+" + "a" * 26 + "-aaaaaaaa@x.org"):
+        answer = await viewer.get(f"/api/v1/return-paths/{hostile}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "invalid_signature")
 
 
 async def test_only_administrators_change_domains(

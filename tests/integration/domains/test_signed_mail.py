@@ -91,6 +91,8 @@ async def test_each_message_has_a_return_path_of_its_own_when_the_domain_names_o
             bounced = paths.read(address)
             assert bounced.campaign_id == campaign.campaign_id
             assert owners[bounced.message_id] == message.rcpt_to.decode()
+            whose = await domains.whose(address.upper())
+            assert whose == (campaign.campaign_id, bounced.message_id, message.rcpt_to.decode(), "SENT")
             assert b"From: shop@sender.example" in message.body
             assert signatures(message.body) == []  # its keys wait for DNS
 

@@ -7,7 +7,14 @@ from fastapi import APIRouter, Depends, Response
 from taskflow.base.pagination import Page, decode_cursor, encode_cursor
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.models import SendingDomain
-from taskflow.delivery.domains.schemas import DomainChange, DomainDetail, DomainOut, KeyRotation, NewDomain
+from taskflow.delivery.domains.schemas import (
+    DomainChange,
+    DomainDetail,
+    DomainOut,
+    KeyRotation,
+    NewDomain,
+    ReturnPathOut,
+)
 from taskflow.delivery.domains.service import DomainService
 from taskflow.identity.access import DEFAULT_PAGE, Caller, Cursor, Limit, Trail, audited, require, service
 from taskflow.identity.models import Role
@@ -26,6 +33,15 @@ Config = Annotated[Settings, service(Settings)]
 router = APIRouter(prefix="/domains", tags=["domains"], dependencies=[require(Role.VIEWER)])
 
 _ADMIN = require(Role.ADMIN)
+
+
+return_paths = APIRouter(prefix="/return-paths", tags=["domains"], dependencies=[require(Role.VIEWER)])
+
+
+@return_paths.get("/{address}")
+async def find_return_path(address: str, domains: Domains) -> ReturnPathOut:
+    """Say which message an address belongs to that a bounce came to; 404 when we did not make it."""
+    return ReturnPathOut.model_validate(await domains.whose(address))
 
 
 @router.post("", status_code=201, dependencies=[_ADMIN, audited("domain.add")])

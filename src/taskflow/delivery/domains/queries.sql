@@ -74,6 +74,10 @@ SELECT primary_domain FROM day WHERE sent >= $3 ORDER BY primary_domain ON CONFL
 -- name: forget_gmail
 DELETE FROM gmail_usage WHERE primary_domain = ANY ($1::text[]) AND hour < now() - interval '35 days';
 
+-- name: recipient
+-- To whom the message of a return path went.
+SELECT email, status FROM email_recipients WHERE campaign_id = $1 AND recipient_id = $2;
+
 -- name: gmail
 -- What a primary domain has sent to Gmail in the last 24 hours, the most in a day of the last 35, and since when it
 -- counts as a bulk sender.

@@ -42,6 +42,17 @@ class KeyRotation(Body):
     force: StrictBool = Field(False, description="Let waiting keys sign although DNS does not show them.")
 
 
+class ReturnPathOut(BaseModel):
+    """The message that a return path belongs to."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    campaign_id: UUID | None
+    message_id: UUID = Field(description="Of a campaign: the recipient's id.")
+    email: str | None = Field(description="To whom it went, as long as that is known.")
+    status: str | None
+
+
 class DkimKeyOut(BaseModel):
     """A DKIM key; its private half never leaves the database."""
 

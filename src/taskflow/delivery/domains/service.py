@@ -6,6 +6,7 @@ days, because mail that it signed is still under way.
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from taskflow.db.pool import Database
@@ -14,11 +15,24 @@ from taskflow.delivery.domains.dkim import Algorithm
 from taskflow.delivery.domains.doctor import Doctor
 from taskflow.delivery.domains.gmail import GmailUse, gmail_use
 from taskflow.delivery.domains.models import DomainExistsError, KeyState, NotPublishedError, SendingDomain, domain_name
-from taskflow.delivery.domains.repository import DomainRepository
+from taskflow.delivery.domains.repository import DomainRepository, sql
 from taskflow.delivery.domains.resolver import Resolver
+from taskflow.delivery.return_paths import ReturnPaths
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.settings.domain import DomainSettings
+
+
+class ReturnPath(NamedTuple):
+    """The message that an address was made for. `message_id`: of a campaign, the recipient's id.
+
+    `email`, `status`: of the recipient, as long as the ledger knows it.
+    """
+
+    campaign_id: UUID | None
+    message_id: UUID
+    email: str | None
+    status: str | None
 
 
 class DomainService:
@@ -124,6 +138,18 @@ class DomainService:
             raise NotPublishedError(f"DNS does not show {missing} yet: publish the records, or use force.")
         await self._activate(found, published)
         return await self.repository.get(found.domain)
+
+    async def whose(self, address: str) -> ReturnPath:
+        """Return which message a return path belongs to.
+
+        Raises:
+            InvalidSignatureError: we did not make it.
+        """
+        bounced = ReturnPaths(self._secret, "").read(address)
+        row = None
+        if bounced.campaign_id is not None:
+            row = await self._database.pool.fetchrow(sql.recipient, *bounced)
+        return ReturnPath(*bounced, *(row or (None, None)))
 
     async def _make_next(self, domain: SendingDomain) -> SendingDomain:
         made = [await keys.make(self._secret, domain.domain, algorithm) for algorithm in Algorithm]
