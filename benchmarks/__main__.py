@@ -25,6 +25,7 @@ from benchmarks import (
     rival,
     schedule,
     segments,
+    signing,
 )
 from benchmarks.figures import LATEST, Figures, show
 from benchmarks.machine import facts
@@ -44,6 +45,7 @@ BENCHMARKS: dict[str, Callable[[Servers, Options, Figures], Awaitable[None]]] = 
     "contacts": contact_import.run,
     "segments": segments.run,
     "render": render.run,
+    "signing": signing.run,
 }
 
 

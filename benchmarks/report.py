@@ -40,6 +40,7 @@ _HEADLINES = {
     "segment": "Segments",
     "audience": "Audiences",
     "render": "Rendering",
+    "signing": "Signing",
 }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
@@ -12,6 +13,7 @@ import pytest
 
 from support import sample_tasks
 from support.api import serving
+from support.dns_server import DnsServer
 from support.letters import give_up
 from support.lives import publish_generation
 from support.processes import running
@@ -427,3 +429,33 @@ async def test_messages_are_sent_listed_shown_cancelled_and_exported(shell: Shel
     assert (code, "bert@example.com" in out, "ada@example.com" in out) == (0, True, False)
     code, _, err = await shell.run("message", "send", "nobody", "--from", "shop@example.com", *words)
     assert (code, "to[0]" in err) == (5, True)
+
+
+async def test_a_sending_domain_is_made_ready_from_the_shell(shell: Shell, settings: Settings) -> None:
+    async with DnsServer() as zone:
+        settings.domain.nameservers = [zone.address]
+        code, out, err = await shell.run("domain", "add", "example.org", "--return-path", "bounces.example.org")
+        assert (code, '._domainkey.example.org. IN TXT "v=DKIM1; k=rsa; p=' in out) == (0, True), err
+        code, _, err = await shell.run("domain", "rotate", "example.org")
+        assert (code, "DNS does not show" in err) == (5, True)
+        _, records, _ = await shell.run("domain", "show", "example.org", "--zone")
+        for line in records.splitlines():
+            if not line.startswith(";"):
+                zone.add_line(line)
+        code, out, err = await shell.run("domain", "check", "example.org")
+        assert code == 1, err  # no MX, for one
+        assert re.search(r"^ok    dkim         tf\S+ shows our ed25519-sha256 key \(active\)\.$", out, re.MULTILINE), (
+            out
+        )
+        assert re.search(r"^FAIL  mx   ", out, re.MULTILINE), out
+        zone.add("other.example", "A", "127.0.0.1")
+        code, out, _ = await shell.run("domain", "rotate", "example.org", "--force")  # makes the next ones
+        assert (code, out.count("  next"), out.count("  active")) == (0, 2, 2)
+    assert (await shell.json("domain", "list"))[0]["status"] == "fail"  # type: ignore[index]
+    code, out, _ = await shell.run("domain", "update", "example.org", "--return-path", "-")
+    assert code == 0
+    code, out, _ = await shell.run("domain", "show", "example.org")
+    assert (code, "bounces to the sender" in out, "0 of 5,000" in out) == (0, True, True)
+    assert (await shell.run("domain", "remove", "example.org"))[0] == 0
+    assert (await shell.run("domain", "show", "example.org"))[0] == 3
+    assert (await shell.run("domain", "show", "../users"))[0] in (3, 5)

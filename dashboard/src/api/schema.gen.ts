@@ -261,7 +261,7 @@ export interface paths {
         };
         /**
          * Get Campaign
-         * @description Get a campaign and how far it is.
+         * @description Get a campaign, how far it is, and its bounce and complaint rates.
          */
         get: operations["get_campaign"];
         put?: never;
@@ -1005,6 +1005,98 @@ export interface paths {
          * @description Start over the tasks of all dead letters that match and that nobody has requeued.
          */
         post: operations["requeue_dead_letters"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/domains": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Domains
+         * @description List sending domains by name.
+         */
+        get: operations["list_domains"];
+        put?: never;
+        /**
+         * Add Domain
+         * @description Register a domain and make its DKIM keys; they sign once DNS shows them.
+         */
+        post: operations["add_domain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/domains/{domain}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Domain
+         * @description Get a domain: its keys, what to put in the zone, the last check, and what it sends to Gmail.
+         */
+        get: operations["get_domain"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove Domain
+         * @description Forget a domain and its keys; mail from it leaves unsigned half a minute later.
+         */
+        delete: operations["remove_domain"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Domain
+         * @description Let bounces go elsewhere; holds for all messages that are made from half a minute later on.
+         */
+        patch: operations["update_domain"];
+        trace?: never;
+    };
+    "/api/v1/domains/{domain}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Domain
+         * @description Ask DNS and mail servers about a domain; waiting keys that DNS shows begin to sign. Takes up to half a minute.
+         */
+        post: operations["check_domain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/domains/{domain}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Keys
+         * @description Make the next DKIM keys; when there are some, let those that DNS shows take over (409 while it shows none).
+         */
+        post: operations["rotate_keys"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3209,6 +3301,12 @@ export interface components {
             unchanged: number;
         };
         /**
+         * Algorithm
+         * @description How a key signs (`a=`).
+         * @enum {string}
+         */
+        Algorithm: "rsa-sha256" | "ed25519-sha256";
+        /**
          * AllCondition
          * @description Every one of these.
          */
@@ -3545,6 +3643,84 @@ export interface components {
              * @description Its result is `matched` and `changed`.
              */
             task_id: string | null;
+        };
+        /**
+         * CampaignDetail
+         * @description A campaign, how far it is, and what became of it at the receivers'.
+         */
+        CampaignDetail: {
+            audience: components["schemas"]["Audience"] | null;
+            /**
+             * Campaign Id
+             * Format: uuid
+             */
+            campaign_id: string;
+            /** Completed At */
+            completed_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Error Message */
+            error_message: string | null;
+            /** Failed Count */
+            failed_count: number;
+            /** From Email */
+            from_email: string;
+            /** From Name */
+            from_name: string | null;
+            /**
+             * Frozen At
+             * @description When the audience became recipients.
+             */
+            frozen_at: string | null;
+            import: components["schemas"]["ImportOut"] | null;
+            /** Name */
+            name: string;
+            /** Outcome */
+            outcome: ("clean" | "partial") | null;
+            progress: components["schemas"]["ProgressOut"];
+            /** Rate Limit Per Minute */
+            rate_limit_per_minute: number | null;
+            rates: components["schemas"]["RatesOut"];
+            /** Reply To */
+            reply_to: string | null;
+            /** Scheduled At */
+            scheduled_at: string | null;
+            /** Sent Count */
+            sent_count: number;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["CampaignStatus"];
+            /** Summary */
+            summary: string;
+            /** Template Body */
+            template_body: string;
+            /** Template Id */
+            template_id: string | null;
+            /**
+             * Template Subject
+             * @description Of a template of the library: the default variant's.
+             */
+            template_subject: string;
+            /** Template Text */
+            template_text: string | null;
+            /** Template Variables */
+            template_variables: {
+                [key: string]: unknown;
+            };
+            /** Template Version */
+            template_version: number | null;
+            /** Total Recipients */
+            total_recipients: number;
+            /**
+             * Uncertain Policy
+             * @enum {string}
+             */
+            uncertain_policy: "hold" | "resend";
         };
         /**
          * CampaignLint
@@ -4227,6 +4403,123 @@ export interface components {
             task_name: string | null;
         };
         /**
+         * DkimKeyOut
+         * @description A DKIM key; its private half never leaves the database.
+         */
+        DkimKeyOut: {
+            /** Activated At */
+            activated_at: string | null;
+            algorithm: components["schemas"]["Algorithm"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Public Key */
+            public_key: string;
+            /** Retired At */
+            retired_at: string | null;
+            /** Selector */
+            selector: string;
+            state: components["schemas"]["KeyState"];
+        };
+        /**
+         * DomainChange
+         * @description What to change.
+         */
+        DomainChange: {
+            /**
+             * Return Path Domain
+             * @description Where bounces go; null: to the sender.
+             */
+            return_path_domain: string | null;
+        };
+        /**
+         * DomainDetail
+         * @description A sending domain, and what it sends to Gmail.
+         */
+        DomainDetail: {
+            /** Checked At */
+            checked_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Domain */
+            domain: string;
+            /**
+             * Findings
+             * @description What the last check found.
+             */
+            findings: components["schemas"]["DomainFinding"][];
+            gmail: components["schemas"]["GmailUseOut"];
+            /** Keys */
+            keys: components["schemas"]["DkimKeyOut"][];
+            /**
+             * Records
+             * @description What the zone should hold.
+             */
+            records: components["schemas"]["ZoneRecord"][];
+            /** Return Path Domain */
+            return_path_domain: string | null;
+            /** @description The worst that the last check found; null before the first. */
+            status: components["schemas"]["FindingStatus"] | null;
+        };
+        /**
+         * DomainFinding
+         * @description One thing that the doctor found.
+         */
+        DomainFinding: {
+            /**
+             * Action
+             * @description What to do about it.
+             */
+            action: string | null;
+            /** Check */
+            check: string;
+            /** Records */
+            records: components["schemas"]["ZoneRecord"][];
+            /** Sentence */
+            sentence: string;
+            status: components["schemas"]["FindingStatus"];
+        };
+        /**
+         * DomainOut
+         * @description A sending domain.
+         */
+        DomainOut: {
+            /** Checked At */
+            checked_at: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Domain */
+            domain: string;
+            /**
+             * Findings
+             * @description What the last check found.
+             */
+            findings: components["schemas"]["DomainFinding"][];
+            /** Keys */
+            keys: components["schemas"]["DkimKeyOut"][];
+            /**
+             * Records
+             * @description What the zone should hold.
+             */
+            records: components["schemas"]["ZoneRecord"][];
+            /** Return Path Domain */
+            return_path_domain: string | null;
+            /** @description The worst that the last check found; null before the first. */
+            status: components["schemas"]["FindingStatus"] | null;
+        };
+        /**
          * DraftLint
          * @description A draft to look at.
          */
@@ -4596,6 +4889,12 @@ export interface components {
             /** Variable */
             variable: string | null;
         };
+        /**
+         * FindingStatus
+         * @description How bad it is.
+         * @enum {string}
+         */
+        FindingStatus: "ok" | "warn" | "fail";
         /**
          * FireCause
          * @description Why an instant was dealt with: its time had come, somebody pressed run, or a backfill.
@@ -5942,6 +6241,23 @@ export interface components {
             wording?: string | null;
         };
         /**
+         * NewDomain
+         * @description A domain that mail is to be sent from.
+         */
+        NewDomain: {
+            /**
+             * Domain
+             * @example example.org
+             */
+            domain: string;
+            /**
+             * Return Path Domain
+             * @description Where bounces go, each to an address of its own; null: to the sender.
+             * @example bounces.example.org
+             */
+            return_path_domain?: string | null;
+        };
+        /**
          * NewEvent
          * @description What a contact did with a mail of another system.
          */
@@ -6710,6 +7026,16 @@ export interface components {
         Page_DeliveryOut_: {
             /** Items */
             items: components["schemas"]["DeliveryOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[DomainOut] */
+        Page_DomainOut_: {
+            /** Items */
+            items: components["schemas"]["DomainOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -7670,6 +7996,39 @@ export interface components {
              * @description SCHEDULED and BLOCKED tasks.
              */
             scheduled: number;
+        };
+        /**
+         * RatesOut
+         * @description What receivers and people think of a campaign.
+         */
+        RatesOut: {
+            /**
+             * Bounce Rate
+             * @description bounced / (sent + bounced)
+             */
+            bounce_rate: number;
+            /**
+             * Bounced
+             * @description Messages that a server refused for good, or sent back.
+             */
+            bounced: number;
+            /**
+             * Complained
+             * @description Recipients who complained after the message came.
+             */
+            complained: number;
+            /**
+             * Complaint Rate
+             * @description complained / sent
+             */
+            complaint_rate: number;
+            /** Pause Reason */
+            pause_reason: string | null;
+            /**
+             * Paused At
+             * @description When it last paused by itself.
+             */
+            paused_at: string | null;
         };
         /**
          * Readiness
@@ -9473,6 +9832,28 @@ export interface components {
             /** Load */
             load: number;
         };
+        /**
+         * ZoneRecord
+         * @description A record for the zone.
+         */
+        ZoneRecord: {
+            /**
+             * Line
+             * @description As a line of a zone file: long values in several strings.
+             */
+            line: string;
+            /** Name */
+            name: string;
+            /** Purpose */
+            purpose: string;
+            /** Type */
+            type: string;
+            /**
+             * Value
+             * @description As most web forms want it: in one piece.
+             */
+            value: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -10079,7 +10460,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CampaignOut"];
+                    "application/json": components["schemas"]["CampaignDetail"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
@@ -11619,6 +12000,234 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Requeued"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_domains: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DomainOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDomain"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DomainChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["KeyRotation"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DomainDetail"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

@@ -24,6 +24,7 @@ from taskflow.content.snippets import endpoints as snippets
 from taskflow.content.templates import endpoints as templates
 from taskflow.delivery.providers import endpoints as providers
 from taskflow.delivery.messages import endpoints as messages
+from taskflow.delivery.domains import endpoints as domains
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
@@ -72,6 +73,8 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     media.router,
     providers.router,
     providers.kinds,
+    domains.router,
+    domains.return_paths,
     inbox.router,
     stats.router,
     autoscaling.router,

@@ -4,6 +4,7 @@ Campaigns, test sends and previews all come through here, so what a preview show
 composer also knows its ledger: which link and which Message-ID a row has.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,17 @@ from taskflow.campaigns.models import Campaign
 from taskflow.content.rendering import Rendered, RenderProblem
 from taskflow.content.templates.words import Words
 from taskflow.delivery import addresses
+from taskflow.delivery.domains.senders import NOBODY, Sender
 from taskflow.delivery.ledger import Row
 from taskflow.delivery.letterhead import Letterhead
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import File, Skeleton
+from taskflow.delivery.purposes import feedback_id
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking.links import UnsubscribeLinks
+
+_TURN = 10  # messages that are built without a pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,13 @@ class Composer:
         self._skeleton = skeleton
         self._links = links
         self._message_ids = message_ids
+        self._sender = NOBODY
+
+    def send_as(self, sender: Sender) -> None:
+        """Sign with a sender's keys from now on, and let bounces come back there."""
+        if sender is not self._sender:
+            self._skeleton.sign_with(sender.signer)
+            self._sender = sender
 
     def context(self, person: Addressee) -> dict[str, Any]:
         """Return what a template sees of a person, with what the sender adds."""
@@ -56,6 +68,11 @@ class Composer:
         """Return the Message-ID of a person's message."""
         return self._message_ids.of(person.recipient_id)
 
+    def return_path(self, recipient_id: UUID) -> str | None:
+        """Return where bounces of a recipient's message go; None: to the sender's own address."""
+        paths = self._sender.return_paths
+        return paths.of(recipient_id, self._campaign_id) if paths is not None else None
+
     async def compose(self, people: Sequence[Addressee]) -> list[bytes | str]:
         """Return one finished message for each person, or the sentence that says why there is none.
 
@@ -64,10 +81,12 @@ class Composer:
         """
         contexts = [self.context(person) for person in people]
         rendered = await self._words.render(contexts)
-        return [
-            self.build(person, context["unsubscribe_url"], result)
-            for person, context, result in zip(people, contexts, rendered, strict=True)
-        ]
+        built: list[bytes | str] = []
+        for person, context, result in zip(people, contexts, rendered, strict=True):
+            built.append(self.build(person, context["unsubscribe_url"], result))
+            if len(built) % _TURN == 0:  # a signature takes up to a millisecond: the wire has its turn too
+                await asyncio.sleep(0)
+        return built
 
     def build(self, person: Addressee, url: str, result: Rendered | RenderProblem) -> bytes | str:
         """Return the message of what was rendered, or why there is none."""
@@ -94,6 +113,8 @@ class CampaignComposer:
         self.campaign = campaign
         self.attached_bytes = attached_bytes
         self._composer = composer
+        self.send_as = composer.send_as
+        self.return_path = composer.return_path
 
     async def compose(self, rows: Sequence[Row]) -> list[bytes | str]:
         """Return one finished message for each row; see `Composer.compose`."""
@@ -122,6 +143,7 @@ def open_composer(
         from_email=str(sender),
         from_name=letterhead.from_name,
         reply_to=letterhead.reply_to,
+        feedback_id=feedback_id("campaign", sender.domain, campaign_id),
         eight_bit=eight_bit,
         files=files,
     )

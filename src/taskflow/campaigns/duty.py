@@ -7,6 +7,7 @@
   ids go to Redis after the commit (what a crash leaves behind, the relay finds).
 - Sums of the counters become the campaign's counts, the progress hash and events.
 - When the terminal sum equals the frozen total, the rows are counted once, and the campaign is COMPLETED exactly once.
+- A RUNNING one whose complaints or refusals are too many is paused (`rates`).
 - A CANCELLED one is swept: who waits ends CANCELLED, task and row, slice by slice.
 
 Rows whose task ended without them (a quarantined task, one that an operator cancelled) are settled when nothing is
@@ -39,6 +40,7 @@ from taskflow.campaigns.models import (
 from taskflow.campaigns.needs import sentence
 from taskflow.campaigns.notices import status_event
 from taskflow.campaigns.progress import ProgressTeller
+from taskflow.campaigns.rates import Guard
 from taskflow.campaigns.repository import NIL, CampaignRepository, sql
 from taskflow.campaigns.states import MOVES, CampaignStatus, IllegalCampaignTransitionError, sources
 from taskflow.content.errors import MissingVariableError
@@ -67,6 +69,7 @@ class CampaignsDuty:
     def __init__(self) -> None:
         """Remember nothing that matters: cursors of sweeps, what was told, when a look was in vain."""
         self._teller = ProgressTeller()
+        self._guard = Guard()
         self._ruled: dict[UUID, int | None] = {}
         self._swept: dict[UUID, UUID] = {}
         self._summarised: dict[UUID, UUID] = {}
@@ -91,6 +94,8 @@ class CampaignsDuty:
             case _S.SCHEDULED:
                 return await self._start(context, campaign) if campaign.due else 0
             case _S.RUNNING:
+                if await self._guard.look(context, campaign):
+                    return 1
                 made = await self._feed(context, campaign)
                 await self._count(context, campaign)
                 if not made:
@@ -297,6 +302,7 @@ class CampaignsDuty:
 
     def _forget_others(self, active: set[UUID]) -> None:
         self._teller.forget_others(active)
+        self._guard.forget_others(active)
         for memory in (self._ruled, self._swept, self._summarised, self._verify_at, self._pass_at, self._still):
             for campaign_id in set(memory) - active:
                 del memory[campaign_id]

@@ -25,6 +25,7 @@ from taskflow.campaigns.intake import (
 from taskflow.campaigns.preview import preview
 from taskflow.campaigns.proofs.endpoints import Proofs
 from taskflow.campaigns.schemas import (
+    CampaignDetail,
     CampaignIn,
     CampaignOut,
     PreviewIn,
@@ -148,9 +149,9 @@ async def list_campaigns(
 
 
 @router.get("/{campaign_id}", dependencies=[_VIEWER])
-async def get_campaign(campaign_id: UUID, campaigns: Campaigns) -> CampaignOut:
-    """Get a campaign and how far it is."""
-    return CampaignOut.of(await campaigns.get(campaign_id))
+async def get_campaign(campaign_id: UUID, campaigns: Campaigns) -> CampaignDetail:
+    """Get a campaign, how far it is, and its bounce and complaint rates."""
+    return CampaignDetail.with_rates(await campaigns.get(campaign_id), await campaigns.rates(campaign_id))
 
 
 @router.post("/{campaign_id}/start", dependencies=[_MARKETER, audited("campaign.start", target="campaign_id")])

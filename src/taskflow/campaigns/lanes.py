@@ -68,6 +68,7 @@ class Lanes:
         slot: int,
         on_fault: Callable[[UUID, str], None],
         on_success: Callable[[UUID], None],
+        on_sent: Callable[[str, str], None],
     ) -> None:
         """Start nothing yet.
 
@@ -79,6 +80,7 @@ class Lanes:
             slot: counter slot of this process.
             on_fault: told when the mail server cannot be used, and why.
             on_success: told when it took a window.
+            on_sent: told of each message that was taken, once that is written: from whom, to whom.
         """
         self._ledger = ledger
         self._pool = pool
@@ -87,6 +89,7 @@ class Lanes:
         self._commits = GroupCommit(ledger, slot)
         self._on_fault = on_fault
         self._on_success = on_success
+        self._on_sent = on_sent
         self._waiting: dict[Stream, deque[Letter]] = {}
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -194,7 +197,10 @@ class Lanes:
         turned = await self._commits.turn(about.stream.campaign_id, ends, begins)
         if sent is not None:
             for letter, outcome in zip(sent.letters, sent.outcomes, strict=True):
-                report(letter, outcome, turned.ended.get(letter.row.recipient_id))
+                written = turned.ended.get(letter.row.recipient_id)
+                if written == RecipientStatus.SENT:
+                    self._on_sent(about.stream.mail_from, letter.row.email)
+                report(letter, outcome, written)
             _finish(sent.letters)
         if window is None:
             return []
@@ -218,7 +224,8 @@ class Lanes:
         return going
 
     async def _send(self, session: SmtpSession, window: Window, letters: Sequence[Letter]) -> _Sent:
-        envelopes = [Envelope(window.stream.mail_from, letter.row.email, letter.body) for letter in letters]
+        sender = window.stream.mail_from
+        envelopes = [Envelope(letter.return_path or sender, letter.row.email, letter.body) for letter in letters]
         outcomes = await session.send_window(envelopes, window.deadline)
         faults = [outcome for outcome in outcomes if outcome.retry_after is not None]
         if faults:

@@ -15,6 +15,7 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
+from taskflow.base.sealing import SealBrokenError
 from taskflow.campaigns.composer import CampaignComposer, open_composer
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.faults import FaultBoard
@@ -29,6 +30,8 @@ from taskflow.content.rendering import RenderPool
 from taskflow.content.rendering.process import RenderingUnavailableError
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
+from taskflow.delivery.domains.gmail import GmailMeter
+from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.ledger import Ledger, Row, Settlement
 from taskflow.delivery.letterhead import Letterhead, files_of
 from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
@@ -64,6 +67,7 @@ class Mailer:
         templates: TemplateRepository,
         media: MediaLibrary,
         faults: FaultBoard,
+        senders: Senders,
     ) -> None:
         """Take what `open_mailer` has opened."""
         self._settings = settings
@@ -76,6 +80,7 @@ class Mailer:
         self._templates = templates
         self._media = media
         self._faults = faults
+        self._senders = senders
         self._composers: dict[UUID, asyncio.Task[CampaignComposer]] = {}
 
     async def send(self, batch: Batch) -> None:
@@ -92,6 +97,7 @@ class Mailer:
         try:
             features = await self._provider.pool.features()
             composer = await self._composer(campaign_id, eight_bit=features.eight_bit)
+            composer.send_as(await self._senders.of(composer.campaign.from_email))
         except ProviderFaultError as fault:
             self._faults.failed(campaign_id, str(fault))
             for item in items:
@@ -101,9 +107,10 @@ class Mailer:
             for item in items:
                 batch.fail(item, str(error), retry=False)
             return
-        except (UnavailableError, NotFoundError, InvalidInputError) as error:
-            # Its template or a file of it cannot be used: nobody's attempt, somebody has to mend it.
-            self._faults.failed(campaign_id, str(error), waits_for="its template or its files")
+        except (UnavailableError, NotFoundError, InvalidInputError, SealBrokenError) as error:
+            # Its template, a file or its sender's key cannot be used: nobody's attempt, somebody has to mend it.
+            waits_for = "its DKIM key" if isinstance(error, SealBrokenError) else "its template or its files"
+            self._faults.failed(campaign_id, str(error), waits_for=waits_for)
             for item in items:
                 batch.release(item, _RENDER_WAIT_SECONDS)
             return
@@ -137,7 +144,8 @@ class Mailer:
             if isinstance(body, str):
                 broken.append((item, row, body))
             else:
-                letters.append(Letter(batch, item, row, body, countdown.one))
+                return_path = composer.return_path(row.recipient_id)
+                letters.append(Letter(batch, item, row, body, countdown.one, return_path=return_path))
         if broken:
             await self._refuse(batch, composer.campaign.campaign_id, broken)
         return letters
@@ -220,6 +228,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
         RenderPool(settings.campaign) as rendering,
         open_storage(settings) as storage,
         FaultBoard.open(repository) as faults,
+        GmailMeter.open(context.database.pool) as gmail,
     ):
         ledger = Ledger(context.database.hot, provider.name, erasure=ErasureKey(signing_key(settings)))
         lanes = Lanes(
@@ -230,7 +239,9 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
             slot=1 + context.process_id.int % 32_000,
             on_fault=faults.failed,
             on_success=faults.succeeded,
+            on_sent=gmail.sent,
         )
+        senders = Senders(context.database.pool, signing_key(settings).get_secret_value().encode())
         triage = Triage(
             ledger, repository, resend_after=settings.worker.lease_seconds + provider.pool.longest_send_seconds
         )
@@ -238,6 +249,8 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
         try:
             templates = TemplateRepository(context.database.pool)
             media = MediaLibrary(context.database, storage, settings)
-            yield Mailer(settings, provider, ledger, lanes, triage, rendering, repository, templates, media, faults)
+            yield Mailer(
+                settings, provider, ledger, lanes, triage, rendering, repository, templates, media, faults, senders
+            )
         finally:
             await lanes.close()

@@ -10,6 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstrain
 from taskflow.audience.segments.audiences import Audience
 from taskflow.base.bodies import Instant
 from taskflow.campaigns.models import Campaign, ImportReport, Progress, Recipient
+from taskflow.campaigns.rates import Rates
 from taskflow.campaigns.service import NewCampaign
 from taskflow.campaigns.states import CampaignStatus
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Source, Variables
@@ -171,6 +172,34 @@ class CampaignOut(BaseModel):
                 "summary": campaign.progress.summary(),
             }
         )
+
+
+class RatesOut(BaseModel):
+    """What receivers and people think of a campaign."""
+
+    bounced: int = Field(description="Messages that a server refused for good, or sent back.")
+    complained: int = Field(description="Recipients who complained after the message came.")
+    bounce_rate: float = Field(description="bounced / (sent + bounced)")
+    complaint_rate: float = Field(description="complained / sent")
+    paused_at: datetime | None = Field(description="When it last paused by itself.")
+    pause_reason: str | None
+
+    @classmethod
+    def of(cls, rates: Rates) -> Self:
+        """Return the rates as JSON."""
+        names = ("bounced", "complained", "bounce_rate", "complaint_rate", "paused_at")
+        return cls(**{name: getattr(rates, name) for name in names}, pause_reason=rates.reason)
+
+
+class CampaignDetail(CampaignOut):
+    """A campaign, how far it is, and what became of it at the receivers'."""
+
+    rates: RatesOut
+
+    @classmethod
+    def with_rates(cls, campaign: Campaign, rates: Rates) -> Self:
+        """Return both as JSON."""
+        return cls(**CampaignOut.of(campaign).model_dump(), rates=RatesOut.of(rates))
 
 
 class RecipientOut(BaseModel):

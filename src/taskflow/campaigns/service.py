@@ -26,6 +26,7 @@ from taskflow.campaigns.importing import Origin, import_recipients
 from taskflow.campaigns.models import Campaign, MissingVariable
 from taskflow.campaigns.needs import Needs, needs_of, sentence
 from taskflow.campaigns.notices import status_event
+from taskflow.campaigns.rates import Rates, rates_of
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository, sql
 from taskflow.campaigns.states import MOVES, CampaignStatus, refusal
 from taskflow.content.rendering import RenderPool, Template
@@ -139,6 +140,17 @@ class CampaignService:
             CampaignNotFoundError: there is none.
         """
         return await self._with_rate(await self.repository.get(campaign_id))
+
+    async def rates(self, campaign_id: UUID) -> Rates:
+        """Return what receivers and people think of a campaign.
+
+        Raises:
+            CampaignNotFoundError: there is none.
+        """
+        rates = await rates_of(self._database.pool, campaign_id)
+        if rates is None:
+            raise CampaignNotFoundError(f"There is no campaign {campaign_id}.")
+        return rates
 
     async def page(self, status: str | None, before: UUID | None, limit: int) -> list[Campaign]:
         """Return campaigns, newest first."""

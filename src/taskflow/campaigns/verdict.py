@@ -20,6 +20,7 @@ class Letter:
     body: bytes
     arrived: Callable[[], None]  # called once, when the ledger and the task know what became of it
     is_finished: bool = False
+    return_path: str | None = None  # where bounces of it go; None: to the campaign's sender
 
     def finish(self) -> None:
         """Say that there is nothing more to do for it."""

@@ -18,15 +18,17 @@ from typing import Literal
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery import headers
+from taskflow.delivery.domains.dkim import Signer, Signing
+from taskflow.delivery.purposes import Purpose, standing_fields
 from taskflow.delivery.smtp.envelope import CanonicalBody
 
 CRLF = b"\r\n"
 MAX_LINE_BYTES = 998  # RFC 5322, section 2.1.1, without CRLF
 
 _LINE_END = re.compile(rb"\r\n|\r")
+_NOT_COVERED = (b"Precedence:", b"Auto-Submitted:")  # by a signature: lists may set their own
 _BASE64_LINE = 76
 
-Purpose = Literal["campaign", "transactional"]
 _Encoding = Literal["7bit", "8bit", "base64"]
 
 
@@ -61,6 +63,7 @@ class Skeleton:
         boundary: str | None = None,
         files: Sequence[File] = (),
         further: Mapping[str, str] | None = None,
+        signer: Signer | None = None,
     ) -> None:
         """Encode the shared headers.
 
@@ -68,13 +71,13 @@ class Skeleton:
             from_email: the sender's address.
             from_name: the sender's display name, any Unicode.
             reply_to: an address that answers go to.
-            purpose: `campaign` says `Precedence: bulk`, so that no vacation notice comes back;
-                `transactional` says `Auto-Submitted: auto-generated` (RFC 3834).
+            purpose: what it is for; decides about Precedence and Auto-Submitted.
             feedback_id: `Feedback-ID` for the complaint statistics of mailbox providers.
             eight_bit: the server offers 8BITMIME (`SmtpPool.features`); else non-ASCII parts become base64.
             boundary: the MIME boundary, for byte-exact tests; by default 128 random bits.
             files: what goes along with each message, encoded once.
             further: text headers that the caller answers for, by name.
+            signer: signs each message with DKIM; see `sign_with`.
 
         Raises:
             UnsafeAddressError, HeaderInjectionError: a value that must not stand in a header.
@@ -82,23 +85,31 @@ class Skeleton:
         head = [b"From: " + headers.mailbox("From", from_email, from_name)]
         if reply_to:
             head.append(b"Reply-To: " + headers.mailbox("Reply-To", reply_to))
-        shared = [b"MIME-Version: 1.0"]
-        if feedback_id:
-            shared.append(b"Feedback-ID: " + headers.unstructured("Feedback-ID", feedback_id))
-        shared.append(b"Precedence: bulk" if purpose == "campaign" else b"Auto-Submitted: auto-generated")
+        standing = [b"MIME-Version: 1.0", *standing_fields(purpose, feedback_id)]
         for name, value in (further or {}).items():
-            shared.append(name.encode("ascii") + b": " + headers.unstructured(name, value))
+            standing.append(name.encode("ascii") + b": " + headers.unstructured(name, value))
         token = headers.check("boundary", boundary or f"=_{secrets.token_hex(16)}").encode("ascii")
-        self._head = CRLF.join(head) + b"\r\nTo: "
-        self._shared = CRLF + CRLF.join(shared) + CRLF
+        self._head = CRLF.join(head) + CRLF
+        self._standing = CRLF + CRLF.join(standing) + CRLF
+        self._covered = [field for field in (*head, *standing) if not field.startswith(_NOT_COVERED)]
         self._opens, self._closes = _around(token, files)
         self._multipart = b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % token
         self._text_opens = b"--%b\r\n" % token
         self._html_opens = b"\r\n--%b\r\n" % token
         self._ends = b"\r\n--%b--\r\n" % token
-        self._eight_bit = eight_bit
         self._date_second = 0
         self._date = b""
+        self._takes_eight_bit = eight_bit
+        self.sign_with(signer)
+
+    def sign_with(self, signer: Signer | None) -> None:
+        """Sign from now on with these keys, or with none.
+
+        What is signed stays within ASCII: a server on the way that does not take more would have to encode it anew, and
+        break the signature (RFC 6376, section 5.3).
+        """
+        self._signing: Signing | None = signer.over(self._covered) if signer is not None else None
+        self._eight_bit = self._takes_eight_bit and signer is None
 
     def build(
         self,
@@ -128,23 +139,28 @@ class Skeleton:
             UnsafeAddressError, HeaderInjectionError: a value that must not stand in a header.
             EmptyMessageError: neither HTML nor text.
         """
-        pieces = [
-            self._head,
-            headers.mailbox("To", to, to_name),
-            b"\r\nSubject: ",
-            headers.unstructured("Subject", subject),
-            b"\r\nDate: ",
-            self._date_header(date),
-            b"\r\nMessage-ID: ",
-            headers.message_id(message_id),
+        at = time.time() if date is None else date
+        fields = [
+            b"To: " + headers.mailbox("To", to, to_name),
+            b"Subject: " + headers.unstructured("Subject", subject),
+            b"Date: " + self._date_header(at),
+            b"Message-ID: " + headers.message_id(message_id),
         ]
         if unsubscribe_url is not None:
-            pieces += (
-                b"\r\nList-Unsubscribe: ",
-                headers.url("List-Unsubscribe", unsubscribe_url),
-                b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click",
+            fields += (
+                b"List-Unsubscribe: " + headers.url("List-Unsubscribe", unsubscribe_url),
+                b"List-Unsubscribe-Post: List-Unsubscribe=One-Click",
             )
-        pieces += (self._shared, self._opens)
+        content = self._content(html, text)
+        if self._signing is None:
+            return CanonicalBody(b"".join((self._head, CRLF.join(fields), self._standing, content)))
+        covered = [*fields, content[: content.index(CRLF)]]  # it begins with Content-Type
+        signatures = self._signing.sign(covered, content[content.index(CRLF + CRLF) + 4 :], at)
+        return CanonicalBody(b"".join((signatures, self._head, CRLF.join(fields), self._standing, content)))
+
+    def _content(self, html: str | bytes | None, text: str | bytes | None) -> bytes:
+        """Return everything from Content-Type on."""
+        pieces = [self._opens]
         if html is not None and text is not None:
             pieces += (self._multipart, self._text_opens)
             pieces += self._part(b"plain", text)
@@ -158,7 +174,7 @@ class Skeleton:
         else:
             raise EmptyMessageError
         pieces.append(self._closes)
-        return CanonicalBody(b"".join(pieces))
+        return b"".join(pieces)
 
     def _part(self, subtype: bytes, content: str | bytes) -> tuple[bytes, bytes]:
         """Return a part's headers and its content, encoded as plainly as its characters and lines allow."""
@@ -176,8 +192,8 @@ class Skeleton:
             return "7bit"
         return "8bit" if self._eight_bit else "base64"
 
-    def _date_header(self, date: float | None) -> bytes:
-        second = int(time.time() if date is None else date)
+    def _date_header(self, at: float) -> bytes:
+        second = int(at)
         if second != self._date_second or not self._date:
             self._date_second = second
             self._date = formatdate(second, usegmt=False).encode("ascii")

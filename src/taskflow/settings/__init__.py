@@ -15,6 +15,7 @@ from taskflow.settings.audience import AudienceSettings
 from taskflow.settings.campaign import CampaignSettings
 from taskflow.settings.coordinator import CoordinatorSettings
 from taskflow.settings.database import DatabaseSettings
+from taskflow.settings.domain import DomainSettings
 from taskflow.settings.http import HttpSettings
 from taskflow.settings.imports import ImportSettings
 from taskflow.settings.log import LogSettings
@@ -40,6 +41,7 @@ __all__ = [
     "CampaignSettings",
     "CoordinatorSettings",
     "DatabaseSettings",
+    "DomainSettings",
     "HttpSettings",
     "ImportSettings",
     "LogSettings",
@@ -88,6 +90,7 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     message: MessageSettings = MessageSettings()
     submission: SubmissionSettings = SubmissionSettings()
+    domain: DomainSettings = DomainSettings()
     sandbox: SandboxSettings = SandboxSettings()
     provider: ProviderSettings = ProviderSettings()
     webhook: WebhookSettings = WebhookSettings()

@@ -16,3 +16,10 @@ class CampaignSettings(BaseModel):
     render_seconds: float = Field(1.0, gt=0, description="CPU seconds that one message may take to render.")
     render_memory_mb: int = Field(256, ge=64, description="Memory limit of a rendering process.")
     render_output_bytes: int = Field(1024 * 1024, ge=1, description="Longest rendered message part.")
+    pause_complaint_rate: float | None = Field(
+        0.003, gt=0, le=1, description="Share of complaints at which a campaign pauses by itself; null: never."
+    )
+    pause_bounce_rate: float | None = Field(
+        0.05, gt=0, le=1, description="Share of refused and returned messages at which it does; null: never."
+    )
+    pause_sample: int = Field(500, ge=1, description="Messages that have to be out before either share is judged.")

@@ -3,6 +3,7 @@
 import csv
 import io
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -47,6 +48,34 @@ async def test_a_campaign_is_created_from_json(marketer: httpx.AsyncClient) -> N
     assert campaign["import"]["rejected"] == 1
     listed = (await marketer.get("/api/v1/campaigns")).json()
     assert [item["campaign_id"] for item in listed["items"]] == [campaign["campaign_id"]]
+
+
+async def test_a_campaign_shows_what_receivers_and_people_think_of_it(
+    marketer: httpx.AsyncClient, viewer: httpx.AsyncClient, database: Database
+) -> None:
+    made = await created(marketer, [{"email": f"{name}@example.com", "first_name": name} for name in "abcdef"])
+    campaign_id = UUID(made["campaign_id"])
+    await marketer.post(f"/api/v1/campaigns/{campaign_id}/start")
+    await database.pool.execute(
+        "UPDATE email_recipients SET status = 'SENT', sending_at = now(), sent_at = now() WHERE campaign_id = $1"
+        " AND email <> 'f@example.com'", campaign_id,
+    )  # fmt: skip
+    await database.pool.execute(
+        "UPDATE email_recipients SET status = 'FAILED', attention = 'FAILED', reply = '550 5.1.1 nobody'"
+        " WHERE campaign_id = $1 AND email = 'f@example.com'", campaign_id,
+    )  # fmt: skip
+    await database.pool.execute(
+        "INSERT INTO campaign_counters (campaign_id, slot, sent, failed) VALUES ($1, 1, 5, 1)", campaign_id
+    )
+    assert (
+        await marketer.post("/api/v1/suppressions", json={"address": "B@example.com", "reason": "complained"})
+    ).status_code == 201
+    shown = (await viewer.get(f"/api/v1/campaigns/{campaign_id}")).json()
+    assert shown["rates"] == {
+        "bounced": 1, "complained": 1, "bounce_rate": 1 / 6, "complaint_rate": 0.2, "paused_at": None,
+        "pause_reason": None,
+    }  # fmt: skip
+    assert shown["import"] == made["import"]
 
 
 async def test_a_latin_1_file_with_semicolons_is_imported_with_a_report(marketer: httpx.AsyncClient) -> None:

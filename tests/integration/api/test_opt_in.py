@@ -12,12 +12,17 @@ import pytest
 
 from support.api import Api, client_of, running
 from support.imports import erasure_of
+from support.signatures import valid, zone_of
 from support.waiting import eventually
 from taskflow.audience.consent.confirmation import Confirmations
 from taskflow.db.pool import Database
+from taskflow.delivery.domains.gmail import GmailMeter
+from taskflow.delivery.domains.senders import Senders
+from taskflow.delivery.domains.service import DomainService
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.engine.retry import NoRetry
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking.opt_in.mailer import ConfirmationMailer, NotTakenError
 
@@ -57,9 +62,10 @@ class Post:
 async def post(api: Api, settings: Settings, database: Database) -> AsyncIterator[Post]:
     async with SandboxServer.running(database.pool, settings.sandbox) as sandbox:
         settings.sandbox.port = sandbox.port
-        async with ProviderCatalogue.open(database, settings) as providers:
+        async with ProviderCatalogue.open(database, settings) as providers, GmailMeter.open(database.pool) as gmail:
             confirmations = Confirmations(database.pool, settings.audience, erasure_of(settings))
-            yield Post(database, ConfirmationMailer(settings, confirmations, providers))
+            senders = Senders(database.pool, signing_key(settings).get_secret_value().encode())
+            yield Post(database, ConfirmationMailer(settings, confirmations, providers, senders, gmail))
 
 
 async def public_list(marketer: httpx.AsyncClient, opt_in: str = "double", **body: Any) -> dict[str, Any]:
@@ -469,3 +475,24 @@ async def test_who_left_everything_comes_back_to_the_one_list_that_they_ask_for(
     assert {item["name"]: item["status"] for item in items} == {"News": "CONFIRMED", "Offers": "UNSUBSCRIBED"}
     assert (await marketer.get(f"{CONTACTS}/{contact_id}")).json()["status"] == "ACTIVE"
     assert await database.pool.fetchval("SELECT count(*) FROM suppressions") == 0
+
+
+async def test_the_mail_that_asks_is_signed_and_says_what_it_is(
+    api: Api, marketer: httpx.AsyncClient, post: Post, database: Database, settings: Settings
+) -> None:
+    domains = DomainService(database, settings)
+    await domains.add("shop.example", "bounces.shop.example")
+    domain = await domains.rotate("shop.example", force=True)
+    made = await public_list(marketer)
+    assert (await submit(api, made, "ada@gmail.com")).status_code == 200
+    [reply] = await post.carry()
+    assert reply is not None
+    row = await database.pool.fetchrow("SELECT raw, mail_from FROM inbox_messages")
+    assert row is not None
+    assert valid(row["raw"], zone_of(domain.keys)) == [True, True]
+    assert row["mail_from"].startswith("b+")
+    assert row["mail_from"].endswith("@bounces.shop.example")
+    assert b"Auto-Submitted: auto-generated" in row["raw"]
+    assert b"Feedback-ID: all:confirmation:" in row["raw"]
+    assert b"Precedence" not in row["raw"]
+    assert b"List-Unsubscribe" not in row["raw"]

@@ -25,6 +25,7 @@ EMAIL, PHONE = "ann@example.com", "+4915112345678"
 NEIGHBOURS = ("joann@example.com", "ann@example.com.au", "x-ann@example.com", "ann@example.community")
 HASHES = {
     ("api_keys", "secret_hash"),
+    ("dkim_keys", "private_key"),
     ("idempotency_keys", "request_hash"),
     ("media", "sha256"),
     ("providers", "secrets"),

@@ -32,6 +32,7 @@ from taskflow.content.templates.words import Words
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
 from taskflow.delivery.letterhead import Letterhead, files_of
+from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.providers.email.smtp import open_smtp
 from taskflow.delivery.smtp.envelope import Envelope
 from taskflow.identity.secret_key import signing_key
@@ -92,6 +93,7 @@ class ProofService:
         self._settings = settings
         self._erasure = ErasureKey(signing_key(settings))
         self._campaigns = CampaignRepository(database.pool)
+        self._senders = Senders(database.pool, signing_key(settings).get_secret_value().encode())
 
     async def people(self, contact_ids: Sequence[UUID]) -> list[Addressee]:
         """Return contacts as a campaign would address them.
@@ -141,6 +143,7 @@ class ProofService:
         async with open_smtp(self._settings) as provider:
             features = await provider.pool.features()
             composer = open_composer(self._settings, words, letterhead, NIL, files, eight_bit=features.eight_bit)
+            composer.send_as(await self._senders.of(letterhead.from_email))
             envelopes: list[Envelope] = []
             for reader, body in zip(readers, await composer.compose(readers), strict=True):
                 if isinstance(body, str):  # before the first one leaves

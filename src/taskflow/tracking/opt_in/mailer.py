@@ -15,11 +15,15 @@ from uuid import UUID
 from taskflow.audience.consent.confirmation import ConfirmationGoneError, ConfirmationRequest, Confirmations
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, UnavailableError
+from taskflow.base.sealing import SealBrokenError
+from taskflow.delivery.domains.gmail import GmailMeter
+from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Mail
+from taskflow.delivery.purposes import feedback_id
 from taskflow.engine.context import WorkerContext
 from taskflow.engine.retry import NoRetry
 from taskflow.identity.secret_key import signing_key
@@ -51,10 +55,19 @@ class NotTakenError(UnavailableError):
 class ConfirmationMailer:
     """Sends the mails of requests; one per process."""
 
-    def __init__(self, settings: Settings, confirmations: Confirmations, providers: ProviderCatalogue) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        confirmations: Confirmations,
+        providers: ProviderCatalogue,
+        senders: Senders,
+        gmail: GmailMeter,
+    ) -> None:
         """Take what `open_confirmations` has opened."""
         self._confirmations = confirmations
         self._providers = providers
+        self._senders = senders
+        self._gmail = gmail
         self._secret = signing_key(settings).get_secret_value().encode()
         self._links = ConfirmationLinks(self._secret, base_url(settings.http))
 
@@ -72,25 +85,30 @@ class ConfirmationMailer:
         if not request.is_open or request.confirm_from is None or await self._confirmations.is_refused(request):
             return None
         try:
-            body = self._compose(request, request.confirm_from)
+            sender = await self._senders.of(request.confirm_from)
+            body = self._compose(request, request.confirm_from, sender)
+        except SealBrokenError as fault:
+            raise NotTakenError(str(fault)) from fault
         except InvalidInputError as error:
             raise NoRetry(str(error)) from error
-        outcome = await self._carried(Mail(request_id, request.confirm_from, request.email, body))
+        return_path = sender.return_paths.of(request_id) if sender.return_paths else request.confirm_from
+        outcome = await self._carried(Mail(request_id, return_path, request.email, body), request.confirm_from)
         # Servers repeat the address in their words; the task's row is to hold none.
         text = re.sub(re.escape(request.email), "the address", outcome.text, flags=re.IGNORECASE)
         if outcome.kind is OutcomeKind.ACCEPTED:
+            self._gmail.sent(request.confirm_from, request.email)
             return text
         if outcome.kind is OutcomeKind.REJECTED:
             raise NoRetry(text)
         raise NotTakenError(text)
 
-    async def _carried(self, mail: Mail) -> Outcome:
+    async def _carried(self, mail: Mail, from_email: str) -> Outcome:
         """Hand the mail to providers in turn until one takes it, refuses it, or leaves it uncertain.
 
         Raises:
             NotTakenError: no provider carries such mail.
         """
-        domain = mail.mail_from.rpartition("@")[2].lower()
+        domain = from_email.rpartition("@")[2].lower()
         outcome: Outcome | None = None
         for row, provider in await self._providers.mail_providers():
             if row.carries("transactional", domain):
@@ -101,13 +119,18 @@ class ConfirmationMailer:
             raise NotTakenError(f"No provider carries transactional mail from {domain}: see `taskflow provider list`.")
         return outcome
 
-    def _compose(self, request: ConfirmationRequest, sender: str) -> bytes:
+    def _compose(self, request: ConfirmationRequest, from_email: str, sender: Sender) -> bytes:
         link = self._links.of(request.request_id, request.tag)
-        skeleton = Skeleton(from_email=sender, purpose="transactional")
+        skeleton = Skeleton(
+            from_email=from_email,
+            purpose="confirmation",
+            feedback_id=feedback_id("confirmation", from_email.rpartition("@")[2]),
+            signer=sender.signer,
+        )
         return skeleton.build(
             to=request.email,
             subject=f"Please confirm: {request.list_name}",
-            message_id=MessageIds(self._secret, sender).of(request.request_id),
+            message_id=MessageIds(self._secret, from_email).of(request.request_id),
             text=_TEXT.format(wording=request.wording, link=link),
             html=_HTML.format(wording=escape(request.wording), link=escape(link)),
         )
@@ -118,5 +141,7 @@ async def open_confirmations(context: WorkerContext) -> AsyncIterator[Confirmati
     """Open the mailer of a worker process."""
     settings = context.settings
     confirmations = Confirmations(context.database.pool, settings.audience, ErasureKey(signing_key(settings)))
-    async with ProviderCatalogue.open(context.database, settings) as providers:
-        yield ConfirmationMailer(settings, confirmations, providers)
+    pool = context.database.pool
+    senders = Senders(pool, signing_key(settings).get_secret_value().encode())
+    async with ProviderCatalogue.open(context.database, settings) as providers, GmailMeter.open(pool) as gmail:
+        yield ConfirmationMailer(settings, confirmations, providers, senders, gmail)

@@ -1,0 +1,1 @@
+"""Sending domains: DKIM keys, the doctor, and what Gmail counts."""
