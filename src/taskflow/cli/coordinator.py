@@ -49,6 +49,7 @@ def all_duties() -> "list[Duty]":
     from taskflow.audience.consent.duty import Unconfirmed
     from taskflow.audience.imports.jobs.duty import ImportsDuty
     from taskflow.campaigns.duty import CampaignsDuty
+    from taskflow.delivery.sms.duty import SmsRetention
     from taskflow.engine.coordinator.dead_letters import DeadLetters
     from taskflow.engine.coordinator.dependencies import Dependencies
     from taskflow.engine.coordinator.drift import DriftMeter
@@ -70,6 +71,7 @@ def all_duties() -> "list[Duty]":
         ImportsDuty(),
         DeadLetters(),
         Unconfirmed(),
+        SmsRetention(),
         Pruner(),
         DriftMeter(),
     ]

@@ -24,6 +24,7 @@ from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.servers import servers_under
+from taskflow.settings.sms import SmsSettings
 from taskflow.settings.smtp import SmtpSettings
 from taskflow.settings.tracing import TracingSettings
 from taskflow.settings.webhook import WebhookSettings
@@ -46,6 +47,7 @@ __all__ = [
     "SandboxSettings",
     "SecuritySettings",
     "Settings",
+    "SmsSettings",
     "SmtpSettings",
     "TracingSettings",
     "WebhookSettings",
@@ -78,6 +80,7 @@ class Settings(BaseSettings):
     campaign: CampaignSettings = CampaignSettings()
     media: MediaSettings = MediaSettings()
     smtp: SmtpSettings = SmtpSettings()
+    sms: SmsSettings = SmsSettings()
     sandbox: SandboxSettings = SandboxSettings()
     webhook: WebhookSettings = WebhookSettings()
     tracing: TracingSettings = TracingSettings()

@@ -50,7 +50,8 @@ class Sms:
     rcpt_to: str  # E.164
     text: str
     promotional: bool = False
-    template: Mapping[str, str] = field(default_factory=dict)  # what DLT wants to know of the text: ids and values
+    template: Mapping[str, str] = field(default_factory=dict)  # what DLT wants to know of the text: `sms.facts`
+    requires_dlt: bool = False  # an Indian text that only goes out under its template: never over a kind without DLT
 
 
 class MailProvider(Protocol):
@@ -96,4 +97,11 @@ class Kind:
     settings: type[BaseModel]  # its fields; those that are `SecretStr` are kept encrypted and never shown again
     open: Callable[[Any], MailProvider | SmsProvider]  # takes an instance of `settings`; connects to nothing yet
     priority: int = 1  # of a new provider of this kind; the smallest is asked first
+    supports_dlt: bool = False  # hands the ids of a DLT template to Indian operators
     defaults: Mapping[str, Any] = field(default_factory=dict)  # of `settings` and of budgets, for presets such as Gmail
+
+    def may_carry(self, message: Mail | Sms) -> bool:
+        """Tell whether a provider of this kind may be asked to carry a message at all, first or after another."""
+        if isinstance(message, Mail):
+            return self.channel is Channel.EMAIL
+        return self.channel is Channel.SMS and (self.supports_dlt or not message.requires_dlt)
