@@ -65,9 +65,11 @@ class Receiver:
     messages: list[Message] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     connections: int = 0
+    handlers: set["asyncio.Task[None] | None"] = field(default_factory=set)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.handlers.add(asyncio.current_task())
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.strip().split("\r\n")
@@ -91,3 +93,7 @@ async def receiving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Async
         yield receiver
     finally:
         server.close()
+        handlers = [handler for handler in receiver.handlers if handler is not None]
+        for handler in handlers:
+            handler.cancel()
+        await asyncio.gather(*handlers, return_exceptions=True)

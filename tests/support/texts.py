@@ -27,7 +27,9 @@ def dlt_text(to: str = "+919876543210", body: str = DLT_TEXT, facts: Facts = FAC
 
 def says(status: int, content: Any, *headers: str) -> Reply:
     """Answer with JSON, and close the connection."""
-    return plain(status, "Content-Type: application/json", "Connection: close", *headers, body=json.dumps(content).encode())
+    return plain(
+        status, "Content-Type: application/json", "Connection: close", *headers, body=json.dumps(content).encode()
+    )
 
 
 async def cut(writer: asyncio.StreamWriter) -> None:

@@ -1,6 +1,5 @@
 """`taskflow sms`: what texts will be, DLT templates, and what comes back."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ def sms() -> None:
 @click.option("--template", help="A DLT template by name or id: filled with --var, or compared with TEXT.")
 @click.option("--var", "variables", multiple=True, help="A value of the template; once for each {#var#}, in order.")
 @click.option("--to", help="A number, whose country sets the price.")
-@click.option("--plain", is_flag=True, help="Write ' for ’, - for –, ... for … and the like.")
+@click.option("--plain", is_flag=True, help="Write typographic quotes, dashes and the like as a typewriter does.")
 @speaks_http
 def preview(client: Client, output: Output, text: str | None, variables: tuple[str, ...], **more: Any) -> None:
     """Show into how many parts TEXT falls, what makes it long, and what it costs."""
@@ -164,7 +163,9 @@ def _preview(found: dict[str, Any]) -> str:
         lines.append(f"{cost['amount']} {cost['currency']}: {cost['per_part']} a part to {cost['prefix']}")
     if found["dlt"] is not None:
         dlt = found["dlt"]
-        lines.append(f"DLT {dlt['template_id']} of {dlt['header']}, {dlt['category']}; values {json.dumps(dlt['values'], ensure_ascii=False)}")
+        lines.append(
+            f"DLT {dlt['template_id']} of {dlt['header']}, {dlt['category']}; values: {', '.join(dlt['values'])}"
+        )
         if dlt["opens_at"] is not None:
             lines.append(f"may go out from {dlt['opens_at']}")
     return "\n".join(lines)

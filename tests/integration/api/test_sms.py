@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - characters that look like others are what this is about
 """Previews of texts and DLT templates over HTTP."""
 
 from decimal import Decimal
@@ -126,7 +127,9 @@ async def test_templates_are_kept_found_and_forgotten(
     first = (await viewer.get(f"{URL}/templates", params={"limit": 1})).json()
     following = await viewer.get(f"{URL}/templates", params={"limit": 1, "cursor": first["next_cursor"]})
     assert [one["name"] for one in following.json()["items"]] == ["otp"]
-    assert [one["name"] for one in (await viewer.get(f"{URL}/templates", params={"search": "by"})).json()["items"]] == ["bye"]
+    assert [one["name"] for one in (await viewer.get(f"{URL}/templates", params={"search": "by"})).json()["items"]] == [
+        "bye"
+    ]
     for taken in ({"name": "otp", "header": "NEWONE"}, {"name": "new", "header": "TSKFLW"}):
         answer = await marketer.post(f"{URL}/templates", json=OTP | taken)
         assert (answer.status_code, answer.json()["code"]) == (409, "sms_template_taken")

@@ -1,4 +1,5 @@
-"""What providers post: believed when it is theirs, heeded once and in its order, and refused without a word otherwise."""
+# ruff: noqa: RUF001 - characters that look like others are what this is about
+"""What providers post: believed when it is theirs, heeded once and in its order; refused without a word otherwise."""
 
 import asyncio
 from typing import Any
@@ -18,6 +19,7 @@ from taskflow.delivery.sms.inbound.keywords import normalise
 from taskflow.delivery.sms.inbound.repository import InboundReader
 
 URL = "/api/v1/sms"
+STOP = {"keyword": "stop", "action": "stop"}
 TOKEN = "twilio's token"
 ANN, BOB = "+491711234567", "+491711234568"
 PUBLIC = "https://mail.example.com"
@@ -35,9 +37,7 @@ def bulksms(api: Api) -> str:
     return urlsplit(SmsHooks(api.settings).addresses()["bulksms"]).path
 
 
-async def twilio(
-    api: Api, query: str = "", *, token: str = TOKEN, **form: str
-) -> httpx.Response:
+async def twilio(api: Api, query: str = "", *, token: str = TOKEN, **form: str) -> httpx.Response:
     path = "/hooks/sms/twilio" + query
     headers = {
         "X-Twilio-Signature": signature_of(token, PUBLIC + path, list(form.items())),
@@ -254,8 +254,12 @@ async def test_a_query_is_part_of_what_twilio_signs(api: Api) -> None:
     assert (await twilio(api, "?campaign=1&x=%20", MessageSid="SM1", From=ANN, Body="hi")).status_code == 204
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b"[1, [], {}]", b'[{"id": {}}]', b"\xff\xfe", b'{"id": "\\ud800"}'])
-async def test_what_makes_no_sense_is_taken_and_left(api: Api, viewer: httpx.AsyncClient, bulksms: str, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b"null", b"[1, [], {}]", b'[{"id": {}}]', b"\xff\xfe", b'{"id": "\\ud800"}']
+)
+async def test_what_makes_no_sense_is_taken_and_left(
+    api: Api, viewer: httpx.AsyncClient, bulksms: str, body: bytes
+) -> None:
     assert (await api.anonymous.post(bulksms, content=body)).status_code == 204
     assert await replies(viewer) == []
 
@@ -266,7 +270,9 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-async def test_hostile_texts_and_senders_are_kept_as_they_are(api: Api, viewer: httpx.AsyncClient, bulksms: str) -> None:
+async def test_hostile_texts_and_senders_are_kept_as_they_are(
+    api: Api, viewer: httpx.AsyncClient, bulksms: str
+) -> None:
     told = [received(f"r{n}", words, "2026-01-31T10:00:00Z") for n, words in enumerate(HOSTILE)]
     told += [received(f"s{n}", "STOP", "2026-01-31T10:00:00Z", sender=words[:60]) for n, words in enumerate(HOSTILE)]
     assert (await api.anonymous.post(bulksms, json=told)).status_code == 204
@@ -309,7 +315,8 @@ async def test_keywords_are_replaced_together(api: Api, admin: httpx.AsyncClient
     assert all(normalise(one["keyword"]) == one["keyword"] for one in before)
     assert {one["action"] for one in before} == {"stop", "start", "help"}
     wanted = [
-        {"keyword": "Ne más!", "action": "stop", "language": "xx"}, {"keyword": "SI", "action": "start", "language": "xx"}
+        {"keyword": "Ne más!", "action": "stop", "language": "xx"},
+        {"keyword": "SI", "action": "start", "language": "xx"},
     ]  # fmt: skip
     after = (await admin.put(f"{URL}/keywords", json=wanted)).json()
     assert [one["keyword"] for one in after] == ["si", "nemás"]
@@ -322,8 +329,8 @@ async def test_keywords_are_replaced_together(api: Api, admin: httpx.AsyncClient
 @pytest.mark.parametrize(
     "wanted",
     [
-        [], [{"keyword": "go", "action": "start"}], [{"keyword": "stop", "action": "stop"}, {"keyword": "STOP!", "action": "help"}],
-        [{"keyword": "stop", "action": "stop"}, {"keyword": "?!", "action": "help"}], [{"keyword": "", "action": "stop"}],
+        [], [{"keyword": "go", "action": "start"}], [STOP, {"keyword": "STOP!", "action": "help"}],
+        [STOP, {"keyword": "?!", "action": "help"}], [{"keyword": "", "action": "stop"}],
         [{"keyword": "stop", "action": "explode"}],
     ],
 )  # fmt: skip

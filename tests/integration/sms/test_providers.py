@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - characters that look like others are what this is about
 """Each SMS provider against a server that speaks its protocol: success, every documented error, and every way to break.
 
 What was not sent is proved not taken; what was sent and not answered is uncertain, but where BulkSMS recognises it.
@@ -158,7 +159,9 @@ async def test_a_gateways_word_does_not_prove_that_nothing_was_taken(opened: Ope
 
 
 @EVERY
-@pytest.mark.parametrize("body", [b"", b"OK", b"[]", b"{}", b"null", b'{"sid": 3}', b'[{"id": ""}]', b'{"return": true}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"OK", b"[]", b"{}", b"null", b'{"sid": 3}', b'[{"id": ""}]', b'{"return": true}']
+)
 async def test_a_success_in_no_words_of_the_provider_is_uncertain(opened: Open, written: Any, body: bytes) -> None:
     for status in (200, 201):
         outcome = await answered(opened, plain(status, "Connection: close", body=body), written())
@@ -444,7 +447,10 @@ async def test_a_messaging_service_chooses_where_nobody_names_a_sender() -> None
 
 
 TWILIO_CODES = (
-    [(400, code, OutcomeKind.REJECTED, Cause.ADDRESS) for code in (21211, 21214, 21217, 21263, 21265, 21604, 21614, 21635)]
+    [
+        (400, code, OutcomeKind.REJECTED, Cause.ADDRESS)
+        for code in (21211, 21214, 21217, 21263, 21265, 21604, 21614, 21635)
+    ]
     + [(400, 21610, OutcomeKind.REJECTED, Cause.OPTED_OUT)]
     + [(400, code, OutcomeKind.REJECTED, Cause.CONTENT) for code in (21602, 21619)]
     + [(400, code, OutcomeKind.REJECTED, Cause.SIZE) for code in (21605, 21617)]
@@ -455,7 +461,10 @@ TWILIO_CODES = (
     + [(403, code, OutcomeKind.PROVIDER_FAULT, Cause.SUSPENDED) for code in (20005, 20006, 90010)]
     + [(429, code, OutcomeKind.PROVIDER_FAULT, Cause.THROTTLED) for code in (20429, 14107, 88001)]
     + [(429, 63038, OutcomeKind.PROVIDER_FAULT, Cause.QUOTA)]
-    + [(400, code, OutcomeKind.PROVIDER_FAULT, Cause.INVALID) for code in (21212, 21603, 21606, 21609, 21659, 21660, 21705)]
+    + [
+        (400, code, OutcomeKind.PROVIDER_FAULT, Cause.INVALID)
+        for code in (21212, 21603, 21606, 21609, 21659, 21660, 21705)
+    ]
     + [(503, code, OutcomeKind.PROVIDER_FAULT, Cause.OUTAGE) for code in (20503, 20500)]
 )
 
@@ -478,7 +487,10 @@ async def test_twilio_takes_1600_characters() -> None:
 
 
 async def test_twilio_tells_whether_the_account_is_active() -> None:
-    async with provider(twilio, says(200, {"status": "active"}), says(200, {"status": "suspended"})) as (made, receiver):
+    async with provider(twilio, says(200, {"status": "active"}), says(200, {"status": "suspended"})) as (
+        made,
+        receiver,
+    ):
         assert "active" in await made.check()
         with pytest.raises(ProviderUnusableError, match="suspended"):
             await made.check()

@@ -7,6 +7,7 @@ import pytest
 
 from support.receiver import receiving
 from support.texts import FACTS, dlt_text, text
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError
@@ -16,7 +17,6 @@ from taskflow.delivery.sandbox.schemas import InboxRule
 from taskflow.privacy.erasing import erase
 from taskflow.privacy.service import PrivacyService
 from taskflow.privacy.subject import Subject
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.settings import Settings
 
 
@@ -47,13 +47,13 @@ async def test_a_text_and_its_parts_are_in_the_inbox(sandbox: SmsSandbox, databa
     }  # fmt: skip
     shown = await inbox.mail(mails["SMS of 3 parts, UCS-2"].message_id)
     assert (shown.rcpt_to, (shown.text or "").strip()) == ("+491711234567@sms.invalid", emoji.text)
-    sender = {header.name: header.value for header in (await inbox.mail(mails["SMS of 1 part, GSM-7"].message_id)).headers}
+    sender = {
+        header.name: header.value for header in (await inbox.mail(mails["SMS of 1 part, GSM-7"].message_id)).headers
+    }
     assert "ACME" in sender["From"]
 
 
-async def test_it_fails_where_a_rule_says_so(
-    sandbox: SmsSandbox, server: SandboxServer, database: Database
-) -> None:
+async def test_it_fails_where_a_rule_says_so(sandbox: SmsSandbox, server: SandboxServer, database: Database) -> None:
     rule = {"pattern": "+491711234567@sms.invalid", "action": "reject", "times": None}
     await Inbox(database.pool).replace_rules([InboxRule.model_validate(rule)])
     server._rules_at = 0.0

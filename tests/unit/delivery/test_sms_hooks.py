@@ -65,13 +65,15 @@ def test_without_a_token_nobody_is_believed() -> None:
     assert not twilio.is_signed([], URL, FORM, twilio.signature_of("", URL, FORM))
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{}", b"a", b"&", b"=&" * 500, b"a=%ff", b"a=1;" * 3])
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"{}", b"a", b"&", b"=&" * 500, b"a=%ff"])
 def test_what_is_no_form_is_refused(body: bytes) -> None:
     assert twilio.form_of(body) is None
 
 
 def test_twilio_tells_replies_and_reports() -> None:
-    form = twilio.form_of(b"MessageSid=SM1&From=%2B491711234567&To=%2B4930123456&Body=Stop%21+%F0%9F%9B%91&SmsStatus=received")
+    form = twilio.form_of(
+        b"MessageSid=SM1&From=%2B491711234567&To=%2B4930123456&Body=Stop%21+%F0%9F%9B%91&SmsStatus=received"
+    )
     assert form is not None
     assert twilio.read(form) == [Reply("SM1", "+491711234567", "+4930123456", "Stop! 🛑")]
     report = [("MessageSid", "SM2"), ("MessageStatus", "undelivered"), ("ErrorCode", "30005"), ("To", "+491711234567")]

@@ -1,7 +1,7 @@
 """Words that mean something when they are all that somebody writes: STOP, START, HELP, in the languages of the table.
 
-A text is compared whole: "Stop." and "ＳＴＯＰ" stop, "Please do not stop" does not. What no reader sees (case, spaces,
-punctuation, emoji, direction marks) does not count, so that nobody is written to on because of a full stop.
+A text is compared whole: "Stop." stops, "Please do not stop" does not. What makes no other word of it (case, width,
+spaces, punctuation, emoji, direction marks) does not count, so that nobody is written to on because of a full stop.
 """
 
 import unicodedata
@@ -34,4 +34,5 @@ def normalise(text: str) -> str:
     if len(text) > _MOST_CHARS:
         return ""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(char for char in folded if unicodedata.category(char)[0] in _COUNTED and ord(char) not in _VARIATION)
+    counted = (char for char in folded if unicodedata.category(char)[0] in _COUNTED and ord(char) not in _VARIATION)
+    return unicodedata.normalize("NFC", "".join(counted))

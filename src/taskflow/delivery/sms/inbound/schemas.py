@@ -66,5 +66,7 @@ class SmsHook(BaseModel):
     """Where a kind of provider is to post what it tells."""
 
     kind: str
-    url: str = Field(description="Keep it to yourself: who knows it is believed. Twilio signs, its address is no secret.")
+    url: str = Field(
+        description="Keep it to yourself: who knows it is believed. Twilio signs, its address is no secret."
+    )
     is_ready: bool = Field(description="false: Twilio's token is not in TASKFLOW_SMS_TWILIO_AUTH_TOKENS yet.")

@@ -43,7 +43,7 @@ async def preview_sms(
     settings: Annotated[Settings, service(Settings)],
     trail: Trail,
 ) -> SmsPreviewOut:
-    """Say into how many parts a text falls, why, and what it costs; of a DLT template, whether the text is one of its."""
+    """Say into how many parts a text falls, why, and what it costs; and whether it is its DLT template."""
     trail.nothing_changed()
     number = _number(body.to, settings.audience.phone_region)
     text, dlt = body.text, None

@@ -26,7 +26,10 @@ class SmsPreviewIn(Body):
     to: Annotated[str, StringConstraints(min_length=3, max_length=40)] | None = Field(
         None, description="Whose country sets the price.", examples=["+919876543210"]
     )
-    plain: StrictBool = Field(False, description="Write ' for ’, - for –, ... for …: in the text, or in the values.")
+    plain: StrictBool = Field(
+        False,
+        description="Write typographic quotes, dashes and the like as a typewriter does, in text or values.",
+    )
 
 
 class WideCharacter(BaseModel):

@@ -22,9 +22,7 @@ class TwilioSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account_sid: str = Field(pattern=r"^AC[0-9a-fA-F]{32}$", description="The account, AC….")
-    api_key_sid: str | None = Field(
-        None, pattern=r"^SK[0-9a-fA-F]{32}$", description="An API key, SK…."
-    )
+    api_key_sid: str | None = Field(None, pattern=r"^SK[0-9a-fA-F]{32}$", description="An API key, SK….")
     auth_token: SecretStr = Field(description="The account's token, or the secret of the API key.")
     sender: str | None = Field(None, max_length=16, description="Number or name, when a text names none.")
     messaging_service_sid: str | None = Field(
