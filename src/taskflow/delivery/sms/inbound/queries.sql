@@ -12,7 +12,7 @@ SELECT action FROM sms_keywords WHERE keyword = $1;
 -- name: add_reply
 -- Nothing when it was told before. A provider's clock may run ahead; nobody has written in the future.
 INSERT INTO sms_replies (reply_id, kind, reference, sender, recipient, body, action, contact_id, occurred_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, (SELECT contact_id FROM subscribers WHERE phone = $4),
+VALUES ($1, $2, $3, $4::text, $5, $6, $7, (SELECT contact_id FROM subscribers WHERE phone = $4::text),
         least(coalesce($8::timestamptz, now()), now()))
 ON CONFLICT DO NOTHING
 RETURNING *;
