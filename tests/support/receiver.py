@@ -65,11 +65,11 @@ class Receiver:
     messages: list[Message] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
     connections: int = 0
-    handlers: set["asyncio.Task[None] | None"] = field(default_factory=set)
+    open: dict[asyncio.StreamWriter, "asyncio.Task[None] | None"] = field(default_factory=dict)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self.handlers.add(asyncio.current_task())
+        self.open[writer] = asyncio.current_task()
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.strip().split("\r\n")
@@ -93,7 +93,6 @@ async def receiving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Async
         yield receiver
     finally:
         server.close()
-        handlers = [handler for handler in receiver.handlers if handler is not None]
-        for handler in handlers:
-            handler.cancel()
-        await asyncio.gather(*handlers, return_exceptions=True)
+        for writer in receiver.open:
+            writer.close()
+        await asyncio.gather(*(task for task in receiver.open.values() if task is not None), return_exceptions=True)

@@ -132,7 +132,7 @@ async def mention_everywhere(database: Database, email: str, phone: str | None) 
         )  # fmt: skip
         await pool.execute(
             "INSERT INTO sms_reports (report_id, kind, provider_id, recipient, status, code, detail)"
-            " VALUES ($1, 'twilio', $2, $3, 'delivered', 'x', $3)",
+            " VALUES ($1, 'twilio', $2, $3::text, 'delivered', 'x', $3::text)",
             uuid7(), f"SM of {email}", phone,
         )  # fmt: skip
     await pool.execute(

@@ -23,6 +23,7 @@ MAX_BYTES = 64 * 1024
 _LINE_CHARS = 500
 _MOST_SECONDS = 86_400.0
 _IDLE_SECONDS = 5.0  # a connection that was idle for longer may be closed on the other side just now
+_CONNECT_SHARE = 0.3  # of the time, for TCP and for TLS each: what does not answer there is given up in good order
 _FIRST_BYTE = "send_request_headers.started"
 
 
@@ -82,7 +83,7 @@ class Exchange:
             base_url=base_url.rstrip("/") + "/",
             headers=common | dict(headers or {}),
             auth=basic,
-            timeout=seconds,
+            timeout=httpx.Timeout(seconds, connect=seconds * _CONNECT_SHARE),
             trust_env=False,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=10, keepalive_expiry=_IDLE_SECONDS),
