@@ -16,7 +16,6 @@ from taskflow.base.signing import sign
 from taskflow.delivery.providers.sms.twilio.hooks import signature_of
 from taskflow.delivery.sms.inbound.hooks import SmsHooks
 from taskflow.delivery.sms.inbound.keywords import normalise
-from taskflow.delivery.sms.inbound.repository import InboundReader
 
 URL = "/api/v1/sms"
 STOP = {"keyword": "stop", "action": "stop"}
@@ -160,16 +159,17 @@ async def test_many_at_once_from_one_number_end_as_the_last_one_says(
 
 
 async def test_reports_are_kept_and_the_first_end_stays(api: Api, viewer: httpx.AsyncClient, bulksms: str) -> None:
-    reader = InboundReader(api.database.pool)
     told = [
         report("1", "DELIVERED"), report("1", "SENT"), report("1", "DELIVERED"), report("1", "FAILED", "EXPIRED"),
         report("2", "SENT"), report("3", "FAILED", "HANDSET_ERROR"), report("3", "ACCEPTED"),
     ]  # fmt: skip
     assert (await api.anonymous.post(bulksms, json=told)).status_code == 204
-    standings = [await reader.standing("bulksms", number) for number in "1234"]
-    assert [(row["status"], row["cause"]) if row else None for row in standings] == [
-        ("delivered", None), ("sent", None), ("failed", "mailbox_full"), None,
+    standings = [(await viewer.get(f"{URL}/standings/bulksms/{number}")).json() for number in "123"]
+    assert [(one["status"], one["cause"]) for one in standings] == [
+        ("delivered", None), ("sent", None), ("failed", "mailbox_full"),
     ]  # fmt: skip
+    for unknown in ("bulksms/4", "twilio/1", "bulksms/%00"):
+        assert (await viewer.get(f"{URL}/standings/{unknown}")).json()["code"] == "no_sms_report"
     items = (await viewer.get(f"{URL}/reports", params={"provider_id": "1"})).json()["items"]
     assert [one["status"] for one in items] == ["failed", "sent", "delivered"]
     failed = (await viewer.get(f"{URL}/reports", params={"status": "failed"})).json()["items"]

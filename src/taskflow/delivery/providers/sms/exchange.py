@@ -23,6 +23,7 @@ MAX_BYTES = 64 * 1024
 _LINE_CHARS = 500
 _MOST_SECONDS = 86_400.0
 _IDLE_SECONDS = 5.0  # a connection that was idle for longer may be closed on the other side just now
+_SHORTEST = 8
 _CONNECT_SHARE = 0.3  # of the time, for TCP and for TLS each: what does not answer there is given up in good order
 _FIRST_BYTE = "send_request_headers.started"
 
@@ -75,8 +76,12 @@ class Exchange:
         headers: Mapping[str, str] | None = None,
         auth: tuple[str, SecretStr] | None = None,
     ) -> None:
-        """Connect to nothing yet. `seconds`: for a request as a whole; `auth`: user and password (Basic)."""
+        """Connect to nothing yet. `seconds`: for a request as a whole; `auth`: user and password (Basic).
+
+        Values of `headers` and the password are taken out of answers that repeat them.
+        """
         self._seconds = seconds
+        self._hidden = [*(headers or {}).values(), *([auth[1].get_secret_value()] if auth is not None else [])]
         basic = httpx.BasicAuth(auth[0], auth[1].get_secret_value()) if auth is not None else None
         common = {"user-agent": f"TaskFlow/{__version__}", "accept": "application/json", "accept-encoding": "identity"}
         self._http = httpx.AsyncClient(
@@ -111,7 +116,8 @@ class Exchange:
                     body += piece
                     if len(body) > MAX_BYTES:
                         raise UnansweredError(f"The answer is longer than {MAX_BYTES:,} bytes.", was_sent=True)
-                return Answer(response.status_code, bytes(body), _seconds(response.headers.get("retry-after")))
+                retry_after = _seconds(response.headers.get("retry-after"))
+                return Answer(response.status_code, self._without_secrets(bytes(body)), retry_after)
         except (TimeoutError, httpx.TimeoutException) as error:
             what = "No complete answer" if was_sent else "No connection"
             raise UnansweredError(f"{what} within {self._seconds:g} s.", was_sent=was_sent) from error
@@ -122,6 +128,11 @@ class Exchange:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        for secret in self._hidden:
+            body = body.replace(secret.encode(), b"[hidden]")
+        return body
 
 
 def _seconds(text: str | None) -> float | None:
@@ -146,5 +157,14 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
+def _check_header(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable() and text.strip() == text and len(text) >= _SHORTEST):
+        raise ValueError(f"write at least {_SHORTEST} plain characters on one line")
+    return value
+
+
+HeaderKey = Annotated[SecretStr, AfterValidator(_check_header)]
+"""A key that travels in a header as it is."""
 ApiUrl = Annotated[str, AfterValidator(_check_url)]
 """Where a provider's API is: keys go over TLS only, but to this machine."""

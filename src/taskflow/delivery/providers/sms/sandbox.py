@@ -69,7 +69,7 @@ def _mail(text: Sms) -> Envelope:
     skeleton = Skeleton(from_email=_FROM, from_name=text.sender, purpose="transactional")
     body = skeleton.build(
         to=to, subject=", ".join(words), text=text.text, message_id=f"<{text.message_id.hex}@{DOMAIN}>"
-    )  # fmt: skip
+    )
     return Envelope(_FROM, to, body)
 
 

@@ -12,7 +12,7 @@ from taskflow.delivery.providers.sms.hooks import ReportStatus
 from taskflow.delivery.sms.inbound.hooks import TWILIO, SmsHooks
 from taskflow.delivery.sms.inbound.keywords import Action, Keyword, normalise
 from taskflow.delivery.sms.inbound.repository import InboundReader
-from taskflow.delivery.sms.inbound.schemas import SmsHook, SmsKeyword, SmsReply, SmsReport
+from taskflow.delivery.sms.inbound.schemas import SmsHook, SmsKeyword, SmsReply, SmsReport, SmsStanding
 from taskflow.delivery.sms.inbound.service import Inbound
 from taskflow.identity.access import DEFAULT_PAGE, Cursor, Limit, Trail, audited, public, require, service
 from taskflow.identity.models import Role
@@ -83,10 +83,14 @@ async def list_sms_reports(
     cursor: Cursor = None,
 ) -> Page[SmsReport]:
     """List delivery reports, newest first."""
-    rows, following = await reader.reports(
-        cursor, limit, provider_id=provider_id, message_id=message_id, status=status
-    )  # fmt: skip
+    rows, following = await reader.reports(cursor, limit, provider_id=provider_id, message_id=message_id, status=status)
     return Page(items=[SmsReport.of(row) for row in rows], next_cursor=following)
+
+
+@router.get("/standings/{kind}/{provider_id}")
+async def get_sms_standing(kind: str, provider_id: str, reader: Reader) -> SmsStanding:
+    """Say how far a text has come, by its provider's id of it: the first end, whatever the order of the reports."""
+    return SmsStanding(**dict(await reader.standing(kind, provider_id)))
 
 
 @router.get("/keywords")

@@ -5,12 +5,19 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.base.errors import NotFoundError
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery.sms.inbound.keywords import Action, Keyword
 from taskflow.engine.repository import Rows, before, page
 
 sql = load(__file__)
+
+
+class NoReportError(NotFoundError):
+    """Nothing was reported of this text."""
+
+    code = "no_sms_report"
 
 
 class InboundReader:
@@ -40,9 +47,14 @@ class InboundReader:
         rows = await self._pool.fetch(sql.list_reports, before(cursor), provider_id, message_id, status, limit + 1)
         return page(rows, limit, "report_id")
 
-    async def standing(self, kind: str, provider_id: str) -> asyncpg.Record | None:
-        """Return how far a text has come, whatever the order of its reports; None: nobody has said."""
-        return await self._pool.fetchrow(sql.standing, provider_id, kind)
+    async def standing(self, kind: str, provider_id: str) -> asyncpg.Record:
+        """Return how far a text has come, whatever the order of its reports, or raise NoReportError."""
+        row = None
+        if "\x00" not in kind + provider_id:
+            row = await self._pool.fetchrow(sql.standing, provider_id, kind)
+        if row is None:
+            raise NoReportError(f"{kind} has reported nothing of {provider_id}.")
+        return row
 
     async def keywords(self) -> list[Keyword]:
         """Return every keyword."""

@@ -52,6 +52,18 @@ class SmsReport(BaseModel):
         return cls(**{name: row[name] for name in cls.model_fields})
 
 
+class SmsStanding(BaseModel):
+    """How far a text has come."""
+
+    kind: str
+    provider_id: str
+    message_id: UUID | None
+    status: ReportStatus
+    cause: Cause | None
+    code: str
+    received_at: datetime
+
+
 class SmsKeyword(Body):
     """A word that means something when it is all that somebody writes."""
 

@@ -112,9 +112,7 @@ def matched(template: asyncpg.Record, text: str) -> DltText:
 
 
 def _text(template: asyncpg.Record, text: str, values: Sequence[str]) -> DltText:
-    facts = Facts(
-        template["template_id"], template["entity_id"], template["provider_template_id"] or "", tuple(values)
-    )  # fmt: skip
+    facts = Facts(template["template_id"], template["entity_id"], template["provider_template_id"] or "", tuple(values))
     return DltText(text, template["header"], template["category"] == "promotional", facts)
 
 

@@ -1,9 +1,10 @@
 """Texts over BulkSMS: https://www.bulksms.com/developer/json/v1/, POST /messages.
 
 A submission carries a `deduplication-id`: for about twelve hours the same id is taken once, and the answer to its
-repetition is that of the first. So a lost answer is asked for again at once, and only if that fails too is the text
-uncertain; sending it again over this provider is then still safe. The id has 32 bits, of which we make 31 out of ours:
-among 10,000 texts of half a day two share one every fortyth time. The answer tells: it names another text
+repetition is that of the first. So a lost answer is asked for again at once. Only a success settles what became of the
+text (a refusal may be of the repetition alone: no credits any more, too fast); otherwise it is uncertain, and sending
+it again over this provider is still safe. The id has 32 bits, of which we make 31 out of ours: among 10,000 texts of
+half a day two share one every fortieth time. The answer tells: it names another text
 (`userSuppliedId`), which means that ours was not taken, and it goes out under its next number.
 """
 
@@ -59,8 +60,7 @@ class BulkSms(HttpSender):
         return None
 
     async def hand_over(self, text: Sms) -> Outcome:
-        """POST /v1/messages; until the answer is about this text, or shows that nobody knows."""
-        answer = None
+        """POST /v1/messages, until the answer is about this text."""
         for number in range(_MOST_NUMBERS):
             answer = await self._submit(text, deduplication_id(text.message_id, number))
             made = made_by(answer)
@@ -88,13 +88,16 @@ class BulkSms(HttpSender):
         else:
             if answer.code < _SERVER_ERROR:
                 return answer
-        return await self._repeated(text, query)
+        return await self._asked_again(text, query)
 
-    async def _repeated(self, text: Sms, query: dict[str, str]) -> Answer:
+    async def _asked_again(self, text: Sms, query: dict[str, str]) -> Answer:
         try:
-            return await self.exchange.request("POST", "v1/messages", params=query, json=[self._body(text)])
+            answer = await self.exchange.request("POST", "v1/messages", params=query, json=[self._body(text)])
         except UnansweredError as error:
             raise UnansweredError(str(error), was_sent=True) from error  # the first one was
+        if made_by(answer) is None:
+            raise UnansweredError(f"The answer was lost, and asked for again BulkSMS said {answer}.", was_sent=True)
+        return answer
 
     def _body(self, text: Sms) -> dict[str, Any]:
         sender = text.sender or self._settings.sender
@@ -129,6 +132,4 @@ def deduplication_id(message_id: UUID, number: int = 0) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFF_FFFF
 
 
-KIND = Kind(
-    name="bulksms", title="BulkSMS", channel=Channel.SMS, settings=BulkSmsSettings, open=BulkSms, priority=2
-)  # fmt: skip
+KIND = Kind(name="bulksms", title="BulkSMS", channel=Channel.SMS, settings=BulkSmsSettings, open=BulkSms, priority=2)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
-from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange
+from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange, HeaderKey
 from taskflow.delivery.providers.sms.fast2sms.answers import outcome_of
 from taskflow.delivery.providers.sms.sender import HttpSender, refused
 from taskflow.delivery.sms.dlt import HEADER, VALUE_SEPARATOR, Facts, window_opens
@@ -26,7 +26,7 @@ class Fast2SmsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    api_key: SecretStr = Field(description="The key of the Dev API.")
+    api_key: HeaderKey = Field(description="The key of the Dev API.")
     route: Literal["dlt", "dlt_manual"] = Field(
         "dlt",
         description="dlt: a template by Fast2SMS's own number for it; dlt_manual: the whole text and its DLT ids.",
@@ -64,8 +64,9 @@ class Fast2Sms(HttpSender):
                 return refused("Route dlt_manual needs the DLT ids of the template and of the entity.")
         elif any(VALUE_SEPARATOR in value for value in facts.values):
             return refused("A value holds |, with which route dlt parts values.", Cause.CONTENT)
-        if text.promotional and (opens := window_opens(self._now())) is not None:
-            wait = (opens - self._now()).total_seconds()
+        now = self._now()
+        if text.promotional and (opens := window_opens(now)) is not None:
+            wait = (opens - now).total_seconds()
             reason = f"Promotional texts go out from 10 to 21 h in India: not before {opens.isoformat()}."
             return Outcome(OutcomeKind.DEFERRED, "CHECK", reason=reason, retry_after=wait, cause=Cause.THROTTLED)
         return None

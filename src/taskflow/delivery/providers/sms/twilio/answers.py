@@ -21,8 +21,9 @@ _FAULTS: Final = (
     | dict.fromkeys((30010, 30023, 63038), Cause.QUOTA)  # a price or a day's number is used up
     # the sender is not ours, or cannot send
     | dict.fromkeys((21212, 21603, 21606, 21609, 21659, 21660, 21701, 21703, 21704, 21705, 30034), Cause.INVALID)
-    | dict.fromkeys((20500, 20503, 30410, 30500), Cause.OUTAGE)
+    | dict.fromkeys((30410, 30500), Cause.OUTAGE)
 )
+_SERVER_ERROR: Final = 500  # in the middle of something: its code does not prove that nothing was taken
 _QUEUE_FULL: Final = 21611  # of this sender
 
 _DELIVERY: Final = {
@@ -60,16 +61,12 @@ def outcome_of(answer: Answer) -> Outcome:
     if answer.code == 201 and isinstance(sid, str) and sid and said.get("status") not in ("failed", "undelivered"):
         return Outcome(OutcomeKind.ACCEPTED, "POST", answer, provider_id=sid)
     code = failed if answer.code == 201 else said.get("code")
-    if not isinstance(code, int):
+    if not isinstance(code, int) or answer.code >= _SERVER_ERROR:
         return of_status(answer)
     if code == _QUEUE_FULL:
-        return Outcome(
-            OutcomeKind.DEFERRED, "POST", answer, retry_after=answer.retry_after, cause=Cause.THROTTLED
-        )  # fmt: skip
+        return Outcome(OutcomeKind.DEFERRED, "POST", answer, retry_after=answer.retry_after, cause=Cause.THROTTLED)
     if code in _FAULTS:
-        return Outcome(
-            OutcomeKind.PROVIDER_FAULT, "POST", answer, retry_after=answer.retry_after, cause=_FAULTS[code]
-        )  # fmt: skip
+        return Outcome(OutcomeKind.PROVIDER_FAULT, "POST", answer, retry_after=answer.retry_after, cause=_FAULTS[code])
     if code in _REJECTED:
         return Outcome(OutcomeKind.REJECTED, "POST", answer, cause=_REJECTED[code])
     return of_status(answer)
