@@ -1903,6 +1903,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sms/standings/{kind}/{provider_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sms Standing
+         * @description Say how far a text has come, by its provider's id of it: the first end, whatever the order of the reports.
+         */
+        get: operations["get_sms_standing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sms/templates": {
         parameters: {
             query?: never;
@@ -7922,6 +7942,27 @@ export interface components {
             status: components["schemas"]["ReportStatus"];
         };
         /**
+         * SmsStanding
+         * @description How far a text has come.
+         */
+        SmsStanding: {
+            cause: components["schemas"]["Cause"] | null;
+            /** Code */
+            code: string;
+            /** Kind */
+            kind: string;
+            /** Message Id */
+            message_id: string | null;
+            /** Provider Id */
+            provider_id: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            status: components["schemas"]["ReportStatus"];
+        };
+        /**
          * SmsTemplateOut
          * @description A DLT template.
          */
@@ -13222,6 +13263,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_SmsReport_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sms_standing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsStanding"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
