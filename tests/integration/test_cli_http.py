@@ -459,3 +459,34 @@ async def test_a_sending_domain_is_made_ready_from_the_shell(shell: Shell, setti
     assert (await shell.run("domain", "remove", "example.org"))[0] == 0
     assert (await shell.run("domain", "show", "example.org"))[0] == 3
     assert (await shell.run("domain", "show", "../users"))[0] in (3, 5)
+
+
+async def test_texts_are_previewed_and_templates_and_replies_are_shown(shell: Shell, database: Database) -> None:
+    code, out, err = await shell.run("sms", "preview", "It\u2019s " + "x" * 80)
+    assert (code, err) == (0, "")
+    assert "2 parts, 85 units of UCS-2, 67 fit into a part" in out
+    assert 'U+2019 RIGHT SINGLE QUOTATION MARK needs UCS-2; --plain writes "\'"' in out
+    assert "with --plain, parts: 1" in out
+    dlt = ["--template-id", "1107161234567890123", "--entity-id", "1101234567890123456", "--header", "TSKFLW"]
+    assert (await shell.run("sms", "template", "add", "otp", "{#var#} is your code.", *dlt))[0] == 0
+    assert (await shell.json("sms", "template", "show", "otp"))["category"] == "transactional"  # type: ignore[index]
+    assert "{#var#} is your code." in (await shell.run("sms", "template", "list"))[1]
+    filled = await shell.json("sms", "preview", "--template", "otp", "--var", "1234")
+    assert filled["text"] == "1234 is your code."  # type: ignore[index]
+    code, _, err = await shell.run("sms", "preview", "1234 is my code.", "--template", "otp")
+    assert (code, "At character 9 the text has 'my code.'" in err) == (5, True), err
+    await database.pool.execute(
+        "INSERT INTO sms_replies (reply_id, kind, reference, sender, recipient, body, action, occurred_at)"
+        " VALUES ($1, 'twilio', 'SM1', '+491711234567', '+4930123456', 'Stop \x1b[31m', 'stop', now())",
+        uuid7(),
+    )
+    assert await shell.json("suppression", "add", "+491711234567", "--channel", "sms", "--reason", "unsubscribed")
+    shown = (await shell.run("sms", "inbound", "--action", "stop"))[1]
+    assert "+491711234567" in shown
+    assert "\x1b" not in shown
+    assert "+491711234567" in (await shell.run("sms", "optouts"))[1]
+    assert "No reports." in (await shell.run("sms", "reports"))[2]
+    assert "stopp" in (await shell.run("sms", "keywords"))[1]
+    assert "/hooks/sms/twilio" in (await shell.run("sms", "hooks"))[1]
+    assert (await shell.run("sms", "template", "remove", "otp"))[1] == "Removed.\n"
+    assert (await shell.run("sms", "template", "remove", "otp"))[0] == 3

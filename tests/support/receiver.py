@@ -118,9 +118,11 @@ class Receiver:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+    open: dict[asyncio.StreamWriter, "asyncio.Task[None] | None"] = field(default_factory=dict)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open[writer] = asyncio.current_task()
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.strip().split("\r\n")
@@ -146,3 +148,6 @@ async def receiving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Async
         yield receiver
     finally:
         server.close()
+        for writer in receiver.open:
+            writer.close()
+        await asyncio.gather(*(task for task in receiver.open.values() if task is not None), return_exceptions=True)

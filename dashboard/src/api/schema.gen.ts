@@ -2147,6 +2147,178 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sms/hooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sms Hooks
+         * @description List the addresses to give to providers.
+         */
+        get: operations["list_sms_hooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sms/keywords": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sms Keywords
+         * @description List the words that stop, start and ask for help.
+         */
+        get: operations["list_sms_keywords"];
+        /**
+         * Replace Sms Keywords
+         * @description Replace the words. One at least must stop.
+         */
+        put: operations["replace_sms_keywords"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sms/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Sms
+         * @description Say into how many parts a text falls, why, and what it costs; and whether it is its DLT template.
+         */
+        post: operations["preview_sms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sms/replies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sms Replies
+         * @description List texts that people sent, newest first.
+         */
+        get: operations["list_sms_replies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sms/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sms Reports
+         * @description List delivery reports, newest first.
+         */
+        get: operations["list_sms_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sms/standings/{kind}/{provider_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sms Standing
+         * @description Say how far a text has come, by its provider's id of it: the first end, whatever the order of the reports.
+         */
+        get: operations["get_sms_standing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sms/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Sms Templates
+         * @description List templates by name.
+         */
+        get: operations["list_sms_templates"];
+        put?: never;
+        /**
+         * Create Sms Template
+         * @description Keep a template that is registered on DLT.
+         */
+        post: operations["create_sms_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sms/templates/{sms_template_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sms Template
+         * @description Get a template.
+         */
+        get: operations["get_sms_template"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Sms Template
+         * @description Forget a template; what was sent under it keeps what it needs.
+         */
+        delete: operations["delete_sms_template"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/snippets": {
         parameters: {
             query?: never;
@@ -3155,6 +3327,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks/sms/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Sms Hook
+         * @description Take replies and delivery reports. 403 for whoever is not the provider; what makes no sense is taken and left.
+         */
+        post: operations["take_sms_hook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/media/{token}": {
         parameters: {
             query?: never;
@@ -3856,6 +4048,12 @@ export interface components {
             cancelled: number;
         };
         /**
+         * Cause
+         * @description Why, in words that all providers share; what it means for the person, the message and the provider.
+         * @enum {string}
+         */
+        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "quota" | "credentials" | "suspended" | "outage" | "invalid" | "unknown";
+        /**
          * ChangeOut
          * @description One part that differs.
          */
@@ -4076,6 +4274,23 @@ export interface components {
          * @enum {string}
          */
         ContactStatus: "ACTIVE" | "PENDING" | "UNSUBSCRIBED" | "BOUNCED" | "COMPLAINED" | "DISABLED";
+        /**
+         * CostOut
+         * @description What a text costs.
+         */
+        CostOut: {
+            /** Amount */
+            amount: string;
+            /** Currency */
+            currency: string;
+            /** Per Part */
+            per_part: string;
+            /**
+             * Prefix
+             * @description The beginning of the number that set the price.
+             */
+            prefix: string;
+        };
         /**
          * CountOut
          * @description How many contacts fulfil the conditions, now.
@@ -6574,6 +6789,53 @@ export interface components {
             name: string;
         };
         /**
+         * NewSmsTemplate
+         * @description A template as it is registered with an operator.
+         */
+        NewSmsTemplate: {
+            /**
+             * Body
+             * @description To the character as registered, with {#var#} where values stand.
+             * @example {#var#} is your code for {#var#}.
+             */
+            body: string;
+            /**
+             * Category
+             * @description `promotional` goes out from 10 to 21 h in India only.
+             * @enum {string}
+             */
+            category: "transactional" | "service-explicit" | "promotional";
+            /**
+             * Entity Id
+             * @description The id of the principal entity.
+             * @example 1101234567890123456
+             */
+            entity_id: string;
+            /**
+             * Header
+             * @description The sender that it is registered for.
+             * @example TSKFLW
+             */
+            header: string;
+            /**
+             * Name
+             * @description What you call it.
+             * @example otp
+             */
+            name: string;
+            /**
+             * Provider Template Id
+             * @description Fast2SMS's own number for it, which its route `dlt` needs.
+             */
+            provider_template_id?: string | null;
+            /**
+             * Template Id
+             * @description The id of the content template.
+             * @example 1107161234567890123
+             */
+            template_id: string;
+        };
+        /**
          * NewSnippet
          * @description A new snippet.
          */
@@ -7212,6 +7474,36 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[SmsReply] */
+        Page_SmsReply_: {
+            /** Items */
+            items: components["schemas"]["SmsReply"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SmsReport] */
+        Page_SmsReport_: {
+            /** Items */
+            items: components["schemas"]["SmsReport"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[SmsTemplateOut] */
+        Page_SmsTemplateOut_: {
+            /** Items */
+            items: components["schemas"]["SmsTemplateOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[SnippetOut] */
         Page_SnippetOut_: {
             /** Items */
@@ -7419,7 +7711,7 @@ export interface components {
             }[];
             /**
              * Sandbox Mails
-             * @description Mails to them that a sandbox inbox holds.
+             * @description Mails and texts to them that a sandbox inbox holds.
              */
             sandbox_mails: {
                 [key: string]: unknown;
@@ -8158,6 +8450,12 @@ export interface components {
             row_number: number;
         };
         /**
+         * ReportStatus
+         * @description How far a text has come. The last two are ends: what comes after them changes nothing.
+         * @enum {string}
+         */
+        ReportStatus: "sent" | "delivered" | "failed";
+        /**
          * Requeued
          * @description How many tasks start over.
          */
@@ -8647,6 +8945,42 @@ export interface components {
             password: string;
         };
         /**
+         * SmsHook
+         * @description Where a kind of provider is to post what it tells.
+         */
+        SmsHook: {
+            /**
+             * Is Ready
+             * @description false: Twilio's token is not in TASKFLOW_SMS_TWILIO_AUTH_TOKENS yet.
+             */
+            is_ready: boolean;
+            /** Kind */
+            kind: string;
+            /**
+             * Url
+             * @description Keep it to yourself: who knows it is believed. Twilio signs, its address is no secret.
+             */
+            url: string;
+        };
+        /**
+         * SmsKeyword
+         * @description A word that means something when it is all that somebody writes.
+         */
+        SmsKeyword: {
+            action: components["schemas"]["Action"];
+            /**
+             * Keyword
+             * @description Case, spaces and punctuation do not count.
+             * @example stop
+             */
+            keyword: string;
+            /**
+             * Language
+             * @default en
+             */
+            language: string;
+        };
+        /**
          * SmsOut
          * @description How a text message is sent.
          */
@@ -8663,6 +8997,209 @@ export interface components {
              * @description Characters as the encoding counts them.
              */
             units: number;
+        };
+        /**
+         * SmsPreviewIn
+         * @description A text, or a template and its values.
+         */
+        SmsPreviewIn: {
+            /**
+             * Plain
+             * @description Write typographic quotes, dashes and the like as a typewriter does, in text or values.
+             * @default false
+             */
+            plain: boolean;
+            /**
+             * Template
+             * @description A DLT template by name or id. With `variables` it is filled, with `text` it is compared.
+             */
+            template?: string | null;
+            /** Text */
+            text?: string | null;
+            /**
+             * To
+             * @description Whose country sets the price.
+             * @example +919876543210
+             */
+            to?: string | null;
+            /** Variables */
+            variables?: string[] | null;
+        };
+        /**
+         * SmsPreviewOut
+         * @description What a text will be.
+         */
+        SmsPreviewOut: {
+            /** @description null: no `to`, or TASKFLOW_SMS_PRICES has no price for it. */
+            cost: components["schemas"]["CostOut"] | null;
+            dlt: components["schemas"]["DltOut"] | null;
+            /**
+             * Encoding
+             * @enum {string}
+             */
+            encoding: "gsm7" | "ucs2";
+            /** Parts */
+            parts: number;
+            /**
+             * Per Part
+             * @description Units that fit into a part of a text of this length.
+             */
+            per_part: number;
+            /** @description The text with typographic characters replaced, when that is another. */
+            plainer: components["schemas"]["TextOut"] | null;
+            /** Text */
+            text: string;
+            /**
+             * Units
+             * @description Of the encoding: ^{}\[~]|€ take two of GSM-7, most emoji two of UCS-2.
+             */
+            units: number;
+            /**
+             * Wide
+             * @description What makes it UCS-2.
+             */
+            wide: components["schemas"]["WideCharacter"][];
+        };
+        /**
+         * SmsReply
+         * @description A text that somebody sent to us.
+         */
+        SmsReply: {
+            /** @description What its keyword asks for; null: it is no keyword. */
+            action: components["schemas"]["Action"] | null;
+            /** Body */
+            body: string;
+            /** Contact Id */
+            contact_id: string | null;
+            /**
+             * Kind
+             * @description Of the provider that told it.
+             */
+            kind: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             * @description When it was written, as far as the provider says.
+             */
+            occurred_at: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Recipient */
+            recipient: string;
+            /**
+             * Reply Id
+             * Format: uuid
+             */
+            reply_id: string;
+            /**
+             * Sender
+             * @description In E.164; names and short codes as they came.
+             */
+            sender: string;
+        };
+        /**
+         * SmsReport
+         * @description What a provider said of a text that it had taken.
+         */
+        SmsReport: {
+            /** @description Of a failure, in words that all providers share. */
+            cause: components["schemas"]["Cause"] | null;
+            /**
+             * Code
+             * @description The provider's own word.
+             */
+            code: string;
+            /** Detail */
+            detail: string | null;
+            /** Kind */
+            kind: string;
+            /**
+             * Message Id
+             * @description Ours, where the provider hands it back.
+             */
+            message_id: string | null;
+            /**
+             * Provider Id
+             * @description The provider's id of the text.
+             */
+            provider_id: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Recipient */
+            recipient: string | null;
+            /**
+             * Report Id
+             * Format: uuid
+             */
+            report_id: string;
+            status: components["schemas"]["ReportStatus"];
+        };
+        /**
+         * SmsStanding
+         * @description How far a text has come.
+         */
+        SmsStanding: {
+            cause: components["schemas"]["Cause"] | null;
+            /** Code */
+            code: string;
+            /** Kind */
+            kind: string;
+            /** Message Id */
+            message_id: string | null;
+            /** Provider Id */
+            provider_id: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            status: components["schemas"]["ReportStatus"];
+        };
+        /**
+         * SmsTemplateOut
+         * @description A DLT template.
+         */
+        SmsTemplateOut: {
+            /** Body */
+            body: string;
+            /**
+             * Category
+             * @enum {string}
+             */
+            category: "transactional" | "service-explicit" | "promotional";
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Created By */
+            created_by: string | null;
+            /** Entity Id */
+            entity_id: string;
+            /** Header */
+            header: string;
+            /** Name */
+            name: string;
+            /** Provider Template Id */
+            provider_template_id: string | null;
+            /**
+             * Sms Template Id
+             * Format: uuid
+             */
+            sms_template_id: string;
+            /** Template Id */
+            template_id: string;
+            /**
+             * Variables
+             * @description How many values it takes.
+             */
+            variables: number;
         };
         /**
          * SnippetChange
@@ -9422,6 +9959,31 @@ export interface components {
             version?: number | null;
         };
         /**
+         * TextOut
+         * @description A text as it is sent.
+         */
+        TextOut: {
+            /**
+             * Encoding
+             * @enum {string}
+             */
+            encoding: "gsm7" | "ucs2";
+            /** Parts */
+            parts: number;
+            /**
+             * Per Part
+             * @description Units that fit into a part of a text of this length.
+             */
+            per_part: number;
+            /** Text */
+            text: string;
+            /**
+             * Units
+             * @description Of the encoding: ^{}\[~]|€ take two of GSM-7, most emoji two of UCS-2.
+             */
+            units: number;
+        };
+        /**
          * Ticket
          * @description A one-use ticket for `/api/v1/ws?ticket=…`.
          */
@@ -9767,6 +10329,26 @@ export interface components {
              * Format: uuid
              */
             webhook_id: string;
+        };
+        /**
+         * WideCharacter
+         * @description A character that makes the whole text UCS-2.
+         */
+        WideCharacter: {
+            /** Character */
+            character: string;
+            /**
+             * Code Point
+             * @example U+2019
+             */
+            code_point: string;
+            /** Name */
+            name: string;
+            /**
+             * Replacement
+             * @description What `plain` writes for it; null: nothing says the same.
+             */
+            replacement: string | null;
         };
         /**
          * WorkerOut
@@ -14526,6 +15108,368 @@ export interface operations {
             };
         };
     };
+    list_sms_hooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsHook"][];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sms_keywords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsKeyword"][];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replace_sms_keywords: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SmsKeyword"][];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsKeyword"][];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_sms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SmsPreviewIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsPreviewOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sms_replies: {
+        parameters: {
+            query?: {
+                action?: components["schemas"]["Action"] | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description In E.164. */
+                sender?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SmsReply_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sms_reports: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                message_id?: string | null;
+                provider_id?: string | null;
+                status?: components["schemas"]["ReportStatus"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SmsReport_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sms_standing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                kind: string;
+                provider_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsStanding"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_sms_templates: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description In the name or the text. */
+                search?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SmsTemplateOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_sms_template: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A repetition under the same key gets the first answer; kept for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSmsTemplate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsTemplateOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sms_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sms_template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SmsTemplateOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_sms_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sms_template_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_snippets: {
         parameters: {
             query?: {
@@ -16696,6 +17640,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Health"];
                 };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_sms_hook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong (RFC 9457). */
             default: {

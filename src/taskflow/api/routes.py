@@ -26,6 +26,9 @@ from taskflow.delivery.providers import endpoints as providers
 from taskflow.delivery.messages import endpoints as messages
 from taskflow.delivery.domains import endpoints as domains
 from taskflow.delivery.sandbox import endpoints as inbox
+from taskflow.delivery.sms.inbound import endpoints as sms_inbound
+from taskflow.delivery.sms.preview import endpoints as sms_preview
+from taskflow.delivery.sms.templates import endpoints as sms_templates
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
 from taskflow.engine.dependencies import endpoints as dependencies
@@ -76,6 +79,9 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     domains.router,
     domains.return_paths,
     inbox.router,
+    sms_templates.router,
+    sms_preview.router,
+    sms_inbound.router,
     stats.router,
     autoscaling.router,
     websocket.router,
@@ -86,6 +92,7 @@ ROOT_ROUTERS: tuple[APIRouter, ...] = (
     tracking.root_router,
     opt_in.root_router,
     media.root_router,
+    sms_inbound.root_router,
 )
 
 # Under /api/v1 everything else is refused without a credential before a route is even looked for.
@@ -96,10 +103,18 @@ PUBLIC_PATHS = frozenset(
         f"{API_PREFIX}/auth/logout",  # likewise
     }
 )
-# Outside it: probes, the links in mails, and forms of public lists. The dashboard's files are public too; they hold no
-# data.
+# Outside it: probes, the links in mails, forms of public lists, and where providers post (their signature, or a secret
+# in the path, is the credential). The dashboard's files are public too; they hold no data.
 PUBLIC_ROOT_PATHS = frozenset(
-    {"/health", "/ready", "/unsubscribe/{token}", "/confirm/{token}", "/subscribe/{list_id}", "/media/{token}"}
+    {
+        "/health",
+        "/ready",
+        "/unsubscribe/{token}",
+        "/confirm/{token}",
+        "/subscribe/{list_id}",
+        "/media/{token}",
+        "/hooks/sms/{provider}",
+    }
 )
 
 # POSTs whose repetition would do something twice, count anew, or be refused because it was done. Left out are those
@@ -134,6 +149,7 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/suppressions",
         f"{API_PREFIX}/templates",
         f"{API_PREFIX}/snippets",
+        f"{API_PREFIX}/sms/templates",
         f"{API_PREFIX}/media",
         f"{API_PREFIX}/schedules",
         f"{API_PREFIX}/schedules/{{schedule_id}}/run",

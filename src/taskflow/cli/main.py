@@ -59,6 +59,7 @@ COMMANDS = {
     "webhook": Entry("taskflow.cli.webhook:webhook", "Tell others over HTTP how tasks ended."),
     "privacy": Entry("taskflow.cli.privacy:privacy", "Hand out or erase what is stored about one person."),
     "domain": Entry("taskflow.cli.domain:domain", "Get sending domains ready: DKIM, SPF, DMARC."),
+    "sms": Entry("taskflow.cli.sms:sms", "Preview texts, keep DLT templates, read replies and delivery reports."),
     "inbox": Entry("taskflow.cli.inbox:inbox", "Read what the sandbox inbox received."),
     "user": Entry("taskflow.cli.user:user", "Manage users."),
     "key": Entry("taskflow.cli.key:key", "Manage API keys."),

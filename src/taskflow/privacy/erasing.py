@@ -83,6 +83,8 @@ async def _erase_by_name(connection: Connection, subject: Subject) -> Counter[st
         ("import_rejections", sql.erase_rejections, written),
         ("import_chunks", sql.erase_uploads, written),
         ("idempotency_keys", sql.erase_responses, written),
+        ("sms_replies", sql.erase_replies, (subject.phone,)),
+        ("sms_reports", sql.erase_reports, (subject.phone,)),
         ("suppressions", sql.erase_suppressions, (subject.email, subject.phone)),
         ("subscribers", sql.erase_contact, (*person, subject.phone)),
     ):

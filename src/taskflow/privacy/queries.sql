@@ -55,9 +55,19 @@ SELECT import_id, row_number, code, reason, raw FROM import_rejections
 WHERE raw ILIKE ANY ($1::text[]) AND raw ~* $2 ORDER BY import_id, row_number;
 
 -- name: sandbox_mails
--- What a sandbox inbox holds for them.
+-- What a sandbox inbox holds for them; a text comes to the number at this domain (delivery.providers.sms.sandbox).
 SELECT message_id, mail_from, rcpt_to, subject, received_at FROM inbox_messages
-WHERE lower(rcpt_to) = $1 ORDER BY message_id;
+WHERE lower(rcpt_to) IN ($1, $2::text || '@sms.invalid') ORDER BY message_id;
+
+-- name: sms_replies
+-- Texts that they sent.
+SELECT reply_id, kind, sender, recipient, body, action, occurred_at FROM sms_replies
+WHERE sender = $1 ORDER BY reply_id;
+
+-- name: sms_reports
+-- What was said of texts to them.
+SELECT report_id, kind, provider_id, recipient, status, cause, code, detail, received_at FROM sms_reports
+WHERE recipient = $1 ORDER BY report_id;
 
 -- name: suppressions
 SELECT channel, address, reason, source, note, list_id, created_at FROM suppressions
@@ -151,6 +161,13 @@ WHERE lower(rcpt_to) = $1 OR lower(mail_from) = $1
 
 -- name: erase_inbox_rules
 DELETE FROM inbox_rules WHERE pattern = $1;
+
+-- name: erase_replies
+DELETE FROM sms_replies WHERE sender = $1;
+
+-- name: erase_reports
+-- That a text arrived stays, under nobody's number.
+UPDATE sms_reports SET recipient = NULL, detail = NULL WHERE recipient = $1;
 
 -- name: erase_suppressions
 DELETE FROM suppressions WHERE (channel = 'email' AND address = $1) OR (channel = 'sms' AND address = $2);

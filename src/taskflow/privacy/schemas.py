@@ -61,5 +61,7 @@ class PersonalData(BaseModel):
     events: list[dict[str, Any]] = Field(description="What they did with it.")
     activity: list[dict[str, Any]] = Field(description="When they last did what: at most one row.")
     rejected_rows: list[dict[str, Any]] = Field(description="Rows of files that name them and were not imported.")
-    sandbox_mails: list[dict[str, Any]] = Field(description="Mails to them that a sandbox inbox holds.")
+    sandbox_mails: list[dict[str, Any]] = Field(description="Mails and texts to them that a sandbox inbox holds.")
+    sms_replies: list[dict[str, Any]] = Field(description="Texts that they sent.")
+    sms_reports: list[dict[str, Any]] = Field(description="What providers said of texts to them.")
     suppressions: list[dict[str, Any]]

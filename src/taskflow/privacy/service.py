@@ -125,7 +125,9 @@ class PrivacyService:
             "events": await _rows(pool, sql.events, subject.contact_id),
             "activity": await _rows(pool, sql.activity, subject.contact_id),
             "rejected_rows": await _rows(pool, sql.rejected_rows, subject.needles, subject.pattern),
-            "sandbox_mails": await _rows(pool, sql.sandbox_mails, subject.email),
+            "sandbox_mails": await _rows(pool, sql.sandbox_mails, *address),
+            "sms_replies": await _rows(pool, sql.sms_replies, subject.phone),
+            "sms_reports": await _rows(pool, sql.sms_reports, subject.phone),
             "suppressions": await _rows(pool, sql.suppressions, *address),
         }
         if not any(found.values()):

@@ -27,6 +27,7 @@ from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.servers import servers_under
+from taskflow.settings.sms import SmsSettings
 from taskflow.settings.smtp import SmtpSettings
 from taskflow.settings.submission import SubmissionSettings
 from taskflow.settings.tracing import TracingSettings
@@ -52,6 +53,7 @@ __all__ = [
     "SandboxSettings",
     "SecuritySettings",
     "Settings",
+    "SmsSettings",
     "SmtpSettings",
     "SubmissionSettings",
     "TracingSettings",
@@ -91,6 +93,7 @@ class Settings(BaseSettings):
     message: MessageSettings = MessageSettings()
     submission: SubmissionSettings = SubmissionSettings()
     domain: DomainSettings = DomainSettings()
+    sms: SmsSettings = SmsSettings()
     sandbox: SandboxSettings = SandboxSettings()
     provider: ProviderSettings = ProviderSettings()
     webhook: WebhookSettings = WebhookSettings()

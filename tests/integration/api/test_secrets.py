@@ -16,6 +16,7 @@ from support import processes
 from support.receiver import plain, receiving
 from support.waiting import eventually
 from taskflow.base.ids import uuid7
+from taskflow.base.signing import sign
 from taskflow.db.pool import Database
 
 PASSWORD = "canary-password-7f3a"
@@ -118,6 +119,8 @@ async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
             assert (await client.get(f"/tasks/{uuid7()}/logs")).status_code == 404
             created = (await client.post("/tasks", json={"task_name": "x"})).json()
             assert (await client.get(f"/tasks/{created['task_id']}")).status_code == 500
+            canaries["address of a hook"] = hook = sign(SECRET_KEY.encode(), "sms-hook", b"bulksms")
+            assert (await anyone.post(f"/hooks/sms/{hook}", json=[])).status_code == 204
             await anyone.get("/metrics")
     captured = capfd.readouterr()
     places = {

@@ -25,6 +25,7 @@ PUBLIC = {
     "/confirm/{token}",
     "/subscribe/{list_id}",
     "/media/{token}",
+    "/hooks/sms/{provider}",
 }
 CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
 

@@ -140,6 +140,17 @@ async def mention_everywhere(database: Database, email: str, phone: str | None) 
     await pool.execute(
         "INSERT INTO message_contents (message_id, content) VALUES ($1, $2)", message_id, f"To: {email}".encode()
     )
+    if phone is not None:
+        await pool.execute(
+            "INSERT INTO sms_replies (reply_id, kind, reference, sender, recipient, body, occurred_at)"
+            " VALUES ($1, 'twilio', $2, $3, '+4930123456', 'I am Ann', now())",
+            uuid7(), f"SM of {email}", phone,
+        )  # fmt: skip
+        await pool.execute(
+            "INSERT INTO sms_reports (report_id, kind, provider_id, recipient, status, code, detail)"
+            " VALUES ($1, 'twilio', $2, $3::text, 'delivered', 'x', $3::text)",
+            uuid7(), f"SM of {email}", phone,
+        )  # fmt: skip
     await pool.execute(
         "INSERT INTO consents (consent_id, contact_id, channel, action, source, wording) VALUES"
         " ($1, $2, 'email', 'granted', 'form', $3)",
@@ -179,6 +190,9 @@ async def test_nothing_of_a_person_is_left_and_nothing_of_a_neighbour_is_lost(
         "tasks.task_kwargs",
         "task_keys.key",
     } <= set(report.erased)
+    assert "I am Ann" in after  # of neighbours only
+    assert after.count("I am Ann") == len(NEIGHBOURS)
+    assert (report.erased["sms_replies"], report.erased["sms_reports"]) == (1, 1)
     rows = await ledger(database, campaign.campaign_id)
     [name] = rows.keys() - set(NEIGHBOURS)
     assert name == f"erased-{rows[name]['recipient_id']}@erased.invalid"

@@ -17,7 +17,7 @@ from taskflow.identity.models import Principal
 log = get_logger("taskflow.api.access")
 
 _QUIET = frozenset({"/health", "/ready", "/metrics"})
-_LINK_TOKEN = re.compile(r"^(/unsubscribe/).+")
+_LINK_TOKEN = re.compile(r"^(/unsubscribe/|/hooks/sms/).+")
 _FAULT = 500
 
 

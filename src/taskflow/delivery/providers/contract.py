@@ -51,7 +51,8 @@ class Sms:
     rcpt_to: str  # E.164
     text: str
     promotional: bool = False
-    template: Mapping[str, str] = field(default_factory=dict)  # what DLT wants to know of the text: ids and values
+    template: Mapping[str, str] = field(default_factory=dict)  # what DLT wants to know of the text: `sms.dlt.Facts`
+    requires_dlt: bool = False  # an Indian text that only goes out under its template: never over a kind without DLT
 
 
 class MailProvider(Protocol):
@@ -107,3 +108,10 @@ class Kind:
     open: Callable[[Any, Surroundings], MailProvider | SmsProvider]
     priority: int = 1  # of a new provider of this kind; the smallest is asked first
     defaults: Mapping[str, int] = field(default_factory=dict)  # budgets of a new one: per_second, per_minute, per_day
+    supports_dlt: bool = False  # hands the ids of a DLT template to Indian operators
+
+    def may_carry(self, message: Mail | Sms) -> bool:
+        """Tell whether a provider of this kind may be asked to carry a message at all, first or after another."""
+        if isinstance(message, Mail):
+            return self.channel is Channel.EMAIL
+        return self.channel is Channel.SMS and (self.supports_dlt or not message.requires_dlt)

@@ -1,0 +1,1 @@
+"""BulkSMS, worldwide: the one that recognises a text that is sent again."""

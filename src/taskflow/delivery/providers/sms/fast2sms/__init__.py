@@ -1,0 +1,1 @@
+"""Fast2SMS, for India: texts under DLT templates."""

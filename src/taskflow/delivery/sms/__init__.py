@@ -1,0 +1,1 @@
+"""Text messages: DLT templates, previews with parts and costs, replies, opt-outs and delivery reports."""

@@ -1,0 +1,125 @@
+"""Where providers post what they tell, and routes to read it."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+
+from taskflow.base.errors import InvalidInputError
+from taskflow.base.pagination import Page
+from taskflow.db.pool import Database
+from taskflow.delivery.providers.sms.hooks import ReportStatus
+from taskflow.delivery.sms.inbound.hooks import TWILIO, SmsHooks
+from taskflow.delivery.sms.inbound.keywords import Action, Keyword, normalise
+from taskflow.delivery.sms.inbound.repository import InboundReader
+from taskflow.delivery.sms.inbound.schemas import SmsHook, SmsKeyword, SmsReply, SmsReport, SmsStanding
+from taskflow.delivery.sms.inbound.service import Inbound
+from taskflow.identity.access import DEFAULT_PAGE, Cursor, Limit, Trail, audited, public, require, service
+from taskflow.identity.models import Role
+from taskflow.settings import Settings
+
+router = APIRouter(prefix="/sms", tags=["sms"], dependencies=[require(Role.VIEWER)])
+root_router = APIRouter(tags=["sms"])
+_ADMIN = require(Role.ADMIN)
+
+
+class KeywordsError(InvalidInputError):
+    """These keywords cannot be used."""
+
+    code = "invalid_keywords"
+
+
+async def _hooks(settings: Annotated[Settings, service(Settings)]) -> SmsHooks:
+    return SmsHooks(settings)
+
+
+async def _inbound(database: Annotated[Database, service(Database)]) -> Inbound:
+    return Inbound(database.pool)
+
+
+async def _reader(database: Annotated[Database, service(Database)]) -> InboundReader:
+    return InboundReader(database.pool)
+
+
+Hooks = Annotated[SmsHooks, Depends(_hooks)]
+Reader = Annotated[InboundReader, Depends(_reader)]
+
+
+@root_router.post("/hooks/sms/{provider}", status_code=204, dependencies=[public(), audited("sms.told")])
+async def take_sms_hook(
+    provider: str, request: Request, hooks: Hooks, inbound: Annotated[Inbound, Depends(_inbound)], trail: Trail
+) -> Response:
+    """Take replies and delivery reports. 403 for whoever is not the provider; what makes no sense is taken and left."""
+    body = await request.body()
+    signature = request.headers.get("x-twilio-signature")
+    kind, told = hooks.read(provider, request.url.query, signature, body)
+    changes = await inbound.take(kind, told)
+    trail.target(kind, told=len(told), changes=[{"action": one.action, "where": str(one.where)} for one in changes])
+    if not changes:
+        trail.nothing_changed()
+    return Response(status_code=204)
+
+
+@router.get("/replies")
+async def list_sms_replies(
+    reader: Reader,
+    action: Action | None = None,
+    sender: Annotated[str | None, Query(max_length=50, pattern=r"^[^\x00]*$", description="In E.164.")] = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: Cursor = None,
+) -> Page[SmsReply]:
+    """List texts that people sent, newest first."""
+    rows, following = await reader.replies(cursor, limit, action=action, sender=sender)
+    return Page(items=[SmsReply.of(row) for row in rows], next_cursor=following)
+
+
+@router.get("/reports")
+async def list_sms_reports(
+    reader: Reader,
+    provider_id: Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")] = None,
+    message_id: UUID | None = None,
+    status: ReportStatus | None = None,
+    limit: Limit = DEFAULT_PAGE,
+    cursor: Cursor = None,
+) -> Page[SmsReport]:
+    """List delivery reports, newest first."""
+    rows, following = await reader.reports(cursor, limit, provider_id=provider_id, message_id=message_id, status=status)
+    return Page(items=[SmsReport.of(row) for row in rows], next_cursor=following)
+
+
+@router.get("/standings/{kind}/{provider_id}")
+async def get_sms_standing(kind: str, provider_id: str, reader: Reader) -> SmsStanding:
+    """Say how far a text has come, by its provider's id of it: the first end, whatever the order of the reports."""
+    return SmsStanding(**dict(await reader.standing(kind, provider_id)))
+
+
+@router.get("/keywords")
+async def list_sms_keywords(reader: Reader) -> list[SmsKeyword]:
+    """List the words that stop, start and ask for help."""
+    return [SmsKeyword(**one._asdict()) for one in await reader.keywords()]
+
+
+@router.put("/keywords", dependencies=[_ADMIN, audited("sms.keywords")])
+async def replace_sms_keywords(
+    keywords: Annotated[list[SmsKeyword], Body(max_length=1_000)], reader: Reader, trail: Trail
+) -> list[SmsKeyword]:
+    """Replace the words. One at least must stop."""
+    chosen = [Keyword(normalise(one.keyword), one.action, one.language) for one in keywords]
+    if not all(one.keyword for one in chosen):
+        raise KeywordsError("A keyword holds a letter or a digit at least.")
+    if len({one.keyword for one in chosen}) < len(chosen):
+        raise KeywordsError("A keyword comes twice; case, spaces and punctuation do not count.")
+    if not any(one.action is Action.STOP for one in chosen):
+        raise KeywordsError("One keyword at least must stop.")
+    await reader.replace_keywords(chosen)
+    trail.target("keywords", keywords=len(chosen))
+    return await list_sms_keywords(reader)
+
+
+@router.get("/hooks", dependencies=[_ADMIN])
+async def list_sms_hooks(hooks: Hooks, settings: Annotated[Settings, service(Settings)]) -> list[SmsHook]:
+    """List the addresses to give to providers."""
+    has_token = bool(settings.sms.twilio_auth_tokens)
+    return [
+        SmsHook(kind=kind, url=url, is_ready=kind != TWILIO or has_token) for kind, url in hooks.addresses().items()
+    ]

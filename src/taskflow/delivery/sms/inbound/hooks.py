@@ -1,0 +1,64 @@
+"""Whom we believe: Twilio by its signature, the others by an address that only they were told.
+
+    POST /hooks/sms/twilio      X-Twilio-Signature, under one of TASKFLOW_SMS_TWILIO_AUTH_TOKENS
+    POST /hooks/sms/<token>     the token is signed under TASKFLOW_SECRET_KEY and says whose it is
+
+Everything is compared in constant time, and whoever is refused hears the same sentence, whatever was wrong.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from taskflow.base.errors import ForbiddenError
+from taskflow.base.signing import InvalidSignatureError, sign, verify
+from taskflow.delivery.providers.sms.bulksms import hooks as bulksms
+from taskflow.delivery.providers.sms.fast2sms import hooks as fast2sms
+from taskflow.delivery.providers.sms.hooks import Told
+from taskflow.delivery.providers.sms.twilio import hooks as twilio
+from taskflow.identity.secret_key import signing_key
+from taskflow.settings import Settings
+
+PATH: Final = "/hooks/sms/"
+TWILIO: Final = "twilio"
+_PURPOSE: Final = "sms-hook"
+_READERS: Final[Mapping[str, Callable[[bytes], list[Told]]]] = {"bulksms": bulksms.read, "fast2sms": fast2sms.read}
+
+
+class HookRefusedError(ForbiddenError):
+    """Refused."""
+
+
+class SmsHooks:
+    """Knows the addresses, and reads what is posted to them."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the secret key, Twilio's tokens, and how this server is reached."""
+        self._secret = signing_key(settings).get_secret_value().encode()
+        self._tokens = settings.sms.twilio_auth_tokens
+        self._url = settings.http.base_url + PATH
+
+    def addresses(self) -> dict[str, str]:
+        """Return where each kind of provider is to post; but for Twilio's, they are secret."""
+        return {kind: self._url + self.token_of(kind) for kind in _READERS} | {TWILIO: self._url + TWILIO}
+
+    def token_of(self, kind: str) -> str:
+        """Return what stands in the address of a kind."""
+        return sign(self._secret, _PURPOSE, kind.encode())
+
+    def read(self, which: str, query: str, signature: str | None, body: bytes) -> tuple[str, list[Told]]:
+        """Return the kind of provider that posted something, and what it tells.
+
+        Raises:
+            HookRefusedError: it is not what it seems.
+        """
+        if which == TWILIO:
+            form = twilio.form_of(body)
+            url = self._url + TWILIO + (f"?{query}" if query else "")
+            if form is None or signature is None or not twilio.is_signed(self._tokens, url, form, signature):
+                raise HookRefusedError
+            return TWILIO, twilio.read(form)
+        try:
+            kind = verify(self._secret, _PURPOSE, which).decode()
+        except (InvalidSignatureError, UnicodeError) as error:
+            raise HookRefusedError from error
+        return kind, _READERS[kind](body)

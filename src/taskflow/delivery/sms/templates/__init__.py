@@ -1,0 +1,1 @@
+"""Templates as they are registered in India (DLT)."""
