@@ -21,6 +21,7 @@ from taskflow.settings.log import LogSettings
 from taskflow.settings.media import MediaSettings
 from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
+from taskflow.settings.router import RouterSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.servers import servers_under
@@ -43,6 +44,7 @@ __all__ = [
     "MediaSettings",
     "RedisSettings",
     "RetentionSettings",
+    "RouterSettings",
     "SandboxSettings",
     "SecuritySettings",
     "Settings",
@@ -78,6 +80,7 @@ class Settings(BaseSettings):
     campaign: CampaignSettings = CampaignSettings()
     media: MediaSettings = MediaSettings()
     smtp: SmtpSettings = SmtpSettings()
+    router: RouterSettings = RouterSettings()
     sandbox: SandboxSettings = SandboxSettings()
     webhook: WebhookSettings = WebhookSettings()
     tracing: TracingSettings = TracingSettings()
