@@ -22,6 +22,7 @@ from taskflow.campaigns.proofs import endpoints as proofs
 from taskflow.content.media import endpoints as media
 from taskflow.content.snippets import endpoints as snippets
 from taskflow.content.templates import endpoints as templates
+from taskflow.delivery.router import endpoints as delivery_routes
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.engine import endpoints as engine
 from taskflow.engine.dead_letters import endpoints as dead_letters
@@ -67,6 +68,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     templates.router,
     snippets.router,
     media.router,
+    delivery_routes.router,
     inbox.router,
     stats.router,
     autoscaling.router,

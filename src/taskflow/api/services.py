@@ -13,6 +13,8 @@ from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
+from taskflow.delivery.router.board import RouteBoard
+from taskflow.delivery.router.configured import configured_routes
 from taskflow.engine.autoscaling.durations import DurationMeter
 from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
@@ -35,6 +37,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(AuditLog(database.pool), Authenticator(database, signer), RateLimiter(broker))
         services.add(StatsCounter(database), DurationMeter(database), HttpMetrics(), QueueBook())
         services.add(Evaluator(database.pool))
+        services.add(RouteBoard(database, broker, settings.router, configured_routes(settings)))
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         storage = await stack.enter_async_context(open_storage(settings))

@@ -1,6 +1,6 @@
 -- What every script of the router begins with: its request, its time, and the circuit breakers of providers.
 --
--- ARGV  prefix of the keys, request as JSON
+-- ARGV  prefix of the keys, request as JSON; `now` in it (ms) is a test's clock, otherwise the time is Redis's own
 -- router:provider:{provider}  hash: forced (by a person); state (closed when absent), since, reason, till (ms: open until
 --   then), opens (in a row, for the growing time), good (probes); faults (in a row), began, seen, failed (the present
 --   window); first (day of first use); failovers, refused:{what} (counts)
@@ -9,7 +9,7 @@
 -- Every decision is made here, atomically and on Redis's clock, so that all workers share one breaker and its probes.
 local prefix, request = ARGV[1], cjson.decode(ARGV[2])
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local now = request.now or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local policy = request.policy or {}
 local changes = {}
 

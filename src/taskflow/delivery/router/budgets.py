@@ -1,10 +1,12 @@
 """What PostgreSQL keeps of the use of providers, so that a flush of Redis forgets no budget.
 
 Redis decides (`budgets.lua`), and what it has given out is added to `provider_usage` by minute, behind the senders: one
-statement at a time, everything that came up meanwhile in the next. A process never has more than `UNWRITTEN` messages
-reserved that PostgreSQL does not know; then it waits for the write. That is the slack: after a flush, or a restart with
-an old snapshot, a budget may be exceeded by `UNWRITTEN` messages for each process that was sending. Without one it is
-never exceeded: a process that dies takes its reservations with it, and they stay counted.
+statement at a time, everything that came up meanwhile in the next. Nothing more is reserved while `UNWRITTEN` messages or
+more are not written yet.
+
+That is the slack. After a flush, or a restart with an old snapshot, a budget may be exceeded by `UNWRITTEN` messages and
+one window for each sender, for each process that was sending. Without one it is never exceeded: what a process had
+reserved when it died stays counted.
 """
 
 import asyncio
@@ -108,16 +110,18 @@ class UsageLog:
             if first:
                 await connection.execute(sql.note_first_use, sorted(first))
             if rows:
-                await connection.execute(
-                    sql.add_usage, self._slot, *(list(column) for column in zip(*rows, strict=True))
-                )
+                await connection.execute(sql.add_usage, self._slot, *_columns(rows))
             if changes:
-                columns = [(change.provider, change.state, change.reason[:_LONGEST_REASON]) for change in changes]
-                await connection.execute(sql.note_changes, *(list(column) for column in zip(*columns, strict=True)))
+                told = [(change.provider, change.state, change.reason[:_LONGEST_REASON]) for change in changes]
+                await connection.execute(sql.note_changes, *_columns(told))
             if time.monotonic() - self._tidied > _TIDY_SECONDS:
                 await connection.execute(sql.forget_usage)
                 await connection.execute(sql.forget_changes)
                 self._tidied = time.monotonic()
+
+
+def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def known(pool: Pool) -> list[dict[str, Any]]:

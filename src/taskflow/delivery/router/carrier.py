@@ -22,7 +22,8 @@ from taskflow.delivery.router.service import Router
 
 log = get_logger(__name__)
 
-Message = TypeVar("Message", Mail, Sms)
+Message = TypeVar("Message", bound=Mail | Sms)
+Carries = TypeVar("Carries", bound=Mail | Sms, contravariant=True)
 Carried = tuple[Outcome, str]
 
 NOBODY = ""  # the name of the provider of a message that none has had
@@ -35,10 +36,10 @@ class Carrier(Protocol):
         """Send at most ten mails; `deadline` is on `time.monotonic()`."""
 
 
-class Sends(Protocol[Message]):
+class Sends(Protocol[Carries]):
     """An open provider (`MailProvider`, `SmsProvider`)."""
 
-    async def send(self, messages: Sequence[Message], deadline: float, /) -> list[Outcome]:
+    async def send(self, messages: Sequence[Carries], deadline: float, /) -> list[Outcome]:
         """Hand over at most ten messages, in order."""
 
 

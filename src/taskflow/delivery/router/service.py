@@ -1,11 +1,11 @@
 """The router of one process: who gets a message now, what became of it, and what providers are doing.
 
-A window of messages costs one round trip to Redis: `reserve` chooses and counts in one step (`reserve.lua`). What became
-of them is told in another that nobody waits for, together with what others tell at that moment; unless it changes who
-gets the next message (a fault, a throttle, a probe, something given back): then it is waited for.
+A window of messages costs one round trip to Redis: `reserve` chooses and counts in one step (`reserve.lua`). What
+became of them is told in another that nobody waits for, together with what others tell at that moment; unless it
+changes who gets the next message (a fault, a throttle, a probe, something given back): then it is waited for.
 
-When Redis is empty, whoever asks first restores breakers and budgets from PostgreSQL. While Redis or PostgreSQL does not
-answer, everybody waits: a message that nobody counted is not sent.
+When Redis is empty, whoever asks first restores breakers and budgets from PostgreSQL. While Redis or PostgreSQL does
+not answer, everybody waits: a message that nobody counted is not sent.
 """
 
 import asyncio
@@ -13,9 +13,8 @@ import contextlib
 import random
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Self
 
 from redis.exceptions import RedisError
 
@@ -99,17 +98,11 @@ class Router:
         self._reports: deque[tuple[Sequence[Report], asyncio.Future[None]]] = deque()
         self._teller: asyncio.Task[None] | None = None
 
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, *arguments: Any, **options: Any) -> AsyncIterator["Router"]:
-        """Make a router, and write what it still knows at the end."""
-        router = cls(*arguments, **options)
-        try:
-            yield router
-        finally:
-            await router.close()
+    async def __aenter__(self) -> Self:
+        """Begin; nothing is opened before it is needed."""
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Tell what has not been told, write what has not been written."""
         if self._teller is not None:
             with contextlib.suppress(TimeoutError):

@@ -17,6 +17,11 @@ class SmtpProvider:
     pool: SmtpPool
 
 
+def smtp_name(settings: Settings) -> str:
+    """Return the name of that server as a provider."""
+    return "sandbox" if settings.smtp.host is None else f"smtp:{settings.smtp.host}"[:50]
+
+
 @asynccontextmanager
 async def open_smtp(settings: Settings, *, on_reply: OnReply | None = None) -> AsyncIterator[SmtpProvider]:
     """Make the pool (it connects with the first message) and close it at the end.
@@ -24,10 +29,9 @@ async def open_smtp(settings: Settings, *, on_reply: OnReply | None = None) -> A
     Raises:
         ConfigurationError: the settings would send a password in the clear.
     """
-    name = "sandbox" if settings.smtp.host is None else f"smtp:{settings.smtp.host}"[:50]
     smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
     pool = SmtpPool(smtp, on_reply=on_reply)
     try:
-        yield SmtpProvider(name, pool)
+        yield SmtpProvider(smtp_name(settings), pool)
     finally:
         await pool.close()
