@@ -375,3 +375,14 @@ async def test_top_prints_what_is_there_for_scripts(shell: Shell) -> None:
     assert (figures["workers"], figures["failures"]) == ([], [])  # type: ignore[index]
     code, _, err = await shell.run("top", TASKFLOW_API_URL="http://127.0.0.1:1")  # no terminal: as with --once
     assert (code, "No answer" in err) == (6, True)
+
+
+async def test_a_provider_is_switched_off_and_on(shell: Shell) -> None:
+    code, out, _ = await shell.run("route", "open", "sandbox")
+    assert (code, out) == (0, "sandbox: forced open\n")
+    code, out, _ = await shell.run("route", "list")
+    assert (code, "forced open" in out, "sandbox is switched off by hand." in out) == (0, True, True)
+    assert (await shell.run("route", "close", "sandbox"))[1] == "sandbox: forced closed\n"
+    assert (await shell.run("route", "auto", "sandbox"))[1] == "sandbox: closed\n"
+    assert [route["usable"] for route in await shell.json("route", "list")] == [True]  # type: ignore[attr-defined]
+    assert (await shell.run("route", "open", "a provider/nobody knows"))[0] == 3

@@ -29,7 +29,7 @@ class NotingProvider:
     def __init__(self, notes: str) -> None:
         self.file = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
+    async def send(self, mails: Sequence[Mail], _deadline: float) -> list[Outcome]:
         outcomes = []
         for _ in mails:
             os.write(self.file, f"{os.getpid()}\n".encode())

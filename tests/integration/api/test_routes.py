@@ -50,9 +50,7 @@ async def test_who_may_not_and_what_is_not_there_is_told(
     assert await api.database.pool.fetchval("SELECT count(*) FROM audit_log WHERE action = 'route.breaker'") == 0
 
 
-async def test_a_switch_that_redis_does_not_hear_changes_nothing(
-    api: Api, operator: httpx.AsyncClient
-) -> None:
+async def test_a_switch_that_redis_does_not_hear_changes_nothing(api: Api, operator: httpx.AsyncClient) -> None:
     await api.broker.redis.set(api.broker.keys.router_provider("sandbox"), "no hash")
     answer = await operator.post(f"{URL}/sandbox/breaker", json={"state": "open"})
     assert (answer.status_code, answer.json()["code"]) == (503, "routes_unseen")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck
@@ -11,8 +10,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from support.routing import (
-    ACCEPTED, BAD_KEY, BROKEN, BULK, CUT, DEADLINE, DOMAIN_BUSY, GREYLISTED, NO_SUCH_USER, OUT_OF_QUOTA, THROTTLED,
-    Clock, Clocked, FakeProvider, mails,
+    ACCEPTED,
+    BAD_KEY,
+    BROKEN,
+    BULK,
+    CUT,
+    DEADLINE,
+    DOMAIN_BUSY,
+    GREYLISTED,
+    NO_SUCH_USER,
+    OUT_OF_QUOTA,
+    THROTTLED,
+    Clock,
+    Clocked,
+    FakeProvider,
+    mails,
+    seeded,
 )  # fmt: skip
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
@@ -66,7 +79,7 @@ class CarrierMachine(RuleBasedStateMachine):
             return ROUTES
 
         self.routers = [
-            Router(self.database, self.broker, RouterSettings(open_seconds=2), routes, slot=slot, rng=Random(slot))
+            Router(self.database, self.broker, RouterSettings(open_seconds=2), routes, slot=slot, rng=seeded(slot))
             for slot in range(2)
         ]
         for router in self.routers:

@@ -103,5 +103,7 @@ async def test_a_message_that_was_cut_off_after_its_last_dot_does_not_go_to_the_
         first.always("DOT", hang_up)
         ends = [(await carrier.send(mails(f"r{n}@example.com"), DEADLINE))[0] for n in range(7)]
     # Five of them open the breaker; from then on messages go to the second.
-    assert [(outcome.kind, name) for outcome, name in ends] == [(K.UNCERTAIN, "first")] * 5 + [(K.ACCEPTED, "second")] * 2
+    assert [(outcome.kind, name) for outcome, name in ends] == [(K.UNCERTAIN, "first")] * 5 + [
+        (K.ACCEPTED, "second")
+    ] * 2
     assert (first.unused, len(first.messages), len(second.messages)) == ({}, 0, 2)

@@ -2,14 +2,24 @@
 
 from collections import Counter
 from dataclasses import replace
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from support.routing import (
-    ACCEPTED, BAD_KEY, BROKEN, BULK, CUT, DOMAIN_BUSY, GREYLISTED, NO_SUCH_USER, OUT_OF_QUOTA, THROTTLED, said,
+    ACCEPTED,
+    BAD_KEY,
+    BROKEN,
+    BULK,
+    CUT,
+    DOMAIN_BUSY,
+    GREYLISTED,
+    NO_SUCH_USER,
+    OUT_OF_QUOTA,
+    THROTTLED,
+    said,
+    seeded,
 )  # fmt: skip
 from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Cause, Outcome, OutcomeKind, refused_by_us
 from taskflow.delivery.router.breaker import Report, Verdict, may_fail_over, slowed, verdict
@@ -40,7 +50,7 @@ ASKS = st.builds(
 def test_whoever_is_asked_may_have_the_message_and_smaller_priorities_come_first(
     routes: list[Route], ask: Ask, seed: int
 ) -> None:
-    found = order(usable(routes, ask), Random(seed))
+    found = order(usable(routes, ask), seeded(seed))
     assert [route.priority for route in found] == sorted(route.priority for route in found)
     for route in routes:
         fits = ask.message_class in route.classes and (
@@ -58,7 +68,7 @@ def test_a_message_under_dlt_goes_to_no_route_without_it_even_when_all_others_ha
 
 def test_routes_of_one_priority_come_first_as_often_as_their_weights_say() -> None:
     routes = [Route("three", weight=3), Route("one", weight=1), Route("last", priority=2, weight=100)]
-    rng = Random(1)
+    rng = seeded(1)
     first = Counter(order(routes, rng)[0].name for _ in range(4000))
     assert first["last"] == 0
     assert first["three"] / 4000 == pytest.approx(0.75, abs=0.03)

@@ -38,7 +38,7 @@ local function admit(name, b)
   if b.state == 'open' then
     if now < b.till then return nil, b.till - now, 'open' end
     redis.call('HSET', provider_key(name), 'good', 0)
-    change(name, 'half_open', 'Its time is over: ' .. policy.good .. ' good probes close it.')
+    change(name, 'half_open', 'Its time is over; it is probed.')
   end
   redis.call('ZREMRANGEBYSCORE', probes_key(name), '-inf', now)
   if redis.call('ZCARD', probes_key(name)) >= policy.probes then return nil, 1000, 'probing' end
@@ -65,7 +65,7 @@ local function hear(name, report)
     elseif report.good > 0 and redis.call('HINCRBY', key, 'good', report.good) >= policy.good then
       redis.call('DEL', probes_key(name))
       redis.call('HSET', key, 'opens', 0)
-      change(name, 'closed', policy.good .. ' good probes.')
+      change(name, 'closed', 'Probes went well: ' .. policy.good .. '.')
     end
     return
   end

@@ -1,11 +1,11 @@
 """What PostgreSQL keeps of the use of providers, so that a flush of Redis forgets no budget.
 
-Redis decides (`budgets.lua`), and what it has given out is added to `provider_usage` by minute, behind the senders: one
-statement at a time, everything that came up meanwhile in the next. Nothing more is reserved while `UNWRITTEN` messages or
-more are not written yet.
+Redis decides (`budgets.lua`), and what it has given out is added to `provider_usage` by minute, behind the senders:
+one statement at a time, everything that came up meanwhile in the next. Nothing more is reserved while `UNWRITTEN`
+messages or more are not written yet.
 
-That is the slack. After a flush, or a restart with an old snapshot, a budget may be exceeded by `UNWRITTEN` messages and
-one window for each sender, for each process that was sending. Without one it is never exceeded: what a process had
+That is the slack. After a flush, or a restart with an old snapshot, a budget may be exceeded by `UNWRITTEN` messages
+and one window for each sender, for each process that was sending. Without one it is never exceeded: what a process had
 reserved when it died stays counted.
 """
 

@@ -23,7 +23,7 @@ from taskflow.delivery.router.service import Router
 log = get_logger(__name__)
 
 Message = TypeVar("Message", bound=Mail | Sms)
-Carries = TypeVar("Carries", bound=Mail | Sms, contravariant=True)
+Message_contra = TypeVar("Message_contra", bound=Mail | Sms, contravariant=True)
 Carried = tuple[Outcome, str]
 
 NOBODY = ""  # the name of the provider of a message that none has had
@@ -36,15 +36,15 @@ class Carrier(Protocol):
         """Send at most ten mails; `deadline` is on `time.monotonic()`."""
 
 
-class Sends(Protocol[Carries]):
+class Sends(Protocol[Message_contra]):
     """An open provider (`MailProvider`, `SmsProvider`)."""
 
-    async def send(self, messages: Sequence[Carries], deadline: float, /) -> list[Outcome]:
+    async def send(self, messages: Sequence[Message_contra], deadline: float, /) -> list[Outcome]:
         """Hand over at most ten messages, in order."""
 
 
 class RoutedCarrier(Generic[Message]):
-    """Carries messages of one kind: those of a campaign, or transactional ones of a sending domain."""
+    """Message_contra messages of one kind: those of a campaign, or transactional ones of a sending domain."""
 
     def __init__(self, router: Router, providers: Mapping[str, Sends[Message]], terms: Ask) -> None:
         """Send nothing yet.

@@ -24,9 +24,7 @@ async def list_routes(board: Board) -> Page[RouteOut]:
     return Page(items=[RouteOut.of(state, history[state.route.name]) for state in states])
 
 
-@router.post(
-    "/{name}/breaker", dependencies=[require(Role.OPERATOR), audited("route.breaker", target="name")]
-)
+@router.post("/{name}/breaker", dependencies=[require(Role.OPERATOR), audited("route.breaker", target="name")])
 async def switch_breaker(name: Name, body: BreakerSwitch, board: Board, trail: Trail) -> RouteOut:
     """Force a provider's breaker open or closed, or let it decide by itself again (`auto`)."""
     state = await board.switch(name, body.word)

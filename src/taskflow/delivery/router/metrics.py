@@ -18,7 +18,9 @@ class RouteMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield the families."""
         breaker = GaugeMetricFamily(
-            "taskflow_route_breaker", "1 for the state that a provider's circuit breaker is in.", labels=["route", "state"]
+            "taskflow_route_breaker",
+            "1 for the state that a provider's circuit breaker is in.",
+            labels=["route", "state"],
         )
         usable = GaugeMetricFamily("taskflow_route_usable", "1 while a provider takes messages.", labels=["route"])
         left = GaugeMetricFamily(
@@ -26,8 +28,8 @@ class RouteMetrics(Collector):
         )
         refused = CounterMetricFamily(
             "taskflow_route_refused",
-            "Messages that a provider could not be given: its breaker (open, probing, forced), a budget (second, minute, "
-            "day), its pace (throttled, quota), or that of a recipient domain (domain).",
+            "Messages that a provider could not be given: its breaker (open, probing, forced), a budget (second, "
+            "minute, day), its pace (throttled, quota), or that of a recipient domain (domain).",
             labels=["route", "reason"],
         )
         failovers = CounterMetricFamily(
