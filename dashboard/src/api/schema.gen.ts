@@ -1515,6 +1515,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Routes
+         * @description List providers in the order in which they are asked: breaker, budgets, and why one takes nothing now.
+         */
+        get: operations["list_routes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/{name}/breaker": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Switch Breaker
+         * @description Force a provider's breaker open or closed, or let it decide by itself again (`auto`).
+         */
+        post: operations["switch_breaker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules": {
         parameters: {
             query?: never;
@@ -3189,6 +3229,87 @@ export interface components {
             instants: number;
             /** Task Ids */
             task_ids: string[];
+        };
+        /**
+         * BreakerChangeOut
+         * @description One change of a breaker.
+         */
+        BreakerChangeOut: {
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Reason */
+            reason: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open" | "half_open" | "forced_open" | "forced_closed" | "auto";
+        };
+        /**
+         * BreakerOut
+         * @description The circuit breaker of a provider.
+         */
+        BreakerOut: {
+            /**
+             * Faults
+             * @description In a row.
+             */
+            faults: number;
+            /**
+             * History
+             * @description The last ten changes, the newest first.
+             */
+            history: components["schemas"]["BreakerChangeOut"][];
+            /** @description A person's word, until it is taken back. */
+            override: components["schemas"]["Override"] | null;
+            /**
+             * Reason
+             * @description Of its last change, since Redis was last empty.
+             */
+            reason: string;
+            /** @description What it decides by itself; `override` wins. */
+            state: components["schemas"]["BreakerState"];
+        };
+        /**
+         * BreakerState
+         * @description What the circuit breaker of a provider lets through: everything, nothing, or a few probes.
+         * @enum {string}
+         */
+        BreakerState: "closed" | "open" | "half_open";
+        /**
+         * BreakerSwitch
+         * @description What a breaker shall do: let nothing through, let everything through, or decide by itself.
+         */
+        BreakerSwitch: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "closed" | "auto";
+        };
+        /**
+         * BudgetOut
+         * @description A budget of a provider.
+         */
+        BudgetOut: {
+            /** Left */
+            left: number;
+            /**
+             * Limit
+             * @description Of `day`: what the warm-up allows, while there is one.
+             */
+            limit: number;
+            /**
+             * Span
+             * @description Any span of this length, wherever it begins.
+             * @enum {string}
+             */
+            span: "second" | "minute" | "day";
+            /** Used */
+            used: number;
         };
         /**
          * BulkAction
@@ -5184,6 +5305,12 @@ export interface components {
             updated_at: string;
         };
         /**
+         * MessageClass
+         * @description Whom a message is for: one person who waits for it, or many who do not.
+         * @enum {string}
+         */
+        MessageClass: "transactional" | "bulk";
+        /**
          * Minute
          * @description What ended in one minute.
          */
@@ -5942,6 +6069,12 @@ export interface components {
          * @enum {string}
          */
         OverlapPolicy: "allow" | "skip" | "queue_one" | "cancel_previous";
+        /**
+         * Override
+         * @description A person's word on a breaker; it wins until it is taken back.
+         * @enum {string}
+         */
+        Override: "open" | "closed";
         /** Page[AuditOut] */
         Page_AuditOut_: {
             /** Items */
@@ -6136,6 +6269,16 @@ export interface components {
         Page_RecipientOut_: {
             /** Items */
             items: components["schemas"]["RecipientOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
+        /** Page[RouteOut] */
+        Page_RouteOut_: {
+            /** Items */
+            items: components["schemas"]["RouteOut"][];
             /**
              * Next Cursor
              * @description Pass it as `cursor` for the next page; null at the end.
@@ -7021,6 +7164,73 @@ export interface components {
          * @enum {string}
          */
         Role: "admin" | "operator" | "marketer" | "viewer";
+        /**
+         * RouteOut
+         * @description A provider as the router sees it.
+         */
+        RouteOut: {
+            breaker: components["schemas"]["BreakerOut"];
+            /** Budgets */
+            budgets: components["schemas"]["BudgetOut"][];
+            /** Classes */
+            classes: components["schemas"]["MessageClass"][];
+            /**
+             * Failovers
+             * @description Messages that it took over from others, since Redis was last empty.
+             */
+            failovers: number;
+            /** Name */
+            name: string;
+            /**
+             * Pace Per Second
+             * @description How fast it is tried, where it has asked for less.
+             */
+            pace_per_second: number | null;
+            /**
+             * Priority
+             * @description The smallest is asked first.
+             */
+            priority: number;
+            /**
+             * Refused
+             * @description Messages that it could not be given, by reason, since then.
+             */
+            refused: {
+                [key: string]: number;
+            };
+            /**
+             * Sending Domains
+             * @description Empty: any.
+             */
+            sending_domains: string[];
+            /** Supports Dlt */
+            supports_dlt: boolean;
+            /**
+             * Usable
+             * @description Whether it takes a message now.
+             */
+            usable: boolean;
+            /**
+             * Wait Seconds
+             * @description When it is worth asking again.
+             */
+            wait_seconds: number | null;
+            /**
+             * Waiting
+             * @description Why it takes none.
+             */
+            waiting: string | null;
+            /**
+             * Warm Up Day
+             * @description 1 on the first day of use; null without a warm-up.
+             */
+            warm_up_day: number | null;
+            /**
+             * Weight
+             * @description The share among those of one priority.
+             */
+            weight: number;
+        };
         /**
          * ScheduleChange
          * @description What to change; members that are left out stay. Another timing takes the place of the one there was.
@@ -11802,6 +12012,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_routes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RouteOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    switch_breaker: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider's name. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BreakerSwitch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
