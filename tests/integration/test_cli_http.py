@@ -490,3 +490,14 @@ async def test_texts_are_previewed_and_templates_and_replies_are_shown(shell: Sh
     assert "/hooks/sms/twilio" in (await shell.run("sms", "hooks"))[1]
     assert (await shell.run("sms", "template", "remove", "otp"))[1] == "Removed.\n"
     assert (await shell.run("sms", "template", "remove", "otp"))[0] == 3
+
+
+async def test_a_provider_is_switched_off_and_on(shell: Shell) -> None:
+    code, out, _ = await shell.run("route", "open", "sandbox")
+    assert (code, out) == (0, "sandbox: forced open\n")
+    code, out, _ = await shell.run("route", "list")
+    assert (code, "forced open" in out, "sandbox is switched off by hand." in out) == (0, True, True)
+    assert (await shell.run("route", "close", "sandbox"))[1] == "sandbox: forced closed\n"
+    assert (await shell.run("route", "auto", "sandbox"))[1] == "sandbox: closed\n"
+    assert [route["usable"] for route in await shell.json("route", "list")] == [True]  # type: ignore[attr-defined]
+    assert (await shell.run("route", "open", "a provider/nobody knows"))[0] == 3

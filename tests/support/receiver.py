@@ -114,11 +114,11 @@ class Receiver:
     replies: list[Reply] = field(default_factory=list)
     connections: int = 0
     answer: Callable[[Message], Reply] = lambda _message: plain(204)
+    open: dict[asyncio.StreamWriter, "asyncio.Task[None] | None"] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-    open: dict[asyncio.StreamWriter, "asyncio.Task[None] | None"] = field(default_factory=dict)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

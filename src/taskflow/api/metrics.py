@@ -14,6 +14,9 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from taskflow.api.stats import QueueStats, Stats, StatsCounter
 from taskflow.base.errors import ForbiddenError, UnauthenticatedError
+from taskflow.delivery.router.board import RouteBoard, RoutesUnseenError
+from taskflow.delivery.router.metrics import RouteMetrics
+from taskflow.delivery.router.models import RouteState
 from taskflow.identity.access import service
 from taskflow.identity.models import Principal, Role
 
@@ -30,6 +33,8 @@ class HttpMetrics:
     def __init__(self) -> None:
         """Make the collectors."""
         self.registry = CollectorRegistry()
+        self._routes = RouteMetrics()
+        self.registry.register(self._routes)
         self._requests = Counter(
             "taskflow_http_requests", "Requests.", ["operation", "method", "status"], registry=self.registry
         )
@@ -79,9 +84,10 @@ class HttpMetrics:
         self._requests.labels(operation, method, str(status)).inc()
         self._seconds.labels(operation).observe(seconds)
 
-    def expose(self, stats: Stats) -> bytes:
+    def expose(self, stats: Stats, routes: Sequence[RouteState]) -> bytes:
         """Return everything in Prometheus's text format."""
         self._show_queues(stats.tasks.queues)
+        self._routes.states = routes
         values = {
             "workers_active": stats.workers.active,
             "workers_capacity": stats.workers.capacity,
@@ -129,10 +135,16 @@ class MetricsGuard:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def get_metrics(
-    metrics: Annotated[HttpMetrics, service(HttpMetrics)], counter: Annotated[StatsCounter, service(StatsCounter)]
+    metrics: Annotated[HttpMetrics, service(HttpMetrics)],
+    counter: Annotated[StatsCounter, service(StatsCounter)],
+    board: Annotated[RouteBoard, service(RouteBoard)],
 ) -> Response:
     """Get metrics in Prometheus's text format."""
-    return Response(metrics.expose(await counter.read()), media_type=CONTENT_TYPE_LATEST)
+    try:
+        routes = await board.look()
+    except RoutesUnseenError:
+        routes = []
+    return Response(metrics.expose(await counter.read(), routes), media_type=CONTENT_TYPE_LATEST)
 
 
 def _bounded(queues: Sequence[QueueStats]) -> Sequence[QueueStats]:

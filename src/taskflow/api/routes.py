@@ -25,6 +25,7 @@ from taskflow.content.templates import endpoints as templates
 from taskflow.delivery.providers import endpoints as providers
 from taskflow.delivery.messages import endpoints as messages
 from taskflow.delivery.domains import endpoints as domains
+from taskflow.delivery.router import endpoints as delivery_routes
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.delivery.sms.inbound import endpoints as sms_inbound
 from taskflow.delivery.sms.preview import endpoints as sms_preview
@@ -78,6 +79,7 @@ API_ROUTERS: tuple[APIRouter, ...] = (
     providers.kinds,
     domains.router,
     domains.return_paths,
+    delivery_routes.router,
     inbox.router,
     sms_templates.router,
     sms_preview.router,

@@ -16,6 +16,8 @@ from taskflow.db.pool import Database
 from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.messages.composer import KeptWords
+from taskflow.delivery.router.board import RouteBoard
+from taskflow.delivery.router.configured import configured_routes
 from taskflow.engine.autoscaling.durations import DurationMeter
 from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
@@ -38,6 +40,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(AuditLog(database.pool), Authenticator(database, signer), RateLimiter(broker))
         services.add(StatsCounter(database), DurationMeter(database), HttpMetrics(), QueueBook())
         services.add(Evaluator(database.pool))
+        services.add(RouteBoard(database, broker, settings.router, configured_routes(settings)))
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         storage = await stack.enter_async_context(open_storage(settings))

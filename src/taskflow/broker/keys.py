@@ -31,6 +31,12 @@
 | `coordinator:wake` | list | names of duties that have something to do now | duties poll anyway |
 | `campaign:{campaign_id}:progress` | hash | total, sent, failed, pending … as absolute sums | campaigns duty |
 | `rate_limit:{resource}:{identifier}` | string | requests of the last 60 s; TTL 60 s; beside it `…:log`, the sliding window | starts again |
+| `router:generation` | string | when (ms) the router's counters were restored; absent after a flush, and whenever the dispatch is rebuilt: the next reservation restores them | first reservation |
+| `router:provider:{provider}` | hash | circuit breaker: state (closed when absent), since, reason, till, opens, good, faults, began, seen, failed, and `forced` by a person; `first` day of use; `failovers`, `refused:{what}` | first reservation: what a person forced, first day, half-open if it was not closed |
+| `router:probes:{provider}` | sorted set | tokens of probes of a half-open breaker; score = ms at which one is given up for lost | expires |
+| `router:use:{provider}:{span}` | hash | messages given to a provider, by buckets of `second`, `minute` and `day`, beside `sum` and `last` | first reservation, from `provider_usage` |
+| `router:pace:{subject}` | hash | what a provider, or a recipient domain through it (`{provider}/{domain}`), took in the last seconds; once it has asked for less, its rate and tokens; TTL 10 s, then 1 h | learned anew |
+| `router:campaign:{campaign_id}` | hash | token bucket of a campaign's rate over all providers; TTL 1 h | starts with one token |
 | `auth:*` | string | one-use WebSocket tickets, sign-in attempts; seconds to minutes | sign in again |
 """  # noqa: E501 - a table
 
@@ -58,6 +64,7 @@ class Keys:
         self.events = f"{prefix}task:completed"
         self.worker_registry = f"{prefix}worker:registry"
         self.coordinator_wake = f"{prefix}coordinator:wake"
+        self.router_generation = f"{prefix}router:generation"
 
     def queue(self, dispatch_key: str) -> str:
         """Return the sorted set of waiting ids."""
@@ -106,6 +113,10 @@ class Keys:
     def campaign_progress(self, campaign_id: UUID) -> str:
         """Return the hash of a campaign's sums."""
         return f"{self.prefix}campaign:{campaign_id}:progress"
+
+    def router_provider(self, provider: str) -> str:
+        """Return the hash of a provider's circuit breaker."""
+        return f"{self.prefix}router:provider:{provider}"
 
     def rate_limit(self, resource: str, identifier: str) -> str:
         """Return the request count of one caller."""

@@ -51,6 +51,7 @@ COMMANDS = {
     "message": Entry("taskflow.cli.message:message", "Send single messages, and find out what became of them."),
     "segment": Entry("taskflow.cli.segment:segment", "Find, count and keep contacts by conditions."),
     "suppression": Entry("taskflow.cli.suppression:suppression", "Keep addresses and domains from being written to."),
+    "route": Entry("taskflow.cli.route:route", "See which providers take messages; switch one off and on."),
     "template": Entry("taskflow.cli.template:template", "Write, version, preview, test and lint templates."),
     "snippet": Entry("taskflow.cli.snippet:snippet", "Keep pieces that templates include."),
     "media": Entry("taskflow.cli.media:media", "Keep images and files that mails show or carry."),

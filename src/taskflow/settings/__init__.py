@@ -24,6 +24,7 @@ from taskflow.settings.provider import ProviderSettings
 from taskflow.settings.message import MessageSettings
 from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
+from taskflow.settings.router import RouterSettings
 from taskflow.settings.sandbox import SandboxSettings
 from taskflow.settings.security import SecuritySettings
 from taskflow.settings.servers import servers_under
@@ -50,6 +51,7 @@ __all__ = [
     "MessageSettings",
     "RedisSettings",
     "RetentionSettings",
+    "RouterSettings",
     "SandboxSettings",
     "SecuritySettings",
     "Settings",
@@ -94,6 +96,7 @@ class Settings(BaseSettings):
     submission: SubmissionSettings = SubmissionSettings()
     domain: DomainSettings = DomainSettings()
     sms: SmsSettings = SmsSettings()
+    router: RouterSettings = RouterSettings()
     sandbox: SandboxSettings = SandboxSettings()
     provider: ProviderSettings = ProviderSettings()
     webhook: WebhookSettings = WebhookSettings()

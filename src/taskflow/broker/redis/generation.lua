@@ -1,5 +1,6 @@
 -- Begin or finish a new life of the dispatch. ARGV: prefix, verb, name of the generation, then what the verb takes.
---   begin    close the dispatch (claims answer NOGEN) and forget its state; lines and leases are unlinked by the caller
+--   begin    close the dispatch (claims answer NOGEN) and forget its state; lines and leases are unlinked by the caller;
+--            the router's counters are as old as the rest, and are restored by whoever needs them next
 --   emptied  the caller has unlinked them: nothing is handed out
 --   hold     lease in ms, then pairs (dispatch key, ids with a space between them): ids that PostgreSQL calls RUNNING
 --   publish  run id of the server: open it under the new name
@@ -10,6 +11,7 @@ if verb == 'begin' then
   for _, key in ipairs({'generation', 'ready', 'paused', 'parked', 'overflow', 'limits', 'throttled', 'idle'}) do
     redis.call('UNLINK', prefix .. 'dispatch:' .. key)
   end
+  redis.call('UNLINK', prefix .. 'router:generation')
   redis.call('SET', rebuild, name)
   return 1
 end

@@ -1,0 +1,113 @@
+"""What providers are doing, for people: states of breakers, what is left of budgets, why one takes nothing now."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from taskflow.base.errors import NotFoundError, UnavailableError
+from taskflow.base.logging import get_logger
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
+from taskflow.delivery.router.breaker import policy
+from taskflow.delivery.router.budgets import sql
+from taskflow.delivery.router.models import BreakerState, BudgetState, Override, Route, RouteState, as_budgets
+from taskflow.delivery.router.scripts import Script, listed
+from taskflow.delivery.router.service import WHY, ReadRoutes
+from taskflow.settings.router import RouterSettings
+
+log = get_logger(__name__)
+
+_HISTORY = 10
+
+
+class RouteNotFoundError(NotFoundError):
+    """There is no such route."""
+
+    code = "route_not_found"
+
+
+class RoutesUnseenError(UnavailableError):
+    """Redis does not answer, and the states of routes are there."""
+
+    code = "routes_unseen"
+
+
+class RouteBoard:
+    """The routes of the installation, seen and switched."""
+
+    def __init__(self, database: Database, broker: RedisBroker, settings: RouterSettings, routes: ReadRoutes) -> None:
+        """`routes` returns the providers in use."""
+        self._pool = database.pool
+        self._broker = broker
+        self._policy = policy(settings)
+        self._routes = routes
+        self._look = Script(broker.redis, "look", broker.keys.prefix)
+
+    async def look(self) -> list[RouteState]:
+        """Return every route, the first to be asked first.
+
+        Raises:
+            RoutesUnseenError: Redis does not answer.
+        """
+        routes = sorted(await self._routes(), key=lambda route: (route.priority, route.name))
+        if not routes:
+            return []
+        asked = [{"name": route.name, "budgets": as_budgets(route.budgets)} for route in routes]
+        try:
+            found = await self._look(policy=self._policy, routes=asked)
+        except (RedisError, OSError) as error:
+            raise RoutesUnseenError from error
+        return [_state(route, seen) for route, seen in zip(routes, found, strict=True)]
+
+    async def history(self, names: Sequence[str]) -> dict[str, list[asyncpg.Record]]:
+        """Return the last changes of breakers by provider, the newest first."""
+        rows = await self._pool.fetch(sql.history, list(names), _HISTORY)
+        return {name: [row for row in rows if row["provider"] == name] for name in names}
+
+    async def switch(self, name: str, word: Override | None) -> RouteState:
+        """Force a breaker open or closed, or let it decide by itself again (None).
+
+        It is kept in PostgreSQL and in force everywhere with the next message; a flush of Redis does not forget it.
+
+        Raises:
+            RouteNotFoundError: there is no such route.
+            RoutesUnseenError: Redis does not answer; nothing has changed.
+        """
+        if name not in {route.name for route in await self._routes()}:
+            raise RouteNotFoundError(f"There is no route {name!r}; `taskflow route list` shows them.")
+        key = self._broker.keys.router_provider(name)
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(sql.override, name, word)
+                state = "auto" if word is None else f"forced_{word}"
+                await connection.execute(sql.note_changes, [name], [state], ["By hand."])
+                if word is None:
+                    await self._broker.redis.hdel(key, "forced")
+                else:
+                    await self._broker.redis.hset(key, "forced", word)
+        except (RedisError, OSError) as error:
+            log.warning("switch_failed", provider=name, error=repr(error))
+            raise RoutesUnseenError("Redis does not answer: the breaker is as it was. Try again shortly.") from error
+        return next(state for state in await self.look() if state.route.name == name)
+
+
+def _state(route: Route, seen: dict[str, Any]) -> RouteState:
+    budgets = [BudgetState(span, limit, used) for span, limit, used in listed(seen["uses"])]
+    why, first = seen.get("why"), seen.get("first")
+    is_warming = bool(route.budgets.warm_up) and first is not None
+    return RouteState(
+        route=route,
+        breaker=BreakerState(seen["state"]),
+        override=Override(seen["forced"]) if seen.get("forced") else None,
+        reason=seen["reason"],
+        faults=seen["faults"],
+        budgets=budgets,
+        warm_up_day=seen["today"] - first + 1 if is_warming else None,
+        pace_per_second=seen.get("rate"),
+        waiting=WHY[why].format(route=route.name) if why else None,
+        wait_seconds=seen["wait"] / 1000 if why else None,
+        failovers=seen["failovers"],
+        refused=dict(seen["refused"]),
+    )

@@ -1,0 +1,174 @@
+"""What an outcome tells of its provider: for the breaker, and for how fast the provider or a recipient domain goes.
+
+| outcome | breaker hears | pace | budget |
+|---|---|---|---|
+| accepted | good | a little faster, where it was slowed | used |
+| rejected by the provider | good: it works, the message does not | - | used |
+| provider fault | fault | - | given back |
+| uncertain, by an outage or a broken connection | fault | - | used |
+| deferred, because the connection broke | fault | - | used |
+| deferred by a 421 or 4yz to RCPT, DATA or the message | - | its domain half as fast, through this provider | used |
+| throttled (429, `Throttling`, 454) | - | the provider half as fast; stopped as long as it asks | used |
+| quota used up | - | the provider stopped for as long as it asks, or five minutes | given back |
+| not started | - | - | given back |
+
+The breaker's own protocol is in `breaker.lua`: every decision is one atomic step in Redis, shared by all workers.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from taskflow.delivery.outcome import STOPPED, Cause, Outcome, OutcomeKind
+from taskflow.delivery.router.models import Choice
+from taskflow.settings.router import RouterSettings
+
+_CLOSING = 421
+_SES_THROTTLING = 454  # "Throttling failure: Maximum sending rate exceeded": ours, not the recipient's
+_AT_THE_RECIPIENT = frozenset({"RCPT", "DATA", "DOT"})
+_QUOTA_SECONDS = 300.0
+_LONGEST_REASON = 300
+_BROKEN = (None, Cause.OUTAGE)
+
+
+class Verdict(StrEnum):
+    """What a breaker makes of an outcome."""
+
+    GOOD = "good"
+    FAULT = "fault"
+    NOTHING = "nothing"
+
+
+def is_throttle(outcome: Outcome) -> bool:
+    """Tell whether the provider, or who is behind it, asks for fewer messages: no attempt of the message."""
+    if outcome.kind is OutcomeKind.PROVIDER_FAULT:
+        return outcome.cause is Cause.THROTTLED
+    if outcome.kind is not OutcomeKind.DEFERRED:
+        return False
+    return outcome.cause is Cause.THROTTLED or (outcome.cause is None and outcome.code == _CLOSING)
+
+
+def is_quota(outcome: Outcome) -> bool:
+    """Tell whether the provider takes no more for a good while."""
+    return outcome.kind in (OutcomeKind.DEFERRED, OutcomeKind.PROVIDER_FAULT) and outcome.cause is Cause.QUOTA
+
+
+def may_fail_over(outcome: Outcome) -> bool:
+    """Tell whether another provider may have the message: it is proved that this one did not take it, and why."""
+    return outcome.kind is OutcomeKind.PROVIDER_FAULT or is_throttle(outcome) or is_quota(outcome)
+
+
+def verdict(outcome: Outcome) -> Verdict:
+    """Return what the breaker of its provider hears."""
+    if is_throttle(outcome) or is_quota(outcome):
+        return Verdict.NOTHING
+    match outcome.kind:
+        case OutcomeKind.ACCEPTED:
+            return Verdict.GOOD
+        case OutcomeKind.REJECTED:
+            return Verdict.NOTHING if outcome.verb == "CHECK" else Verdict.GOOD
+        case OutcomeKind.PROVIDER_FAULT:
+            return Verdict.FAULT
+        case OutcomeKind.UNCERTAIN if outcome.cause in _BROKEN and outcome.reason != STOPPED.reason:
+            return Verdict.FAULT
+        case OutcomeKind.DEFERRED if outcome.cause is Cause.OUTAGE or (outcome.cause is None and outcome.reply is None):
+            return Verdict.FAULT
+        case _:
+            return Verdict.NOTHING
+
+
+def slowed(outcome: Outcome, provider: str, domain: str) -> tuple[str, float, str] | None:
+    """Return what goes slower after this outcome: the subject, seconds in which it takes nothing, and why."""
+    if is_quota(outcome):
+        return provider, outcome.retry_after or _QUOTA_SECONDS, "quota"
+    from_domain = outcome.verb in _AT_THE_RECIPIENT and outcome.code != _SES_THROTTLING and domain != ""
+    subject = f"{provider}/{domain}" if from_domain else provider
+    if is_throttle(outcome):
+        return subject, outcome.retry_after or 0.0, "throttled"
+    is_soft = outcome.kind is OutcomeKind.DEFERRED and outcome.cause is None and 400 <= (outcome.code or 0) < 500
+    return (subject, 0.0, "throttled") if is_soft and from_domain else None
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the messages that one reservation gave to a provider."""
+
+    provider: str
+    taken_at: int
+    probe: str | None = None
+    good: int = 0
+    faults: int = 0
+    trailing: int = 0  # faults after the last good one
+    reason: str = ""
+    unused: int = 0  # reserved, and never handed over
+    failovers: int = 0  # messages that it took over from others
+    throttles: dict[str, tuple[float, str]] = field(default_factory=dict)
+    quickened: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, choice: Choice, outcomes: Sequence[tuple[Outcome, str]], failovers: int) -> "Report":
+        """Sum up outcomes, each with the recipient's domain, in the order in which they were handed over."""
+        report = cls(choice.route.name, choice.taken_at, choice.probe, failovers=failovers)
+        for outcome, domain in outcomes:
+            report._add(outcome, domain)
+        return report
+
+    @property
+    def is_urgent(self) -> bool:
+        """Tell whether the next reservation should already know."""
+        return bool(self.faults or self.unused or self.throttles or self.probe)
+
+    def packed(self) -> dict[str, Any]:
+        """Return it as the script reads it."""
+        packed: dict[str, Any] = {
+            "provider": self.provider,
+            "taken_at": self.taken_at,
+            "good": self.good,
+            "faults": self.faults,
+            "trailing": self.trailing,
+            "reason": self.reason[:_LONGEST_REASON],
+            "unused": self.unused,
+            "failovers": self.failovers,
+            "throttles": [(subject, seconds * 1000, why) for subject, (seconds, why) in self.throttles.items()],
+            "quickened": list(self.quickened.items()),
+        }
+        return packed if self.probe is None else packed | {"probe": self.probe}
+
+    def _add(self, outcome: Outcome, domain: str) -> None:
+        match verdict(outcome):
+            case Verdict.GOOD:
+                self.good += 1
+                self.trailing = 0
+            case Verdict.FAULT:
+                self.faults += 1
+                self.trailing += 1
+                self.reason = outcome.text
+            case Verdict.NOTHING:
+                pass
+        if outcome.kind in (OutcomeKind.NOT_STARTED, OutcomeKind.PROVIDER_FAULT) or is_quota(outcome):
+            self.unused += 1
+        slower = slowed(outcome, self.provider, domain)
+        if slower is not None:
+            subject, seconds, why = slower
+            self.throttles[subject] = max((seconds, why), self.throttles.get(subject, (0.0, "")))
+        elif outcome.kind is OutcomeKind.ACCEPTED:
+            self.quickened[self.provider] += 1
+            if domain:
+                self.quickened[f"{self.provider}/{domain}"] += 1
+
+
+def policy(settings: RouterSettings) -> dict[str, Any]:
+    """Return what breakers go by, as the scripts read it; times in ms."""
+    return {
+        "faults": settings.faults,
+        "ratio": settings.fault_ratio,
+        "volume": settings.ratio_messages,
+        "window": settings.window_seconds * 1000,
+        "first": settings.open_seconds * 1000,
+        "longest": settings.longest_open_seconds * 1000,
+        "probes": settings.probes,
+        "good": settings.good_probes,
+        "lost": round(settings.probe_seconds * 1000),
+    }

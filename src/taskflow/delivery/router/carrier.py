@@ -1,0 +1,135 @@
+"""Sends a window of messages through the router: chosen, counted, handed over, told; then over to another provider.
+
+A message fails over only when it is proved that the provider did not take it, and only for what is the provider's own:
+a provider fault, a throttle, a quota. Whatever may be in somebody's inbox (accepted, uncertain) and whatever is about
+the message itself (rejected, deferred by the recipient) goes nowhere else. Each provider has a message once an attempt.
+
+What nobody could take ends `not_started`, with the reason and the seconds to wait: it burns no attempt.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
+
+from taskflow.base.logging import get_logger
+from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.providers.contract import Mail, ProviderUnusableError, Sms
+from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over
+from taskflow.delivery.router.models import Ask, Choice, Wait
+from taskflow.delivery.router.service import Router
+
+log = get_logger(__name__)
+
+Message = TypeVar("Message", bound=Mail | Sms)
+Message_contra = TypeVar("Message_contra", bound=Mail | Sms, contravariant=True)
+Carried = tuple[Outcome, str]
+
+NOBODY = ""  # the name of the provider of a message that none has had
+
+
+class Carrier(Protocol):
+    """Whatever takes a window of mails and says what became of each, and which provider had it."""
+
+    async def send(self, mails: Sequence[Mail], deadline: float) -> list[Carried]:
+        """Send at most ten mails; `deadline` is on `time.monotonic()`."""
+
+
+class Sends(Protocol[Message_contra]):
+    """An open provider (`MailProvider`, `SmsProvider`)."""
+
+    async def send(self, messages: Sequence[Message_contra], deadline: float, /) -> list[Outcome]:
+        """Hand over at most ten messages, in order."""
+
+
+class RoutedCarrier(Generic[Message]):
+    """Message_contra messages of one kind: those of a campaign, or transactional ones of a sending domain."""
+
+    def __init__(self, router: Router, providers: Mapping[str, Sends[Message]], terms: Ask) -> None:
+        """Send nothing yet.
+
+        Args:
+            router: of this process.
+            providers: those that are open here, by the names of their routes.
+            terms: what the messages have in common.
+        """
+        self._router = router
+        self._providers = providers
+        self._terms = terms
+
+    async def send(self, messages: Sequence[Message], deadline: float) -> list[Carried]:
+        """Send at most ten messages, and return each one's outcome and the name of the provider that had it last."""
+        asks = [replace(self._terms, recipient_domain=_domain(message)) for message in messages]
+        results: list[Carried | None] = [None] * len(messages)
+        waiting = list(range(len(messages)))
+        while waiting:
+            loads = await self._choose(asks, results, waiting)
+            sent = [self._hand_over(choice, [messages[i] for i in load], deadline) for choice, load in loads.items()]
+            reports = []
+            for (choice, load), outcomes in zip(loads.items(), await asyncio.gather(*sent), strict=True):
+                told = [(outcome, asks[i].recipient_domain) for i, outcome in zip(load, outcomes, strict=True)]
+                reports.append(Report.of(choice, told, failovers=sum(bool(asks[i].without) for i in load)))
+                for i, outcome in zip(load, outcomes, strict=True):
+                    results[i] = (outcome, choice.route.name)
+                    asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
+            if reports:
+                await self._router.settle(reports)
+            waiting = [i for load in loads.values() for i in load if may_fail_over(_known(results[i])[0])]
+            if time.monotonic() >= deadline:
+                break
+        return [_at_the_end(_known(result)) for result in results]
+
+    async def _choose(
+        self, asks: Sequence[Ask], results: list[Carried | None], waiting: Sequence[int]
+    ) -> dict[Choice, list[int]]:
+        """Return who gets which messages; those that must wait get their outcome."""
+        loads: dict[Choice, list[int]] = {}
+        answers = await self._router.reserve([asks[i] for i in waiting], self._providers)
+        for i, answer in zip(waiting, answers, strict=True):
+            if isinstance(answer, Wait):
+                results[i] = _waiting(results[i], answer)
+            else:
+                loads.setdefault(answer, []).append(i)
+        return loads
+
+    async def _hand_over(self, choice: Choice, messages: Sequence[Message], deadline: float) -> list[Outcome]:
+        """Return an outcome for each message, whatever the provider does: what it did not prove is uncertain."""
+        name = choice.route.name
+        try:
+            outcomes = await self._providers[name].send(messages, deadline)
+        except ProviderUnusableError as error:
+            return [Outcome(OutcomeKind.PROVIDER_FAULT, "CHECK", reason=str(error))] * len(messages)
+        except Exception as error:
+            log.exception("provider_failed", provider=name)
+            reason = f"{name} broke off: {type(error).__name__}."
+            return [Outcome(OutcomeKind.UNCERTAIN, "SEND", reason=reason)] * len(messages)
+        missing = Outcome(OutcomeKind.UNCERTAIN, "SEND", reason=f"{name} did not say what became of it.")
+        return [*outcomes, *[missing] * (len(messages) - len(outcomes))][: len(messages)]
+
+
+def _domain(message: Mail | Sms) -> str:
+    return message.rcpt_to.rpartition("@")[2].lower() if "@" in message.rcpt_to else ""
+
+
+def _known(result: Carried | None) -> Carried:
+    """Return a result that is there: every message of a window has been chosen for, or told to wait."""
+    if result is None:
+        raise AssertionError("a message without an outcome")
+    return result
+
+
+def _waiting(before: Carried | None, wait: Wait) -> Carried:
+    """Return the outcome of a message that nobody takes now, after a provider has refused it or not."""
+    if before is None:
+        return Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=wait.reason, retry_after=wait.seconds), NOBODY
+    outcome, provider = before
+    return replace(outcome, retry_after=max(outcome.retry_after or 0.0, wait.seconds)), provider
+
+
+def _at_the_end(result: Carried) -> Carried:
+    """Let a throttle or a quota that nobody made up for be no attempt."""
+    outcome, provider = result
+    if outcome.kind is OutcomeKind.DEFERRED and (is_throttle(outcome) or is_quota(outcome)):
+        return replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=outcome.retry_after or 1.0), provider
+    return result

@@ -1,0 +1,33 @@
+"""Which providers may have a message, and in which order they are asked.
+
+By class, sending domain and DLT; then by priority, the smallest first; among those of one priority each comes first as
+often as its weight says. Whether one takes a message now is decided by its breaker and budgets, in Redis.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+
+from taskflow.delivery.router.models import Ask, Route
+
+
+def usable(routes: Iterable[Route], ask: Ask) -> list[Route]:
+    """Return the routes that this message may take at all; one that needs DLT never takes one without."""
+    return [
+        route
+        for route in routes
+        if ask.message_class in route.classes
+        and (not route.sending_domains or ask.sending_domain in route.sending_domains)
+        and (route.supports_dlt or not ask.requires_dlt)
+        and route.name not in ask.without
+    ]
+
+
+def order(routes: Sequence[Route], rng: random.Random) -> list[Route]:
+    """Return routes in the order in which they are asked.
+
+    A weighted shuffle without replacement: Efraimidis and Spirakis, Weighted random sampling with a reservoir (2006).
+    """
+    if len(routes) < 2:
+        return list(routes)
+    drawn = {route.name: rng.random() ** (1 / route.weight) for route in routes}
+    return sorted(routes, key=lambda route: (route.priority, -drawn[route.name]))

@@ -1,0 +1,153 @@
+"""What the router knows of a provider, what it is asked, and what it answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class MessageClass(StrEnum):
+    """Whom a message is for: one person who waits for it, or many who do not."""
+
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
+
+
+class BreakerState(StrEnum):
+    """What the circuit breaker of a provider lets through: everything, nothing, or a few probes."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Override(StrEnum):
+    """A person's word on a breaker; it wins until it is taken back."""
+
+    OPEN = "open"  # nothing goes to the provider
+    CLOSED = "closed"  # everything does, whatever comes of it
+
+
+EVERY_CLASS = frozenset(MessageClass)
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """How many messages a provider may be given; None: as many as there are.
+
+    Each holds for every span of its length, not only for those that begin on the clock: `per_day` for any 24 hours.
+    `warm_up`: the most in 24 hours on the first day of use, the second, …; when it is over, `per_day` alone holds.
+    """
+
+    per_second: int | None = None
+    per_minute: int | None = None
+    per_day: int | None = None
+    warm_up: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A provider as the router sees it."""
+
+    name: str
+    priority: int = 1  # the smallest first
+    weight: float = 1.0  # the share among those of one priority, above 0
+    classes: frozenset[MessageClass] = EVERY_CLASS
+    sending_domains: frozenset[str] = frozenset()  # in lower case; empty: any
+    supports_dlt: bool = False
+    budgets: Budgets = field(default_factory=Budgets)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one message needs of a provider.
+
+    `recipient_domain`: in lower case; empty where there is none, as for a phone. `campaign_per_minute`: the rate of its
+    campaign over all providers. `without`: providers that have had it and must not get it again in this attempt.
+    """
+
+    message_class: MessageClass
+    sending_domain: str = ""
+    recipient_domain: str = ""
+    campaign_id: UUID | None = None
+    campaign_per_minute: float | None = None
+    requires_dlt: bool = False
+    without: frozenset[str] = frozenset()
+
+    @property
+    def terms(self) -> "Ask":
+        """Return what it has in common with the other messages of its campaign."""
+        return replace(self, recipient_domain="")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The message may go to this provider now, and has been counted there.
+
+    `taken_at`: when, in ms on Redis's clock; `probe`: the token, where it goes as a probe of a half-open breaker.
+    """
+
+    route: Route
+    taken_at: int
+    probe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """No provider may have it now: ask again in so many seconds."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A breaker that has just changed."""
+
+    provider: str
+    state: BreakerState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget at this moment."""
+
+    span: str  # second, minute, day
+    limit: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        """Return how many messages it still allows."""
+        return max(0, self.limit - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteState:
+    """A provider at this moment, as the workers see it; `waiting` and `wait_seconds`: why it takes nothing now."""
+
+    route: Route
+    breaker: BreakerState
+    override: Override | None
+    reason: str  # of the breaker's last change
+    faults: int  # in a row
+    budgets: Sequence[BudgetState]
+    warm_up_day: int | None  # 1 on the first day of use
+    pace_per_second: float | None  # where the provider has asked for less
+    waiting: str | None
+    wait_seconds: float | None
+    failovers: int
+    refused: dict[str, int]  # reservations by what refused them, since Redis was last empty
+
+    @property
+    def usable(self) -> bool:
+        """Tell whether it takes a message now."""
+        return self.waiting is None
+
+
+def as_budgets(budgets: Budgets) -> dict[str, Any]:
+    """Return budgets as the scripts read them."""
+    limits = {"second": budgets.per_second, "minute": budgets.per_minute, "day": budgets.per_day}
+    return {span: limit for span, limit in limits.items() if limit is not None} | {"warm_up": list(budgets.warm_up)}

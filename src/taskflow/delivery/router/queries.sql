@@ -1,0 +1,54 @@
+-- What the router keeps in PostgreSQL. Everything here runs on the ordinary pool, a few times a second at most.
+
+-- name: add_usage
+-- Messages given to providers (fewer, where reservations were given back), by minute, in the slot of this process.
+INSERT INTO provider_usage AS u (provider, minute, slot, messages)
+SELECT provider, to_timestamp(minute * 60), $1, messages
+FROM unnest($2::text[], $3::bigint[], $4::int[]) AS n (provider, minute, messages)
+ORDER BY provider, minute
+ON CONFLICT (provider, minute, slot) DO UPDATE SET messages = u.messages + excluded.messages;
+
+-- name: note_first_use
+-- The day on which providers were first used; it is known only once.
+INSERT INTO provider_breakers AS b (provider, first_used_at)
+SELECT provider, now() FROM unnest($1::text[]) AS n (provider) ORDER BY provider
+ON CONFLICT (provider) DO UPDATE SET first_used_at = coalesce(b.first_used_at, excluded.first_used_at);
+
+-- name: note_changes
+INSERT INTO provider_breaker_changes (provider, state, reason)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[]);
+
+-- name: override
+-- A person's word on a breaker; null takes it back.
+INSERT INTO provider_breakers (provider, override) VALUES ($1, $2)
+ON CONFLICT (provider) DO UPDATE SET override = excluded.override, updated_at = now();
+
+-- name: known
+-- Everything that is restored: one row a provider that was ever used, forced or cut off.
+SELECT p.provider, b.override, extract(epoch FROM b.first_used_at)::bigint / 86400 AS first_day,
+       (SELECT state FROM provider_breaker_changes c
+        WHERE c.provider = p.provider AND c.state IN ('closed', 'open', 'half_open')
+        ORDER BY change_id DESC LIMIT 1) AS state
+FROM (SELECT provider FROM provider_breakers UNION SELECT provider FROM provider_usage) AS p
+LEFT JOIN provider_breakers b USING (provider) ORDER BY p.provider;
+
+-- name: recent_usage
+-- Use by hour (ms) over the last day, and in the last two minutes.
+SELECT provider, extract(epoch FROM date_trunc('hour', minute))::bigint * 1000 AS hour,
+       greatest(0, sum(messages))::bigint AS messages,
+       greatest(0, coalesce(sum(messages) FILTER (WHERE minute > now() - interval '2 minutes'), 0))::bigint AS recent
+FROM provider_usage WHERE minute > now() - interval '25 hours'
+GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- name: history
+-- The latest changes of breakers, the newest first.
+SELECT provider, state, reason, changed_at FROM (
+  SELECT *, row_number() OVER (PARTITION BY provider ORDER BY change_id DESC) AS nth
+  FROM provider_breaker_changes WHERE provider = ANY($1::text[])
+) AS c WHERE nth <= $2 ORDER BY change_id DESC;
+
+-- name: forget_usage
+DELETE FROM provider_usage WHERE minute < now() - interval '3 days';
+
+-- name: forget_changes
+DELETE FROM provider_breaker_changes WHERE changed_at < now() - interval '90 days';

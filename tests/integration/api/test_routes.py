@@ -1,0 +1,70 @@
+"""Routes over HTTP and in the shell: what providers are doing, and a hand on their breakers."""
+
+import httpx
+
+from support.api import Api
+from support.routing import BULK, routing
+from taskflow.delivery.router.breaker import Report
+from taskflow.delivery.router.models import Route
+
+URL = "/api/v1/routes"
+
+
+async def test_a_route_shows_its_breaker_its_budgets_and_why_it_waits(api: Api, viewer: httpx.AsyncClient) -> None:
+    [fresh] = (await viewer.get(URL)).json()["items"]
+    assert (fresh["name"], fresh["usable"], fresh["waiting"], fresh["budgets"]) == ("sandbox", True, None, [])
+    assert fresh["breaker"] == {"state": "closed", "override": None, "reason": "", "faults": 0, "history": []}
+    async with routing(api.database, api.broker, Route("sandbox")) as router:
+        await router.reserve([BULK])
+        await router.settle([Report("sandbox", 0, faults=5, trailing=5, reason="451 no")])
+    [route] = (await viewer.get(URL)).json()["items"]
+    assert (route["usable"], route["waiting"]) == (
+        False,
+        "sandbox has failed too often: its circuit breaker is open.",
+    )
+    assert route["wait_seconds"] > 0
+    assert route["breaker"]["reason"] == "5 faults in a row: 451 no"
+    assert [change["state"] for change in route["breaker"]["history"]] == ["open"]
+
+
+async def test_an_operator_switches_a_breaker_and_it_is_audited(api: Api, operator: httpx.AsyncClient) -> None:
+    for state, override, usable in (("open", "open", False), ("closed", "closed", True), ("auto", None, True)):
+        answer = await operator.post(f"{URL}/sandbox/breaker", json={"state": state})
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["breaker"]["override"], answer.json()["usable"]) == (override, usable)
+    history = [change["state"] for change in answer.json()["breaker"]["history"]]
+    assert history == ["auto", "forced_closed", "forced_open"]
+    rows = await api.database.pool.fetch(
+        "SELECT target_id, detail->>'state' FROM audit_log WHERE action = 'route.breaker' ORDER BY created_at"
+    )
+    assert [tuple(row) for row in rows] == [("sandbox", "open"), ("sandbox", "closed"), ("sandbox", "auto")]
+
+
+async def test_who_may_not_and_what_is_not_there_is_told(
+    api: Api, viewer: httpx.AsyncClient, operator: httpx.AsyncClient
+) -> None:
+    assert (await viewer.post(f"{URL}/sandbox/breaker", json={"state": "open"})).status_code == 403
+    missing = await operator.post(f"{URL}/gmail/breaker", json={"state": "open"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "route_not_found")
+    assert (await operator.post(f"{URL}/sandbox/breaker", json={"state": "ajar"})).status_code == 422
+    assert await api.database.pool.fetchval("SELECT count(*) FROM audit_log WHERE action = 'route.breaker'") == 0
+
+
+async def test_a_switch_that_redis_does_not_hear_changes_nothing(api: Api, operator: httpx.AsyncClient) -> None:
+    await api.broker.redis.set(api.broker.keys.router_provider("sandbox"), "no hash")
+    answer = await operator.post(f"{URL}/sandbox/breaker", json={"state": "open"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "routes_unseen")
+    assert await api.database.pool.fetchval("SELECT count(*) FROM provider_breakers") == 0
+
+
+async def test_metrics_show_breakers_refusals_and_failovers(api: Api) -> None:
+    async with routing(api.database, api.broker, Route("sandbox")) as router:
+        await router.reserve([BULK])
+        await router.settle([Report("sandbox", 0, faults=5, trailing=5, failovers=2)])
+        await router.reserve([BULK] * 3)
+    text = (await api.anonymous.get("/metrics")).text
+    assert 'taskflow_route_breaker{route="sandbox",state="open"} 1.0' in text
+    assert 'taskflow_route_breaker{route="sandbox",state="closed"} 0.0' in text
+    assert 'taskflow_route_usable{route="sandbox"} 0.0' in text
+    assert 'taskflow_route_refused_total{reason="open",route="sandbox"} 3.0' in text
+    assert 'taskflow_route_failovers_total{route="sandbox"} 2.0' in text

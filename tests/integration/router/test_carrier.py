@@ -1,0 +1,156 @@
+"""A window of messages through the router: failed over when that is safe, told why it waits when it is not."""
+
+import time
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from support.routing import (
+    ACCEPTED,
+    BAD_KEY,
+    BROKEN,
+    BULK,
+    CUT,
+    DEADLINE,
+    DOMAIN_BUSY,
+    GREYLISTED,
+    NO_SUCH_USER,
+    OUT_OF_QUOTA,
+    THROTTLED,
+    Clock,
+    FakeProvider,
+    board,
+    mails,
+    routing,
+)  # fmt: skip
+from taskflow.base.ids import uuid7
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
+from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
+from taskflow.delivery.router.carrier import NOBODY, RoutedCarrier
+from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route
+
+K = OutcomeKind
+ROUTES = (Route("ses"), Route("gmail", priority=2))
+ADA, BOB = "ada@example.com", "bob@gmail.com"
+
+
+@pytest.mark.parametrize("outcome", [BAD_KEY, THROTTLED, OUT_OF_QUOTA, DOMAIN_BUSY])
+async def test_what_the_first_provider_did_not_take_the_second_does(
+    database: Database, broker: RedisBroker, clock: Clock, outcome: Outcome
+) -> None:
+    first, second = FakeProvider("ses", outcome), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        results = await carrier.send(mails(ADA, BOB), DEADLINE)
+    assert results == [(ACCEPTED, "gmail"), (ACCEPTED, "ses")]
+    assert (first.took, second.took) == ([BOB], [ADA])
+    assert [state.failovers for state in await board(database, broker, *ROUTES).look()] == [0, 1]
+
+
+@pytest.mark.parametrize("outcome", [CUT, NO_SUCH_USER, BROKEN, GREYLISTED])
+async def test_what_may_have_been_taken_and_what_is_about_the_message_goes_nowhere_else(
+    database: Database, broker: RedisBroker, clock: Clock, outcome: Outcome
+) -> None:
+    first, second = FakeProvider("ses", outcome), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        assert await carrier.send(mails(ADA), DEADLINE) == [(outcome, "ses")]
+    assert second.got == []
+
+
+async def test_a_provider_that_breaks_off_leaves_its_messages_uncertain(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first, second = FakeProvider("ses", ACCEPTED, RuntimeError("a bug")), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        results = await carrier.send(mails(ADA, BOB), DEADLINE)
+    assert [(outcome.kind, name) for outcome, name in results] == [(K.UNCERTAIN, "ses")] * 2
+    assert second.got == []
+
+
+async def test_a_provider_that_cannot_be_used_is_a_fault_and_the_next_one_takes_over(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first, second = FakeProvider("ses", ProviderUnusableError("No key.")), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        assert await carrier.send(mails(ADA), DEADLINE) == [(ACCEPTED, "gmail")]
+
+
+async def test_a_throttle_that_nobody_makes_up_for_is_no_attempt_and_keeps_the_providers_words(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    throttled = replace(THROTTLED, retry_after=7.0)
+    first, second = FakeProvider("ses", throttled), FakeProvider("gmail", replace(throttled, retry_after=3.0))
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        [(outcome, name)] = await carrier.send(mails(ADA), DEADLINE)
+        assert (outcome.kind, outcome.retry_after, outcome.text, name) == (K.NOT_STARTED, 3.0, "429 slow down", "gmail")
+        # From now on nobody is asked: both have said for how long.
+        [(outcome, name)] = await carrier.send(mails(ADA), DEADLINE)
+    assert (outcome.kind, outcome.retry_after, name) == (K.NOT_STARTED, 3.0, NOBODY)
+    assert outcome.text == "gmail has asked for fewer messages."
+    assert len(first.got) == len(second.got) == 1
+
+
+async def test_a_fault_everywhere_stays_a_fault_with_the_time_to_wait(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first, second = FakeProvider("ses", BAD_KEY), FakeProvider("gmail", BAD_KEY)
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        [(outcome, name)] = await carrier.send(mails(ADA), DEADLINE)
+    assert (outcome.kind, outcome.retry_after, name) == (K.PROVIDER_FAULT, 1.0, "gmail")
+
+
+async def test_a_window_larger_than_a_budget_is_split(database: Database, broker: RedisBroker, clock: Clock) -> None:
+    routes = [Route("ses", budgets=Budgets(per_day=2)), Route("gmail", priority=2, budgets=Budgets(per_day=3))]
+    first, second = FakeProvider("ses"), FakeProvider("gmail")
+    async with routing(database, broker, *routes, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        results = await carrier.send(mails(*[ADA] * 6), DEADLINE)
+    assert Counter((outcome.kind, name) for outcome, name in results) == {
+        (K.ACCEPTED, "ses"): 2, (K.ACCEPTED, "gmail"): 3, (K.NOT_STARTED, NOBODY): 1,
+    }  # fmt: skip
+
+
+async def test_a_throttled_domain_waits_alone(database: Database, broker: RedisBroker, clock: Clock) -> None:
+    first = FakeProvider("ses", DOMAIN_BUSY)
+    async with routing(database, broker, ROUTES[0], clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first}, BULK)
+        await carrier.send(mails(BOB), DEADLINE)
+        results = await carrier.send(mails(BOB, ADA, BOB, ADA), DEADLINE)
+    assert [outcome.kind for outcome, _ in results] == [K.NOT_STARTED, K.ACCEPTED] * 2
+    assert first.got == [BOB, ADA, ADA]
+
+
+async def test_routes_that_are_not_open_here_are_not_chosen(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        second = FakeProvider("gmail")
+        assert await RoutedCarrier(router, {"gmail": second}, BULK).send(mails(ADA), DEADLINE) == [(ACCEPTED, "gmail")]
+
+
+async def test_an_sms_under_dlt_waits_rather_than_going_to_a_route_without_it(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    routes = [Route("fast2sms", supports_dlt=True), Route("twilio", priority=2)]
+    fast2sms, twilio = FakeProvider("fast2sms", BAD_KEY), FakeProvider("twilio")
+    terms = Ask(MessageClass.TRANSACTIONAL, requires_dlt=True)
+    async with routing(database, broker, *routes, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"fast2sms": fast2sms, "twilio": twilio}, terms)
+        [(outcome, name)] = await carrier.send([Sms(uuid7(), None, "+911234567890", "Hi")], DEADLINE)
+    assert (outcome.kind, name, twilio.got) == (K.PROVIDER_FAULT, "fast2sms", [])
+
+
+async def test_nothing_fails_over_after_the_deadline(database: Database, broker: RedisBroker, clock: Clock) -> None:
+    first, second = FakeProvider("ses", BAD_KEY), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        [(outcome, name)] = await carrier.send(mails(ADA), time.monotonic() - 1)
+    assert (outcome, name, second.got) == (BAD_KEY, "ses", [])
