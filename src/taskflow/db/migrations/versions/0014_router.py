@@ -3,7 +3,7 @@
 from taskflow.db.migrations.scripts import run_script
 
 revision = "0014"
-down_revision = "0009"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
