@@ -40,11 +40,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services.add(AuditLog(database.pool), Authenticator(database, signer), RateLimiter(broker))
         services.add(StatsCounter(database), DurationMeter(database), HttpMetrics(), QueueBook())
         services.add(Evaluator(database.pool))
-        services.add(RouteBoard(database, broker, settings.router, configured_routes(settings)))
         services.add(await stack.enter_async_context(EventHub.running(broker)))
         services.add(await stack.enter_async_context(RenderPool(settings.campaign)))
         storage = await stack.enter_async_context(open_storage(settings))
         registry = Registry.installed()
+        routes = configured_routes(database, settings, registry)
+        services.add(RouteBoard(database, broker, settings.router, routes))
         services.add(registry, vault(settings), await stack.enter_async_context(Opener.open(settings, registry)))
         services.add(MediaLibrary(database, storage, settings), KeptWords())
         yield services

@@ -236,7 +236,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
             provider.pool,
             count=settings.smtp.connections,
             window=settings.campaign.ledger_window,
-            slot=1 + context.process_id.int % 32_000,
+            slot=context.slot,
             on_fault=faults.failed,
             on_success=faults.succeeded,
             on_sent=gmail.sent,

@@ -45,6 +45,11 @@ class WorkerContext:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _resources: dict[Any, "asyncio.Task[Any]"] = field(default_factory=dict)
 
+    @property
+    def slot(self) -> int:
+        """Return which row of counters is this process's: few share one, so none waits for another; 0 is for others."""
+        return 1 + self.process_id.int % 32_000
+
     async def resource(self, opener: Callable[["WorkerContext"], AbstractAsyncContextManager[T]]) -> T:
         """Return what `opener` opens: once per process, at its first use; it is closed when the process ends."""
         opening = self._resources.get(opener)

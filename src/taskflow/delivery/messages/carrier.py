@@ -1,60 +1,87 @@
-"""Who carries messages: whatever takes a window of them and says what became of each.
+"""Who carries messages: the providers of the installation, by way of the router.
 
 Messages have connections of their own, so that no campaign's window stands before them.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Mail
-from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
-from taskflow.delivery.smtp import Envelope
-from taskflow.settings import Settings
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.router.carrier import Admit, Carried, RoutedCarrier
+from taskflow.delivery.router.configured import configured_routes
+from taskflow.delivery.router.models import Ask, MessageClass
+from taskflow.delivery.router.service import Router
+from taskflow.engine.context import WorkerContext
+
+
+class Load(NamedTuple):
+    """A mail, and the domain of the address that it is from: its return path may be elsewhere."""
+
+    mail: Mail
+    sending_domain: str
 
 
 class Carrier(Protocol):
     """Carries mail."""
 
-    @property
-    def name(self) -> str:
-        """What the ledger keeps of who carried a message, at most 50 characters."""
+    async def longest_send_seconds(self) -> float:
+        """Return the longest time from a message's first byte to its outcome."""
 
-    @property
-    def longest_send_seconds(self) -> float:
-        """Return the longest time from a window's first byte to its last outcome."""
+    async def send(self, loads: Sequence[Load], deadline: float, admit: Admit) -> list[Carried]:
+        """Hand over at most ten mails; return for each what became of it, and the provider that had it.
 
-    async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
-        """Hand over at most ten mails, in order, and return one outcome for each; nothing is raised for a message.
-
-        `deadline`: on `time.monotonic()`; a mail whose turn comes later is `not_started`.
+        Nothing is raised for a message. `deadline`: on `time.monotonic()`; a mail whose turn comes later is
+        `not_started`. `admit`: commits that mails, by their places, go to a provider now, and returns who may.
         """
 
 
-class SmtpCarrier:
-    """The mail server of the settings, or the sandbox inbox."""
+class ProvidersCarrier:
+    """The enabled providers of mail, or the server of the settings."""
 
-    def __init__(self, provider: SmtpProvider) -> None:
-        """Use an open pool."""
-        self.name = provider.name
-        self._pool = provider.pool
+    def __init__(self, router: Router, providers: ProviderCatalogue) -> None:
+        """Take the router and the open providers of a process."""
+        self._router = router
+        self._providers = providers
 
-    @property
-    def longest_send_seconds(self) -> float:
-        """Return what the timeouts allow."""
-        return self._pool.longest_send_seconds
+    async def longest_send_seconds(self) -> float:
+        """Return that of the slowest provider."""
+        return await self._providers.longest_send_seconds()
 
-    async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
-        """Hand over a window over one connection."""
-        async with self._pool.session() as session:
-            return await session.send_window(
-                [Envelope(mail.mail_from, mail.rcpt_to, mail.body) for mail in mails], deadline
-            )
+    async def send(self, loads: Sequence[Load], deadline: float, admit: Admit) -> list[Carried]:
+        """Send what comes from one domain together."""
+        providers = {row.name: provider for row, provider in await self._providers.mail_providers()}
+        by_domain: defaultdict[str, list[int]] = defaultdict(list)
+        for place, load in enumerate(loads):
+            by_domain[load.sending_domain].append(place)
+
+        async def send(domain: str, places: Sequence[int]) -> dict[int, Carried]:
+            async def admit_some(some: Sequence[int], provider: str) -> Collection[int]:
+                admitted = await admit([places[one] for one in some], provider)
+                return [one for one in some if places[one] in admitted]
+
+            terms = Ask(MessageClass.TRANSACTIONAL, sending_domain=domain)
+            mails = [loads[place].mail for place in places]
+            carried = await RoutedCarrier(self._router, providers, terms).send(mails, deadline, admit_some)
+            return dict(zip(places, carried, strict=True))
+
+        found: dict[int, Carried] = {}
+        for some in await asyncio.gather(*(send(domain, places) for domain, places in by_domain.items())):
+            found |= some
+        return [found[place] for place in range(len(loads))]
 
 
 @asynccontextmanager
-async def open_carrier(settings: Settings, *, on_reply: Callable[..., None] | None = None) -> AsyncIterator[Carrier]:
-    """Open the carrier of a process; `on_reply` is called after each reply to a final dot, for failpoints."""
-    async with open_smtp(settings, on_reply=on_reply) as provider:
-        yield SmtpCarrier(provider)
+async def open_carrier(context: WorkerContext) -> AsyncIterator[Carrier]:
+    """Open the carrier of a worker process."""
+    settings, registry = context.settings, Registry.installed()
+    routes = configured_routes(context.database, settings, registry)
+    async with (
+        ProviderCatalogue.open(context.database, settings, registry) as providers,
+        Router(context.database, context.broker, settings.router, routes, slot=context.slot) as router,
+    ):
+        yield ProvidersCarrier(router, providers)

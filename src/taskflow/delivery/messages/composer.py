@@ -16,12 +16,14 @@ from taskflow.content.rendering import RenderPool, RenderProblem
 from taskflow.content.templates.models import Attachment, Content
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
+from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.incoming import describe
 from taskflow.delivery.letterhead import files_of
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.ledger import Row
 from taskflow.delivery.messages.models import StoredSubmission
 from taskflow.delivery.mime import Skeleton
+from taskflow.delivery.purposes import feedback_id
 
 T = TypeVar("T")
 
@@ -35,6 +37,7 @@ class Composed:
 
     body: bytes
     subject: str | None
+    return_path: str | None = None  # where bounces go; None: to the sender's address
 
 
 class Addressed(Protocol):
@@ -96,12 +99,13 @@ class MessageComposer:
     """Makes messages; one per process."""
 
     def __init__(
-        self, rendering: RenderPool, templates: TemplateRepository, media: MediaLibrary, secret: bytes
+        self, rendering: RenderPool, templates: TemplateRepository, media: MediaLibrary, senders: Senders, secret: bytes
     ) -> None:
-        """Take what renders, where words and files are, and the secret of Message-IDs."""
+        """Take what renders, where words and files are, whose keys sign, and the secret of Message-IDs."""
         self._rendering = rendering
         self._templates = templates
         self._media = media
+        self._senders = senders
         self._secret = secret
         self._template_words = KeptWords()
         self._own_words: Kept[Words] = Kept()
@@ -125,13 +129,15 @@ class MessageComposer:
         Raises:
             NotFoundError, InvalidInputError: its template or a file of it cannot be used.
             UnavailableError: nothing can be rendered, or read from the media storage, now.
+            SealBrokenError: the key that should sign cannot be opened.
         """
         if submission.raw is not None:
             composed = Composed(submission.raw, describe(submission.raw)[0])
             return [composed] * len(rows)
         letter = submission.letter
         words = await self._words_of(submission)
-        skeleton = await self._skeleton_of(submission, words)
+        sender = await self._senders.of(letter.from_email)
+        skeleton = await self._skeleton_of(submission, words, sender)
         message_ids = MessageIds(self._secret, letter.from_email)
         contexts = [context_of(letter.variables, row, row.personalization) for row in rows]
         done: list[Composed | str] = []
@@ -151,7 +157,8 @@ class MessageComposer:
             except InvalidInputError as error:  # a value that must not stand in a header
                 done.append(f"{error.code}: {error}")
             else:
-                done.append(Composed(body, result.subject))
+                path = sender.return_paths.of(row.message_id) if sender.return_paths is not None else None
+                done.append(Composed(body, result.subject, path))
         return done
 
     async def _words_of(self, submission: StoredSubmission) -> Words:
@@ -162,8 +169,10 @@ class MessageComposer:
             submission.submission_id, lambda: Words.of(self._rendering, submission.letter.own_words())
         )
 
-    async def _skeleton_of(self, submission: StoredSubmission, words: Words) -> Skeleton:
+    async def _skeleton_of(self, submission: StoredSubmission, words: Words, sender: Sender) -> Skeleton:
         letter = submission.letter
+        signer = sender.signer
+        selectors = tuple(key.selector for key in signer.keys) if signer is not None else ()
 
         async def make() -> Skeleton:
             return Skeleton(
@@ -171,13 +180,15 @@ class MessageComposer:
                 from_name=letter.from_name,
                 reply_to=letter.reply_to,
                 purpose="transactional",
+                feedback_id=feedback_id("transactional", letter.from_email.rpartition("@")[2]),
+                signer=signer,
                 files=await files_of(self._media, _attachments(submission, words.content)),
                 further=letter.headers,
             )
 
         if _attachments(submission, words.content):
             return await make()  # files are not kept in memory
-        return await self._skeletons.get(submission.submission_id, make)
+        return await self._skeletons.get((submission.submission_id, selectors), make)
 
 
 def context_of(shared: Mapping[str, Any], person: Addressed, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class End(NamedTuple):
     reply: str | None
     error: str | None
     counts: bool
+    provider: str | None
     provider_id: str | None
     forget: bool
 
@@ -104,6 +105,8 @@ class MessageLedger:
         A lost reply or a database that restarts is waited for; the statement is then repeated, which changes nothing
         twice, and rows that the first try had moved are found by reading them.
         """
+        if not begins:
+            return {}
         columns = columns_of(sorted(begins), Begin._fields)
 
         async def attempt() -> dict[UUID, str]:
@@ -117,8 +120,17 @@ class MessageLedger:
 
         return await patiently(attempt)
 
+    async def hand_on(self, provider: str, messages: Sequence[tuple[UUID, int]]) -> set[UUID]:
+        """Commit that another provider has messages that are SENDING, by id and epoch; return those that are ours."""
+        if not messages:
+            return set()
+        columns = columns_of(sorted(messages), ("message_id", "epoch"))
+        return {row[0] for row in await patiently(lambda: self._pool.fetch(sql.hand_on, provider, *columns))}
+
     async def end(self, ends: Sequence[End]) -> dict[UUID, str]:
         """Commit outcomes; return the status that each row has now, as `begin` does."""
+        if not ends:
+            return {}
         columns = columns_of(sorted(ends), End._fields)
 
         async def attempt() -> dict[UUID, str]:

@@ -55,10 +55,18 @@ WITH next AS (
 )
 SELECT message_id, status FROM begun;
 
+-- name: hand_on
+-- Another provider gets what one has refused, before the network is touched again.
+UPDATE messages AS m SET provider = $1
+FROM unnest($2::uuid[], $3::int[]) AS u (id, epoch)
+JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
+WHERE m.message_id = u.id AND m.lease_epoch = u.epoch AND m.status = 'SENDING'
+RETURNING m.message_id;
+
 -- name: end
 -- What became of them, right after the network. Only the attempt that set SENDING gets through: its epoch is the row's.
---   id, epoch, status, reply, error, whether the attempt counts, the provider's id, whether the values of the person are
---   to be forgotten now that the message is out.
+--   id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there, whether the
+--   values of the person are to be forgotten now that the message is out.
 WITH ended AS (
   UPDATE messages AS m
   SET status = o.status,
@@ -67,11 +75,12 @@ WITH ended AS (
       attempt = m.attempt - CASE WHEN o.counts THEN 0 ELSE 1 END,
       reply = o.reply,
       error_message = o.error,
+      provider = coalesce(o.provider, m.provider),
       provider_message_id = o.provider_id,
       personalization = CASE WHEN o.status = 'SENT' AND o.forget THEN '{}' ELSE m.personalization END
   FROM (
-    SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::bool[])
-      AS u (id, epoch, status, reply, error, counts, provider_id, forget)
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::bool[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget)
     OFFSET 0
   ) AS o
   WHERE m.message_id = o.id AND m.lease_epoch = o.epoch AND m.status = 'SENDING'

@@ -17,12 +17,14 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
+from taskflow.base.sealing import SealBrokenError
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.repository import TemplateRepository
+from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.ledger import Settlement
-from taskflow.delivery.messages.carrier import Carrier, open_carrier
+from taskflow.delivery.messages.carrier import Carrier, Load, open_carrier
 from taskflow.delivery.messages.composer import Composed, MessageComposer
 from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
@@ -71,7 +73,15 @@ class _Ready:
             self.message.body if archive == "full" and self.submission.raw is None else None,
         )
 
-    def end(self, outcome: Outcome) -> End:
+    @property
+    def load(self) -> Load:
+        """What the carrier takes."""
+        from_email = self.submission.letter.from_email
+        return_path = self.message.return_path or from_email
+        mail = Mail(self.row.message_id, return_path, self.row.address, self.message.body)
+        return Load(mail, from_email.rpartition("@")[2].lower())
+
+    def end(self, outcome: Outcome, provider: str) -> End:
         """Return what its row becomes."""
         last = is_last_attempt(self.item)
         status = status_after(outcome, self.row.status, last=last, resend=self.row.resend)
@@ -82,6 +92,7 @@ class _Ready:
             reply=str(outcome.reply) if outcome.reply is not None else None,
             error=None if status is _S.SENT else outcome.text,
             counts=counts(outcome),
+            provider=provider or None,
             provider_id=outcome.provider_id,
             forget=self.submission.archive != "full",
         )
@@ -97,7 +108,7 @@ class MessageSender:
         self._ledger = ledger
         self._composer = composer
         self._carrier = carrier
-        self._resend_after = lease_seconds + carrier.longest_send_seconds
+        self._lease_seconds = lease_seconds
 
     async def send(self, batch: Batch) -> None:
         """Send what a batch asks for, and report each of its tasks."""
@@ -117,18 +128,19 @@ class MessageSender:
         waiting: list[Pair] = []
         failed: list[Pair] = []
         lost: list[Pair] = []
+        resend_after = self._lease_seconds + await self._carrier.longest_send_seconds()
         for item in batch.items:
             row = rows.get(item.task_id)
             if row is None:
                 batch.fail(item, "There is no such message.", retry=False)
                 continue
-            match standing_of(row, item.lease_epoch, resend=row.resend, resend_after=self._resend_after):
+            match standing_of(row, item.lease_epoch, resend=row.resend, resend_after=resend_after):
                 case "over":
                     batch.complete(item)
                 case "uncertain":
                     batch.fail(item, row.error_message or LOST, retry=False)
                 case "later":
-                    batch.release(item, self._resend_after - (row.sending_seconds or 0.0))
+                    batch.release(item, resend_after - (row.sending_seconds or 0.0))
                 case "lost":
                     lost.append((item, row))
                 case "failed":
@@ -194,7 +206,7 @@ class MessageSender:
         """Return what a template and files give; without them end the messages, or put them off, and return None."""
         try:
             return await work
-        except UnavailableError as error:
+        except (UnavailableError, SealBrokenError) as error:
             log.warning("messages_not_composed", messages=len(pairs), error=str(error))
             for item, _ in pairs:
                 batch.release(item, _LATER_SECONDS)
@@ -223,26 +235,33 @@ class MessageSender:
             for one in window:
                 batch.release(one.item)
             return
-        begun = await self._ledger.begin(self._carrier.name, [one.begin(self._ledger) for one in window])
-        going = [one for one in window if begun.get(one.row.message_id) == _S.SENDING]
-        for one in window:
+        begun: dict[UUID, str] = {}
+
+        async def admit(places: Sequence[int], provider: str) -> list[int]:
+            """Commit that a provider has these now, before the network does."""
+            some = [(place, window[place]) for place in places]
+            new = [one.begin(self._ledger) for _, one in some if one.row.message_id not in begun]
+            again = [(one.row.message_id, one.item.lease_epoch) for _, one in some if one.row.message_id in begun]
+            begun.update(await self._ledger.begin(provider, new))
+            ours = await self._ledger.hand_on(provider, again) | {begin.message_id for begin in new}
+            return [
+                place for place, one in some
+                if one.row.message_id in ours and begun.get(one.row.message_id) == _S.SENDING
+            ]  # fmt: skip
+
+        carried = await self._carrier.send([one.load for one in window], deadline, admit)
+        failpoint("message_after_reply_before_commit")
+        went = []
+        for one, (outcome, provider) in zip(window, carried, strict=True):
             match begun.get(one.row.message_id):
                 case _S.SENDING:
-                    continue
+                    went.append((one, outcome, provider))
                 case _S.SUPPRESSED:
                     batch.complete(one.item)
-                case _:
-                    batch.release(one.item)  # cancelled meanwhile, or somebody else's by now: read the row again
-        if not going:
-            return
-        mails = [
-            Mail(one.row.message_id, one.submission.letter.from_email, one.row.address, one.message.body)
-            for one in going
-        ]
-        outcomes = await self._carrier.send(mails, deadline)
-        pairs = list(zip(going, outcomes, strict=True))
-        written = await self._ledger.end([one.end(outcome) for one, outcome in pairs])
-        for one, outcome in pairs:
+                case _:  # nobody may have it now; or it was cancelled, or is somebody else's: read the row again
+                    batch.release(one.item, outcome.retry_after)
+        written = await self._ledger.end([one.end(outcome, provider) for one, outcome, provider in went])
+        for one, outcome, _ in went:
             after = DELAYS[min(one.item.retry_count, len(DELAYS) - 1)]
             report(batch, one.item, outcome, written.get(one.row.message_id), after)
 
@@ -262,7 +281,7 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
     """Open the sender of a worker process: a rendering child and connections that no campaign uses."""
     settings = context.settings
     async with (
-        open_carrier(settings, on_reply=lambda *_: failpoint("message_after_reply_before_commit")) as carrier,
+        open_carrier(context) as carrier,
         RenderPool(settings.campaign) as rendering,
         open_storage(settings) as storage,
     ):
@@ -271,6 +290,7 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
             rendering,
             TemplateRepository(context.database.pool),
             MediaLibrary(context.database, storage, settings),
+            Senders(context.database.pool, secret.get_secret_value().encode()),
             secret.get_secret_value().encode(),
         )
         ledger = MessageLedger(context.database.hot, ErasureKey(secret))

@@ -80,6 +80,10 @@ class ProviderCatalogue:
             return [self._fallback]
         return [(row, cast("MailProvider", provider)) for row, provider in self._of(Channel.EMAIL)]
 
+    async def longest_send_seconds(self) -> float:
+        """Return the longest that one of them may have a mail without an outcome."""
+        return max((provider.longest_send_seconds for _, provider in await self.mail_providers()), default=0.0)
+
     async def sms_providers(self) -> Sequence[tuple[ProviderRow, SmsProvider]]:
         """Return who carries SMS now."""
         await self._refresh()

@@ -58,6 +58,10 @@ class Sms:
 class MailProvider(Protocol):
     """Carries mail."""
 
+    @property
+    def longest_send_seconds(self) -> float:
+        """Return the longest time from a message's first byte to its outcome."""
+
     async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
         """Hand over at most ten mails, in order, and return one outcome for each; nothing is raised for a message.
 

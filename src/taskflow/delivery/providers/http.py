@@ -120,7 +120,7 @@ class HttpClient:
             tls: whom to trust, the system's authorities by default.
         """
         self._guard = guard
-        self._seconds = seconds
+        self.seconds = seconds
         self._connections = connections
         self._tls = tls or ssl.create_default_context()
         self._pools: dict[tuple[str, str, int], httpcore.AsyncConnectionPool] = {}
@@ -135,7 +135,7 @@ class HttpClient:
         try:
             return await self._ask(target_of(request.url), request, stage)
         except TimeoutError as error:
-            raise stage.failure(f"No answer within {self._seconds:g} s.") from error
+            raise stage.failure(f"No answer within {self.seconds:g} s.") from error
         except (InvalidProviderUrlError, InvalidWebhookUrlError) as error:
             reason = str(error).replace("TASKFLOW_WEBHOOK_", "TASKFLOW_PROVIDER_")
             raise CallFailedError(reason, handed_over=False) from error
@@ -167,7 +167,7 @@ class HttpClient:
         asked = self._pool(target).stream(
             request.method, url, headers=lines, content=body, extensions={"trace": stage.note}
         )
-        ends = asyncio.get_running_loop().time() + self._seconds
+        ends = asyncio.get_running_loop().time() + self.seconds
         async with AsyncExitStack() as stack:
             async with asyncio.timeout_at(ends):
                 answer = await stack.enter_async_context(asked)

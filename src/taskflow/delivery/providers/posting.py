@@ -49,6 +49,11 @@ class HttpMailProvider:
         self._service = service
         self._client = client
 
+    @property
+    def longest_send_seconds(self) -> float:
+        """Return the time limit of a call."""
+        return self._client.seconds
+
     async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
         """Hand mails over in order; after a fault of the provider, the rest of the window is not tried."""
         outcomes: list[Outcome] = []

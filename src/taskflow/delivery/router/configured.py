@@ -1,18 +1,40 @@
-"""The routes that settings name: the mail server of `TASKFLOW_SMTP_*`, or the sandbox inbox."""
+"""The routes of an installation: its enabled providers; without one for mail, the server that the settings name."""
 
 from collections.abc import Sequence
 
+from taskflow.db.pool import Database
+from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.email.smtp import smtp_name
-from taskflow.delivery.router.models import Route
+from taskflow.delivery.providers.models import ProviderRow
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.repository import ProviderReader
+from taskflow.delivery.router.models import EVERY_CLASS, Budgets, MessageClass, Route
 from taskflow.delivery.router.service import ReadRoutes
 from taskflow.settings import Settings
 
 
-def configured_routes(settings: Settings) -> ReadRoutes:
+def configured_routes(database: Database, settings: Settings, registry: Registry) -> ReadRoutes:
     """Return what reads them."""
-    routes = (Route(smtp_name(settings)),)
+    reader = ProviderReader(database.pool)
+    with_dlt = {kind.name for kind in registry.kinds if kind.supports_dlt}
 
     async def read() -> Sequence[Route]:
+        rows = await reader.all()
+        routes = [_route(row, supports_dlt=row.kind in with_dlt) for row in rows if row.enabled]
+        if not any(row.channel is Channel.EMAIL for row in rows):
+            routes.append(Route(smtp_name(settings)))
         return routes
 
     return read
+
+
+def _route(row: ProviderRow, *, supports_dlt: bool) -> Route:
+    return Route(
+        name=row.name,
+        priority=row.priority,
+        weight=row.weight,
+        classes=frozenset(map(MessageClass, row.classes)) or EVERY_CLASS,
+        sending_domains=frozenset(row.domains),
+        supports_dlt=supports_dlt,
+        budgets=Budgets(row.per_second, row.per_minute, row.per_day, tuple(row.warm_up)),
+    )

@@ -17,6 +17,11 @@ class SmtpMailProvider:
         self.pool = pool
         self._server = server
 
+    @property
+    def longest_send_seconds(self) -> float:
+        """Return what the pool's time limits allow."""
+        return self.pool.longest_send_seconds
+
     async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
         """Hand mails over, pipelined over one connection."""
         envelopes = [Envelope(mail.mail_from, mail.rcpt_to, mail.body) for mail in mails]
