@@ -10,6 +10,7 @@ from taskflow.client.imports import Imports
 from taskflow.client.link import Link
 from taskflow.client.lists import Lists
 from taskflow.client.privacy import Privacy
+from taskflow.client.providers import Providers
 from taskflow.client.segments import Segments
 from taskflow.client.suppressions import Suppressions
 from taskflow.client.templates import Templates
@@ -51,6 +52,7 @@ class Messaging:
         self.templates = Templates(link)
         self.campaigns = Campaigns(link)
         self.privacy = Privacy(link)
+        self.providers = Providers(link)
 
     async def __aenter__(self) -> Self:
         return self

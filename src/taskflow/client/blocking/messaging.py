@@ -11,6 +11,7 @@ from taskflow.client.blocking.imports import Imports
 from taskflow.client.blocking.link import Link
 from taskflow.client.blocking.lists import Lists
 from taskflow.client.blocking.privacy import Privacy
+from taskflow.client.blocking.providers import Providers
 from taskflow.client.blocking.segments import Segments
 from taskflow.client.blocking.suppressions import Suppressions
 from taskflow.client.blocking.templates import Templates
@@ -52,6 +53,7 @@ class SyncMessaging:
         self.templates = Templates(link)
         self.campaigns = Campaigns(link)
         self.privacy = Privacy(link)
+        self.providers = Providers(link)
 
     def __enter__(self) -> Self:
         return self
