@@ -16,7 +16,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, SecretStr
 
 from taskflow.audience.consent.schemas import NewConsent
 from taskflow.audience.contacts.schemas import BulkChange, ContactChange, NewContact, NewEvent, Selection
@@ -27,6 +27,7 @@ from taskflow.audience.suppression.schemas import NewSuppression, SuppressionFor
 from taskflow.campaigns.schemas import CampaignIn
 from taskflow.content.templates.schemas import AttachmentIn, NewTemplate, NewVersion, VariantIn
 from taskflow.delivery.messages.schemas import MessageIn, RecipientIn
+from taskflow.delivery.providers.schemas import NewProvider, ProviderChange
 from taskflow.privacy.schemas import ErasureIn, Person
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +40,7 @@ INPUTS: list[type[BaseModel]] = [
     ConsentIn, Audience, VariantIn, AttachmentIn, Selection, NewContact, ContactChange, BulkChange, NewConsent,
     NewEvent, NewList, ListChange, ImportFields, NewSuppression, SuppressionForm, NewTemplate, NewVersion, CampaignIn,
     Person, ErasureIn, RecipientIn, MessageIn,
+    Person, ErasureIn, NewProvider, ProviderChange,
 ]  # fmt: skip
 
 BLOCKING = {
@@ -124,6 +126,8 @@ def _typed(kind: Any) -> str:
         return datetime.__name__
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return f"{kind.__name__} | Literal[{', '.join(repr(one.value) for one in kind)}]"
+    if kind is SecretStr:
+        return "str"
     if kind in INPUTS:
         return _name(kind)
     if kind is Any or kind in (bool, int, float, str, UUID, datetime):

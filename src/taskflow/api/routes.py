@@ -22,9 +22,9 @@ from taskflow.campaigns.proofs import endpoints as proofs
 from taskflow.content.media import endpoints as media
 from taskflow.content.snippets import endpoints as snippets
 from taskflow.content.templates import endpoints as templates
-from taskflow.delivery.providers import endpoints as providers
-from taskflow.delivery.messages import endpoints as messages
 from taskflow.delivery.domains import endpoints as domains
+from taskflow.delivery.messages import endpoints as messages
+from taskflow.delivery.providers import endpoints as providers
 from taskflow.delivery.router import endpoints as delivery_routes
 from taskflow.delivery.sandbox import endpoints as inbox
 from taskflow.delivery.sms.inbound import endpoints as sms_inbound

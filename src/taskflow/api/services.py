@@ -13,9 +13,9 @@ from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
+from taskflow.delivery.messages.composer import KeptWords
 from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.providers.registry import Registry
-from taskflow.delivery.messages.composer import KeptWords
 from taskflow.delivery.router.board import RouteBoard
 from taskflow.delivery.router.configured import configured_routes
 from taskflow.engine.autoscaling.durations import DurationMeter

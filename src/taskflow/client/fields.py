@@ -359,3 +359,50 @@ class MessageFields(TypedDict, total=False):
     """What to do with a message that was on the wire when its sender died: list it, or send it again."""
     archive: Literal["none", "metadata", "full"] | None
     """What is kept of the words: none, metadata (the subject), full; what the settings say."""
+class NewProviderFields(TypedDict, total=False):
+    """Who is to carry messages."""
+
+    name: Required[str]
+    """What ledgers keep of it."""
+    kind: Required[str]
+    enabled: bool
+    priority: int | None
+    """The kind's own by default."""
+    weight: int
+    """Share among those of one priority."""
+    settings: Mapping[str, Any]
+    """The kind's fields that are not secret: see `/provider-kinds`."""
+    secrets: Mapping[str, str]
+    """The kind's secret fields: kept encrypted, never shown again."""
+    classes: list[Literal["transactional", "bulk"]]
+    """What it carries; empty: all."""
+    domains: list[str]
+    """It sends from; empty: all."""
+    per_second: int | None
+    """Most messages a second; the kind's own budget by default."""
+    per_minute: int | None
+    per_day: int | None
+    warm_up: list[int]
+    """Most on its first day of use, on its second, …; empty: none."""
+
+
+class ProviderChangeFields(TypedDict, total=False):
+    """What to change; members that are left out stay.
+
+    `settings` and `secrets` are merged: a member that is null goes back to its default."""
+
+    name: str | None
+    enabled: bool | None
+    priority: int | None
+    weight: int | None
+    settings: Mapping[str, Any] | None
+    secrets: Mapping[str, str | None] | None
+    classes: list[Literal["transactional", "bulk"]] | None
+    domains: list[str] | None
+    per_second: int | None
+    """null: no limit."""
+    per_minute: int | None
+    """null: no limit."""
+    per_day: int | None
+    """null: no limit."""
+    warm_up: list[int] | None

@@ -11,6 +11,7 @@ from taskflow.client.link import Link
 from taskflow.client.lists import Lists
 from taskflow.client.messages import Messages
 from taskflow.client.privacy import Privacy
+from taskflow.client.providers import Providers
 from taskflow.client.segments import Segments
 from taskflow.client.suppressions import Suppressions
 from taskflow.client.templates import Templates
@@ -53,6 +54,7 @@ class Messaging:
         self.campaigns = Campaigns(link)
         self.messages = Messages(link)
         self.privacy = Privacy(link)
+        self.providers = Providers(link)
 
     async def __aenter__(self) -> Self:
         return self

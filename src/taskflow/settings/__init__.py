@@ -20,8 +20,8 @@ from taskflow.settings.http import HttpSettings
 from taskflow.settings.imports import ImportSettings
 from taskflow.settings.log import LogSettings
 from taskflow.settings.media import MediaSettings
-from taskflow.settings.provider import ProviderSettings
 from taskflow.settings.message import MessageSettings
+from taskflow.settings.provider import ProviderSettings
 from taskflow.settings.redis import RedisSettings
 from taskflow.settings.retention import RetentionSettings
 from taskflow.settings.router import RouterSettings

@@ -242,6 +242,26 @@ def losing(client: httpx.AsyncClient) -> tuple[httpx.AsyncClient, list[str]]:
     return httpx.AsyncClient(transport=httpx.MockTransport(lose), base_url="http://testserver/api/v1"), asked
 
 
+async def test_a_provider_is_added_changed_tested_and_deleted(messaging: Messaging) -> None:
+    providers = messaging.providers
+    assert "smtp" in [kind.name for kind in (await providers.kinds()).items]
+    there = {"host": "127.0.0.1", "port": 1, "security": "none", "username": "u"}
+    relay = await providers.add(name="relay", kind="smtp", settings=there, secrets={"password": "p"})
+    assert (relay.channel, relay.secrets_set) == ("email", ["password"])
+    with pytest.raises(ConflictError) as caught:
+        await providers.add(name="relay", kind="sandbox")
+    assert code_of(caught) == "provider_name_taken"
+    changed = await providers.change(relay.provider_id, per_day=5, secrets={"password": None}, classes=["bulk"])
+    assert (changed.per_day, changed.secrets_set, changed.classes) == (5, [], ["bulk"])
+    assert [one.name async for one in providers.find(channel="email")] == ["relay"]
+    found = await providers.test(relay.provider_id)
+    assert (found.works, found.found.startswith("127.0.0.1:1: CONNECT")) == (False, True)
+    assert (await providers.rotate_secrets()).rewrapped == 0
+    await providers.delete(relay.provider_id)
+    with pytest.raises(NotFoundError):
+        await providers.get(relay.provider_id)
+
+
 async def test_a_call_whose_answer_was_lost_is_sent_again_and_makes_nothing_twice(
     messaging: Messaging, admin: httpx.AsyncClient
 ) -> None:

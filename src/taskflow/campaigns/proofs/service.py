@@ -31,8 +31,8 @@ from taskflow.content.templates.models import Content
 from taskflow.content.templates.words import Words
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
-from taskflow.delivery.letterhead import Letterhead, files_of
 from taskflow.delivery.domains.senders import Senders
+from taskflow.delivery.letterhead import Letterhead, files_of
 from taskflow.delivery.providers.email.smtp import open_smtp
 from taskflow.delivery.smtp.envelope import Envelope
 from taskflow.identity.secret_key import signing_key

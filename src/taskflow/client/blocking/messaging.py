@@ -12,6 +12,7 @@ from taskflow.client.blocking.link import Link
 from taskflow.client.blocking.lists import Lists
 from taskflow.client.blocking.messages import Messages
 from taskflow.client.blocking.privacy import Privacy
+from taskflow.client.blocking.providers import Providers
 from taskflow.client.blocking.segments import Segments
 from taskflow.client.blocking.suppressions import Suppressions
 from taskflow.client.blocking.templates import Templates
@@ -54,6 +55,7 @@ class SyncMessaging:
         self.campaigns = Campaigns(link)
         self.messages = Messages(link)
         self.privacy = Privacy(link)
+        self.providers = Providers(link)
 
     def __enter__(self) -> Self:
         return self

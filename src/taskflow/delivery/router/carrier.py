@@ -61,9 +61,7 @@ class RoutedCarrier(Generic[Message]):
         self._providers = providers
         self._terms = terms
 
-    async def send(
-        self, messages: Sequence[Message], deadline: float, admit: Admit | None = None
-    ) -> list[Carried]:
+    async def send(self, messages: Sequence[Message], deadline: float, admit: Admit | None = None) -> list[Carried]:
         """Send at most ten messages, and return each one's outcome and the name of the provider that had it last.
 
         `admit` is asked before each provider, so that a ledger knows who has a message before the network does; who is
