@@ -1863,6 +1863,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/return-paths/{address}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find Return Path
+         * @description Say which message an address belongs to that a bounce came to; 404 when we did not make it.
+         */
+        get: operations["find_return_path"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/routes": {
         parameters: {
             query?: never;
@@ -3515,6 +3535,12 @@ export interface components {
             status: string;
         };
         /**
+         * Action
+         * @description What a keyword asks for.
+         * @enum {string}
+         */
+        Action: "stop" | "start" | "help";
+        /**
          * Added
          * @description What adding did. Who is on the list already, or has unsubscribed from it, is left as they are.
          */
@@ -3813,6 +3839,66 @@ export interface components {
             task_ids: string[];
         };
         /**
+         * BreakerChangeOut
+         * @description One change of a breaker.
+         */
+        BreakerChangeOut: {
+            /**
+             * Changed At
+             * Format: date-time
+             */
+            changed_at: string;
+            /** Reason */
+            reason: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open" | "half_open" | "forced_open" | "forced_closed" | "auto";
+        };
+        /**
+         * BreakerOut
+         * @description The circuit breaker of a provider.
+         */
+        BreakerOut: {
+            /**
+             * Faults
+             * @description In a row.
+             */
+            faults: number;
+            /**
+             * History
+             * @description The last ten changes, the newest first.
+             */
+            history: components["schemas"]["BreakerChangeOut"][];
+            /** @description A person's word, until it is taken back. */
+            override: components["schemas"]["Override"] | null;
+            /**
+             * Reason
+             * @description Of its last change, since Redis was last empty.
+             */
+            reason: string;
+            /** @description What it decides by itself; `override` wins. */
+            state: components["schemas"]["BreakerState"];
+        };
+        /**
+         * BreakerState
+         * @description What the circuit breaker of a provider lets through: everything, nothing, or a few probes.
+         * @enum {string}
+         */
+        BreakerState: "closed" | "open" | "half_open";
+        /**
+         * BreakerSwitch
+         * @description What a breaker shall do: let nothing through, let everything through, or decide by itself.
+         */
+        BreakerSwitch: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "closed" | "auto";
+        };
+        /**
          * BrokenPluginOut
          * @description A plugin that could not be loaded, and why.
          */
@@ -3821,6 +3907,27 @@ export interface components {
             name: string;
             /** Reason */
             reason: string;
+        };
+        /**
+         * BudgetOut
+         * @description A budget of a provider.
+         */
+        BudgetOut: {
+            /** Left */
+            left: number;
+            /**
+             * Limit
+             * @description Of `day`: what the warm-up allows, while there is one.
+             */
+            limit: number;
+            /**
+             * Span
+             * @description Any span of this length, wherever it begins.
+             * @enum {string}
+             */
+            span: "second" | "minute" | "day";
+            /** Used */
+            used: number;
         };
         /**
          * BulkAction
@@ -4679,6 +4786,30 @@ export interface components {
             state: components["schemas"]["KeyState"];
         };
         /**
+         * DltOut
+         * @description What India's operators want to know.
+         */
+        DltOut: {
+            /**
+             * Category
+             * @enum {string}
+             */
+            category: "transactional" | "service-explicit" | "promotional";
+            /** Entity Id */
+            entity_id: string;
+            /** Header */
+            header: string;
+            /**
+             * Opens At
+             * @description When it may go out next; null: now.
+             */
+            opens_at: string | null;
+            /** Template Id */
+            template_id: string;
+            /** Values */
+            values: string[];
+        };
+        /**
          * DomainChange
          * @description What to change.
          */
@@ -5211,6 +5342,31 @@ export interface components {
             works: boolean;
         };
         /**
+         * GmailUseOut
+         * @description How much goes to personal Gmail accounts, by the primary domain: Gmail counts subdomains together.
+         */
+        GmailUseOut: {
+            /**
+             * Bulk At
+             * @description From so many a day on, the domain is a bulk sender for good.
+             */
+            bulk_at: number;
+            /** Bulk Since */
+            bulk_since: string | null;
+            /**
+             * Last Day
+             * @description Messages that it took in the last 24 hours.
+             */
+            last_day: number;
+            /**
+             * Most In A Day
+             * @description The most in one day of the last 35.
+             */
+            most_in_a_day: number;
+            /** Primary Domain */
+            primary_domain: string;
+        };
+        /**
          * GraphCreated
          * @description A graph that was accepted: task ids by the names of its tasks and groups, parents before children.
          */
@@ -5640,6 +5796,26 @@ export interface components {
              */
             user_id: string;
         };
+        /**
+         * KeyRotation
+         * @description How to rotate.
+         */
+        KeyRotation: {
+            /**
+             * Force
+             * @description Let waiting keys sign although DNS does not show them.
+             * @default false
+             */
+            force: boolean;
+        };
+        /**
+         * KeyState
+         * @description `next` waits for its record in the zone, `active` signs, `retired` only has to stay in the zone for a while.
+         *
+         *     A key goes from `next` to `active` to `retired`, never back; one of each algorithm is `next` or `active` at a time.
+         * @enum {string}
+         */
+        KeyState: "next" | "active" | "retired";
         /**
          * KindOut
          * @description A kind of provider, and what it has to be told.
@@ -6075,6 +6251,12 @@ export interface components {
              */
             updated_at: string;
         };
+        /**
+         * MessageClass
+         * @description Whom a message is for: one person who waits for it, or many who do not.
+         * @enum {string}
+         */
+        MessageClass: "transactional" | "bulk";
         /**
          * MessageContent
          * @description What was sent, taken apart.
@@ -7779,6 +7961,20 @@ export interface components {
             single_messages: {
                 [key: string]: unknown;
             }[];
+            /**
+             * Sms Replies
+             * @description Texts that they sent.
+             */
+            sms_replies: {
+                [key: string]: unknown;
+            }[];
+            /**
+             * Sms Reports
+             * @description What providers said of texts to them.
+             */
+            sms_reports: {
+                [key: string]: unknown;
+            }[];
             /** Subscriptions */
             subscriptions: {
                 [key: string]: unknown;
@@ -8595,6 +8791,27 @@ export interface components {
             retried: number;
         };
         /**
+         * ReturnPathOut
+         * @description The message that a return path belongs to.
+         */
+        ReturnPathOut: {
+            /** Campaign Id */
+            campaign_id: string | null;
+            /**
+             * Email
+             * @description To whom it went, as long as that is known.
+             */
+            email: string | null;
+            /**
+             * Message Id
+             * Format: uuid
+             * @description Of a campaign: the recipient's id.
+             */
+            message_id: string;
+            /** Status */
+            status: string | null;
+        };
+        /**
          * Role
          * @description What somebody may do; each role may do all that the next one may.
          * @enum {string}
@@ -8617,6 +8834,73 @@ export interface components {
             key_id: string;
             /** Rewrapped */
             rewrapped: number;
+        };
+        /**
+         * RouteOut
+         * @description A provider as the router sees it.
+         */
+        RouteOut: {
+            breaker: components["schemas"]["BreakerOut"];
+            /** Budgets */
+            budgets: components["schemas"]["BudgetOut"][];
+            /** Classes */
+            classes: components["schemas"]["MessageClass"][];
+            /**
+             * Failovers
+             * @description Messages that it took over from others, since Redis was last empty.
+             */
+            failovers: number;
+            /** Name */
+            name: string;
+            /**
+             * Pace Per Second
+             * @description How fast it is tried, where it has asked for less.
+             */
+            pace_per_second: number | null;
+            /**
+             * Priority
+             * @description The smallest is asked first.
+             */
+            priority: number;
+            /**
+             * Refused
+             * @description Messages that it could not be given, by reason, since then.
+             */
+            refused: {
+                [key: string]: number;
+            };
+            /**
+             * Sending Domains
+             * @description Empty: any.
+             */
+            sending_domains: string[];
+            /** Supports Dlt */
+            supports_dlt: boolean;
+            /**
+             * Usable
+             * @description Whether it takes a message now.
+             */
+            usable: boolean;
+            /**
+             * Wait Seconds
+             * @description When it is worth asking again.
+             */
+            wait_seconds: number | null;
+            /**
+             * Waiting
+             * @description Why it takes none.
+             */
+            waiting: string | null;
+            /**
+             * Warm Up Day
+             * @description 1 on the first day of use; null without a warm-up.
+             */
+            warm_up_day: number | null;
+            /**
+             * Weight
+             * @description The share among those of one priority.
+             */
+            weight: number;
         };
         /**
          * ScheduleChange
@@ -14514,6 +14798,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find_return_path: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReturnPathOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

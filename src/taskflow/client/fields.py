@@ -359,6 +359,8 @@ class MessageFields(TypedDict, total=False):
     """What to do with a message that was on the wire when its sender died: list it, or send it again."""
     archive: Literal["none", "metadata", "full"] | None
     """What is kept of the words: none, metadata (the subject), full; what the settings say."""
+
+
 class NewProviderFields(TypedDict, total=False):
     """Who is to carry messages."""
 
