@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
@@ -21,17 +22,18 @@ from support.texts import BODY, DLT_TEXT, FACTS, cut, cut_in_the_body, dlt_text,
 from taskflow.base.ids import uuid7
 from taskflow.delivery.outcome import NOT_STARTED, Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, Mail, ProviderUnusableError, Sms, SmsProvider
+from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.bulksms.provider import (
     BulkSms,
     BulkSmsSettings,
     deduplication_id,
     supplied_id,
 )
-from taskflow.delivery.providers.sms.exchange import MAX_BYTES
 from taskflow.delivery.providers.sms.fast2sms.provider import Fast2Sms, Fast2SmsSettings
 from taskflow.delivery.providers.sms.kinds import KINDS
 from taskflow.delivery.providers.sms.twilio.provider import Twilio, TwilioSettings
 from taskflow.delivery.sms.dlt import INDIA, Facts, match
+from taskflow.engine.webhooks.addresses import AddressGuard
 
 ACCOUNT = "AC" + "0" * 32
 NOON, NIGHT = (datetime(2026, 1, 31, hour, tzinfo=INDIA) for hour in (12, 22))
@@ -41,18 +43,23 @@ SHORT = 0.3  # seconds; of providers whose server never answers
 Open = Callable[..., SmsProvider]
 
 
-def fast2sms(url: str, *, now: datetime = NOON, **more: Any) -> Fast2Sms:
+def client_of(**more: Any) -> HttpClient:
+    """A client that may talk to this machine."""
+    return HttpClient(AddressGuard([ip_network("127.0.0.0/8")]), **more)
+
+
+def fast2sms(url: str, client: HttpClient, *, now: datetime = NOON, **more: Any) -> Fast2Sms:
     settings = Fast2SmsSettings(api_key=SecretStr(SECRET), api_url=url, **{"route": "dlt_manual"} | more)
-    return Fast2Sms(settings, lambda: now)
+    return Fast2Sms(settings, client, lambda: now)
 
 
-def bulksms(url: str, **more: Any) -> BulkSms:
-    return BulkSms(BulkSmsSettings(token_id="me", token_secret=SecretStr(SECRET), api_url=url, **more))
+def bulksms(url: str, client: HttpClient, **more: Any) -> BulkSms:
+    return BulkSms(BulkSmsSettings(token_id="me", token_secret=SecretStr(SECRET), api_url=url, **more), client)
 
 
-def twilio(url: str, **more: Any) -> Twilio:
+def twilio(url: str, client: HttpClient, **more: Any) -> Twilio:
     fields = {"account_sid": ACCOUNT, "auth_token": SecretStr(SECRET), "sender": "+4930123456", "api_url": url}
-    return Twilio(TwilioSettings(**fields | more))
+    return Twilio(TwilioSettings(**fields | more), client)
 
 
 PROVIDERS = [(fast2sms, dlt_text), (bulksms, text), (twilio, text)]
@@ -63,11 +70,13 @@ CREATED = says(201, {"sid": "SM1", "status": "queued", "error_code": None})
 @asynccontextmanager
 async def provider(opened: Open, *replies: Reply, **more: Any) -> AsyncIterator[tuple[SmsProvider, Receiver]]:
     async with receiving(*replies) as receiver:
-        made = opened(f"http://127.0.0.1:{receiver.port}", **more)
+        client = client_of()
+        made = opened(f"http://127.0.0.1:{receiver.port}", client, **more)
         try:
             yield made, receiver
         finally:
             await made.close()
+            await client.close()
 
 
 async def send(made: SmsProvider, *texts: Sms) -> list[Outcome]:
@@ -86,7 +95,7 @@ async def answered(opened: Open, reply: Reply, sms: Sms, **more: Any) -> Outcome
 @EVERY
 @pytest.mark.parametrize(
     "reply",
-    [cut, half_closed, endless, plain(200, "Content-Length: 5"), plain(200, body=b"x" * (MAX_BYTES + 1))],
+    [cut, half_closed, endless, plain(200, "Content-Length: 5"), plain(200, body=b"x" * (64 * 1024 + 1))],
     ids=["cut", "half closed", "endless", "two lengths", "too long"],
 )
 async def test_what_was_sent_and_not_answered_whole_is_uncertain(opened: Open, written: Any, reply: Reply) -> None:
@@ -115,9 +124,9 @@ async def test_silence_is_uncertain_after_the_time_for_a_request(opened: Open, w
 async def test_what_was_never_sent_is_proved_not_taken(opened: Open, written: Any) -> None:
     async with receiving() as receiver:
         port = receiver.port
-    made = opened(f"http://127.0.0.1:{port}")  # nobody listens there any more
-    [outcome] = await send(made, written())
-    await made.close()
+    client = client_of()
+    [outcome] = await send(opened(f"http://127.0.0.1:{port}", client), written())  # nobody listens there any more
+    await client.close()
     assert (outcome.kind, outcome.verb, outcome.cause) == (OutcomeKind.PROVIDER_FAULT, "CONNECT", Cause.OUTAGE)
 
 
@@ -125,9 +134,9 @@ async def test_what_was_never_sent_is_proved_not_taken(opened: Open, written: An
 async def test_a_server_that_is_none_is_proved_not_to_have_taken_it(opened: Open, written: Any) -> None:
     """TLS to a server without it fails before a byte of the request is written."""
     async with receiving() as receiver:
-        made = opened(f"https://127.0.0.1:{receiver.port}", timeout=2)
-        [outcome] = await send(made, written())
-        await made.close()
+        client = client_of()
+        [outcome] = await send(opened(f"https://127.0.0.1:{receiver.port}", client, timeout=2), written())
+        await client.close()
     assert (outcome.kind, outcome.verb) == (OutcomeKind.PROVIDER_FAULT, "CONNECT")
     assert receiver.messages == []
 
@@ -156,7 +165,7 @@ async def test_a_gateways_word_does_not_prove_that_nothing_was_taken(opened: Ope
     async with provider(opened, *[plain(status, "Connection: close", body=b"<h1>Bad")] * 2) as (made, _):
         [outcome] = await send(made, written())
     assert outcome.kind is OutcomeKind.UNCERTAIN
-    assert f"{status} <h1>Bad" in outcome.text
+    assert f"{status}: <h1>Bad" in outcome.text
 
 
 @EVERY
@@ -204,9 +213,9 @@ async def test_what_no_provider_may_get_is_refused_before_it_is_sent(
 async def test_no_answer_and_no_error_holds_the_secret(opened: Open, written: Any) -> None:
     outcome = await answered(opened, plain(401, "Connection: close", body=b"who \x1b[31mare\nyou?"), written())
     assert (outcome.kind, outcome.cause) == (OutcomeKind.PROVIDER_FAULT, Cause.CREDENTIALS)
-    assert outcome.text == "401 who \\x1b[31mare you?"
+    assert outcome.text == "HTTP 401: who \\x1b[31mare you?"
     echo = plain(400, "Connection: close", body=f"You said {SECRET}".encode())
-    assert (await answered(opened, echo, written())).text == "400 You said [hidden]"
+    assert (await answered(opened, echo, written())).text == "HTTP 400: You said [redacted]"
     async with provider(opened, says(401, {})) as (made, _):
         with pytest.raises(ProviderUnusableError) as raised:
             await made.check()
@@ -217,7 +226,7 @@ async def test_no_answer_and_no_error_holds_the_secret(opened: Open, written: An
 def test_keys_go_over_tls_only(url: str) -> None:
     for opened in (fast2sms, bulksms, twilio):
         with pytest.raises(ValidationError):
-            opened(url)
+            opened(url, client_of())
 
 
 @pytest.mark.parametrize("key", ["", "short", "line\nbreak", "key\x00key", "schlüssel", " spaces "])
@@ -373,7 +382,7 @@ async def test_a_refusal_of_the_repetition_does_not_prove_that_the_first_was_not
     async with provider(bulksms, cut, says(status, {"type": "errors#insufficient-credits"})) as (made, receiver):
         [outcome] = await send(made, text())
     assert (outcome.kind, len(receiver.messages)) == (OutcomeKind.UNCERTAIN, 2)
-    assert f"BulkSMS said {status}" in outcome.reason
+    assert f"BulkSMS said HTTP {status}" in outcome.reason
 
 
 async def test_a_text_that_was_cut_once_is_uncertain_even_if_bulksms_is_gone_then() -> None:
@@ -383,9 +392,9 @@ async def test_a_text_that_was_cut_once_is_uncertain_even_if_bulksms_is_gone_the
     sms = text()
     async with receiving(cut_and_close) as receiver:
         server = await asyncio.start_server(receiver.handle, "127.0.0.1", 0)
-        made = bulksms(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        [outcome] = await send(made, sms)
-        await made.close()
+        client = client_of()
+        [outcome] = await send(bulksms(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", client), sms)
+        await client.close()
     assert len(receiver.messages) == 1
     assert (outcome.kind, outcome.verb) == (OutcomeKind.UNCERTAIN, "POST")
 
@@ -460,7 +469,7 @@ async def test_a_messaging_service_chooses_where_nobody_names_a_sender() -> None
     assert dict(parse_qsl(message.body.decode()))["MessagingServiceSid"] == "MG" + "1" * 32
     assert base64.b64decode(message.headers["authorization"].removeprefix("Basic ")).startswith(b"SK2")
     with pytest.raises(ValidationError):
-        twilio("https://api.twilio.com", sender=None)
+        twilio("https://api.twilio.com", client_of(), sender=None)
 
 
 TWILIO_CODES = (

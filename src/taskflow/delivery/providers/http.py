@@ -65,6 +65,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     # Secrets in it: an answer may repeat them, and answers are kept.
     hide: Sequence[str] = field(default=(), repr=False)
+    seconds: float | None = None  # of the call as a whole, instead of the client's
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,17 @@ class Answer:
         return printable(f"HTTP {self.code}: {text}" if text else f"HTTP {self.code}")[:_MOST_TEXT]
 
     @property
+    def data(self) -> Any:
+        """Return what the body says; None when it is no JSON."""
+        try:
+            return orjson.loads(self.body)
+        except ValueError:
+            return None
+
+    @property
     def json(self) -> dict[str, Any]:
         """Return the object in the body; an empty one when there is none."""
-        try:
-            found = orjson.loads(self.body)
-        except ValueError:
-            return {}
+        found = self.data
         return found if isinstance(found, dict) else {}
 
     @property
@@ -132,10 +138,11 @@ class HttpClient:
             CallFailedError: there was no answer; its `handed_over` tells whether the request may have been heard.
         """
         stage = _Stage()
+        seconds = request.seconds or self.seconds
         try:
             return await self._ask(target_of(request.url), request, stage)
         except TimeoutError as error:
-            raise stage.failure(f"No answer within {self.seconds:g} s.") from error
+            raise stage.failure(f"No complete answer within {seconds:g} s.") from error
         except (InvalidProviderUrlError, InvalidWebhookUrlError) as error:
             reason = str(error).replace("TASKFLOW_WEBHOOK_", "TASKFLOW_PROVIDER_")
             raise CallFailedError(reason, handed_over=False) from error
@@ -167,7 +174,7 @@ class HttpClient:
         asked = self._pool(target).stream(
             request.method, url, headers=lines, content=body, extensions={"trace": stage.note}
         )
-        ends = asyncio.get_running_loop().time() + self.seconds
+        ends = asyncio.get_running_loop().time() + (request.seconds or self.seconds)
         async with AsyncExitStack() as stack:
             async with asyncio.timeout_at(ends):
                 answer = await stack.enter_async_context(asked)

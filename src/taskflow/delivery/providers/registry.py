@@ -20,11 +20,12 @@ from taskflow.delivery.providers.email.sendgrid import SENDGRID
 from taskflow.delivery.providers.email.ses import SES
 from taskflow.delivery.providers.email.smtp import SMTP
 from taskflow.delivery.providers.fields import described
+from taskflow.delivery.providers.sms.kinds import KINDS as SMS_KINDS
 
 log = get_logger(__name__)
 
 GROUP = "taskflow.providers"
-KINDS: tuple[Kind, ...] = (SMTP, GMAIL, SES, SENDGRID, MAILGUN, POSTMARK, HTTP, SANDBOX)
+KINDS: tuple[Kind, ...] = (SMTP, GMAIL, SES, SENDGRID, MAILGUN, POSTMARK, HTTP, SANDBOX, *SMS_KINDS)
 
 
 class UnknownKindError(InvalidInputError):

@@ -1,31 +1,20 @@
-"""One request and its whole answer over HTTP, bounded in time and size; without an answer, whether it was sent.
+"""Requests to one SMS provider over the process's HTTP client (`delivery.providers.http`), with whole answers or none.
 
-What was not sent cannot have been taken. So the very moment at which the first byte of a request is written is noted
-(httpcore tells it): whatever fails before is proved not taken, whatever fails after is uncertain. Redirects are not
-followed: a key is for one host. Nothing is read from the environment (proxies, .netrc).
+What was not sent cannot have been taken: whatever fails before the first byte of a request is proved not taken,
+whatever fails after it is uncertain, and so is an answer that is cut or too long.
 """
 
-import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-import httpx
 import orjson
 from pydantic import AfterValidator, SecretStr
 
-from taskflow import __version__
-from taskflow.base.terminal import printable
+from taskflow.delivery.providers.http import Answer, CallFailedError, HttpClient, Request, basic
 
-MAX_BYTES = 64 * 1024
-_LINE_CHARS = 500
-_MOST_SECONDS = 86_400.0
-_IDLE_SECONDS = 5.0  # a connection that was idle for longer may be closed on the other side just now
 _SHORTEST = 8
-_CONNECT_SHARE = 0.3  # of the time, for TCP and for TLS each: what does not answer there is given up in good order
-_FIRST_BYTE = "send_request_headers.started"
 
 
 class UnansweredError(Exception):
@@ -37,39 +26,12 @@ class UnansweredError(Exception):
         self.was_sent = was_sent
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a provider answered: `Said` of `delivery.outcome`."""
-
-    code: int
-    body: bytes
-    retry_after: float | None = None  # seconds
-
-    def __str__(self) -> str:
-        """Return it on one line, safe for a log."""
-        text = " ".join(printable(self.body.decode(errors="replace"), keep="\r\n\t").split())
-        return f"{self.code} {text[:_LINE_CHARS]}".rstrip()
-
-    @property
-    def json(self) -> Any:
-        """Return what the body says; None when it is no JSON."""
-        try:
-            return orjson.loads(self.body)
-        except ValueError:
-            return None
-
-    @property
-    def members(self) -> Mapping[str, Any]:
-        """Return the members of the body; none when it is no JSON object."""
-        found = self.json
-        return found if isinstance(found, dict) else {}
-
-
 class Exchange:
     """Requests to one provider."""
 
     def __init__(
         self,
+        client: HttpClient,
         base_url: str,
         *,
         seconds: float,
@@ -80,65 +42,41 @@ class Exchange:
 
         Values of `headers` and the password are taken out of answers that repeat them.
         """
-        self._seconds = seconds
+        self.seconds = seconds
+        self._client = client
+        self._base = base_url.rstrip("/") + "/"
         self._hidden = [*(headers or {}).values(), *([auth[1].get_secret_value()] if auth is not None else [])]
-        basic = httpx.BasicAuth(auth[0], auth[1].get_secret_value()) if auth is not None else None
-        common = {"user-agent": f"TaskFlow/{__version__}", "accept": "application/json", "accept-encoding": "identity"}
-        self._http = httpx.AsyncClient(
-            base_url=base_url.rstrip("/") + "/",
-            headers=common | dict(headers or {}),
-            auth=basic,
-            timeout=httpx.Timeout(seconds, connect=seconds * _CONNECT_SHARE),
-            trust_env=False,
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=10, keepalive_expiry=_IDLE_SECONDS),
-        )
+        signed = {"authorization": basic(auth[0], auth[1].get_secret_value())} if auth is not None else {}
+        self._headers = {"accept": "application/json", **signed, **(headers or {})}
 
-    async def request(self, method: str, path: str, **content: Any) -> Answer:
-        """Send a request and return the whole answer; `content`: `params`, `json` or `data` of httpx.
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        data: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request, with a body of `json` or a form of `data`, and return the whole answer.
 
         Raises:
             UnansweredError: there was none.
         """
-        was_sent = False
-
-        async def trace(event: str, _: Any) -> None:
-            nonlocal was_sent
-            was_sent = was_sent or event.endswith(_FIRST_BYTE)
-
+        url = self._base + path + (f"?{urlencode(params)}" if params else "")
+        body, kind = None, {}
+        if json is not None:
+            body, kind = orjson.dumps(json), {"content-type": "application/json"}
+        elif data is not None:
+            body, kind = urlencode(data).encode(), {"content-type": "application/x-www-form-urlencoded"}
+        asked = Request(method, url, {**self._headers, **kind}, body, self._hidden, self.seconds)
         try:
-            async with (
-                asyncio.timeout(self._seconds),
-                self._http.stream(method, path, extensions={"trace": trace}, **content) as response,
-            ):
-                body = bytearray()
-                async for piece in response.aiter_raw():
-                    body += piece
-                    if len(body) > MAX_BYTES:
-                        raise UnansweredError(f"The answer is longer than {MAX_BYTES:,} bytes.", was_sent=True)
-                retry_after = _seconds(response.headers.get("retry-after"))
-                return Answer(response.status_code, self._without_secrets(bytes(body)), retry_after)
-        except (TimeoutError, httpx.TimeoutException) as error:
-            what = "No complete answer" if was_sent else "No connection"
-            raise UnansweredError(f"{what} within {self._seconds:g} s.", was_sent=was_sent) from error
-        except httpx.HTTPError as error:
-            what = "The connection broke" if was_sent else "No connection"
-            raise UnansweredError(f"{what}: {type(error).__name__} {error}"[:200], was_sent=was_sent) from error
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    def _without_secrets(self, body: bytes) -> bytes:
-        for secret in self._hidden:
-            body = body.replace(secret.encode(), b"[hidden]")
-        return body
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None or not (text.isascii() and text.isdecimal()):
-        return None
-    return min(float(text[:9]), _MOST_SECONDS)
+            answer = await self._client.call(asked)
+        except CallFailedError as error:
+            raise UnansweredError(str(error), was_sent=error.handed_over) from error
+        if not answer.is_whole:
+            raise UnansweredError("The answer was cut, or is longer than 64 KiB.", was_sent=True)
+        return answer
 
 
 def _check_url(url: str) -> str:

@@ -84,7 +84,7 @@ KIND = Kind(
     title="SMS sandbox",
     channel=Channel.SMS,
     settings=SmsSandboxSettings,
-    open=SmsSandbox,
+    open=lambda told, _: SmsSandbox(told),
     priority=9,
     supports_dlt=True,
 )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from taskflow.delivery.outcome import NOT_STARTED, Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
-from taskflow.delivery.providers.sms.exchange import Answer, Exchange, UnansweredError
+from taskflow.delivery.providers.http import Answer
+from taskflow.delivery.providers.sms.exchange import Exchange, UnansweredError
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ._&-]{1,11}")
@@ -58,9 +59,8 @@ class HttpSender(ABC):
         except UnansweredError as error:
             raise ProviderUnusableError(str(error)) from error
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self.exchange.close()
+    async def close(self) -> None:  # noqa: B027 - all providers can be closed
+        """Nothing is held: connections belong to the process's client."""
 
 
 def common_refusal(text: Sms, *, supports_dlt: bool) -> Outcome | None:

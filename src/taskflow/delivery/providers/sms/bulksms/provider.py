@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from taskflow.content.sms import sms_length
 from taskflow.delivery.outcome import Cause, Outcome
 from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.http import Answer, HttpClient
 from taskflow.delivery.providers.sms.bulksms.answers import made_by, outcome_of
-from taskflow.delivery.providers.sms.exchange import Answer, ApiUrl, Exchange, UnansweredError
+from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange, UnansweredError
 from taskflow.delivery.providers.sms.sender import HttpSender, refused
 
 _FIELD: Final = re.compile(r"\{(?:F\d+|fn|sn)#*\}")
@@ -45,10 +46,10 @@ class BulkSmsSettings(BaseModel):
 class BulkSms(HttpSender):
     """Carries texts."""
 
-    def __init__(self, settings: BulkSmsSettings) -> None:
+    def __init__(self, settings: BulkSmsSettings, client: HttpClient) -> None:
         """Connect to nothing yet."""
         auth = (settings.token_id, settings.token_secret)
-        super().__init__(Exchange(settings.api_url, seconds=settings.timeout, auth=auth))
+        super().__init__(Exchange(client, settings.api_url, seconds=settings.timeout, auth=auth))
         self._settings = settings
 
     def refusal(self, text: Sms) -> Outcome | None:
@@ -71,11 +72,11 @@ class BulkSms(HttpSender):
     async def check(self) -> str:
         """Ask for the profile."""
         answer = await self.looked_up("v1/profile")
-        if answer.code != 200 or "username" not in answer.members:
+        if answer.code != 200 or "username" not in answer.json:
             raise ProviderUnusableError(f"BulkSMS answered {answer}.")
-        account = answer.members.get("credits")
+        account = answer.json.get("credits")
         balance = account.get("balance", "?") if isinstance(account, dict) else "?"
-        return f"Signed in to BulkSMS as {answer.members['username']}; {balance} credits are left."
+        return f"Signed in to BulkSMS as {answer.json['username']}; {balance} credits are left."
 
     async def _submit(self, text: Sms, number: int) -> Answer:
         """Submit a text; a lost answer is asked for once more, which sends nothing twice."""
@@ -132,4 +133,11 @@ def deduplication_id(message_id: UUID, number: int = 0) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFF_FFFF
 
 
-KIND = Kind(name="bulksms", title="BulkSMS", channel=Channel.SMS, settings=BulkSmsSettings, open=BulkSms, priority=2)
+KIND = Kind(
+    name="bulksms",
+    title="BulkSMS",
+    channel=Channel.SMS,
+    settings=BulkSmsSettings,
+    open=lambda told, around: BulkSms(told, around.http),
+    priority=2,
+)

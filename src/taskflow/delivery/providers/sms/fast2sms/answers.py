@@ -3,7 +3,7 @@
 from typing import Final
 
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
-from taskflow.delivery.providers.sms.exchange import Answer
+from taskflow.delivery.providers.http import Answer
 from taskflow.delivery.providers.sms.sender import of_status
 
 _REPEATED: Final = 995
@@ -20,7 +20,7 @@ _FAULTS: Final = (
 
 def outcome_of(answer: Answer) -> Outcome:
     """Return what an answer to a text means."""
-    said = answer.members
+    said = answer.json
     if said.get("return") is True and isinstance(said.get("request_id"), str) and answer.code == 200:
         return Outcome(OutcomeKind.ACCEPTED, "POST", answer, provider_id=said["request_id"])
     code = said.get("status_code")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange, HeaderKey
 from taskflow.delivery.providers.sms.fast2sms.answers import outcome_of
 from taskflow.delivery.providers.sms.sender import HttpSender, refused
@@ -42,10 +43,12 @@ class Fast2Sms(HttpSender):
 
     supports_dlt = True
 
-    def __init__(self, settings: Fast2SmsSettings, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, settings: Fast2SmsSettings, client: HttpClient, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         """Connect to nothing yet; `now`: which time it is, for promotional texts."""
         key = settings.api_key.get_secret_value()
-        super().__init__(Exchange(settings.api_url, seconds=settings.timeout, headers={"authorization": key}))
+        super().__init__(Exchange(client, settings.api_url, seconds=settings.timeout, headers={"authorization": key}))
         self._settings = settings
         self._now = now
 
@@ -78,7 +81,7 @@ class Fast2Sms(HttpSender):
     async def check(self) -> str:
         """Ask for the balance."""
         answer = await self.looked_up("dev/wallet")
-        said = answer.members
+        said = answer.json
         if answer.code != 200 or said.get("return") is not True:
             raise ProviderUnusableError(f"Fast2SMS answered {answer}.")
         return f"Signed in to Fast2SMS; the wallet holds {said.get('wallet', '?')} INR."
@@ -107,7 +110,7 @@ KIND = Kind(
     title="Fast2SMS",
     channel=Channel.SMS,
     settings=Fast2SmsSettings,
-    open=Fast2Sms,
+    open=lambda told, around: Fast2Sms(told, around.http),
     priority=1,
     supports_dlt=True,
 )

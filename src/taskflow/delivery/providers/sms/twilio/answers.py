@@ -3,7 +3,7 @@
 from typing import Final
 
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
-from taskflow.delivery.providers.sms.exchange import Answer
+from taskflow.delivery.providers.http import Answer
 from taskflow.delivery.providers.sms.sender import of_status
 
 _REJECTED: Final = (
@@ -56,7 +56,7 @@ _DELIVERY: Final = {
 
 def outcome_of(answer: Answer) -> Outcome:
     """Return what an answer to a text means."""
-    said = answer.members
+    said = answer.json
     sid, failed = said.get("sid"), said.get("error_code")
     if answer.code == 201 and isinstance(sid, str) and sid and said.get("status") not in ("failed", "undelivered"):
         return Outcome(OutcomeKind.ACCEPTED, "POST", answer, provider_id=sid)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from taskflow.delivery.outcome import Cause, Outcome
 from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange
 from taskflow.delivery.providers.sms.sender import HttpSender, refused
 from taskflow.delivery.providers.sms.twilio.answers import outcome_of
@@ -42,10 +43,10 @@ class TwilioSettings(BaseModel):
 class Twilio(HttpSender):
     """Carries texts."""
 
-    def __init__(self, settings: TwilioSettings) -> None:
+    def __init__(self, settings: TwilioSettings, client: HttpClient) -> None:
         """Connect to nothing yet."""
         auth = (settings.api_key_sid or settings.account_sid, settings.auth_token)
-        super().__init__(Exchange(settings.api_url, seconds=settings.timeout, auth=auth))
+        super().__init__(Exchange(client, settings.api_url, seconds=settings.timeout, auth=auth))
         self._settings = settings
         self._account = f"2010-04-01/Accounts/{settings.account_sid}"
 
@@ -64,8 +65,8 @@ class Twilio(HttpSender):
         answer = await self.looked_up(f"{self._account}.json")
         if answer.code != 200:
             raise ProviderUnusableError(f"Twilio answered {answer}.")
-        if answer.members.get("status") != "active":
-            raise ProviderUnusableError(f"The Twilio account is {answer.members.get('status', 'not readable')}.")
+        if answer.json.get("status") != "active":
+            raise ProviderUnusableError(f"The Twilio account is {answer.json.get('status', 'not readable')}.")
         return f"Signed in to Twilio; the account {self._settings.account_sid} is active."
 
     def _form(self, text: Sms) -> dict[str, str]:
@@ -80,4 +81,11 @@ class Twilio(HttpSender):
         return form
 
 
-KIND = Kind(name="twilio", title="Twilio", channel=Channel.SMS, settings=TwilioSettings, open=Twilio, priority=2)
+KIND = Kind(
+    name="twilio",
+    title="Twilio",
+    channel=Channel.SMS,
+    settings=TwilioSettings,
+    open=lambda told, around: Twilio(told, around.http),
+    priority=2,
+)
