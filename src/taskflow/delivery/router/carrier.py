@@ -60,38 +60,47 @@ class RoutedCarrier(Generic[Message]):
 
     async def send(self, messages: Sequence[Message], deadline: float) -> list[Carried]:
         """Send at most ten messages, and return each one's outcome and the name of the provider that had it last."""
-        asks = [replace(self._terms, recipient_domain=_domain(message)) for message in messages]
+        asks = self._asks(messages)
         results: list[Carried | None] = [None] * len(messages)
         waiting = list(range(len(messages)))
         while waiting:
             loads = await self._choose(asks, results, waiting)
-            sent = [self._hand_over(choice, [messages[i] for i in load], deadline) for choice, load in loads.items()]
-            reports = []
-            for (choice, load), outcomes in zip(loads.items(), await asyncio.gather(*sent), strict=True):
+            sent = [self._hand_over(choice, [messages[i] for i in load], deadline) for choice, load in loads]
+            reports: list[Report] = []
+            waiting = []
+            for (choice, load), outcomes in zip(loads, await asyncio.gather(*sent), strict=True):
                 told = [(outcome, asks[i].recipient_domain) for i, outcome in zip(load, outcomes, strict=True)]
                 reports.append(Report.of(choice, told, failovers=sum(bool(asks[i].without) for i in load)))
                 for i, outcome in zip(load, outcomes, strict=True):
                     results[i] = (outcome, choice.route.name)
-                    asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
+                    if may_fail_over(outcome):
+                        asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
+                        waiting.append(i)
             if reports:
                 await self._router.settle(reports)
-            waiting = [i for load in loads.values() for i in load if may_fail_over(_known(results[i])[0])]
             if time.monotonic() >= deadline:
                 break
         return [_at_the_end(_known(result)) for result in results]
 
+    def _asks(self, messages: Sequence[Message]) -> list[Ask]:
+        """Return what each message needs; those to one domain share it."""
+        domains = [_domain(message) for message in messages]
+        asks = {domain: replace(self._terms, recipient_domain=domain) for domain in set(domains)}
+        return [asks[domain] for domain in domains]
+
     async def _choose(
         self, asks: Sequence[Ask], results: list[Carried | None], waiting: Sequence[int]
-    ) -> dict[Choice, list[int]]:
+    ) -> list[tuple[Choice, list[int]]]:
         """Return who gets which messages; those that must wait get their outcome."""
-        loads: dict[Choice, list[int]] = {}
+        loads: dict[tuple[str, int, str | None], tuple[Choice, list[int]]] = {}
         answers = await self._router.reserve([asks[i] for i in waiting], self._providers)
         for i, answer in zip(waiting, answers, strict=True):
             if isinstance(answer, Wait):
                 results[i] = _waiting(results[i], answer)
             else:
-                loads.setdefault(answer, []).append(i)
-        return loads
+                key = (answer.route.name, answer.taken_at, answer.probe)
+                loads.setdefault(key, (answer, []))[1].append(i)
+        return list(loads.values())
 
     async def _hand_over(self, choice: Choice, messages: Sequence[Message], deadline: float) -> list[Outcome]:
         """Return an outcome for each message, whatever the provider does: what it did not prove is uncertain."""

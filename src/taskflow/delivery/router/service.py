@@ -125,13 +125,14 @@ class Router:
         answers: list[Choice | Wait] = [NOT_COUNTED] * len(asks)
         if not await self._usage.has_room(_AWAY_SECONDS):
             return [NOT_WRITTEN] * len(asks)
-        groups: defaultdict[Ask, list[int]] = defaultdict(list)
+        groups: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         for index, ask in enumerate(asks):
             groups[ask.terms].append(index)
         try:
             routes = [route for route in await self.routes() if among is None or route.name in among]
-            for terms, indexes in groups.items():
-                found = await self._reserve_alike(routes, terms, [asks[index].recipient_domain for index in indexes])
+            for indexes in groups.values():
+                domains = [asks[index].recipient_domain for index in indexes]
+                found = await self._reserve_alike(routes, asks[indexes[0]], domains)
                 for index, answer in zip(indexes, found, strict=True):
                     answers[index] = answer
         except (RedisError, OSError) as error:  # an OSError may be PostgreSQL's, too: both are away
