@@ -29,7 +29,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
-from taskflow.delivery.router.carrier import NOBODY, RoutedCarrier
+from taskflow.delivery.router.carrier import NOBODY, Carrier, RoutedCarrier
 from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route
 
 K = OutcomeKind
@@ -111,7 +111,7 @@ async def test_a_window_larger_than_a_budget_is_split(database: Database, broker
     routes = [Route("ses", budgets=Budgets(per_day=2)), Route("gmail", priority=2, budgets=Budgets(per_day=3))]
     first, second = FakeProvider("ses"), FakeProvider("gmail")
     async with routing(database, broker, *routes, clock=clock) as router:
-        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        carrier: Carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
         results = await carrier.send(mails(*[ADA] * 6), DEADLINE)
     assert Counter((outcome.kind, name) for outcome, name in results) == {
         (K.ACCEPTED, "ses"): 2, (K.ACCEPTED, "gmail"): 3, (K.NOT_STARTED, NOBODY): 1,

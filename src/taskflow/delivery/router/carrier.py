@@ -32,7 +32,7 @@ NOBODY = ""  # the name of the provider of a message that none has had
 class Carrier(Protocol):
     """Whatever takes a window of mails and says what became of each, and which provider had it."""
 
-    async def send(self, mails: Sequence[Mail], deadline: float) -> list[Carried]:
+    async def send(self, mails: Sequence[Mail], deadline: float, /) -> list[Carried]:
         """Send at most ten mails; `deadline` is on `time.monotonic()`."""
 
 
