@@ -9,7 +9,7 @@ What nobody could take ends `not_started`, with the reason and the seconds to wa
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
@@ -25,7 +25,14 @@ log = get_logger(__name__)
 Message = TypeVar("Message", bound=Mail | Sms)
 Message_contra = TypeVar("Message_contra", bound=Mail | Sms, contravariant=True)
 Carried = tuple[Outcome, str]
+Admit = Callable[[Sequence[int], str], Awaitable[Collection[int]]]
+"""Commits that messages, by their places in the window, go to a provider now; returns the places of those that may."""
 
+NOT_ADMITTED = Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason="It is not to be sent any more.")
+
+NOT_NOTED = Outcome(
+    OutcomeKind.NOT_STARTED, "CHECK", reason="The ledger could not note it, so it was not sent.", retry_after=1.0
+)
 NOBODY = ""  # the name of the provider of a message that none has had
 
 
@@ -58,14 +65,18 @@ class RoutedCarrier(Generic[Message]):
         self._providers = providers
         self._terms = terms
 
-    async def send(self, messages: Sequence[Message], deadline: float) -> list[Carried]:
-        """Send at most ten messages, and return each one's outcome and the name of the provider that had it last."""
+    async def send(self, messages: Sequence[Message], deadline: float, admit: Admit | None = None) -> list[Carried]:
+        """Send at most ten messages, and return each one's outcome and the name of the provider that had it last.
+
+        `admit` is asked before each provider, so that a ledger knows who has a message before the network does; who is
+        not admitted is `not_started`.
+        """
         asks = self._asks(messages)
         results: list[Carried | None] = [None] * len(messages)
         waiting = list(range(len(messages)))
         while waiting:
             loads = await self._choose(asks, results, waiting)
-            sent = [self._hand_over(choice, [messages[i] for i in load], deadline) for choice, load in loads]
+            sent = [self._admitted(choice, messages, load, deadline, admit) for choice, load in loads]
             reports: list[Report] = []
             waiting = []
             for (choice, load), outcomes in zip(loads, await asyncio.gather(*sent), strict=True):
@@ -102,9 +113,23 @@ class RoutedCarrier(Generic[Message]):
                 loads.setdefault(key, (answer, []))[1].append(i)
         return list(loads.values())
 
+    async def _admitted(
+        self, choice: Choice, messages: Sequence[Message], load: Sequence[int], deadline: float, admit: Admit | None
+    ) -> list[Outcome]:
+        """Hand over what may go; return an outcome for each of the load."""
+        try:
+            going = await admit(load, choice.route.name) if admit is not None else load
+        except Exception:
+            log.exception("not_admitted", provider=choice.route.name)
+            return [NOT_NOTED] * len(load)
+        sent = iter(await self._hand_over(choice, [messages[i] for i in load if i in going], deadline))
+        return [next(sent) if i in going else NOT_ADMITTED for i in load]
+
     async def _hand_over(self, choice: Choice, messages: Sequence[Message], deadline: float) -> list[Outcome]:
         """Return an outcome for each message, whatever the provider does: what it did not prove is uncertain."""
         name = choice.route.name
+        if not messages:
+            return []
         try:
             outcomes = await self._providers[name].send(messages, deadline)
         except ProviderUnusableError as error:
