@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,7 +30,7 @@ from taskflow.db.pool import Database
 from taskflow.delivery.outcome import NOT_STARTED, Outcome
 from taskflow.delivery.router import service
 from taskflow.delivery.router.breaker import Report, policy
-from taskflow.delivery.router.budgets import UNWRITTEN
+from taskflow.delivery.router.budgets import UNWRITTEN, UsageLog
 from taskflow.delivery.router.models import Budgets, Choice, Route, Wait, as_budgets
 from taskflow.delivery.router.scripts import Script, listed
 from taskflow.delivery.router.service import Router
@@ -251,8 +252,7 @@ async def test_nothing_is_given_out_while_redis_is_away(database: Database, brok
             raise ConnectionError("refused")
 
         router._reserve = away  # type: ignore[assignment]
-        [answer] = await router.reserve([BULK])
-        assert answer == Wait(1.0, "Redis does not answer: budgets cannot be kept without it.")
+        assert await router.reserve([BULK]) == [service.AWAY]
         router._reserve = script
         assert chosen(await router.reserve([BULK])) == {"ses": 1}
 
@@ -271,13 +271,33 @@ async def test_nothing_more_is_given_out_than_the_slack_while_postgresql_cannot_
         monkeypatch.setattr(router._usage, "_write", away)
         went = [chosen(await router.reserve([BULK] * 10)) for _ in range(20)]
         assert sum(found["ses"] for found in went) <= UNWRITTEN + 10
-        assert went[-1] == {service.NOT_WRITTEN.reason: 10}
+        assert went[-1] == {service.AWAY.reason: 10}
         monkeypatch.setattr(router._usage, "_write", write)
 
         async def goes_on() -> bool:
             return chosen(await router.reserve([BULK]))["ses"] == 1
 
         await eventually(goes_on)
+
+
+async def test_a_write_whose_answer_was_lost_may_count_use_twice_but_nothing_given_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = UsageLog(database.pool, 0)
+    write = log._write
+    lost = iter([True, False])
+
+    async def writing(*arguments: Any) -> None:
+        await write(*arguments)
+        if next(lost):
+            raise ConnectionError("reset")
+
+    monkeypatch.setattr(log, "_write", writing)
+    log.add("ses", NOON, 5)
+    log.add("ses", NOON + 60_000, -3)
+    await log.close()
+    rows = await database.pool.fetch("SELECT messages FROM provider_usage ORDER BY minute")
+    assert [row["messages"] for row in rows] == [10, -3]
 
 
 # Times around the ends of buckets and spans, and any other.

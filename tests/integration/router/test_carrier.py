@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -29,7 +30,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
-from taskflow.delivery.router.carrier import NOBODY, RoutedCarrier
+from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
 from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route
 
 K = OutcomeKind
@@ -111,7 +112,7 @@ async def test_a_window_larger_than_a_budget_is_split(database: Database, broker
     routes = [Route("ses", budgets=Budgets(per_day=2)), Route("gmail", priority=2, budgets=Budgets(per_day=3))]
     first, second = FakeProvider("ses"), FakeProvider("gmail")
     async with routing(database, broker, *routes, clock=clock) as router:
-        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        carrier: Carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
         results = await carrier.send(mails(*[ADA] * 6), DEADLINE)
     assert Counter((outcome.kind, name) for outcome, name in results) == {
         (K.ACCEPTED, "ses"): 2, (K.ACCEPTED, "gmail"): 3, (K.NOT_STARTED, NOBODY): 1,
@@ -154,3 +155,32 @@ async def test_nothing_fails_over_after_the_deadline(database: Database, broker:
         carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
         [(outcome, name)] = await carrier.send(mails(ADA), time.monotonic() - 1)
     assert (outcome, name, second.got) == (BAD_KEY, "ses", [])
+
+
+async def test_a_ledger_is_asked_before_each_provider_and_who_it_refuses_goes_nowhere(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first, second = FakeProvider("ses", BAD_KEY), FakeProvider("gmail")
+    noted: list[tuple[list[int], str, int]] = []
+
+    async def admit(places: Sequence[int], provider: str) -> set[int]:
+        noted.append((list(places), provider, len(first.got) + len(second.got)))
+        return set(places) - {1}
+
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        results = await carrier.send(mails(ADA, BOB, ADA), DEADLINE, admit)
+    assert results == [(ACCEPTED, "gmail"), (NOT_ADMITTED, "ses"), (ACCEPTED, "ses")]
+    assert noted == [([0, 1, 2], "ses", 0), ([0], "gmail", 2)]
+
+
+async def test_what_a_ledger_cannot_note_is_not_sent(database: Database, broker: RedisBroker, clock: Clock) -> None:
+    first = FakeProvider("ses")
+
+    async def admit(places: Sequence[int], provider: str) -> set[int]:
+        raise ConnectionError(f"{provider}: {places}")
+
+    async with routing(database, broker, ROUTES[0], clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first}, BULK)
+        assert await carrier.send(mails(ADA), DEADLINE, admit) == [(NOT_NOTED, "ses")]
+    assert first.got == []

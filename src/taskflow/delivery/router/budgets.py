@@ -17,9 +17,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from taskflow.base.logging import get_logger
-from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
+from taskflow.delivery.ledger import TRANSIENT
 from taskflow.delivery.router.models import Change
 
 log = get_logger(__name__)
@@ -66,7 +66,7 @@ class UsageLog:
         while self._unwritten >= UNWRITTEN:
             self._written.clear()
             try:
-                async with asyncio.timeout_at(asyncio.get_running_loop().time() + ends - time.monotonic()):
+                async with asyncio.timeout(ends - time.monotonic()):
                     await self._written.wait()
             except TimeoutError:
                 return False
@@ -91,20 +91,23 @@ class UsageLog:
             size = self._unwritten
             try:
                 await self._write(use, first, changes)
-            except DATABASE_AWAY as error:
+            except TRANSIENT as error:
                 log.warning("usage_waits", error=str(error) or type(error).__name__, wait=wait)
-                self._use.update(use)
+                # What is given back is not repeated: twice, it would make room that is not there.
+                self._use.update({key: messages for key, messages in use.items() if messages > 0})
                 self._first |= first
                 self._changes[:0] = changes
                 await asyncio.sleep(wait)
                 wait = min(2.0, wait * 2)
-            else:
-                wait = 0.05
-                self._unwritten -= size
-                self._written.set()
+                continue
+            except Exception:
+                log.exception("usage_lost", messages=size)  # sending goes on; a flush would forget these
+            wait = 0.05
+            self._unwritten -= size
+            self._written.set()
 
     async def _write(self, use: Counter[tuple[str, int]], first: set[str], changes: Sequence[Change]) -> None:
-        """Write it in one transaction; a lost reply counts use twice, which is the safe side."""
+        """Write it in one transaction; repeated after a lost reply, it counts use twice: the safe side."""
         rows = sorted((provider, minute, messages) for (provider, minute), messages in use.items() if messages)
         async with self._pool.acquire() as connection, connection.transaction():
             if first:

@@ -29,13 +29,17 @@ Admit = Callable[[Sequence[int], str], Awaitable[Collection[int]]]
 """Commits that messages, by their places in the window, go to a provider now; returns the places of those that may."""
 
 NOT_ADMITTED = Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason="It is not to be sent any more.")
+
+NOT_NOTED = Outcome(
+    OutcomeKind.NOT_STARTED, "CHECK", reason="The ledger could not note it, so it was not sent.", retry_after=1.0
+)
 NOBODY = ""  # the name of the provider of a message that none has had
 
 
 class Carrier(Protocol):
     """Whatever takes a window of mails and says what became of each, and which provider had it."""
 
-    async def send(self, mails: Sequence[Mail], deadline: float) -> list[Carried]:
+    async def send(self, mails: Sequence[Mail], deadline: float, /) -> list[Carried]:
         """Send at most ten mails; `deadline` is on `time.monotonic()`."""
 
 
@@ -67,44 +71,57 @@ class RoutedCarrier(Generic[Message]):
         `admit` is asked before each provider, so that a ledger knows who has a message before the network does; who is
         not admitted is `not_started`.
         """
-        asks = [replace(self._terms, recipient_domain=_domain(message)) for message in messages]
+        asks = self._asks(messages)
         results: list[Carried | None] = [None] * len(messages)
         waiting = list(range(len(messages)))
         while waiting:
             loads = await self._choose(asks, results, waiting)
-            sent = [self._admitted(choice, messages, load, deadline, admit) for choice, load in loads.items()]
-            reports = []
-            for (choice, load), outcomes in zip(loads.items(), await asyncio.gather(*sent), strict=True):
+            sent = [self._admitted(choice, messages, load, deadline, admit) for choice, load in loads]
+            reports: list[Report] = []
+            waiting = []
+            for (choice, load), outcomes in zip(loads, await asyncio.gather(*sent), strict=True):
                 told = [(outcome, asks[i].recipient_domain) for i, outcome in zip(load, outcomes, strict=True)]
                 reports.append(Report.of(choice, told, failovers=sum(bool(asks[i].without) for i in load)))
                 for i, outcome in zip(load, outcomes, strict=True):
                     results[i] = (outcome, choice.route.name)
-                    asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
+                    if may_fail_over(outcome):
+                        asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
+                        waiting.append(i)
             if reports:
                 await self._router.settle(reports)
-            waiting = [i for load in loads.values() for i in load if may_fail_over(_known(results[i])[0])]
             if time.monotonic() >= deadline:
                 break
         return [_at_the_end(_known(result)) for result in results]
 
+    def _asks(self, messages: Sequence[Message]) -> list[Ask]:
+        """Return what each message needs; those to one domain share it."""
+        domains = [_domain(message) for message in messages]
+        asks = {domain: replace(self._terms, recipient_domain=domain) for domain in set(domains)}
+        return [asks[domain] for domain in domains]
+
     async def _choose(
         self, asks: Sequence[Ask], results: list[Carried | None], waiting: Sequence[int]
-    ) -> dict[Choice, list[int]]:
+    ) -> list[tuple[Choice, list[int]]]:
         """Return who gets which messages; those that must wait get their outcome."""
-        loads: dict[Choice, list[int]] = {}
+        loads: dict[tuple[str, int, str | None], tuple[Choice, list[int]]] = {}
         answers = await self._router.reserve([asks[i] for i in waiting], self._providers)
         for i, answer in zip(waiting, answers, strict=True):
             if isinstance(answer, Wait):
                 results[i] = _waiting(results[i], answer)
             else:
-                loads.setdefault(answer, []).append(i)
-        return loads
+                key = (answer.route.name, answer.taken_at, answer.probe)
+                loads.setdefault(key, (answer, []))[1].append(i)
+        return list(loads.values())
 
     async def _admitted(
         self, choice: Choice, messages: Sequence[Message], load: Sequence[int], deadline: float, admit: Admit | None
     ) -> list[Outcome]:
         """Hand over what may go; return an outcome for each of the load."""
-        going = await admit(load, choice.route.name) if admit is not None else load
+        try:
+            going = await admit(load, choice.route.name) if admit is not None else load
+        except Exception:
+            log.exception("not_admitted", provider=choice.route.name)
+            return [NOT_NOTED] * len(load)
         sent = iter(await self._hand_over(choice, [messages[i] for i in load if i in going], deadline))
         return [next(sent) if i in going else NOT_ADMITTED for i in load]
 

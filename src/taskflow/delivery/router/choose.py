@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from taskflow.delivery.router.models import Ask, Route
 
+_LEAST_WEIGHT = 1e-9
+
 
 def usable(routes: Iterable[Route], ask: Ask) -> list[Route]:
     """Return the routes that this message may take at all; one that needs DLT never takes one without."""
@@ -29,5 +31,5 @@ def order(routes: Sequence[Route], rng: random.Random) -> list[Route]:
     """
     if len(routes) < 2:
         return list(routes)
-    drawn = {route.name: rng.random() ** (1 / route.weight) for route in routes}
+    drawn = {route.name: rng.random() ** (1 / max(route.weight, _LEAST_WEIGHT)) for route in routes}
     return sorted(routes, key=lambda route: (route.priority, -drawn[route.name]))

@@ -1,7 +1,7 @@
 """What the router knows of a provider, what it is asked, and what it answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -76,9 +76,16 @@ class Ask:
     without: frozenset[str] = frozenset()
 
     @property
-    def terms(self) -> "Ask":
-        """Return what it has in common with the other messages of its campaign."""
-        return replace(self, recipient_domain="")
+    def terms(self) -> tuple[Any, ...]:
+        """Return what decides with whom it can be reserved in one step: everything but the recipient."""
+        return (
+            self.message_class,
+            self.sending_domain,
+            self.campaign_id,
+            self.campaign_per_minute,
+            self.requires_dlt,
+            self.without,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,7 @@ WHY = {
     "domain_throttled": "{domain} has asked {route} for fewer messages.",
     "campaign": "The campaign has had its messages of this minute.",
 }
-NOT_COUNTED = Wait(_AWAY_SECONDS, "Redis does not answer: budgets cannot be kept without it.")
-NOT_WRITTEN = Wait(_AWAY_SECONDS, "PostgreSQL does not answer: budgets cannot be kept without it.")
+AWAY = Wait(_AWAY_SECONDS, "Redis or PostgreSQL does not answer: budgets cannot be kept without either.")
 
 
 class Router:
@@ -122,23 +121,21 @@ class Router:
 
     async def reserve(self, asks: Sequence[Ask], among: Collection[str] | None = None) -> list[Choice | Wait]:
         """Choose and count a provider for each message, of those whose names are `among` these (None: any)."""
-        answers: list[Choice | Wait] = [NOT_COUNTED] * len(asks)
+        answers: list[Choice | Wait] = [AWAY] * len(asks)
         if not await self._usage.has_room(_AWAY_SECONDS):
-            return [NOT_WRITTEN] * len(asks)
-        groups: defaultdict[Ask, list[int]] = defaultdict(list)
+            return answers
+        groups: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         for index, ask in enumerate(asks):
             groups[ask.terms].append(index)
         try:
             routes = [route for route in await self.routes() if among is None or route.name in among]
-            for terms, indexes in groups.items():
-                found = await self._reserve_alike(routes, terms, [asks[index].recipient_domain for index in indexes])
+            for indexes in groups.values():
+                domains = [asks[index].recipient_domain for index in indexes]
+                found = await self._reserve_alike(routes, asks[indexes[0]], domains)
                 for index, answer in zip(indexes, found, strict=True):
                     answers[index] = answer
-        except (RedisError, OSError) as error:  # an OSError may be PostgreSQL's, too: both are away
+        except (RedisError, *DATABASE_AWAY) as error:
             log.warning("router_waits", error=str(error) or type(error).__name__)
-        except DATABASE_AWAY as error:
-            log.warning("router_waits", error=str(error) or type(error).__name__)
-            return [NOT_WRITTEN if answer is NOT_COUNTED else answer for answer in answers]
         return answers
 
     async def _reserve_alike(self, routes: Sequence[Route], terms: Ask, domains: Sequence[str]) -> list[Choice | Wait]:
@@ -150,7 +147,7 @@ class Router:
         for index, domain in enumerate(domains):
             at[domain].append(index)
         reply = await self._reserved(candidates, terms, [(domain, len(indexes)) for domain, indexes in at.items()])
-        answers: list[Choice | Wait] = [NOT_COUNTED] * len(domains)
+        answers: list[Choice | Wait] = [AWAY] * len(domains)
         names, given = list(at), defaultdict[str, int](int)
         for route_number, domain_number, count, probe in listed(reply["grants"]):
             choice = Choice(candidates[route_number - 1], reply["now"], probe or None)
@@ -210,9 +207,10 @@ class Router:
             except (RedisError, OSError) as error:
                 # Breakers learn it from the next messages; what is not given back is counted until its time is over.
                 log.warning("outcomes_untold", error=str(error) or type(error).__name__)
-            for _, told in batch:
-                if not told.done():
-                    told.set_result(None)
+            finally:
+                for _, told in batch:
+                    if not told.done():
+                        told.set_result(None)
 
     @staticmethod
     def _heard(reply: Any) -> list[Change]:
