@@ -1607,6 +1607,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/return-paths/{address}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find Return Path
+         * @description Say which message an address belongs to that a bounce came to; 404 when we did not make it.
+         */
+        get: operations["find_return_path"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules": {
         parameters: {
             query?: never;
@@ -7420,6 +7440,27 @@ export interface components {
             retried: number;
         };
         /**
+         * ReturnPathOut
+         * @description The message that a return path belongs to.
+         */
+        ReturnPathOut: {
+            /** Campaign Id */
+            campaign_id: string | null;
+            /**
+             * Email
+             * @description To whom it went, as long as that is known.
+             */
+            email: string | null;
+            /**
+             * Message Id
+             * Format: uuid
+             * @description Of a campaign: the recipient's id.
+             */
+            message_id: string;
+            /** Status */
+            status: string | null;
+        };
+        /**
          * Role
          * @description What somebody may do; each role may do all that the next one may.
          * @enum {string}
@@ -12456,6 +12497,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueueOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    find_return_path: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReturnPathOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */
