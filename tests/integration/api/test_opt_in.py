@@ -484,7 +484,7 @@ async def test_the_mail_that_asks_is_signed_and_says_what_it_is(
     await domains.add("shop.example", "bounces.shop.example")
     domain = await domains.rotate("shop.example", force=True)
     made = await public_list(marketer)
-    assert (await submit(api, made, "ada@gmail.com")).status_code == 200
+    assert (await submit(api, made, "ada@gmail.com")).status_code == 202
     [reply] = await post.carry()
     assert reply is not None
     row = await database.pool.fetchrow("SELECT raw, mail_from FROM inbox_messages")

@@ -16,6 +16,7 @@ from PIL import Image
 from support.api import Api
 from support.contacts import subscribe
 from support.scripted_smtp import ScriptedSmtp
+from support.signatures import valid, zone_of
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7
 from taskflow.base.pagination import encode_cursor
@@ -25,6 +26,7 @@ from taskflow.campaigns.repository import CampaignRepository
 from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
+from taskflow.delivery.domains.service import DomainService
 from taskflow.delivery.ledger import Ledger
 from taskflow.delivery.letterhead import Letterhead
 from taskflow.identity.models import Role
@@ -137,6 +139,18 @@ async def test_a_test_send_is_the_very_message_of_the_preview(
     before = shown["text"].partition("Stop")[0]
     assert words.get_content().replace("\r\n", "\n").startswith(before)
     assert "List-Unsubscribe" in message
+
+
+async def test_a_test_send_is_signed_as_a_campaign_is(
+    marketer: httpx.AsyncClient, contacts: dict[str, UUID], smtp: ScriptedSmtp, api: Api
+) -> None:
+    domains = DomainService(api.database, api.settings)
+    await domains.add("b.example")
+    domain = await domains.rotate("b.example", force=True)
+    template = await saved(marketer)
+    body = {"contact_id": str(contacts["bea"]), "to": ["me@x.example"], "from_email": "s@b.example"}
+    await answer(marketer, f"/templates/{template}/test", body)
+    assert valid(smtp.messages[0].body.replace(b"\r\n..", b"\r\n."), zone_of(domain.keys)) == [True, True]
 
 
 async def test_a_suppressed_address_gets_no_test(
