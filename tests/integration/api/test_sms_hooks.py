@@ -245,6 +245,13 @@ async def test_whoever_is_not_the_provider_hears_nothing_and_changes_nothing(
     assert await replies(viewer) == []
 
 
+async def test_an_address_for_providers_is_no_page(api: Api, bulksms: str) -> None:
+    for path in (bulksms, "/hooks/sms/twilio"):
+        answer = await api.anonymous.get(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (await api.anonymous.get("/hooks/nothing")).status_code == 404
+
+
 async def test_without_a_token_nobody_is_twilio(api: Api) -> None:
     api.settings.sms.twilio_auth_tokens = []
     assert (await twilio(api, MessageSid="SM1", From=ANN, Body="STOP", token="")).status_code == 403
