@@ -327,6 +327,8 @@ async def test_keywords_are_replaced_together(api: Api, admin: httpx.AsyncClient
     ]  # fmt: skip
     after = (await admin.put(f"{URL}/keywords", json=wanted)).json()
     assert [one["keyword"] for one in after] == ["si", "nemás"]
+    both = await asyncio.gather(*(admin.put(f"{URL}/keywords", json=wanted) for _ in range(4)))
+    assert {answer.status_code for answer in both} == {200}
     await says(api, "ne más", "SM1")
     assert await is_suppressed(viewer)
     await says(api, "stop", "SM2", sender=BOB)
@@ -339,6 +341,7 @@ async def test_keywords_are_replaced_together(api: Api, admin: httpx.AsyncClient
         [], [{"keyword": "go", "action": "start"}], [STOP, {"keyword": "STOP!", "action": "help"}],
         [STOP, {"keyword": "?!", "action": "help"}], [{"keyword": "", "action": "stop"}],
         [{"keyword": "stop", "action": "explode"}],
+        [STOP, {"keyword": "\ufdfa" * 40, "action": "help"}],
     ],
 )  # fmt: skip
 async def test_keywords_that_would_let_nobody_stop_are_refused(
