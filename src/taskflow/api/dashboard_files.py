@@ -15,6 +15,7 @@ from taskflow.identity.access import public
 FOLDER = Path(__file__).parent / "dashboard"
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"
+_NO_PAGES = frozenset({"api", "hooks"})  # for programs
 _LONGEST = 255  # of a file's name: a longer one makes the system call fail, and is a name of none of ours
 _NOT_BUILT = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>TaskFlow</title><style>
@@ -34,7 +35,7 @@ def install(app: FastAPI, folder: Path = FOLDER) -> None:
     root = folder.resolve()
 
     async def dashboard(path: str) -> Response:
-        if path == "api" or path.startswith("api/"):
+        if path.partition("/")[0] in _NO_PAGES:
             raise HTTPException(405 if app.state.methods_of("/" + path) else 404)
         if "\0" in path:
             raise HTTPException(404)

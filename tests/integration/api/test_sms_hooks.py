@@ -245,6 +245,13 @@ async def test_whoever_is_not_the_provider_hears_nothing_and_changes_nothing(
     assert await replies(viewer) == []
 
 
+async def test_an_address_for_providers_is_no_page(api: Api, bulksms: str) -> None:
+    for path in (bulksms, "/hooks/sms/twilio"):
+        answer = await api.anonymous.get(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert (await api.anonymous.get("/hooks/nothing")).status_code == 404
+
+
 async def test_without_a_token_nobody_is_twilio(api: Api) -> None:
     api.settings.sms.twilio_auth_tokens = []
     assert (await twilio(api, MessageSid="SM1", From=ANN, Body="STOP", token="")).status_code == 403
@@ -320,6 +327,8 @@ async def test_keywords_are_replaced_together(api: Api, admin: httpx.AsyncClient
     ]  # fmt: skip
     after = (await admin.put(f"{URL}/keywords", json=wanted)).json()
     assert [one["keyword"] for one in after] == ["si", "nemás"]
+    both = await asyncio.gather(*(admin.put(f"{URL}/keywords", json=wanted) for _ in range(4)))
+    assert {answer.status_code for answer in both} == {200}
     await says(api, "ne más", "SM1")
     assert await is_suppressed(viewer)
     await says(api, "stop", "SM2", sender=BOB)
@@ -332,6 +341,7 @@ async def test_keywords_are_replaced_together(api: Api, admin: httpx.AsyncClient
         [], [{"keyword": "go", "action": "start"}], [STOP, {"keyword": "STOP!", "action": "help"}],
         [STOP, {"keyword": "?!", "action": "help"}], [{"keyword": "", "action": "stop"}],
         [{"keyword": "stop", "action": "explode"}],
+        [STOP, {"keyword": "\ufdfa" * 40, "action": "help"}],
     ],
 )  # fmt: skip
 async def test_keywords_that_would_let_nobody_stop_are_refused(

@@ -10,7 +10,7 @@ from taskflow.base.pagination import Page
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.sms.hooks import ReportStatus
 from taskflow.delivery.sms.inbound.hooks import TWILIO, SmsHooks
-from taskflow.delivery.sms.inbound.keywords import Action, Keyword, normalise
+from taskflow.delivery.sms.inbound.keywords import MOST_CHARS, Action, Keyword, normalise
 from taskflow.delivery.sms.inbound.repository import InboundReader
 from taskflow.delivery.sms.inbound.schemas import SmsHook, SmsKeyword, SmsReply, SmsReport, SmsStanding
 from taskflow.delivery.sms.inbound.service import Inbound
@@ -105,8 +105,8 @@ async def replace_sms_keywords(
 ) -> list[SmsKeyword]:
     """Replace the words. One at least must stop."""
     chosen = [Keyword(normalise(one.keyword), one.action, one.language) for one in keywords]
-    if not all(one.keyword for one in chosen):
-        raise KeywordsError("A keyword holds a letter or a digit at least.")
+    if not all(1 <= len(one.keyword) <= MOST_CHARS for one in chosen):
+        raise KeywordsError(f"A keyword holds 1 to {MOST_CHARS} letters and digits.")
     if len({one.keyword for one in chosen}) < len(chosen):
         raise KeywordsError("A keyword comes twice; case, spaces and punctuation do not count.")
     if not any(one.action is Action.STOP for one in chosen):

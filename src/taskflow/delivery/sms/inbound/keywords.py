@@ -8,7 +8,8 @@ import unicodedata
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-_MOST_CHARS: Final = 100
+MOST_CHARS: Final = 40  # of a keyword in its form
+_LONGEST_TEXT: Final = 100
 _COUNTED: Final = "LMN"  # letters, their marks, digits
 _VARIATION = range(0xFE00, 0xFE10)  # selectors of emoji are marks, too
 
@@ -31,7 +32,7 @@ class Keyword(NamedTuple):
 
 def normalise(text: str) -> str:
     """Return the form in which texts and keywords are compared; empty for what is too long to be one."""
-    if len(text) > _MOST_CHARS:
+    if len(text) > _LONGEST_TEXT:
         return ""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     counted = (char for char in folded if unicodedata.category(char)[0] in _COUNTED and ord(char) not in _VARIATION)

@@ -79,6 +79,10 @@ DELETE FROM sms_reports WHERE report_id IN (
 -- name: keywords
 SELECT keyword, action, language FROM sms_keywords ORDER BY language, action, keyword;
 
+-- name: lock_keywords
+-- Two who replace all of them take turns.
+SELECT pg_advisory_xact_lock(hashtextextended('sms-keywords', 0));
+
 -- name: forget_keywords
 DELETE FROM sms_keywords;
 

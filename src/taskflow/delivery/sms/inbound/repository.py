@@ -64,6 +64,7 @@ class InboundReader:
     async def replace_keywords(self, keywords: Sequence[Keyword]) -> None:
         """Make these the only ones."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(sql.lock_keywords)
             await connection.execute(sql.forget_keywords)
             await connection.execute(
                 sql.put_keywords,
