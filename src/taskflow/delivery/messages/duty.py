@@ -1,7 +1,7 @@
 """Ends the retention of messages: first of what they say, then of the messages themselves."""
 
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from taskflow.base.ids import uuid7_floor
@@ -26,24 +26,22 @@ class MessageRetention:
     async def run_once(self, context: DutyContext) -> int:
         """Delete a batch of each; return how many rows."""
         settings = context.settings.message
-        content = _before(settings.content_days * _DAY)
-        deleted = 0
-        async with context.leading() as connection:
-            tag = await connection.execute(sql.expire_submissions, content, _before(0.0), _BATCH)
-            deleted += _count(tag)
-        async with context.leading() as connection:
-            deleted += _count(await connection.execute(sql.expire_contents, content, _BATCH))
+        content = _before(settings.content_days)
+        work: list[tuple[str, tuple[Any, ...]]] = [
+            (sql.expire_unkept, (_BATCH,)),
+            (sql.expire_submissions, (content, _BATCH)),
+            (sql.expire_contents, (content, _BATCH)),
+        ]
         if settings.days:
+            work.append((sql.expire_messages, (_before(settings.days), _BATCH)))
+        deleted = 0
+        for statement, arguments in work:
             async with context.leading() as connection:
-                tag = await connection.execute(sql.expire_messages, _before(settings.days * _DAY), _BATCH)
-                deleted += _count(tag)
+                tag = await connection.execute(statement, *arguments)
+            deleted += int(tag.rpartition(" ")[2])
         return deleted
 
 
-def _before(seconds: float) -> UUID:
+def _before(days: int) -> UUID:
     """Return the smallest id of so long ago: ids are times."""
-    return uuid7_floor(int((time.time() - seconds) * 1000))
-
-
-def _count(tag: str) -> int:
-    return int(tag.rpartition(" ")[2])
+    return uuid7_floor(int((time.time() - days * _DAY) * 1000))

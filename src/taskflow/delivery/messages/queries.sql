@@ -81,18 +81,23 @@ RETURNING message_id;
 -- ───────────────────────────────────────────── retention ────────────────────────────────────────────
 
 -- name: expire_submissions
--- What the messages of old calls have in common, once none of them can be sent any more. $1: those before this are old;
--- $2: and these already, where the words are not to be kept, once every message is out. $3: how many at most.
+-- What the messages of old calls (before $1) have in common, once none of them can be sent any more; $2 at most.
 DELETE FROM message_submissions WHERE submission_id IN (
   SELECT s.submission_id FROM message_submissions s
-  WHERE (s.submission_id < $1 AND NOT EXISTS (
-           SELECT FROM messages m
-           WHERE m.submission_id = s.submission_id AND m.status IN ('PENDING', 'DEFERRED', 'SENDING')))
-     OR (s.submission_id < $2 AND s.archive <> 'full' AND NOT EXISTS (
-           SELECT FROM messages m
-           WHERE m.submission_id = s.submission_id
-             AND m.status IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN', 'FAILED')))
-  ORDER BY s.submission_id LIMIT $3);
+  WHERE s.submission_id < $1 AND NOT EXISTS (
+    SELECT FROM messages m
+    WHERE m.submission_id = s.submission_id AND m.status IN ('PENDING', 'DEFERRED', 'SENDING'))
+  ORDER BY s.submission_id LIMIT $2);
+
+-- name: expire_unkept
+-- The same of any call whose words are not to be kept, once every message of it is out.
+DELETE FROM message_submissions WHERE submission_id IN (
+  SELECT s.submission_id FROM message_submissions s
+  WHERE s.archive <> 'full' AND NOT EXISTS (
+    SELECT FROM messages m
+    WHERE m.submission_id = s.submission_id
+      AND m.status IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN', 'FAILED'))
+  ORDER BY s.submission_id LIMIT $1);
 
 -- name: expire_contents
 DELETE FROM message_contents WHERE message_id IN (
