@@ -1,9 +1,10 @@
 -- Messages as people and programs submit, find and steer them. These run on the ordinary pool.
 
 -- name: insert_submission
--- One that is there already belongs to a request that is repeated.
+-- One that is there already, or has been, belongs to a request that is repeated.
 INSERT INTO message_submissions (submission_id, created_by, template_id, template_version, source, archive, letter, raw)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING;
+SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT FROM messages WHERE submission_id = $1)
+ON CONFLICT DO NOTHING;
 
 -- name: submitted
 -- What a submission became.
