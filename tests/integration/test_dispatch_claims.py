@@ -41,3 +41,19 @@ async def test_a_line_of_garbage_is_an_empty_one(opened: RedisBroker) -> None:
     await opened.redis.delete(opened.keys.queue("default"))
     await opened.redis.zadd(opened.keys.queue("default"), {"garbage": 0})
     assert (await opened.dispatch.claim("c", limit=10, quota=10, lease=30)).state == "EMPTY"
+
+
+async def test_a_queue_that_is_left_out_is_neither_handed_out_nor_wakes_its_consumer(opened: RedisBroker) -> None:
+    others = ["!messages", "!reports"]
+    assert (await opened.dispatch.claim("c", limit=10, quota=10, lease=30, queues=others)).state == "EMPTY"
+    left, wanted = str(uuid7()), str(uuid7())
+    await opened.dispatch.push([Entry("messages", 5, left), Entry("reports/task:a", 5, str(uuid7()))])
+    assert not await opened.redis.llen(opened.keys.wake("c"))
+    assert await opened.dispatch.waiting(others) == 0
+    await opened.dispatch.push([Entry("messages-of-old", 5, wanted)])  # a name that only begins like it
+    assert await opened.redis.llen(opened.keys.wake("c")) == 1
+    assert await opened.dispatch.waiting(others) == 1
+    claimed = await opened.dispatch.claim("c", limit=10, quota=10, lease=30, queues=others)
+    assert claimed.groups == (("messages-of-old", [wanted]),)
+    claimed = await opened.dispatch.claim("d", limit=10, quota=10, lease=30, queues=["messages"])
+    assert claimed.groups == (("messages", [left]),)

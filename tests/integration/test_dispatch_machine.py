@@ -67,7 +67,9 @@ class DispatchMachine(RuleBasedStateMachine):
 
     def may_go(self, key: str, queues: tuple[str, ...]) -> bool:
         queue = key.partition("/")[0]
-        free = not {key, queue} & self.paused and (not queues or queue in queues)
+        left_out = any(name.startswith("!") for name in queues)
+        served = f"!{queue}" not in queues if left_out else not queues or queue in queues
+        free = served and not {key, queue} & self.paused
         return bool(free and self.waiting[key] and self.room(key) >= 1)
 
     @rule(key=st.sampled_from(KEYS), count=st.integers(1, 4), priority=st.integers(1, 10))
@@ -83,12 +85,12 @@ class DispatchMachine(RuleBasedStateMachine):
         for subject, concurrency in zip(SUBJECTS, limits, strict=True):
             self.set_limit(subject, concurrency)
 
-    @rule(queues=st.sampled_from(((), ("a",), ("b",))))
+    @rule(queues=st.sampled_from(((), ("a",), ("b",), ("!a",))))
     def exhaust(self, queues: tuple[str, ...]) -> None:
         while self.claim(6, queues):
             pass
 
-    @rule(limit=st.integers(1, 6), queues=st.sampled_from(((), ("a",), ("b",), ("a", "b"))))
+    @rule(limit=st.integers(1, 6), queues=st.sampled_from(((), ("a",), ("b",), ("a", "b"), ("!b",), ("!a", "!b"))))
     def claim_some(self, limit: int, queues: tuple[str, ...]) -> None:
         self.claim(limit, queues)
 

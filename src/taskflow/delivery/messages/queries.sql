@@ -1,9 +1,10 @@
 -- Messages as people and programs submit, find and steer them. These run on the ordinary pool.
 
 -- name: insert_submission
--- One that is there already belongs to a request that is repeated.
+-- One that is there already, or has been, belongs to a request that is repeated.
 INSERT INTO message_submissions (submission_id, created_by, template_id, template_version, source, archive, letter, raw)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING;
+SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT FROM messages WHERE submission_id = $1)
+ON CONFLICT DO NOTHING;
 
 -- name: submitted
 -- What a submission became.
@@ -80,27 +81,58 @@ RETURNING message_id;
 
 -- ───────────────────────────────────────────── retention ────────────────────────────────────────────
 
--- name: expire_submissions
--- What the messages of old calls have in common, once none of them can be sent any more. $1: those before this are old;
--- $2: and these already, where the words are not to be kept, once every message is out. $3: how many at most.
-DELETE FROM message_submissions WHERE submission_id IN (
-  SELECT s.submission_id FROM message_submissions s
-  WHERE (s.submission_id < $1 AND NOT EXISTS (
-           SELECT FROM messages m
-           WHERE m.submission_id = s.submission_id AND m.status IN ('PENDING', 'DEFERRED', 'SENDING')))
-     OR (s.submission_id < $2 AND s.archive <> 'full' AND NOT EXISTS (
-           SELECT FROM messages m
-           WHERE m.submission_id = s.submission_id
-             AND m.status IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN', 'FAILED')))
-  ORDER BY s.submission_id LIMIT $3);
+-- name: unkept
+-- A call whose words are not to be kept, once every message of it is out.
+  s.archive <> 'full' AND NOT EXISTS (
+    SELECT FROM messages m
+    WHERE m.submission_id = s.submission_id
+      AND m.status IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN', 'FAILED'))
 
--- name: expire_contents
-DELETE FROM message_contents WHERE message_id IN (
-  SELECT message_id FROM message_contents WHERE message_id < $1 ORDER BY message_id LIMIT $2);
+-- name: old_submission
+-- An old call, once none of its messages can be sent any more.
+  s.submission_id < $1 AND NOT EXISTS (
+    SELECT FROM messages m
+    WHERE m.submission_id = s.submission_id AND m.status IN ('PENDING', 'DEFERRED', 'SENDING'))
 
--- name: expire_messages
--- Old messages that have ended; one that somebody has to decide about stays.
-DELETE FROM messages WHERE message_id IN (
-  SELECT message_id FROM messages
-  WHERE message_id < $1 AND status NOT IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN')
-  ORDER BY message_id LIMIT $2);
+-- name: old_message
+-- An old message that has ended; one that somebody has to decide about stays.
+  message_id < $2 AND status NOT IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN')
+
+-- name: is_something_old
+-- Whether there is anything to do; asked without a lock. $1: calls and contents before this are old; $2: messages.
+SELECT EXISTS (SELECT FROM message_submissions s WHERE
+-- include: unkept
+  ) OR EXISTS (SELECT FROM message_submissions s WHERE
+-- include: old_submission
+  ) OR EXISTS (SELECT FROM message_contents WHERE message_id < $1)
+    OR EXISTS (SELECT FROM messages WHERE
+-- include: old_message
+  );
+
+-- name: expire
+-- Deletes up to $3 of each.
+WITH unkept AS (
+  DELETE FROM message_submissions WHERE submission_id IN (
+    SELECT s.submission_id FROM message_submissions s WHERE
+-- include: unkept
+    ORDER BY s.submission_id LIMIT $3)
+  RETURNING 1
+), submissions AS (
+  DELETE FROM message_submissions WHERE submission_id IN (
+    SELECT s.submission_id FROM message_submissions s WHERE
+-- include: old_submission
+    ORDER BY s.submission_id LIMIT $3)
+  RETURNING 1
+), contents AS (
+  DELETE FROM message_contents WHERE message_id IN (
+    SELECT message_id FROM message_contents WHERE message_id < $1 ORDER BY message_id LIMIT $3)
+  RETURNING 1
+), gone AS (
+  DELETE FROM messages WHERE message_id IN (
+    SELECT message_id FROM messages WHERE
+-- include: old_message
+    ORDER BY message_id LIMIT $3)
+  RETURNING 1
+)
+SELECT (SELECT count(*) FROM unkept) + (SELECT count(*) FROM submissions) + (SELECT count(*) FROM contents)
+     + (SELECT count(*) FROM gone);

@@ -16,6 +16,7 @@ _OWN_FIELDS = frozenset(
     {"from", "to", "cc", "bcc", "subject", "reply-to", "date", "mime-version", "return-path", "received", "sender",
      "dkim-signature"}
 )  # fmt: skip
+_MOST_DEPTH = 20
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 
 
@@ -109,12 +110,14 @@ def _contents(message: EmailMessage) -> tuple[str | None, str | None, list[Attac
     return text, html, attachments
 
 
-def _leaves(message: MIMEPart) -> list[MIMEPart]:
+def _leaves(message: MIMEPart, depth: int = 0) -> list[MIMEPart]:
     if message.get_content_maintype() != "multipart":
         return [message]
+    if depth == _MOST_DEPTH:
+        raise UnreadableMailError(f"Its parts are in each other more than {_MOST_DEPTH} times.")
     found: list[MIMEPart] = []
     for part in message.iter_parts():
-        found += _leaves(part)
+        found += _leaves(part, depth + 1)
     return found
 
 

@@ -14,6 +14,7 @@ CREATE TABLE message_submissions (
   raw               bytea,                       -- a finished mail, as an SMTP client handed it over
   CONSTRAINT message_submissions_raw CHECK ((raw IS NOT NULL) = (source = 'smtp'))
 );
+CREATE INDEX message_submissions_unkept ON message_submissions (submission_id) WHERE archive <> 'full';
 
 -- The ledger of messages, with the delivery columns of `email_recipients`; the row is its task's payload
 -- (task_id = message_id). Nothing that is written while a message is sent is indexed, but `attention`.
