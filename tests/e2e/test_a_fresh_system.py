@@ -22,7 +22,7 @@ def test_the_administrator_signs_in_with_the_generated_password_and_sees_what_to
     dashboard.heading("Workers")  # the address that was asked for
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Overview").click()
     expect(page.get_by_text("Everything is working.")).to_be_visible()
-    expect(page.get_by_role("link", name=re.compile("^Workers 1 0 of 10 slots busy"))).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile("^Workers 2 0 of 15 slots busy"))).to_be_visible()
     expect(page.get_by_text("TaskFlow is ready")).to_be_visible()
     expect(page.get_by_text("taskflow task submit taskflow.echo message=hello --wait")).to_be_visible()
     page.reload()

@@ -13,8 +13,8 @@ from support.waiting import eventually_sync
 def test_a_paused_worker_takes_nothing_until_it_is_resumed(admin: Dashboard, system: System) -> None:
     page = admin.page
     admin.goto("/workers")
-    expect(page.get_by_text(re.compile(r"1 worker running, \d+ of 10 slots busy"))).to_be_visible()
-    worker = page.locator("[data-row='0']")
+    expect(page.get_by_text(re.compile(r"2 workers running, \d+ of 15 slots busy"))).to_be_visible()
+    worker = page.locator("[data-row]").filter(has_text="!messages")
     worker.click()
     drawer = page.get_by_role("dialog")
     expect(page).to_have_url(re.compile(r"worker="))
