@@ -22,7 +22,6 @@ from taskflow.delivery.domains.service import DomainService
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.engine.retry import NoRetry
-from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking.opt_in.mailer import ConfirmationMailer, NotTakenError
 
@@ -64,7 +63,7 @@ async def post(api: Api, settings: Settings, database: Database) -> AsyncIterato
         settings.sandbox.port = sandbox.port
         async with ProviderCatalogue.open(database, settings) as providers, GmailMeter.open(database.pool) as gmail:
             confirmations = Confirmations(database.pool, settings.audience, erasure_of(settings))
-            senders = Senders(database.pool, signing_key(settings).get_secret_value().encode())
+            senders = Senders(database.pool, settings)
             yield Post(database, ConfirmationMailer(settings, confirmations, providers, senders, gmail))
 
 

@@ -18,7 +18,7 @@ from taskflow.delivery.domains.models import DomainExistsError, KeyState, NotPub
 from taskflow.delivery.domains.repository import DomainRepository, sql
 from taskflow.delivery.domains.resolver import Resolver
 from taskflow.delivery.return_paths import ReturnPaths
-from taskflow.identity.secret_key import signing_key
+from taskflow.identity.secret_key import signing_key, vault
 from taskflow.settings import Settings
 from taskflow.settings.domain import DomainSettings
 
@@ -50,6 +50,7 @@ class DomainService:
         self._database = database
         self._settings = settings
         self._secret = signing_key(settings).get_secret_value().encode()
+        self._vault = vault(settings)
         self._open_resolver = open_resolver
         self._smtp_port = smtp_port
         self.repository = DomainRepository(database.pool)
@@ -65,7 +66,7 @@ class DomainService:
         """
         domain = domain_name(domain)
         return_path = domain_name(return_path_domain) if return_path_domain else None
-        made = [await keys.make(self._secret, domain, algorithm) for algorithm in Algorithm]
+        made = [await keys.make(self._vault, domain, algorithm) for algorithm in Algorithm]
         async with self._database.pool.acquire() as connection, connection.transaction():
             if not await self.repository.insert(connection, domain, return_path, created_by):
                 raise DomainExistsError(f"{domain} is a sending domain already.")
@@ -152,7 +153,7 @@ class DomainService:
         return ReturnPath(*bounced, *(row or (None, None)))
 
     async def _make_next(self, domain: SendingDomain) -> SendingDomain:
-        made = [await keys.make(self._secret, domain.domain, algorithm) for algorithm in Algorithm]
+        made = [await keys.make(self._vault, domain.domain, algorithm) for algorithm in Algorithm]
         async with self._database.pool.acquire() as connection, connection.transaction():
             await self.repository.lock(connection, domain.domain)
             await self.repository.forget_retired(connection, domain.domain, self._settings.domain.retire_days)

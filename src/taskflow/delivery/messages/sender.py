@@ -17,7 +17,7 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.base.sealing import SealBrokenError
+from taskflow.base.envelope import SealBrokenError
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
@@ -290,7 +290,7 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
             rendering,
             TemplateRepository(context.database.pool),
             MediaLibrary(context.database, storage, settings),
-            Senders(context.database.pool, secret.get_secret_value().encode()),
+            Senders(context.database.pool, settings),
             secret.get_secret_value().encode(),
         )
         ledger = MessageLedger(context.database.hot, ErasureKey(secret))

@@ -15,7 +15,7 @@ from uuid import UUID
 from taskflow.audience.consent.confirmation import ConfirmationGoneError, ConfirmationRequest, Confirmations
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import InvalidInputError, UnavailableError
-from taskflow.base.sealing import SealBrokenError
+from taskflow.base.envelope import SealBrokenError
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.message_ids import MessageIds
@@ -142,6 +142,6 @@ async def open_confirmations(context: WorkerContext) -> AsyncIterator[Confirmati
     settings = context.settings
     confirmations = Confirmations(context.database.pool, settings.audience, ErasureKey(signing_key(settings)))
     pool = context.database.pool
-    senders = Senders(pool, signing_key(settings).get_secret_value().encode())
+    senders = Senders(pool, settings)
     async with ProviderCatalogue.open(context.database, settings) as providers, GmailMeter.open(pool) as gmail:
         yield ConfirmationMailer(settings, confirmations, providers, senders, gmail)
