@@ -12,10 +12,10 @@ from itertools import groupby
 from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.envelope import SealBrokenError
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.base.envelope import SealBrokenError
 from taskflow.campaigns.composer import CampaignComposer, open_composer
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.faults import FaultBoard

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from taskflow.base.envelope import Sealed, SealBrokenError, Vault
+from taskflow.base.envelope import SealBrokenError, Sealed, Vault
 from taskflow.delivery.domains.dkim import Algorithm, SigningKey
 
 RSA_BITS = 2048  # what mailbox providers recommend; longer ones do not fit one UDP answer

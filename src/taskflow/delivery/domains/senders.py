@@ -81,9 +81,7 @@ class Senders:
             return NOBODY
         of, return_path = rows[0]["domain"], rows[0]["return_path_domain"]
         keys = tuple(
-            open_key(
-                self._vault, of, row["selector"], row["algorithm"], Sealed(row["sealing_key"], row["private_key"])
-            )
+            open_key(self._vault, of, row["selector"], row["algorithm"], Sealed(row["sealing_key"], row["private_key"]))
             for row in rows
             if row["selector"] is not None
         )

@@ -14,10 +14,10 @@ from typing import TypeVar
 from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.envelope import SealBrokenError
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.base.envelope import SealBrokenError
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from taskflow.audience.consent.confirmation import ConfirmationGoneError, ConfirmationRequest, Confirmations
 from taskflow.audience.suppression.erasure import ErasureKey
-from taskflow.base.errors import InvalidInputError, UnavailableError
 from taskflow.base.envelope import SealBrokenError
+from taskflow.base.errors import InvalidInputError, UnavailableError
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.message_ids import MessageIds
