@@ -287,10 +287,8 @@ class Doctor:
         try:
             starttls = await _offers_starttls(self._pool_of(outlet, opener))
         except (ProviderFaultError, ProviderUnusableError, ConfigurationError) as error:
-            action = (
-                "See TASKFLOW_SMTP_*." if outlet.row is None else f"See `taskflow provider test {outlet.row.name}`."
-            )
-            return fail("tls", f"The mail server {label} cannot be used: {error}.", action)
+            where = "TASKFLOW_SMTP_*" if outlet.row is None else f"`taskflow provider test {outlet.row.name}`"
+            return fail("tls", f"The mail server {label} cannot be used: {error}.", f"See {where}.")
         if not outlet.is_plain:
             return ok("tls", f"Mail goes to {label} over TLS.")
         action = "Use a server that offers TLS."

@@ -1,4 +1,4 @@
-"""Where mail of a domain leaves: through the server of `TASKFLOW_SMTP_*`, which campaigns use, and enabled providers."""
+"""Where mail of a domain leaves: over the server of `TASKFLOW_SMTP_*`, which campaigns use, and enabled providers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
