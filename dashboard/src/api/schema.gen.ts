@@ -1711,6 +1711,8 @@ export interface paths {
         /**
          * Rotate Provider Secrets
          * @description Wrap all secrets with the present secret key, after it was changed; the old one may go then.
+         *
+         *     Private keys of DKIM are among them.
          */
         post: operations["rotate_provider_secrets"];
         delete?: never;
@@ -8819,7 +8821,7 @@ export interface components {
         Role: "admin" | "operator" | "marketer" | "viewer";
         /**
          * RotatedOut
-         * @description What a rotation of secrets did.
+         * @description What a rotation of secrets did, private keys of DKIM among them.
          */
         RotatedOut: {
             /**

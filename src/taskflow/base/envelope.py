@@ -94,7 +94,7 @@ class Vault:
         if wrapping is None:
             raise SealBrokenError(
                 f"The secret of {name} is sealed with the key {sealed.key_id}, which is not here: set"
-                " TASKFLOW_SECRET_KEY_PREVIOUS to the secret key of that time, or enter the secret again."
+                " TASKFLOW_SECRET_KEY_PREVIOUS to the secret key of that time, or replace the secret."
             )
         wrapped = sealed.data[1 : 1 + _WRAPPED]
         if sealed.data[:1] != _FORMAT:
@@ -118,4 +118,4 @@ def _bound(layer: str, name: str) -> bytes:
 
 
 def _changed(name: str) -> str:
-    return f"The secret of {name} was changed, or sealed for something else: enter it again."
+    return f"The secret of {name} was changed, or sealed for something else: replace it."

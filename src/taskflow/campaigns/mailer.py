@@ -12,10 +12,10 @@ from itertools import groupby
 from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.envelope import SealBrokenError
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.base.sealing import SealBrokenError
 from taskflow.campaigns.composer import CampaignComposer, open_composer
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.faults import FaultBoard
@@ -241,7 +241,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
             on_success=faults.succeeded,
             on_sent=gmail.sent,
         )
-        senders = Senders(context.database.pool, signing_key(settings).get_secret_value().encode())
+        senders = Senders(context.database.pool, settings)
         triage = Triage(
             ledger, repository, resend_after=settings.worker.lease_seconds + provider.pool.longest_send_seconds
         )

@@ -149,7 +149,7 @@ def test_connection(context: click.Context, client: Client, output: Output, name
 @provider.command("rotate-secrets")
 @speaks_http
 def rotate_secrets(client: Client, output: Output) -> None:
-    """Wrap all secrets with the present TASKFLOW_SECRET_KEY, after it was changed."""
+    """Wrap all secrets and DKIM keys with the present TASKFLOW_SECRET_KEY."""
     done = client.post("/providers/rotate-secrets")
     output.thing(
         done, text=f"{done['rewrapped']} rewrapped, {done['kept']} were already. TASKFLOW_SECRET_KEY_PREVIOUS may go."

@@ -14,6 +14,6 @@ class DomainSettings(BaseModel):
     dns_timeout: float = Field(5.0, gt=0, le=30, description="Seconds for one question to the resolvers.")
     outgoing_addresses: list[IPv4Address | IPv6Address] = Field(
         [],
-        description="Addresses that mail leaves from, as JSON, for SPF and PTR; by default those of the mail server.",
+        description="Addresses that mail leaves from, as JSON, for SPF and PTR; by default those of the mail servers.",
     )
     retire_days: int = Field(7, ge=1, description="How long a DKIM key that was replaced has to stay in the zone.")

@@ -15,14 +15,14 @@ from support.imports import erasure_of
 from support.signatures import valid, zone_of
 from support.waiting import eventually
 from taskflow.audience.consent.confirmation import Confirmations
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.domains.service import DomainService
-from taskflow.delivery.providers.catalogue import ProviderCatalogue
+from taskflow.delivery.messages.carrier import open_carrier
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.engine.retry import NoRetry
-from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking.opt_in.mailer import ConfirmationMailer, NotTakenError
 
@@ -59,13 +59,13 @@ class Post:
 
 
 @pytest.fixture
-async def post(api: Api, settings: Settings, database: Database) -> AsyncIterator[Post]:
+async def post(api: Api, settings: Settings, database: Database, broker: RedisBroker) -> AsyncIterator[Post]:
     async with SandboxServer.running(database.pool, settings.sandbox) as sandbox:
         settings.sandbox.port = sandbox.port
-        async with ProviderCatalogue.open(database, settings) as providers, GmailMeter.open(database.pool) as gmail:
+        async with open_carrier(database, broker, settings) as carrier, GmailMeter.open(database.pool) as gmail:
             confirmations = Confirmations(database.pool, settings.audience, erasure_of(settings))
-            senders = Senders(database.pool, signing_key(settings).get_secret_value().encode())
-            yield Post(database, ConfirmationMailer(settings, confirmations, providers, senders, gmail))
+            senders = Senders(database.pool, settings)
+            yield Post(database, ConfirmationMailer(settings, confirmations, carrier, senders, gmail))
 
 
 async def public_list(marketer: httpx.AsyncClient, opt_in: str = "double", **body: Any) -> dict[str, Any]:

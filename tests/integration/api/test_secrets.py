@@ -1,6 +1,7 @@
 """Secrets: canaries through a real process, then a search of everything that could have kept them."""
 
 import asyncio
+import base64
 import socket
 import subprocess
 import sys
@@ -15,9 +16,11 @@ from websockets.exceptions import InvalidStatus
 from support import processes
 from support.receiver import plain, receiving
 from support.waiting import eventually
+from taskflow.base.envelope import Sealed, Vault
 from taskflow.base.ids import uuid7
 from taskflow.base.signing import sign
 from taskflow.db.pool import Database
+from taskflow.delivery.domains.keys import bound_to
 
 PASSWORD = "canary-password-7f3a"
 SECRET_KEY = "canary-key-0123456789-abcdefghijklmnopq"
@@ -70,6 +73,20 @@ async def carry_mail(client: httpx.AsyncClient, canaries: dict[str, str]) -> Non
         await client.post("/providers/rotate-secrets")
 
 
+async def make_dkim_keys(client: httpx.AsyncClient, database: Database, canaries: dict[str, str]) -> None:
+    """Make, show and rotate the keys of a domain; tables hold bytes as hexadecimal digits, all else as base64."""
+    for path in ("/domains", "/domains/example.org/rotate", "/domains/example.org/rotate"):
+        await client.post(path, json={"domain": "example.org"} if path == "/domains" else {"force": True})
+    await client.get("/domains/example.org")
+    keys = await database.pool.fetch("SELECT * FROM dkim_keys WHERE private_key IS NOT NULL")
+    assert len(keys) == 4
+    for row in keys:
+        sealed = Sealed(row["sealing_key"], row["private_key"])
+        plain_key = Vault(SECRET_KEY.encode()).open(sealed, bound_to(row["domain"], row["selector"]))
+        canaries[f"DKIM key {row['selector']}, hexadecimal"] = plain_key[-24:].hex()
+        canaries[f"DKIM key {row['selector']}, base64"] = base64.b64encode(plain_key).decode()[:-4][-40:]
+
+
 async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
     environment: dict[str, str], database: Database, redis: redis_asyncio.Redis, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,6 +130,7 @@ async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
                     await connect(f"{url}/api/v1/ws{query}".replace("http", "ws", 1), additional_headers=headers)
             await anyone.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {key}x"})
             await carry_mail(client, canaries)
+            await make_dkim_keys(client, database, canaries)
             for path in ("users", "api-keys", "audit-log", "tasks", "workers", "stats", "providers", "openapi.json"):
                 await client.get(f"/{path}")
             await database.pool.execute("ALTER TABLE task_logs RENAME TO gone")

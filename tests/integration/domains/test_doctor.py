@@ -10,13 +10,24 @@ from support.dns_server import DnsServer, circle, failure, garbage, silence
 from support.scripted_smtp import ScriptedSmtp
 from taskflow.base.errors import ConfigurationError
 from taskflow.db.pool import Database
+from taskflow.delivery.domains.doctor import Doctor
+from taskflow.delivery.domains.gmail import GmailUse
 from taskflow.delivery.domains.models import SendingDomain
+from taskflow.delivery.domains.outlets import Outlets
 from taskflow.delivery.domains.resolver import LookupFailedError, Resolver
 from taskflow.delivery.domains.service import DomainService
+from taskflow.delivery.domains.zone import spf_mechanisms
+from taskflow.delivery.providers.fields import secret_names
+from taskflow.delivery.providers.models import ProviderRow
+from taskflow.delivery.providers.opening import Opener
+from taskflow.delivery.providers.registry import KINDS, Registry
+from taskflow.delivery.providers.service import ProviderService
+from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
 
 DOMAIN = "news.example.org"
 OUTGOING = "8.8.4.4"
+NO_USE = GmailUse("example.org", 0, 0, None)
 
 
 @pytest.fixture
@@ -233,6 +244,97 @@ async def test_our_own_mail_server_is_asked_too(
     settings.smtp.security = "starttls"
     status, sentence = await worst(domains, "tls")
     assert (status, "cannot be used" in sentence) == ("fail", True)
+
+
+# ── providers
+
+
+@pytest.fixture
+async def providers(database: Database, settings: Settings) -> AsyncIterator[ProviderService]:
+    registry = Registry()
+    async with Opener.open(settings, registry) as opener:
+        yield ProviderService(database, registry, vault(settings), opener)
+
+
+async def add(providers: ProviderService, name: str, kind: str, secrets: dict[str, str], **told: Any) -> ProviderRow:
+    terms: dict[str, Any] = {"enabled": True, "weight": 1, "classes": [], "domains": [], "warm_up": []}
+    settings = {key: value for key, value in told.items() if key not in terms}
+    terms |= {key: value for key, value in told.items() if key in terms}
+    budgets = dict.fromkeys(("per_second", "per_minute", "per_day"))
+    return await providers.create(
+        {"name": name, "kind": kind, "settings": settings, "secrets": secrets} | terms | budgets
+    )
+
+
+async def test_servers_of_providers_are_asked_and_judged_like_that_of_the_settings(
+    domains: DomainService, healthy: DnsServer, settings: Settings, smtp: ScriptedSmtp, providers: ProviderService
+) -> None:
+    settings.domain.outgoing_addresses = []
+    local = {"host": "127.0.0.1", "port": smtp.port, "security": "none"}
+    await add(providers, "near", "smtp", {"password": "pw-1"}, username="u", **local)
+    await add(providers, "off", "smtp", {}, enabled=False, host="off.example.org")
+    await add(providers, "theirs", "smtp", {}, domains=["example.net"], host="theirs.example.org")
+    smtp.features = ("AUTH PLAIN",)
+    found = await findings(domains, "tls")
+    assert [(one["status"], "(provider near) without TLS" in one["sentence"]) for one in found[:-1]] == [("warn", True)]
+    assert "Campaigns go to the sandbox inbox" in found[-1]["sentence"]
+    smtp.always("AUTH", "535 5.7.8 no")
+    [refused, _] = await findings(domains, "tls")
+    assert (refused["status"], refused["action"]) == ("fail", "See `taskflow provider test near`.")
+    assert "pw-1" not in str(refused)
+
+
+async def test_addresses_of_a_providers_server_are_those_that_spf_and_ptr_are_about(
+    domains: DomainService, healthy: DnsServer, settings: Settings, providers: ProviderService
+) -> None:
+    settings.domain.outgoing_addresses = []
+    assert "Nobody can tell" in (await worst(domains, "spf"))[1]
+    await add(providers, "one", "smtp", {}, host="out.example.org", connections=1, port=1)
+    assert await worst(domains, "spf") == ("ok", f"SPF of {DOMAIN} lets mail from {OUTGOING} pass.")
+    assert await worst(domains, "ptr") == ("ok", f"{OUTGOING} is out.example.org, and back.")
+    assert spf_mechanisms(settings, (await domains.outlets()).of(DOMAIN)) == ["a:out.example.org"]
+
+
+HTTP_KINDS: list[tuple[str, dict[str, Any], str]] = [
+    ("ses", {"region": "eu-west-1", "access_key_id": "AKIA"}, "amazonses.com"),
+    ("sendgrid", {}, "sendgrid.net"),
+    ("mailgun", {"domain": "mg.example.org"}, "mailgun.org"),
+    ("postmark", {}, "spf.mtasv.net"),
+    ("gmail", {"username": "me@gmail.com"}, "_spf.google.com"),
+]
+
+
+@pytest.mark.parametrize(("kind", "told", "include"), HTTP_KINDS, ids=[kind for kind, *_ in HTTP_KINDS])
+async def test_what_spf_has_to_name_for_a_provider_is_told_until_it_does(
+    domains: DomainService, healthy: DnsServer, settings: Settings, providers: ProviderService,
+    kind: str, told: dict[str, Any], include: str,
+) -> None:  # fmt: skip
+    registered = next(one for one in KINDS if one.name == kind)
+    secret = {"ses": "secret_access_key", "postmark": "server_token", "gmail": "password"}.get(kind, "api_key")
+    assert secret in secret_names(registered)
+    outlets = Outlets(settings, [await add(providers, "one", kind, {secret: "s"}, **told)]).of(DOMAIN)
+    settings.domain.outgoing_addresses = []
+    assert spf_mechanisms(settings, outlets) == [f"include:{include}"]
+    doctor = Doctor(await domains.get(DOMAIN), NO_USE, settings, Resolver(settings.domain), outlets)
+    [lacks] = await doctor._spf()
+    assert lacks.status == "warn"
+    assert f"lacks include:{include}, which the documentation of" in lacks.sentence
+    assert [status_of.status for status_of in await doctor._ptr()] == ["ok"]
+    healthy.clear(DOMAIN, "TXT")
+    healthy.add(include, "TXT", '"v=spf1 ip4:9.9.9.0/24 ~all"')
+    [record] = lacks.records
+    healthy.add_line(record.line)
+    doctor = Doctor(await domains.get(DOMAIN), NO_USE, settings, Resolver(settings.domain), outlets)
+    [has] = await doctor._spf()
+    assert (has.status, f"has include:{include}" in has.sentence) == ("ok", True)
+
+
+async def test_an_api_that_nobody_knows_is_told_as_such(
+    domains: DomainService, healthy: DnsServer, providers: ProviderService
+) -> None:
+    await add(providers, "own", "http", {}, url="https://api.example.net/send", body="raw")
+    status, sentence = await worst(domains, "spf")
+    assert (status, "for the provider own stands in its documentation" in sentence) == ("warn", True)
 
 
 # ── what lies

@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
+from pydantic import SecretStr
 
 from support.dns_server import DnsServer
-from taskflow.base.sealing import SealBrokenError
+from taskflow.base.envelope import SealBrokenError
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.models import (
     DomainExistsError,
@@ -17,10 +18,12 @@ from taskflow.delivery.domains.models import (
 from taskflow.delivery.domains.senders import NOBODY, Senders
 from taskflow.delivery.domains.service import DomainService
 from taskflow.delivery.domains.zone import dkim_records
-from taskflow.identity.secret_key import signing_key
+from taskflow.delivery.rotation import rotate
+from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
 
 DOMAIN = "example.org"
+ANOTHER_KEY = SecretStr("another secret of forty characters or so")
 
 
 def publish(zone: DnsServer, domain: SendingDomain) -> None:
@@ -34,7 +37,7 @@ def states(domain: SendingDomain) -> dict[str, str]:
 
 
 def senders(database: Database, settings: Settings) -> Senders:
-    return Senders(database.pool, signing_key(settings).get_secret_value().encode())
+    return Senders(database.pool, settings)
 
 
 async def selectors(database: Database, settings: Settings, address: str = "news@example.org") -> set[str]:
@@ -153,17 +156,42 @@ async def test_what_is_known_is_asked_once_and_stays_the_same_object(
     assert await known.of("b@example.org") is not first
 
 
-async def test_a_key_that_was_sealed_under_another_secret_or_for_another_domain_does_not_open(
+async def test_a_key_opens_for_its_own_domain_and_selector_only(
     domains: DomainService, database: Database, settings: Settings
 ) -> None:
     await domains.add(DOMAIN)
     await domains.rotate(DOMAIN, force=True)
-    with pytest.raises(SealBrokenError):
-        await Senders(database.pool, b"another secret of forty characters or so").of("a@example.org")
+    await database.pool.execute("UPDATE dkim_keys SET selector = 'x' || selector")
+    with pytest.raises(SealBrokenError, match=f"the DKIM key xtf.* of {DOMAIN} was changed"):
+        await senders(database, settings).of("a@example.org")
     await domains.add("example.net")
-    await database.pool.execute("UPDATE dkim_keys SET domain = 'example.net' WHERE domain = 'example.org'")
-    with pytest.raises(SealBrokenError):
+    await database.pool.execute(
+        "UPDATE dkim_keys SET domain = 'example.net', selector = substr(selector, 2) WHERE domain = 'example.org'"
+    )
+    with pytest.raises(SealBrokenError, match=r"of example\.net was changed"):
         await senders(database, settings).of("a@example.net")
+
+
+async def test_keys_open_after_a_change_of_the_secret_key_and_a_rotation_of_secrets_lets_the_old_one_go(
+    domains: DomainService, database: Database, settings: Settings
+) -> None:
+    await domains.add(DOMAIN)
+    await domains.rotate(DOMAIN, force=True)
+    await domains.rotate(DOMAIN)
+    signing = await selectors(database, settings)
+    old, settings.secret_key = settings.secret_key, ANOTHER_KEY
+    with pytest.raises(SealBrokenError, match="TASKFLOW_SECRET_KEY_PREVIOUS"):
+        await senders(database, settings).of("a@example.org")
+    with pytest.raises(SealBrokenError, match="TASKFLOW_SECRET_KEY_PREVIOUS"):
+        await rotate(database.pool, vault(settings))
+    settings.secret_key_previous = old
+    assert await selectors(database, settings) == signing
+    assert (await rotate(database.pool, vault(settings)))[1:] == (4, 0)
+    assert (await rotate(database.pool, vault(settings)))[1:] == (0, 4)
+    settings.secret_key_previous = None
+    assert await selectors(database, settings) == signing
+    await domains.rotate(DOMAIN, force=True)
+    assert (await selectors(database, settings)).isdisjoint(signing)
 
 
 async def test_no_private_key_stands_in_the_clear(domains: DomainService, database: Database) -> None:

@@ -16,6 +16,7 @@ from support.scripted_smtp import ScriptedSmtp, hang_up
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.delivery.domains.gmail import gmail_use
 from taskflow.engine import Engine
 from taskflow.engine.requests import Request
 
@@ -80,6 +81,22 @@ async def test_a_message_is_sent_and_its_ledger_tells_everything(
     assert "7 Måne is on its way" in content["html"]
     raw = await marketer.get(f"{PATH}/{accepted['message_id']}/raw")
     assert raw.content == message.body
+
+
+async def test_what_gmail_takes_is_counted_for_the_senders_domain(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    smtp.script("RCPT", "550 5.1.1 no such user")
+    refused = (await send(marketer, "nobody@gmail.com"))["messages"][0]["message_id"]
+    assert await reached(database, refused, "FAILED", "SENT") == "FAILED"
+    taken = await send(marketer, "Ann@GMail.com", "bob@example.com")
+    for one in taken["messages"]:
+        await reached(database, one["message_id"], "SENT")
+
+    async def counted() -> int:
+        return (await gmail_use(database.pool, "sender.example")).last_day
+
+    assert await eventually(counted, what="Gmail's count") == 1
 
 
 async def test_a_thousand_recipients_get_one_each(

@@ -20,6 +20,7 @@ from taskflow.delivery.providers.fields import Fields, Secret
 from taskflow.delivery.providers.opening import FALLBACK_ID, Opener
 from taskflow.delivery.providers.registry import KINDS, Registry
 from taskflow.delivery.providers.service import ProviderService
+from taskflow.delivery.rotation import rotate
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
 
@@ -213,9 +214,8 @@ async def test_after_a_change_of_the_secret_key_secrets_open_and_rotation_lets_t
     settings.secret_key_previous = old
     async with Opener.open(settings, registry) as both:
         assert both.secrets(row) == {"password": "pw-1"}
-        rotating = ProviderService(database, registry, vault(settings), both)
-        assert (await rotating.rotate())[1:] == (1, 0)
-        assert (await rotating.rotate())[1:] == (0, 1)
+        assert (await rotate(database.pool, vault(settings)))[1:] == (1, 0)
+        assert (await rotate(database.pool, vault(settings)))[1:] == (0, 1)
     settings.secret_key_previous = None
     async with Opener.open(settings, registry) as fresh:
         assert fresh.secrets(await service.reader.get(row.provider_id)) == {"password": "pw-1"}

@@ -56,6 +56,13 @@ def test_a_seal_that_was_cut_does_not_open(length: int) -> None:
         vault.open(Sealed(sealed.key_id, sealed.data[: min(length, len(sealed.data) - 1)]), "a")
 
 
+@given(junk=st.binary(max_size=200))
+def test_what_was_never_sealed_does_not_open(junk: bytes) -> None:
+    vault = Vault(NEW)
+    with pytest.raises(SealBrokenError):
+        vault.open(Sealed(vault.key_id, junk), "a")
+
+
 def test_after_a_rotation_the_new_key_alone_opens_what_the_old_one_sealed() -> None:
     sealed = Vault(OLD).seal(b"secret", "a")
     with pytest.raises(SealBrokenError, match="TASKFLOW_SECRET_KEY_PREVIOUS"):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from taskflow.delivery.domains import dmarc, spf
 from taskflow.delivery.domains.models import InvalidDomainError, domain_name, lineage, primary_domain
+from taskflow.delivery.domains.outlets import Outlets
 from taskflow.delivery.domains.zone import spf_mechanisms, txt, with_mechanisms
 from taskflow.settings import Settings
 
@@ -68,7 +69,7 @@ def test_a_zone_line_says_what_it_should_however_long(value: str) -> None:
 def test_spf_names_where_mail_leaves_from(host: str | None, terms: list[str]) -> None:
     settings = Settings()
     settings.smtp.host = host
-    assert spf_mechanisms(settings) == terms
+    assert spf_mechanisms(settings, Outlets(settings, []).of("example.org")) == terms
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ class ProofService:
         self._settings = settings
         self._erasure = ErasureKey(signing_key(settings))
         self._campaigns = CampaignRepository(database.pool)
-        self._senders = Senders(database.pool, signing_key(settings).get_secret_value().encode())
+        self._senders = Senders(database.pool, settings)
 
     async def people(self, contact_ids: Sequence[UUID]) -> list[Addressee]:
         """Return contacts as a campaign would address them.

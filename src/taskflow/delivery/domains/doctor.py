@@ -6,8 +6,10 @@ in TASKFLOW_WEBHOOK_ALLOW_NETWORKS), for whoever owns the zone decides what they
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from ipaddress import ip_address
+from typing import cast
 from urllib.parse import urlsplit
 
 from taskflow.base.errors import ConfigurationError
@@ -15,8 +17,12 @@ from taskflow.delivery.domains import dmarc, spf
 from taskflow.delivery.domains.findings import Finding, fail, ok, warn
 from taskflow.delivery.domains.gmail import BULK_A_DAY, GmailUse
 from taskflow.delivery.domains.models import DkimKey, KeyState, SendingDomain
+from taskflow.delivery.domains.outlets import Outlet
 from taskflow.delivery.domains.resolver import Address, LookupFailedError, Resolver
 from taskflow.delivery.domains.zone import spf_mechanisms, txt, with_mechanisms
+from taskflow.delivery.providers.contract import ProviderUnusableError
+from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
+from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.smtp import SmtpPool
 from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.engine.webhooks.addresses import AddressGuard
@@ -36,19 +42,27 @@ class Doctor:
     """Checks one domain."""
 
     def __init__(
-        self, domain: SendingDomain, gmail: GmailUse, settings: Settings, resolver: Resolver, *, smtp_port: int = 25
+        self,
+        domain: SendingDomain,
+        gmail: GmailUse,
+        settings: Settings,
+        resolver: Resolver,
+        outlets: Sequence[Outlet],
+        *,
+        smtp_port: int = 25,
     ) -> None:
         """`smtp_port`: where mail servers of others listen."""
         self._domain = domain
         self._gmail = gmail
         self._settings = settings
         self._resolver = resolver
+        self._outlets = outlets
         self._smtp_port = smtp_port
         self._guard = AddressGuard(settings.webhook.allow_networks)
         self.published: set[str] = set()  # selectors that DNS shows as they are here
 
-    async def examine(self) -> list[Finding]:
-        """Return everything that was found, check by check."""
+    async def examine(self, opener: Opener) -> list[Finding]:
+        """Return everything that was found, check by check. `opener`: opens providers, to connect to their servers."""
         checks: dict[str, Check] = {
             "dkim": self._dkim,
             "spf": self._spf,
@@ -56,7 +70,7 @@ class Doctor:
             "mx": self._mx,
             "return_path": self._return_path,
             "ptr": self._ptr,
-            "tls": self._tls,
+            "tls": partial(self._tls, opener),
             "mx_tls": self._mx_tls,
             "one_click": self._one_click,
             "gmail": self._gmail_volume,
@@ -116,7 +130,7 @@ class Doctor:
     # -- SPF and DMARC
 
     async def _spf(self) -> list[Finding]:
-        domain, terms = self._domain.envelope_domain, spf_mechanisms(self._settings)
+        domain, terms = self._domain.envelope_domain, spf_mechanisms(self._settings, self._outlets)
         minimum = (txt(domain, f"v=spf1 {' '.join(terms)} ~all", "SPF"),) if terms else ()
         texts = await spf.published(self._resolver, domain)
         if not texts:
@@ -127,6 +141,7 @@ class Doctor:
         try:
             await spf.judge(self._resolver, domain, None, walk)
             found = self._spf_costs(domain, walk)
+            found += self._spf_of_providers(domain, texts[0], walk)
             outgoing = await self._outgoing()
             results = {str(one): await spf.judge(self._resolver, domain, one, spf.Walk()) for one in outgoing}
         except spf.SpfError as error:
@@ -139,7 +154,7 @@ class Doctor:
                 found.append(
                     fail("spf", f"SPF of {domain} says {result} to mail from {address}.", "Name it there.", *merged)
                 )
-        if not results:
+        if not results and not self._leaves_from_providers_only:
             found.append(warn("spf", "Nobody can tell whether SPF lets our mail pass.", _UNKNOWN_ACTION))
         if spf.parse(texts[0]).allows_everybody:
             found.append(fail("spf", f"SPF of {domain} lets everybody pass (+all).", "End it with ~all."))
@@ -156,6 +171,22 @@ class Doctor:
         if walk.macros:
             sentence = f"SPF of {domain} has macros, which are not followed here: {walk.macros[0][:100]}."
             found.append(warn("spf", sentence, "See for yourself whether they let our mail pass."))
+        return found
+
+    def _spf_of_providers(self, domain: str, text: str, walk: spf.Walk) -> list[Finding]:
+        """Say whether the record names what the documentation of providers tells their customers to."""
+        found = []
+        for outlet in self._outlets:
+            label, term = outlet.label[:100], outlet.term
+            if term is None and outlet.host is None:
+                sentence = f"What SPF of {domain} has to name for {label} stands in its documentation."
+                found.append(warn("spf", sentence, "See there."))
+            elif term is not None and term.removeprefix("include:") in walk.followed:
+                found.append(ok("spf", f"SPF of {domain} has {term}, as the documentation of {label} asks."))
+            elif term is not None:
+                sentence = f"SPF of {domain} lacks {term}, which the documentation of {label} names."
+                action = "Name it, unless it sends with a return path of its own."
+                found.append(warn("spf", sentence, action, txt(domain, with_mechanisms(text, [term]), "SPF")))
         return found
 
     async def _dmarc(self) -> list[Finding]:
@@ -209,17 +240,25 @@ class Doctor:
         """Return the addresses that mail leaves from, as far as they are known: global ones only."""
         if self._settings.domain.outgoing_addresses:
             return list(self._settings.domain.outgoing_addresses)
-        host = self._settings.smtp.host
-        if host is None:
-            return []
-        try:
-            found = [ip_address(host)]
-        except ValueError:
-            found = await self._resolver.addresses(host)
+        found: dict[Address, None] = {}
+        for outlet in self._outlets:
+            if outlet.host is None or outlet.term is not None:
+                continue
+            try:
+                found[ip_address(outlet.host)] = None
+            except ValueError:
+                found |= dict.fromkeys(await self._resolver.addresses(outlet.host))
         return [address for address in found if address.is_global]
+
+    @property
+    def _leaves_from_providers_only(self) -> bool:
+        """Tell whether all addresses that mail leaves from are the providers' own, and theirs to see to."""
+        return bool(self._outlets) and all(outlet.term is not None or outlet.host is None for outlet in self._outlets)
 
     async def _ptr(self) -> list[Finding]:
         outgoing = await self._outgoing()
+        if not outgoing and self._leaves_from_providers_only:
+            return [ok("ptr", "Mail leaves from addresses of providers, who see to their names.")]
         if not outgoing:
             return [warn("ptr", "The addresses that mail leaves from are not known.", _UNKNOWN_ACTION)]
         return [await self._ptr_of(address) for address in outgoing[:10]]
@@ -234,19 +273,35 @@ class Doctor:
                 return ok("ptr", f"{address} is {name[:100]}, and back.")
         return fail("ptr", f"{address} is called {names[0][:100]}, which does not lead back to it.", action)
 
-    async def _tls(self) -> list[Finding]:
-        smtp = self._settings.smtp
-        if smtp.host is None:
-            action = "Set TASKFLOW_SMTP_HOST when mail is to go out."
-            return [warn("tls", "Mail goes to the sandbox inbox: nothing leaves this machine.", action)]
+    async def _tls(self, opener: Opener) -> list[Finding]:
+        servers = [outlet for outlet in self._outlets if outlet.host is not None]
+        found = list(await asyncio.gather(*(self._tls_of(outlet, opener) for outlet in servers)))
+        if self._settings.smtp.host is None:
+            what = "Campaigns go" if self._outlets else "Mail goes"
+            sentence = f"{what} to the sandbox inbox: nothing of that leaves this machine."
+            found.append(warn("tls", sentence, "Set TASKFLOW_SMTP_HOST when it is to go out."))
+        return found
+
+    async def _tls_of(self, outlet: Outlet, opener: Opener) -> Finding:
+        label = outlet.label[:100]
         try:
-            starttls = await _offers_starttls(smtp.model_copy(update={"connections": 1}))
-        except (ProviderFaultError, ConfigurationError) as error:
-            return [fail("tls", f"The mail server {smtp.host} cannot be used: {error}.", "See TASKFLOW_SMTP_*.")]
-        if smtp.security != "none":
-            return [ok("tls", f"Mail goes to {smtp.host} over TLS.")]
-        action = "Set TASKFLOW_SMTP_SECURITY=starttls." if starttls else "Use a server that offers TLS."
-        return [warn("tls", f"Mail goes to {smtp.host} without TLS.", action)]
+            starttls = await _offers_starttls(self._pool_of(outlet, opener))
+        except (ProviderFaultError, ProviderUnusableError, ConfigurationError) as error:
+            where = "TASKFLOW_SMTP_*" if outlet.row is None else f"`taskflow provider test {outlet.row.name}`"
+            return fail("tls", f"The mail server {label} cannot be used: {error}.", f"See {where}.")
+        if not outlet.is_plain:
+            return ok("tls", f"Mail goes to {label} over TLS.")
+        action = "Use a server that offers TLS."
+        if starttls:
+            name = "TASKFLOW_SMTP_SECURITY" if outlet.row is None else "its field `security`"
+            action = f"Set {name} to starttls."
+        return warn("tls", f"Mail goes to {label} without TLS.", action)
+
+    def _pool_of(self, outlet: Outlet, opener: Opener) -> SmtpPool:
+        """Return connections to a server of ours, to be closed by whoever asked for them."""
+        if outlet.row is None:
+            return SmtpPool(self._settings.smtp.model_copy(update={"connections": 1}))
+        return cast("SmtpMailProvider", opener.provider(outlet.row)).pool  # the kinds that tell a host are of SMTP
 
     async def _mx_tls(self) -> list[Finding]:
         found = []
@@ -263,7 +318,7 @@ class Doctor:
         )
         name = server[:100]
         try:
-            offered = await _offers_starttls(probe)
+            offered = await _offers_starttls(SmtpPool(probe))
         except ProviderFaultError as error:
             action = "Nothing, if port 25 is closed from here, as in many networks."
             return warn("mx_tls", f"{name} could not be asked whether it offers TLS: {error}.", action)
@@ -301,14 +356,12 @@ class Doctor:
         return [ok("gmail", f"{volume}; at {BULK_A_DAY:,} it is a bulk sender for good.")]
 
 
-async def _offers_starttls(smtp: SmtpSettings) -> bool:
+async def _offers_starttls(pool: SmtpPool) -> bool:
     """Connect, say nothing but EHLO (and sign in, where a name is set), and return whether STARTTLS was offered.
 
     Raises:
         ProviderFaultError: it cannot be used.
-        ConfigurationError: a password would go in the clear.
     """
-    pool = SmtpPool(smtp)
     try:
         return (await pool.features()).starttls
     finally:

@@ -60,7 +60,8 @@ async def list_domains(
     after = decode_cursor(cursor, str)[0] if cursor else None
     found = await domains.repository.page(after, limit + 1)
     more = encode_cursor(found[limit - 1].domain) if len(found) > limit else None
-    return Page(items=[DomainOut.of(domain, config) for domain in found[:limit]], next_cursor=more)
+    outlets = await domains.outlets()
+    return Page(items=[DomainOut.of(domain, config, outlets) for domain in found[:limit]], next_cursor=more)
 
 
 @router.get("/{domain}")
@@ -99,4 +100,4 @@ async def rotate_keys(
 
 
 async def _detail(domains: DomainService, domain: SendingDomain, settings: Settings) -> DomainDetail:
-    return DomainDetail.with_use(domain, settings, await domains.gmail(domain))
+    return DomainDetail.with_use(domain, settings, await domains.outlets(), await domains.gmail(domain))

@@ -16,11 +16,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from taskflow.base.sealing import SealBrokenError, seal, unseal
+from taskflow.base.envelope import SealBrokenError, Sealed, Vault
 from taskflow.delivery.domains.dkim import Algorithm, SigningKey
 
 RSA_BITS = 2048  # what mailbox providers recommend; longer ones do not fit one UDP answer
-_PURPOSE = "dkim-key"
 
 
 class NewKey(NamedTuple):
@@ -28,17 +27,17 @@ class NewKey(NamedTuple):
 
     selector: str
     algorithm: str
-    private_key: bytes
+    private_key: Sealed
     public_key: str
 
 
-async def make(secret: bytes, domain: str, algorithm: Algorithm) -> NewKey:
+async def make(vault: Vault, domain: str, algorithm: Algorithm) -> NewKey:
     """Make a pair under a selector that was never used: its day, its algorithm, and a bit of chance."""
     private = await asyncio.to_thread(generate, algorithm)
     day = datetime.now(UTC).strftime("%Y%m%d")
     selector = f"tf{day}{algorithm[0]}{secrets.token_hex(2)}"
     plain = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    return NewKey(selector, algorithm.value, seal(secret, _PURPOSE, _row(domain, selector), plain), public_of(private))
+    return NewKey(selector, algorithm.value, vault.seal(plain, bound_to(domain, selector)), public_of(private))
 
 
 def public_of(private: RSAPrivateKey | Ed25519PrivateKey) -> str:
@@ -50,13 +49,13 @@ def public_of(private: RSAPrivateKey | Ed25519PrivateKey) -> str:
     return base64.b64encode(raw).decode()
 
 
-def open_key(secret: bytes, domain: str, selector: str, algorithm: str, sealed: bytes) -> SigningKey:
+def open_key(vault: Vault, domain: str, selector: str, algorithm: str, sealed: Sealed) -> SigningKey:
     """Return a key that can sign.
 
     Raises:
-        SealBrokenError: it was sealed under another TASKFLOW_SECRET_KEY, or for another row.
+        SealBrokenError: it was sealed under a TASKFLOW_SECRET_KEY that is not here, or for another row.
     """
-    private = load_der_private_key(unseal(secret, _PURPOSE, _row(domain, selector), sealed), None)
+    private = load_der_private_key(vault.open(sealed, bound_to(domain, selector)), None)
     if not isinstance(private, RSAPrivateKey | Ed25519PrivateKey):
         raise SealBrokenError(f"The DKIM key {selector} of {domain} is of a kind that does not sign mail.")
     return SigningKey(selector, Algorithm(algorithm), private)
@@ -69,5 +68,6 @@ def generate(algorithm: Algorithm) -> RSAPrivateKey | Ed25519PrivateKey:
     return generate_private_key(public_exponent=65537, key_size=RSA_BITS)
 
 
-def _row(domain: str, selector: str) -> str:
-    return f"{domain}/{selector}"
+def bound_to(domain: str, selector: str) -> str:
+    """Return the name that a key's seal is bound to."""
+    return f"the DKIM key {selector} of {domain}"

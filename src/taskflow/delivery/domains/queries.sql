@@ -29,11 +29,11 @@ UPDATE sending_domains SET checked_at = now(), report = $2 WHERE domain = $1 RET
 DELETE FROM sending_domains WHERE domain = $1 RETURNING domain;
 
 -- name: insert_key
-INSERT INTO dkim_keys (domain, selector, algorithm, private_key, public_key) VALUES ($1, $2, $3, $4, $5);
+INSERT INTO dkim_keys (domain, selector, algorithm, private_key, sealing_key, public_key) VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: retire
 -- The active keys of these algorithms give way: nobody signs with them any more, so their private halves go.
-UPDATE dkim_keys SET state = 'retired', retired_at = now(), private_key = NULL
+UPDATE dkim_keys SET state = 'retired', retired_at = now(), private_key = NULL, sealing_key = NULL
 WHERE domain = $1 AND algorithm = ANY ($2::text[]) AND state = 'active';
 
 -- name: activate
@@ -51,9 +51,22 @@ WITH nearest AS (
   ORDER BY EXISTS (SELECT FROM dkim_keys k WHERE k.domain = d.domain AND k.state = 'active') DESC, length(d.domain) DESC
   LIMIT 1
 )
-SELECT n.domain, n.return_path_domain, k.selector, k.algorithm, k.private_key
+SELECT n.domain, n.return_path_domain, k.selector, k.algorithm, k.private_key, k.sealing_key
 FROM nearest n LEFT JOIN dkim_keys k ON k.domain = n.domain AND k.state = 'active'
 ORDER BY k.algorithm DESC;
+
+-- name: lock_private_keys
+-- Those that another key than `$1` seals; domains first, like whoever else changes keys.
+SELECT k.domain, k.selector, k.private_key, k.sealing_key
+FROM sending_domains d JOIN dkim_keys k ON k.domain = d.domain
+WHERE k.sealing_key <> $1 ORDER BY d.domain, k.selector
+FOR NO KEY UPDATE OF d, k;
+
+-- name: rewrap_private_key
+UPDATE dkim_keys SET private_key = $3, sealing_key = $4 WHERE domain = $1 AND selector = $2;
+
+-- name: count_private_keys
+SELECT count(*) FROM dkim_keys WHERE private_key IS NOT NULL;
 
 -- name: count_gmail
 -- Add what was taken in this hour ($1 domains, $2 counts), and note who is a bulk sender from now on ($3 a day).

@@ -43,7 +43,10 @@ class DomainRepository:
 
     async def insert_key(self, connection: Connection, domain: str, key: NewKey) -> None:
         """Write a key that waits."""
-        await connection.execute(sql.insert_key, domain, key.selector, key.algorithm, key.private_key, key.public_key)
+        sealed = key.private_key
+        await connection.execute(
+            sql.insert_key, domain, key.selector, key.algorithm, sealed.data, sealed.key_id, key.public_key
+        )
 
     async def lock(self, connection: Connection, domain: str) -> None:
         """Let nobody else change a domain's keys until the transaction ends.

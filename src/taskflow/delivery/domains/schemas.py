@@ -12,6 +12,7 @@ from taskflow.delivery.domains.dkim import Algorithm
 from taskflow.delivery.domains.findings import FindingStatus
 from taskflow.delivery.domains.gmail import BULK_A_DAY, GmailUse
 from taskflow.delivery.domains.models import KeyState, SendingDomain
+from taskflow.delivery.domains.outlets import Outlets
 from taskflow.delivery.domains.zone import records_of
 from taskflow.settings import Settings
 
@@ -119,8 +120,9 @@ class DomainOut(BaseModel):
     findings: list[DomainFinding] = Field(description="What the last check found.")
 
     @classmethod
-    def of(cls, domain: SendingDomain, settings: Settings) -> Self:
+    def of(cls, domain: SendingDomain, settings: Settings, outlets: Outlets) -> Self:
         """Return a domain as JSON."""
+        records = records_of(domain, settings, outlets.of(domain.domain))
         findings = [DomainFinding.model_validate(one) for one in domain.report or ()]
         found = {finding.status for finding in findings}
         return cls(
@@ -129,7 +131,7 @@ class DomainOut(BaseModel):
             created_at=domain.created_at,
             created_by=domain.created_by,
             keys=[DkimKeyOut.model_validate(key) for key in domain.keys],
-            records=[ZoneRecord.model_validate(record) for record in records_of(domain, settings)],
+            records=[ZoneRecord.model_validate(record) for record in records],
             checked_at=domain.checked_at,
             status=next((status for status in _FROM_THE_WORST if status in found), None),
             findings=findings,
@@ -142,6 +144,6 @@ class DomainDetail(DomainOut):
     gmail: GmailUseOut
 
     @classmethod
-    def with_use(cls, domain: SendingDomain, settings: Settings, use: GmailUse) -> Self:
+    def with_use(cls, domain: SendingDomain, settings: Settings, outlets: Outlets, use: GmailUse) -> Self:
         """Return both as JSON."""
-        return cls(**DomainOut.of(domain, settings).model_dump(), gmail=GmailUseOut.of(use))
+        return cls(**DomainOut.of(domain, settings, outlets).model_dump(), gmail=GmailUseOut.of(use))

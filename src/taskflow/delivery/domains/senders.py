@@ -7,6 +7,7 @@ long out of use when it leaves the zone. While PostgreSQL is away, what is known
 import time
 from dataclasses import dataclass
 
+from taskflow.base.envelope import Sealed
 from taskflow.base.logging import get_logger
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Pool
@@ -15,6 +16,8 @@ from taskflow.delivery.domains.keys import open_key
 from taskflow.delivery.domains.models import lineage
 from taskflow.delivery.domains.repository import sql
 from taskflow.delivery.return_paths import ReturnPaths
+from taskflow.identity.secret_key import signing_key, vault
+from taskflow.settings import Settings
 
 log = get_logger(__name__)
 
@@ -36,10 +39,15 @@ NOBODY = Sender()
 class Senders:
     """Knows senders by the domain of their address."""
 
-    def __init__(self, pool: Pool, secret: bytes) -> None:
-        """Use the ordinary pool; `secret` is TASKFLOW_SECRET_KEY."""
+    def __init__(self, pool: Pool, settings: Settings) -> None:
+        """Use the ordinary pool.
+
+        Raises:
+            ConfigurationError: there is no secret key.
+        """
         self._pool = pool
-        self._secret = secret
+        self._vault = vault(settings)
+        self._secret = signing_key(settings).get_secret_value().encode()
         self._known: dict[str, tuple[float, Sender]] = {}
 
     async def of(self, from_email: str) -> Sender:
@@ -73,7 +81,7 @@ class Senders:
             return NOBODY
         of, return_path = rows[0]["domain"], rows[0]["return_path_domain"]
         keys = tuple(
-            open_key(self._secret, of, row["selector"], row["algorithm"], row["private_key"])
+            open_key(self._vault, of, row["selector"], row["algorithm"], Sealed(row["sealing_key"], row["private_key"]))
             for row in rows
             if row["selector"] is not None
         )

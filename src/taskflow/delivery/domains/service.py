@@ -15,10 +15,13 @@ from taskflow.delivery.domains.dkim import Algorithm
 from taskflow.delivery.domains.doctor import Doctor
 from taskflow.delivery.domains.gmail import GmailUse, gmail_use
 from taskflow.delivery.domains.models import DomainExistsError, KeyState, NotPublishedError, SendingDomain, domain_name
+from taskflow.delivery.domains.outlets import Outlets
 from taskflow.delivery.domains.repository import DomainRepository, sql
 from taskflow.delivery.domains.resolver import Resolver
+from taskflow.delivery.providers.opening import Opener
+from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.return_paths import ReturnPaths
-from taskflow.identity.secret_key import signing_key
+from taskflow.identity.secret_key import signing_key, vault
 from taskflow.settings import Settings
 from taskflow.settings.domain import DomainSettings
 
@@ -50,6 +53,7 @@ class DomainService:
         self._database = database
         self._settings = settings
         self._secret = signing_key(settings).get_secret_value().encode()
+        self._vault = vault(settings)
         self._open_resolver = open_resolver
         self._smtp_port = smtp_port
         self.repository = DomainRepository(database.pool)
@@ -65,7 +69,7 @@ class DomainService:
         """
         domain = domain_name(domain)
         return_path = domain_name(return_path_domain) if return_path_domain else None
-        made = [await keys.make(self._secret, domain, algorithm) for algorithm in Algorithm]
+        made = [await keys.make(self._vault, domain, algorithm) for algorithm in Algorithm]
         async with self._database.pool.acquire() as connection, connection.transaction():
             if not await self.repository.insert(connection, domain, return_path, created_by):
                 raise DomainExistsError(f"{domain} is a sending domain already.")
@@ -97,6 +101,10 @@ class DomainService:
         """Return what its primary domain has sent to Gmail."""
         return await gmail_use(self._database.pool, domain.domain)
 
+    async def outlets(self) -> Outlets:
+        """Return where mail leaves from now."""
+        return await Outlets.read(self._database.pool, self._settings)
+
     async def check(self, domain: str) -> SendingDomain:
         """Ask the zone and the mail servers, keep what was found, and let keys sign that DNS shows now.
 
@@ -110,7 +118,9 @@ class DomainService:
         await doctor.look_for_keys()
         await self._activate(found, doctor.published)
         found = await self.repository.get(found.domain)
-        findings = await (await self._doctor(found, resolver)).examine()
+        doctor = await self._doctor(found, resolver)
+        async with Opener.open(self._settings, Registry.installed()) as opener:
+            findings = await doctor.examine(opener)
         await self.repository.write_report(found.domain, [finding.as_json() for finding in findings])
         return await self.repository.get(found.domain)
 
@@ -152,7 +162,7 @@ class DomainService:
         return ReturnPath(*bounced, *(row or (None, None)))
 
     async def _make_next(self, domain: SendingDomain) -> SendingDomain:
-        made = [await keys.make(self._secret, domain.domain, algorithm) for algorithm in Algorithm]
+        made = [await keys.make(self._vault, domain.domain, algorithm) for algorithm in Algorithm]
         async with self._database.pool.acquire() as connection, connection.transaction():
             await self.repository.lock(connection, domain.domain)
             await self.repository.forget_retired(connection, domain.domain, self._settings.domain.retire_days)
@@ -173,4 +183,6 @@ class DomainService:
                 await self.repository.activate(connection, domain.domain, ready)
 
     async def _doctor(self, domain: SendingDomain, resolver: Resolver) -> Doctor:
-        return Doctor(domain, await self.gmail(domain), self._settings, resolver, smtp_port=self._smtp_port)
+        outlets = (await self.outlets()).of(domain.domain)
+        gmail = await self.gmail(domain)
+        return Doctor(domain, gmail, self._settings, resolver, outlets, smtp_port=self._smtp_port)

@@ -63,6 +63,7 @@ class Walk:
     lookups: int = 0
     void: int = 0
     macros: list[str] = field(default_factory=list)
+    followed: set[str] = field(default_factory=set)  # domains whose records count, in lower case
 
 
 async def published(resolver: Resolver, domain: str) -> list[str]:
@@ -109,6 +110,7 @@ async def judge(resolver: Resolver, domain: str, address: Address | None, walk: 
     if len(records) != 1:
         raise SpfError(f"{domain[:100]} has {'no SPF record' if not records else f'{len(records)} SPF records'}")
     policy = parse(records[0])
+    walk.followed.add(domain.lower().rstrip("."))
     for term in policy.terms:
         if await _matches(resolver, domain, term, address, walk):
             return _RESULTS[term.qualifier]

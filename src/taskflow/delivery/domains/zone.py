@@ -6,18 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from taskflow.delivery.domains.models import DkimKey, KeyState, SendingDomain
+from taskflow.delivery.domains.outlets import Outlet
 from taskflow.settings import Settings
 
 _STRING_BYTES = 255  # of one character-string in a TXT record (RFC 1035, section 3.3)
-# Whose servers a mail server's name belongs to, and what their customers name in SPF.
-_SPF_OF = {
-    "amazonaws.com": "include:amazonses.com",
-    "sendgrid.net": "include:sendgrid.net",
-    "mailgun.org": "include:mailgun.org",
-    "postmarkapp.com": "include:spf.mtasv.net",
-    "gmail.com": "include:_spf.google.com",
-    "google.com": "include:_spf.google.com",
-}
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +42,10 @@ def dkim_records(domain: SendingDomain, retire_days: int) -> list[Record]:
     return found
 
 
-def records_of(domain: SendingDomain, settings: Settings) -> list[Record]:
+def records_of(domain: SendingDomain, settings: Settings, outlets: Sequence[Outlet]) -> list[Record]:
     """Return everything that the zone of a domain should hold, as far as it is known without asking it."""
     found = dkim_records(domain, settings.domain.retire_days)
-    mechanisms = spf_mechanisms(settings)
+    mechanisms = spf_mechanisms(settings, outlets)
     if mechanisms:
         value = f"v=spf1 {' '.join(mechanisms)} ~all"
         found.append(txt(domain.envelope_domain, value, "SPF; add these terms where there is such a record already"))
@@ -60,18 +53,19 @@ def records_of(domain: SendingDomain, settings: Settings) -> list[Record]:
     return found
 
 
-def spf_mechanisms(settings: Settings) -> list[str]:
-    """Return the SPF terms that stand for where our mail leaves from; none when that is not known."""
+def spf_mechanisms(settings: Settings, outlets: Sequence[Outlet]) -> list[str]:
+    """Return the SPF terms that stand for where our mail leaves from; none when that is not known.
+
+    TASKFLOW_DOMAIN_OUTGOING_ADDRESSES stand for all mail servers but those that a term of their own is known for.
+    """
     outgoing = settings.domain.outgoing_addresses
-    if outgoing:
-        return [f"ip{address.version}:{address}" for address in outgoing]
-    host = settings.smtp.host
-    if host is None or re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}", host) is None:
-        return []
-    for suffix, term in _SPF_OF.items():
-        if host == suffix or host.endswith(f".{suffix}"):
-            return [term]
-    return [f"a:{host}"]
+    terms = [f"ip{address.version}:{address}" for address in outgoing]
+    for outlet in outlets:
+        if outlet.term is not None:
+            terms.append(outlet.term)
+        elif not outgoing and outlet.host is not None and _HOST.fullmatch(outlet.host) is not None:
+            terms.append(f"a:{outlet.host}")
+    return list(dict.fromkeys(terms))
 
 
 def with_mechanisms(record: str, mechanisms: Sequence[str]) -> str:

@@ -1,6 +1,6 @@
-"""Who carries messages: the providers of the installation, by way of the router.
+"""Who carries messages, and mails of double opt-ins: the providers of the installation, by way of the router.
 
-Messages have connections of their own, so that no campaign's window stands before them.
+They have connections of their own, so that no campaign's window stands before them.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.pool import Database
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.providers.registry import Registry
@@ -16,7 +18,7 @@ from taskflow.delivery.router.carrier import Admit, Carried, RoutedCarrier
 from taskflow.delivery.router.configured import configured_routes
 from taskflow.delivery.router.models import Ask, MessageClass
 from taskflow.delivery.router.service import Router
-from taskflow.engine.context import WorkerContext
+from taskflow.settings import Settings
 
 
 class Load(NamedTuple):
@@ -76,12 +78,14 @@ class ProvidersCarrier:
 
 
 @asynccontextmanager
-async def open_carrier(context: WorkerContext) -> AsyncIterator[Carrier]:
-    """Open the carrier of a worker process."""
-    settings, registry = context.settings, Registry.installed()
-    routes = configured_routes(context.database, settings, registry)
+async def open_carrier(
+    database: Database, broker: RedisBroker, settings: Settings, *, slot: int = 0
+) -> AsyncIterator[Carrier]:
+    """Open the carrier of a worker process. `slot`: which of the node's processes it is."""
+    registry = Registry.installed()
+    routes = configured_routes(database, settings, registry)
     async with (
-        ProviderCatalogue.open(context.database, settings, registry) as providers,
-        Router(context.database, context.broker, settings.router, routes, slot=context.slot) as router,
+        ProviderCatalogue.open(database, settings, registry) as providers,
+        Router(database, broker, settings.router, routes, slot=slot) as router,
     ):
         yield ProvidersCarrier(router, providers)

@@ -14,21 +14,22 @@ from typing import TypeVar
 from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.envelope import SealBrokenError
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
-from taskflow.base.sealing import SealBrokenError
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.repository import TemplateRepository
+from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.ledger import Settlement
 from taskflow.delivery.messages.carrier import Carrier, Load, open_carrier
 from taskflow.delivery.messages.composer import Composed, MessageComposer
 from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
-from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
@@ -102,12 +103,22 @@ class MessageSender:
     """Sends windows; one per process."""
 
     def __init__(
-        self, ledger: MessageLedger, composer: MessageComposer, carrier: Carrier, *, lease_seconds: float
+        self,
+        ledger: MessageLedger,
+        composer: MessageComposer,
+        carrier: Carrier,
+        gmail: GmailMeter,
+        *,
+        lease_seconds: float,
     ) -> None:
-        """Take the ledger, what makes messages, and who carries them; `lease_seconds` is how long a claim lives."""
+        """Take the ledger, what makes messages, who carries them, and what counts them.
+
+        `lease_seconds` is how long a claim lives.
+        """
         self._ledger = ledger
         self._composer = composer
         self._carrier = carrier
+        self._gmail = gmail
         self._lease_seconds = lease_seconds
 
     async def send(self, batch: Batch) -> None:
@@ -251,11 +262,13 @@ class MessageSender:
 
         carried = await self._carrier.send([one.load for one in window], deadline, admit)
         failpoint("message_after_reply_before_commit")
-        went = []
+        went: list[tuple[_Ready, Outcome, str]] = []
         for one, (outcome, provider) in zip(window, carried, strict=True):
             match begun.get(one.row.message_id):
                 case _S.SENDING:
                     went.append((one, outcome, provider))
+                    if outcome.kind is OutcomeKind.ACCEPTED:
+                        self._gmail.sent(one.submission.letter.from_email, one.row.address)
                 case _S.SUPPRESSED:
                     batch.complete(one.item)
                 case _:  # nobody may have it now; or it was cancelled, or is somebody else's: read the row again
@@ -281,17 +294,18 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
     """Open the sender of a worker process: a rendering child and connections that no campaign uses."""
     settings = context.settings
     async with (
-        open_carrier(context) as carrier,
+        open_carrier(context.database, context.broker, settings, slot=context.slot) as carrier,
         RenderPool(settings.campaign) as rendering,
         open_storage(settings) as storage,
+        GmailMeter.open(context.database.pool) as gmail,
     ):
         secret = signing_key(settings)
         composer = MessageComposer(
             rendering,
             TemplateRepository(context.database.pool),
             MediaLibrary(context.database, storage, settings),
-            Senders(context.database.pool, secret.get_secret_value().encode()),
+            Senders(context.database.pool, settings),
             secret.get_secret_value().encode(),
         )
         ledger = MessageLedger(context.database.hot, ErasureKey(secret))
-        yield MessageSender(ledger, composer, carrier, lease_seconds=settings.worker.lease_seconds)
+        yield MessageSender(ledger, composer, carrier, gmail, lease_seconds=settings.worker.lease_seconds)

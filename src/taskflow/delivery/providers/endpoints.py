@@ -23,6 +23,7 @@ from taskflow.delivery.providers.schemas import (
     RotatedOut,
 )
 from taskflow.delivery.providers.service import ProviderService
+from taskflow.delivery.rotation import rotate
 from taskflow.identity.access import Caller, Trail, audited, require, service
 from taskflow.identity.models import Role
 
@@ -64,9 +65,14 @@ async def list_providers(
 
 
 @router.post("/rotate-secrets", dependencies=[_ADMIN, audited("provider.rotate_secrets")])
-async def rotate_provider_secrets(providers: Providers, trail: Trail) -> RotatedOut:
-    """Wrap all secrets with the present secret key, after it was changed; the old one may go then."""
-    done = await providers.rotate()
+async def rotate_provider_secrets(
+    database: Annotated[Database, service(Database)], vault: Annotated[Vault, service(Vault)], trail: Trail
+) -> RotatedOut:
+    """Wrap all secrets with the present secret key, after it was changed; the old one may go then.
+
+    Private keys of DKIM are among them.
+    """
+    done = await rotate(database.pool, vault)
     trail.entry.detail.update(key_id=done.key_id, rewrapped=done.rewrapped)
     return RotatedOut(**done._asdict())
 

@@ -47,9 +47,3 @@ class ProviderRow:
     def opens_as(self) -> tuple[Any, ...]:
         """Return what an open provider depends on: while it is equal, nothing has to be opened anew."""
         return self.kind, self.settings, self.sealed
-
-    def carries(self, message_class: str, sending_domain: str) -> bool:
-        """Tell whether messages of a class and of a domain (in lower case) may go over it."""
-        return (not self.classes or message_class in self.classes) and (
-            not self.domains or sending_domain in self.domains
-        )

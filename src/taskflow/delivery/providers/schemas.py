@@ -121,7 +121,7 @@ class FoundOut(BaseModel):
 
 
 class RotatedOut(BaseModel):
-    """What a rotation of secrets did."""
+    """What a rotation of secrets did, private keys of DKIM among them."""
 
     key_id: str = Field(description="The key that wraps all of them now.")
     rewrapped: int

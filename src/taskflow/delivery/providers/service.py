@@ -37,14 +37,6 @@ class Found(NamedTuple):
     sentence: str
 
 
-class Rotated(NamedTuple):
-    """What a rotation did."""
-
-    key_id: str
-    rewrapped: int
-    kept: int
-
-
 class ProviderService:
     """Providers for code that shares the database."""
 
@@ -138,21 +130,6 @@ class ProviderService:
             return Found(False, f"{row.name}: no answer within {_TEST_SECONDS:g} s.")
         finally:
             await provider.close()
-
-    async def rotate(self) -> Rotated:
-        """Wrap all secrets with the present key; nothing inside a seal changes.
-
-        Raises:
-            SealBrokenError: one is wrapped with a key that is not here; then none is changed.
-        """
-        async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(sql.lock_secrets, self._vault.key_id)
-            for row in rows:
-                name = bound_to(row["provider_id"])
-                sealed = self._vault.rewrap(Sealed(row["secrets_key"], row["secrets"]), name)
-                await connection.execute(sql.rewrap, row["provider_id"], sealed.data, sealed.key_id)
-            total = int(await connection.fetchval(sql.count_secrets))
-        return Rotated(self._vault.key_id, len(rows), total - len(rows))
 
     def _opened_for(self, row: ProviderRow, kind: Kind, changes: Mapping[str, Any]) -> dict[str, str]:
         """Return the secrets of a row; none when all of them are being given anew, whatever became of the old ones."""

@@ -1,27 +1,27 @@
 """The mail that asks for the confirmation of a double opt-in.
 
-It goes through the first provider that takes it; one that is at fault passes it on to the next. Its task knows the
-request's id, the address is looked up when it runs, and the Message-ID comes from the request: a mail that is sent
-twice because a sender died is the same mail.
+It goes over the router like messages do (class transactional). Its task knows the request's id, the address is looked
+up when it runs, and the Message-ID comes from the request: a mail that is sent twice because a sender died is the same
+mail.
 """
 
 import math
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from html import escape
 from uuid import UUID
 
 from taskflow.audience.consent.confirmation import ConfirmationGoneError, ConfirmationRequest, Confirmations
 from taskflow.audience.suppression.erasure import ErasureKey
+from taskflow.base.envelope import SealBrokenError
 from taskflow.base.errors import InvalidInputError, UnavailableError
-from taskflow.base.sealing import SealBrokenError
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.messages.carrier import Carrier, Load, open_carrier
 from taskflow.delivery.mime import Skeleton
-from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.catalogue import ProviderCatalogue
+from taskflow.delivery.outcome import OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.purposes import feedback_id
 from taskflow.engine.context import WorkerContext
@@ -59,13 +59,13 @@ class ConfirmationMailer:
         self,
         settings: Settings,
         confirmations: Confirmations,
-        providers: ProviderCatalogue,
+        carrier: Carrier,
         senders: Senders,
         gmail: GmailMeter,
     ) -> None:
         """Take what `open_confirmations` has opened."""
         self._confirmations = confirmations
-        self._providers = providers
+        self._carrier = carrier
         self._senders = senders
         self._gmail = gmail
         self._secret = signing_key(settings).get_secret_value().encode()
@@ -92,7 +92,9 @@ class ConfirmationMailer:
         except InvalidInputError as error:
             raise NoRetry(str(error)) from error
         return_path = sender.return_paths.of(request_id) if sender.return_paths else request.confirm_from
-        outcome = await self._carried(Mail(request_id, return_path, request.email, body), request.confirm_from)
+        domain = request.confirm_from.rpartition("@")[2].lower()
+        load = Load(Mail(request_id, return_path, request.email, body), domain)
+        [(outcome, _)] = await self._carrier.send([load], math.inf, _admit)
         # Servers repeat the address in their words; the task's row is to hold none.
         text = re.sub(re.escape(request.email), "the address", outcome.text, flags=re.IGNORECASE)
         if outcome.kind is OutcomeKind.ACCEPTED:
@@ -101,23 +103,6 @@ class ConfirmationMailer:
         if outcome.kind is OutcomeKind.REJECTED:
             raise NoRetry(text)
         raise NotTakenError(text)
-
-    async def _carried(self, mail: Mail, from_email: str) -> Outcome:
-        """Hand the mail to providers in turn until one takes it, refuses it, or leaves it uncertain.
-
-        Raises:
-            NotTakenError: no provider carries such mail.
-        """
-        domain = from_email.rpartition("@")[2].lower()
-        outcome: Outcome | None = None
-        for row, provider in await self._providers.mail_providers():
-            if row.carries("transactional", domain):
-                [outcome] = await provider.send([mail], math.inf)
-                if outcome.kind is not OutcomeKind.PROVIDER_FAULT:
-                    break
-        if outcome is None:
-            raise NotTakenError(f"No provider carries transactional mail from {domain}: see `taskflow provider list`.")
-        return outcome
 
     def _compose(self, request: ConfirmationRequest, from_email: str, sender: Sender) -> bytes:
         link = self._links.of(request.request_id, request.tag)
@@ -136,12 +121,20 @@ class ConfirmationMailer:
         )
 
 
+async def _admit(places: Sequence[int], _provider: str) -> Collection[int]:
+    """Let every mail go: a request has no ledger."""
+    return places
+
+
 @asynccontextmanager
 async def open_confirmations(context: WorkerContext) -> AsyncIterator[ConfirmationMailer]:
     """Open the mailer of a worker process."""
     settings = context.settings
     confirmations = Confirmations(context.database.pool, settings.audience, ErasureKey(signing_key(settings)))
     pool = context.database.pool
-    senders = Senders(pool, signing_key(settings).get_secret_value().encode())
-    async with ProviderCatalogue.open(context.database, settings) as providers, GmailMeter.open(pool) as gmail:
-        yield ConfirmationMailer(settings, confirmations, providers, senders, gmail)
+    senders = Senders(pool, settings)
+    async with (
+        open_carrier(context.database, context.broker, settings, slot=context.slot) as carrier,
+        GmailMeter.open(pool) as gmail,
+    ):
+        yield ConfirmationMailer(settings, confirmations, carrier, senders, gmail)

@@ -14,7 +14,8 @@ CREATE TABLE dkim_keys (
   domain        varchar(253) NOT NULL REFERENCES sending_domains ON DELETE CASCADE,
   selector      varchar(63) NOT NULL,
   algorithm     varchar(20) NOT NULL CHECK (algorithm IN ('rsa-sha256', 'ed25519-sha256')),
-  private_key   bytea,                         -- PKCS #8, sealed with AES-256-GCM for this row; gone once retired
+  private_key   bytea,                         -- PKCS #8, sealed for this row (base/envelope.py); gone once retired
+  sealing_key   varchar(32),                   -- id of the key that wraps the seal's own
   public_key    text NOT NULL,                 -- base64, as in the zone (p=)
   state         varchar(20) NOT NULL DEFAULT 'next' CHECK (state IN ('next', 'active', 'retired')),
   created_at    timestamptz NOT NULL DEFAULT now(),
@@ -22,6 +23,7 @@ CREATE TABLE dkim_keys (
   retired_at    timestamptz,
   PRIMARY KEY (domain, selector),
   CONSTRAINT dkim_keys_private CHECK ((state = 'retired') = (private_key IS NULL)),
+  CONSTRAINT dkim_keys_sealed CHECK ((private_key IS NULL) = (sealing_key IS NULL)),
   CONSTRAINT dkim_keys_active CHECK (state <> 'active' OR activated_at IS NOT NULL),
   CONSTRAINT dkim_keys_retired CHECK ((state = 'retired') = (retired_at IS NOT NULL))
 );
