@@ -31,14 +31,14 @@ class Arrivals(list[Message]):
 
 
 def killing(mailing: dict[str, str], once: Path) -> dict[str, str]:
-    """Return the environment of a worker that dies once, after its 23rd reply and before the commit of it."""
+    """Return the environment of a worker that dies once: its third window has its replies, and they are not committed."""
     return mailing | {
         "TASKFLOW_SMTP_COMMAND_TIMEOUT": str(COMMAND),
         "TASKFLOW_SMTP_DATA_TIMEOUT": str(DATA),
         "TASKFLOW_WORKER_CAPACITY": str(CAPACITY),
         "TASKFLOW_WORKER_HEARTBEAT_SECONDS": "0.5",
         "TASKFLOW_WORKER_LEASE_SECONDS": str(LEASE),
-        "TASKFLOW_FAILPOINTS": "message_after_reply_before_commit=kill@23",
+        "TASKFLOW_FAILPOINTS": "message_after_reply_before_commit=kill@3",
         "TASKFLOW_FAILPOINTS_ONCE": str(once),
     }
 

@@ -44,7 +44,7 @@ def begin(message_id: UUID, epoch: int = 1, was: str = "PENDING", attempt: int =
 
 
 def end(message_id: UUID, status: str = "SENT", epoch: int = 1, *, forget: bool = False) -> End:
-    return End(message_id, epoch, status, "250 ok", None, True, "p-1", forget)
+    return End(message_id, epoch, status, "250 ok", None, True, "test", "p-1", forget)
 
 
 async def test_a_message_goes_from_sending_to_sent_with_what_the_provider_said(
@@ -81,10 +81,10 @@ async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger
     assert await database.pool.fetchval("SELECT count(*) FROM message_contents") == 0
 
 
-@pytest.mark.parametrize("name", ["read", "submissions", "begin", "end", "settle"])
+@pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "settle"])
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
-    columns = {"read": 1, "submissions": 1, "begin": 10, "end": 8, "settle": 6}[name]
-    first = ["test"] if name == "begin" else []
+    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 9, "settle": 6}[name]
+    first = ["test"] if name in ("begin", "hand_on") else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))
         plan = "\n".join(row[0] for row in await statement.fetch(*first, *[[]] * columns))
