@@ -31,7 +31,7 @@ class Arrivals(list[Message]):
 
 
 def killing(mailing: dict[str, str], once: Path) -> dict[str, str]:
-    """Return the environment of a worker that dies once: its third window has its replies, and they are not committed."""
+    """Return the environment of a worker that dies once: its third window is answered, and not yet committed."""
     return mailing | {
         "TASKFLOW_SMTP_COMMAND_TIMEOUT": str(COMMAND),
         "TASKFLOW_SMTP_DATA_TIMEOUT": str(DATA),
