@@ -26,12 +26,14 @@ class Stage:
 
     def __init__(self, database: Database, campaign_id: UUID, rows: Sequence[Row]) -> None:
         self.database = database
-        self.ledger = Ledger(database.hot, "test", erasure=ERASURE)
+        self.ledger = Ledger(database.hot, erasure=ERASURE)
         self.campaign_id = campaign_id
         self.rows = rows
 
     def begins(self, epoch: int = 1) -> list[Begin]:
-        return [Begin(row.recipient_id, epoch, row.status, row.attempt, row.email, row.list_id) for row in self.rows]
+        return [
+            Begin(row.recipient_id, epoch, row.status, row.attempt, row.email, row.list_id, "test") for row in self.rows
+        ]
 
     def ends(self, status: str, epoch: int = 1, **more: object) -> list[End]:
         return [End(row.recipient_id, epoch, status, **more) for row in self.rows]  # type: ignore[arg-type]
@@ -70,7 +72,7 @@ async def stage(service: CampaignService, database: Database) -> Stage:
         uuid7(),
     )
     ids = [row["recipient_id"] for row in (await ledger(database, key)).values()]
-    rows = await Ledger(database.hot, "test", erasure=ERASURE).read(key, ids)
+    rows = await Ledger(database.hot, erasure=ERASURE).read(key, ids)
     return Stage(database, key, [rows[recipient_id] for recipient_id in sorted(ids)])
 
 
@@ -240,7 +242,7 @@ async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(databas
     from taskflow.delivery.ledger import sql
 
     nothing: list[object] = []
-    arguments = [uuid7(), "test", 1, *[nothing] * 13]
+    arguments = [uuid7(), 1, *[nothing] * 16]
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + sql.turn)
         plan = "\n".join(row[0] for row in await statement.fetch(*arguments))
