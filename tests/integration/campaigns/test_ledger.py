@@ -76,6 +76,28 @@ async def stage(service: CampaignService, database: Database) -> Stage:
     return Stage(database, key, [rows[recipient_id] for recipient_id in sorted(ids)])
 
 
+async def test_a_row_says_who_had_it_last_and_the_id_it_got_there(stage: Stage) -> None:
+    await stage.begin()
+    await stage.reread()
+    [one, *others] = [row.recipient_id for row in stage.rows]
+    assert await stage.ledger.hand_on(stage.campaign_id, "second", [(one, 1), (others[0], 2)]) == {one}
+    rows = await ledger(stage.database, stage.campaign_id)
+    assert {row["recipient_id"] for row in rows.values() if row["provider"] == "second"} == {one}
+    await stage.end("SENT", provider="third", provider_id="4711")
+    ended = (await ledger(stage.database, stage.campaign_id)).values()
+    assert {(row["provider"], row["provider_message_id"]) for row in ended} == {("third", "4711")}
+    log = "SELECT DISTINCT provider_message_id FROM message_log WHERE campaign_id = $1"
+    assert await stage.database.pool.fetchval(log, stage.campaign_id) == "4711"
+    assert await stage.ledger.hand_on(stage.campaign_id, "second", [(one, 1)]) == set(), "it is over"
+
+
+async def test_nobody_else_gets_what_was_refused_once_the_campaign_is_paused(stage: Stage) -> None:
+    await stage.begin()
+    await stage.database.pool.execute("UPDATE campaigns SET status = 'PAUSED'")
+    again = [(row.recipient_id, 1) for row in stage.rows]
+    assert await stage.ledger.hand_on(stage.campaign_id, "second", again) == set()
+
+
 async def test_sending_is_committed_before_and_the_outcome_after(stage: Stage) -> None:
     assert len(await stage.begin()) == 5
     assert await stage.counts() == {"SENDING": 5}
