@@ -283,7 +283,7 @@ async def test_nothing_more_is_given_out_than_the_slack_while_postgresql_cannot_
 async def test_a_provider_without_a_budget_to_remember_waits_for_no_write_and_its_use_is_written_all_the_same(
     database: Database, broker: RedisBroker, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with routing(database, broker, ses(per_second=1000), clock=clock) as router:
+    async with routing(database, broker, Route("ses"), clock=clock) as router:
         writes: list[object] = []
         write = router._usage._write
 
