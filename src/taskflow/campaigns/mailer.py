@@ -209,7 +209,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
     """Open the mailer of a worker process: rendering children, providers, lanes.
 
     Raises:
-        ConfigurationError: the mail server's settings would send a password in the clear.
+        ConfigurationError: the settings of the mail server would send a password in the clear.
     """
     settings = context.settings
     repository = CampaignRepository(context.database.pool)

@@ -7,7 +7,6 @@ sandbox inbox takes the mail.
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -115,21 +114,13 @@ def open_server(fields: SmtpFields, surroundings: Surroundings) -> SmtpMailProvi
 SMTP = Kind(name="smtp", title="SMTP server", channel=Channel.EMAIL, settings=SmtpFields, open=open_server)
 
 
-@dataclass(frozen=True, slots=True)
-class SmtpProvider:
-    """A pool of connections, and the name that ledger rows keep of it."""
-
-    name: str
-    pool: SmtpPool
-
-
 def smtp_name(settings: Settings) -> str:
     """Return the name of that server as a provider."""
     return "sandbox" if settings.smtp.host is None else f"smtp:{settings.smtp.host}"[:50]
 
 
 @asynccontextmanager
-async def open_smtp(settings: Settings) -> AsyncIterator[SmtpProvider]:
+async def open_smtp(settings: Settings) -> AsyncIterator[SmtpPool]:
     """Make the pool (it connects with the first message) and close it at the end.
 
     Raises:
@@ -138,7 +129,7 @@ async def open_smtp(settings: Settings) -> AsyncIterator[SmtpProvider]:
     smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
     pool = SmtpPool(smtp)
     try:
-        yield SmtpProvider(smtp_name(settings), pool)
+        yield pool
     finally:
         await pool.close()
 
