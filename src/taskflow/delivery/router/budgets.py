@@ -46,6 +46,7 @@ class UsageLog:
         self._unwritten = 0
         self._writer: asyncio.Task[None] | None = None
         self._later: asyncio.TimerHandle | None = None
+        self._closing = False
         self._written = asyncio.Event()
         self._tidied = 0.0
 
@@ -55,8 +56,8 @@ class UsageLog:
         if is_urgent:
             self._unwritten += abs(messages)
             self._wake()
-        elif self._later is None:
-            self._later = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._wake)
+        else:
+            self._wake_later()
 
     def note(self, first: Iterable[str], changes: Iterable[Change]) -> None:
         """Note providers that were used for the first time, and breakers that changed."""
@@ -80,6 +81,7 @@ class UsageLog:
 
     async def close(self) -> None:
         """Write what is left, unless PostgreSQL does not answer."""
+        self._closing = True
         if self._later is not None:
             self._wake()
         if self._writer is not None:
@@ -93,6 +95,10 @@ class UsageLog:
             self._later = None
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
+
+    def _wake_later(self) -> None:
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._wake)
 
     async def _write_all(self) -> None:
         wait = 0.05
@@ -116,6 +122,9 @@ class UsageLog:
             wait = 0.05
             self._unwritten -= size
             self._written.set()
+            if self._use and not (self._unwritten or self._first or self._changes or self._closing):
+                self._wake_later()
+                break
 
     async def _write(self, use: Counter[tuple[str, int]], first: set[str], changes: Sequence[Change]) -> None:
         """Write it in one transaction; repeated after a lost reply, it counts use twice: the safe side."""
