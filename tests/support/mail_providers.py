@@ -11,6 +11,11 @@ from taskflow.delivery.providers.contract import Mail, MailProvider, Surrounding
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.registry import Registry
 
+NEW: dict[str, Any] = {
+    "kind": "sandbox", "enabled": True, "weight": 1, "settings": {}, "secrets": {}, "classes": [], "domains": [],
+    "per_second": None, "per_minute": None, "per_day": None, "warm_up": [],
+}  # fmt: skip
+
 
 class Providers:
     """Opens providers of any kind."""

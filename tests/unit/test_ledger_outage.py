@@ -20,7 +20,7 @@ async def test_what_a_sender_asks_is_asked_again(name: str) -> None:
     pool = AsyncMock()
     pool.fetch.side_effect = [cut, [row]]
     pool.fetchrow.side_effect = [cut, ("RUNNING", "hold")]
-    ledger = Ledger(cast("Any", pool), "test", erasure=ErasureKey(SecretStr("a key")))
+    ledger = Ledger(cast("Any", pool), erasure=ErasureKey(SecretStr("a key")))
     asked: dict[str, Any] = {
         "read": lambda: ledger.read(uuid4(), [recipient]),
         "campaign_state": lambda: ledger.campaign_state(uuid4()),

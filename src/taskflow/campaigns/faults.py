@@ -1,8 +1,8 @@
 """What holds campaigns up, said where a person looks: `campaigns.error_message`.
 
-A mail server that cannot be reached or refuses our password is nobody's attempt; the tasks come back later, and the
-campaign says why nothing moves. The message goes with the first window that gets through. Senders only leave notes
-here; a task of its own writes them, at most once a second.
+A provider that cannot be reached, refuses our password or has no room is nobody's attempt; the tasks come back later,
+and the campaign says why nothing moves. The message goes with the first window that gets through. Senders only leave
+notes here; a task of its own writes them, at most once a second.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class FaultBoard:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
-    def failed(self, campaign_id: UUID, reason: str, *, waits_for: str = "the mail server") -> None:
+    def failed(self, campaign_id: UUID, reason: str, *, waits_for: str = "a provider") -> None:
         """Note why a campaign's messages cannot be sent now."""
         self._note(campaign_id, f"Waiting for {waits_for}: {reason}")
 

@@ -1,6 +1,7 @@
-"""Sending lanes: each sends windows over one connection, one after the other.
+"""Sending lanes: each sends windows, one after the other, over the provider that the router chooses for each.
 
-Between two windows stands one commit: the outcomes of the last and SENDING for the next (`delivery.ledger`). While a
+Between two windows stands one commit: the outcomes of the last and SENDING for the next (`delivery.ledger`), with the
+name of who gets it. Only a window that the router splits, or that goes over to another provider, costs more. While a
 lane sends or commits, the batches behind it read, render and compose the next windows; the queue is the overlap. A
 lane commits alone when nothing waits, so an outcome is never held back for company.
 """
@@ -9,7 +10,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 from uuid import UUID
 
 from taskflow.base.logging import get_logger
@@ -17,8 +19,8 @@ from taskflow.campaigns.verdict import Letter, end_of, report
 from taskflow.delivery.group_commit import GroupCommit
 from taskflow.delivery.ledger import End, Ledger
 from taskflow.delivery.outcome import Outcome
-from taskflow.delivery.smtp import Envelope, SmtpPool, SmtpSession
-from taskflow.delivery.smtp.connection import ProviderFaultError
+from taskflow.delivery.providers.contract import Mail
+from taskflow.delivery.router.carrier import Admit, Carried
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
@@ -31,6 +33,11 @@ class Stream:
     campaign_id: UUID
     mail_from: str
     resend: bool  # the campaign's policy for uncertain messages
+    per_minute: int | None = None  # the campaign's rate
+
+    def mail(self, letter: Letter) -> Mail:
+        """Return what a provider takes."""
+        return Mail(letter.row.recipient_id, letter.return_path or self.mail_from, letter.row.email, letter.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,26 @@ class _Sent:
     """A window that has been on the wire; its outcomes are not committed yet."""
 
     window: Window
-    letters: Sequence[Letter]
-    outcomes: Sequence[Outcome]
+    letters: Sequence[tuple[Letter, Outcome, str]]  # with what became of each, and who had it last
+
+
+@dataclass(slots=True)
+class _Passage:
+    """A window on its way, with what still has to be committed of the one before it."""
+
+    window: Window
+    before: _Sent | None
+    begun: set[Letter] = field(default_factory=set)  # those that are SENDING
+
+
+class Carrier(Protocol):
+    """Chooses providers and hands letters over."""
+
+    async def send(self, stream: Stream, mails: Sequence[Mail], deadline: float, admit: Admit) -> list[Carried]:
+        """Send a window; return each mail's outcome, and who had it last. Nothing is raised for a mail.
+
+        `admit` commits that mails, by their places, go to a provider now, and returns those that may.
+        """
 
 
 class Lanes:
@@ -61,7 +86,7 @@ class Lanes:
     def __init__(
         self,
         ledger: Ledger,
-        pool: SmtpPool,
+        carrier: Carrier,
         *,
         count: int,
         window: int,
@@ -74,16 +99,16 @@ class Lanes:
 
         Args:
             ledger: where windows are committed.
-            pool: the connections.
+            carrier: the providers.
             count: how many windows may be on the wire at a time.
             window: letters of a window, ten at most.
             slot: counter slot of this process.
-            on_fault: told when the mail server cannot be used, and why.
-            on_success: told when it took a window.
+            on_fault: told when nobody takes messages now, and why.
+            on_success: told when a window was taken.
             on_sent: told of each message that was taken, once that is written: from whom, to whom.
         """
         self._ledger = ledger
-        self._pool = pool
+        self._carrier = carrier
         self._count = count
         self._window = window
         self._commits = GroupCommit(ledger, slot)
@@ -118,7 +143,9 @@ class Lanes:
         staying = deque(letter for letter in line if letter not in unwanted)
         if staying:
             self._waiting[stream] = staying
-        _finish(letter for letter in line if letter in unwanted)
+        for letter in line:
+            if letter in unwanted:
+                letter.finish()
 
     def _next(self) -> Window | None:
         """Take the next window: campaigns take turns."""
@@ -151,98 +178,107 @@ class Lanes:
         window: Window | None = first
         sent: _Sent | None = None
         try:
-            async with self._pool.session() as session:
-                while window is not None or sent is not None:
-                    if window is not None and not await self._is_ready(session, window):
-                        window = None
-                    if sent is not None and window is not None and sent.window.stream != window.stream:
-                        await self._turn(sent, None)
-                        sent = None
-                    letters = await self._turn(sent, window)
-                    sent = await self._send(session, window, letters) if window is not None and letters else None
-                    window = self._next()
+            while window is not None or sent is not None:
+                if window is not None and time.monotonic() >= window.deadline:
+                    _release(window.letters)
+                    window = None
+                if sent is not None and (window is None or sent.window.stream != window.stream):
+                    last, sent = sent, None
+                    await self._turn(_Passage(last.window, last), [])
+                if window is not None:
+                    passage, sent = _Passage(window, sent), None
+                    sent = await self._send(passage)
+                window = self._next()
         except Exception:
             log.exception("lane_failed")
-            for lost in (window, sent.window if sent else None):
-                if lost is not None:
-                    self._give_up(lost)
+            if window is not None:
+                self._give_up(window)
 
-    async def _is_ready(self, session: SmtpSession, window: Window) -> bool:
-        """Make sure of a connection and of time before anything is called SENDING; else hand the window back."""
-        after: float | None = None
+    async def _send(self, passage: "_Passage") -> _Sent | None:
+        """Send a window; return what was on the wire. Who must wait is handed back, with no attempt burnt."""
+        window, stream = passage.window, passage.window.stream
+
+        async def admit(places: Sequence[int], provider: str) -> list[int]:
+            """Commit who has these letters now, before the network does; return those that may go."""
+            some = [(place, window.letters[place]) for place in places]
+            again = [
+                (letter.row.recipient_id, letter.item.lease_epoch) for _, letter in some if letter in passage.begun
+            ]
+            if again:
+                ours = await self._ledger.hand_on(stream.campaign_id, provider, again)
+                return [place for place, letter in some if letter.row.recipient_id in ours]
+            await self._turn(passage, [(letter, provider) for _, letter in some])
+            return [place for place, letter in some if letter in passage.begun]
+
         try:
-            await session.connect()
-        except ProviderFaultError as fault:
-            after = max(0.5, self._pool.retry_after)
-            self._on_fault(window.stream.campaign_id, str(fault))
-        else:
-            if time.monotonic() < window.deadline:
-                return True
-        for letter in window.letters:
-            letter.batch.release(letter.item, after)
-        _finish(window.letters)
-        return False
+            carried = await self._carrier.send(
+                stream, [stream.mail(one) for one in window.letters], window.deadline, admit
+            )
+        finally:
+            if passage.before is not None:
+                await self._turn(passage, [])
+        went = [(letter, *one) for letter, one in zip(window.letters, carried, strict=True) if letter in passage.begun]
+        faults = [outcome for outcome, _ in carried if outcome.retry_after is not None]
+        if faults:
+            self._on_fault(stream.campaign_id, faults[0].text)
+        elif went:
+            self._on_success(stream.campaign_id)
+        for letter, (outcome, _) in zip(window.letters, carried, strict=True):
+            if not letter.is_finished and letter not in passage.begun:
+                _release([letter], outcome.retry_after)
+        return _Sent(window, went) if went else None
 
-    async def _turn(self, sent: _Sent | None, window: Window | None) -> list[Letter]:
-        """Commit outcomes and SENDING; tell the tasks; return the letters that may go on the wire."""
-        about = sent.window if sent is not None else window
-        if about is None:
-            return []
+    async def _turn(self, passage: "_Passage", begins: Sequence[tuple[Letter, str]]) -> None:
+        """Commit the outcomes of the window before, and who gets which letters of this one; tell the tasks."""
+        before, passage.before = passage.before, None
+        campaign_id = passage.window.stream.campaign_id
         ends: list[End] = []
-        if sent is not None:
-            resend = sent.window.stream.resend
-            pairs = zip(sent.letters, sent.outcomes, strict=True)
-            ends = [end_of(letter, outcome, resend=resend) for letter, outcome in pairs]
-        begins = [letter.begin for letter in window.letters] if window is not None else []
-        turned = await self._commits.turn(about.stream.campaign_id, ends, begins)
-        if sent is not None:
-            for letter, outcome in zip(sent.letters, sent.outcomes, strict=True):
+        if before is not None:
+            resend = before.window.stream.resend
+            ends = [end_of(letter, outcome, provider, resend=resend) for letter, outcome, provider in before.letters]
+        try:
+            turned = await self._commits.turn(
+                campaign_id, ends, [letter.begin(provider) for letter, provider in begins]
+            )
+        except Exception:
+            if before is not None:
+                self._give_up(before.window)
+            raise
+        if before is not None:
+            for letter, outcome, _ in before.letters:
                 written = turned.ended.get(letter.row.recipient_id)
                 if written == RecipientStatus.SENT:
-                    self._on_sent(about.stream.mail_from, letter.row.email)
+                    self._on_sent(before.window.stream.mail_from, letter.row.email)
                 report(letter, outcome, written)
-            _finish(sent.letters)
-        if window is None:
-            return []
-        return await self._admit(window, turned.begun)
+                letter.finish()
+        await self._admit(passage, [letter for letter, _ in begins], turned.begun)
 
-    async def _admit(self, window: Window, begun: dict[UUID, str]) -> list[Letter]:
-        """Return the letters that are SENDING now; settle the others: suppressed, paused, cancelled or changed."""
-        going = [letter for letter in window.letters if begun.get(letter.row.recipient_id) == RecipientStatus.SENDING]
-        if len(going) == len(window.letters):
-            return going
-        state = await self._ledger.campaign_state(window.stream.campaign_id)
-        staying = [letter for letter in window.letters if begun.get(letter.row.recipient_id) != RecipientStatus.SENDING]
-        for letter in staying:
+    async def _admit(self, passage: "_Passage", letters: Sequence[Letter], begun: dict[UUID, str]) -> None:
+        """Note the letters that are SENDING now; settle the others: suppressed, paused, cancelled or changed."""
+        going = [letter for letter in letters if begun.get(letter.row.recipient_id) == RecipientStatus.SENDING]
+        passage.begun.update(going)
+        if len(going) == len(letters):
+            return
+        state = await self._ledger.campaign_state(passage.window.stream.campaign_id)
+        for letter in letters:
+            if letter in passage.begun:
+                continue
             if begun.get(letter.row.recipient_id) == RecipientStatus.SUPPRESSED:
                 letter.batch.complete(letter.item)
             elif state is None or state.status in ("CANCELLED", "FAILED"):
                 letter.batch.cancel(letter.item)
             else:
                 letter.batch.release(letter.item)
-        _finish(staying)
-        return going
-
-    async def _send(self, session: SmtpSession, window: Window, letters: Sequence[Letter]) -> _Sent:
-        sender = window.stream.mail_from
-        envelopes = [Envelope(letter.return_path or sender, letter.row.email, letter.body) for letter in letters]
-        outcomes = await session.send_window(envelopes, window.deadline)
-        faults = [outcome for outcome in outcomes if outcome.retry_after is not None]
-        if faults:
-            self._on_fault(window.stream.campaign_id, faults[0].text)
-        else:
-            self._on_success(window.stream.campaign_id)
-        return _Sent(window, letters, outcomes)
+            letter.finish()
 
     @staticmethod
     def _give_up(window: Window) -> None:
         """Let the letters of a window go after a failure of ours: their rows tell the next attempt what to do."""
-        for letter in window.letters:
-            letter.batch.release(letter.item, 1.0)
-        _finish(window.letters)
+        _release([letter for letter in window.letters if not letter.is_finished], 1.0)
 
 
-def _finish(letters: Iterable[Letter]) -> None:
-    """Say that ledger and tasks know what became of these letters."""
+def _release(letters: Iterable[Letter], after: float | None = None) -> None:
+    """Hand letters back."""
     for letter in letters:
+        letter.batch.release(letter.item, after)
         letter.finish()

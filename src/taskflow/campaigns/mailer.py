@@ -14,8 +14,8 @@ from uuid import UUID
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.envelope import SealBrokenError
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
-from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
+from taskflow.campaigns.carrier import CampaignCarrier
 from taskflow.campaigns.composer import CampaignComposer, open_composer
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.faults import FaultBoard
@@ -34,8 +34,6 @@ from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.ledger import Ledger, Row, Settlement
 from taskflow.delivery.letterhead import Letterhead, files_of
-from taskflow.delivery.providers.email.smtp import SmtpProvider, open_smtp
-from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
@@ -48,7 +46,6 @@ _CACHED_CAMPAIGNS = 64
 _LETTERS_BYTES = 64 * 1024 * 1024
 _WORDS_BYTES = 256 * 1024
 _RENDER_WAIT_SECONDS = 5.0
-_LEAST_WAIT_SECONDS = 0.5
 _GOODBYE_SECONDS = 0.8  # less than the second after which the engine gives a stopped task up
 
 
@@ -58,7 +55,6 @@ class Mailer:
     def __init__(
         self,
         settings: Settings,
-        provider: SmtpProvider,
         ledger: Ledger,
         lanes: Lanes,
         triage: Triage,
@@ -71,7 +67,6 @@ class Mailer:
     ) -> None:
         """Take what `open_mailer` has opened."""
         self._settings = settings
-        self._provider = provider
         self._ledger = ledger
         self._lanes = lanes
         self._triage = triage
@@ -95,14 +90,8 @@ class Mailer:
 
     async def _send(self, batch: Batch, campaign_id: UUID, items: Sequence[BatchItem]) -> None:
         try:
-            features = await self._provider.pool.features()
-            composer = await self._composer(campaign_id, eight_bit=features.eight_bit)
+            composer = await self._composer(campaign_id)
             composer.send_as(await self._senders.of(composer.campaign.from_email))
-        except ProviderFaultError as fault:
-            self._faults.failed(campaign_id, str(fault))
-            for item in items:
-                batch.release(item, max(_LEAST_WAIT_SECONDS, self._provider.pool.retry_after))
-            return
         except CampaignNotFoundError as error:
             for item in items:
                 batch.fail(item, str(error), retry=False)
@@ -166,7 +155,7 @@ class Mailer:
         """Hand letters to the lanes and wait until the last of them is reported."""
         countdown.left = len(letters)
         resend = campaign.uncertain_policy == "resend"
-        stream = Stream(campaign.campaign_id, campaign.from_email, resend)
+        stream = Stream(campaign.campaign_id, campaign.from_email, resend, campaign.rate_limit_per_minute)
         self._lanes.put(stream, letters)
         try:
             await asyncio.shield(countdown.over)
@@ -176,13 +165,13 @@ class Mailer:
             await asyncio.wait([countdown.over], timeout=_GOODBYE_SECONDS)
             raise
 
-    async def _composer(self, campaign_id: UUID, *, eight_bit: bool) -> CampaignComposer:
+    async def _composer(self, campaign_id: UUID) -> CampaignComposer:
         """Return the compiled campaign: template and skeleton are made once per process, they never change."""
         opening = self._composers.get(campaign_id)
         if opening is None or (opening.done() and (opening.cancelled() or opening.exception() is not None)):
             while len(self._composers) >= _CACHED_CAMPAIGNS or self._attached_bytes() > _LETTERS_BYTES:
                 del self._composers[next(iter(self._composers))]
-            opening = asyncio.create_task(self._open_composer(campaign_id, eight_bit=eight_bit))
+            opening = asyncio.create_task(self._open_composer(campaign_id))
             self._composers[campaign_id] = opening
         return await asyncio.shield(opening)
 
@@ -191,12 +180,13 @@ class Mailer:
         done = (one for one in self._composers.values() if one.done() and not one.cancelled() and not one.exception())
         return sum(one.result().attached_bytes for one in done)
 
-    async def _open_composer(self, campaign_id: UUID, *, eight_bit: bool) -> CampaignComposer:
+    async def _open_composer(self, campaign_id: UUID) -> CampaignComposer:
         campaign = await self._campaigns.get(campaign_id)
         content = await content_of(campaign, self._templates)
         words, files = await Words.of(self._rendering, content), await files_of(self._media, content.attachments)
         letterhead = Letterhead(campaign.from_email, campaign.from_name, campaign.reply_to)
-        composer = open_composer(self._settings, words, letterhead, campaign_id, files, eight_bit=eight_bit)
+        # In ASCII: whichever provider it goes over takes that.
+        composer = open_composer(self._settings, words, letterhead, campaign_id, files, eight_bit=False)
         return CampaignComposer(campaign, composer, sum(len(file.data) * 4 // 3 for file in files))
 
 
@@ -216,24 +206,24 @@ class _Countdown:
 
 @asynccontextmanager
 async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
-    """Open the mailer of a worker process: rendering children, SMTP connections, lanes.
+    """Open the mailer of a worker process: rendering children, providers, lanes.
 
     Raises:
-        ConfigurationError: the mail server's settings would send a password in the clear.
+        ConfigurationError: the settings of the mail server would send a password in the clear.
     """
     settings = context.settings
     repository = CampaignRepository(context.database.pool)
     async with (
-        open_smtp(settings, on_reply=lambda *_: failpoint("after_reply_before_commit")) as provider,
+        CampaignCarrier.open(context) as carrier,
         RenderPool(settings.campaign) as rendering,
         open_storage(settings) as storage,
         FaultBoard.open(repository) as faults,
         GmailMeter.open(context.database.pool) as gmail,
     ):
-        ledger = Ledger(context.database.hot, provider.name, erasure=ErasureKey(signing_key(settings)))
+        ledger = Ledger(context.database.hot, erasure=ErasureKey(signing_key(settings)))
         lanes = Lanes(
             ledger,
-            provider.pool,
+            carrier,
             count=settings.smtp.connections,
             window=settings.campaign.ledger_window,
             slot=context.slot,
@@ -242,15 +232,15 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
             on_sent=gmail.sent,
         )
         senders = Senders(context.database.pool, settings)
-        triage = Triage(
-            ledger, repository, resend_after=settings.worker.lease_seconds + provider.pool.longest_send_seconds
-        )
+
+        async def resend_after() -> float:
+            return settings.worker.lease_seconds + await carrier.longest_send_seconds()
+
+        triage = Triage(ledger, repository, resend_after=resend_after)
         lanes.start()
         try:
             templates = TemplateRepository(context.database.pool)
             media = MediaLibrary(context.database, storage, settings)
-            yield Mailer(
-                settings, provider, ledger, lanes, triage, rendering, repository, templates, media, faults, senders
-            )
+            yield Mailer(settings, ledger, lanes, triage, rendering, repository, templates, media, faults, senders)
         finally:
             await lanes.close()

@@ -14,7 +14,7 @@
 A campaign that is COMPLETED opens again when one of its recipients is to be sent to after all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -34,8 +34,10 @@ Pair = tuple[BatchItem, Row]
 class Triage:
     """Sorts claimed tasks out."""
 
-    def __init__(self, ledger: Ledger, campaigns: CampaignRepository, *, resend_after: float) -> None:
-        """`resend_after`: seconds after which a lost attempt cannot be on the wire (lease + longest SMTP time)."""
+    def __init__(
+        self, ledger: Ledger, campaigns: CampaignRepository, *, resend_after: Callable[[], Awaitable[float]]
+    ) -> None:
+        """`resend_after`: seconds until a lost attempt cannot be on the wire (lease + the providers' longest time)."""
         self._ledger = ledger
         self._campaigns = campaigns
         self._resend_after = resend_after
@@ -46,6 +48,7 @@ class Triage:
         status = CampaignStatus(state.status) if state else CampaignStatus.CANCELLED
         rows = await self._ledger.read(campaign.campaign_id, [item.task_id for item in items])
         resend = campaign.uncertain_policy == "resend"
+        resend_after = await self._resend_after()
         waiting: list[Pair] = []
         failed: list[Pair] = []
         lost: list[Pair] = []
@@ -54,13 +57,13 @@ class Triage:
             if row is None:
                 batch.fail(item, "The campaign has no such recipient.", retry=False)
                 continue
-            match standing_of(row, item.lease_epoch, resend=resend, resend_after=self._resend_after):
+            match standing_of(row, item.lease_epoch, resend=resend, resend_after=resend_after):
                 case "over":
                     batch.complete(item)
                 case "uncertain":
                     batch.fail(item, row.error_message or LOST, retry=False)
                 case "later":
-                    batch.release(item, self._resend_after - (row.sending_seconds or 0.0))
+                    batch.release(item, resend_after - (row.sending_seconds or 0.0))
                 case "lost":
                     lost.append((item, row))
                 case "failed":

@@ -28,15 +28,14 @@ class Letter:
             self.is_finished = True
             self.arrived()
 
-    @property
-    def begin(self) -> Begin:
-        """What the ledger needs to call it SENDING."""
+    def begin(self, provider: str) -> Begin:
+        """Return what the ledger needs to call it SENDING."""
         row = self.row
-        return Begin(row.recipient_id, self.item.lease_epoch, row.status, row.attempt, row.email, row.list_id)
+        return Begin(row.recipient_id, self.item.lease_epoch, row.status, row.attempt, row.email, row.list_id, provider)
 
 
-def end_of(letter: Letter, outcome: Outcome, *, resend: bool) -> End:
-    """Return what the ledger row becomes."""
+def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> End:
+    """Return what the ledger row becomes; `provider` had the message last."""
     status = verdict.status_after(outcome, letter.row.status, last=verdict.is_last_attempt(letter.item), resend=resend)
     return End(
         letter.row.recipient_id,
@@ -45,6 +44,8 @@ def end_of(letter: Letter, outcome: Outcome, *, resend: bool) -> End:
         reply=str(outcome.reply) if outcome.reply is not None else None,
         error=None if status is RecipientStatus.SENT else outcome.text,
         counts=verdict.counts(outcome),
+        provider=provider,
+        provider_id=outcome.provider_id,
     )
 
 

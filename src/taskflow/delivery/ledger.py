@@ -54,18 +54,19 @@ class Row(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """A message that is about to be sent: the epoch of its task, and the row as it was read."""
+    """A message that is about to be sent: the epoch of its task, the row as it was read, and who gets it."""
 
     recipient_id: UUID
     epoch: int
     was: str
     attempt: int
     email: str
-    list_id: UUID | None = None
+    list_id: UUID | None
+    provider: str
 
 
 class End(NamedTuple):
-    """What became of a message that was SENDING. `counts`: whether its attempt was one."""
+    """What became of a message that was SENDING. `counts`: whether its attempt was one; `provider`: who had it last."""
 
     recipient_id: UUID
     epoch: int
@@ -73,6 +74,8 @@ class End(NamedTuple):
     reply: str | None = None
     error: str | None = None
     counts: bool = True
+    provider: str | None = None
+    provider_id: str | None = None
 
 
 class Settlement(NamedTuple):
@@ -108,16 +111,14 @@ class Ledger:
     SENDING that never were, or burn an attempt of a whole batch.
     """
 
-    def __init__(self, pool: Pool, provider: str, *, erasure: ErasureKey) -> None:
+    def __init__(self, pool: Pool, *, erasure: ErasureKey) -> None:
         """Use the hot pool.
 
         Args:
             pool: connections with pinned plans.
-            provider: the name that rows keep of who carried them.
             erasure: recognises the addresses of people who were erased.
         """
         self._pool = pool
-        self._provider = provider
         self._erasure = erasure
         self.stale = 0  # outcomes that came too late to be written
 
@@ -143,7 +144,7 @@ class Ledger:
 
         async def attempt() -> Turned:
             turned = Turned({}, {})
-            rows = await self._pool.fetch(sql.turn, campaign_id, self._provider, slot, *columns)
+            rows = await self._pool.fetch(sql.turn, campaign_id, slot, *columns)
             for is_end, recipient_id, status in rows:
                 (turned.ended if is_end else turned.begun)[recipient_id] = status
             if len(rows) < len(ends) + len(begins):
@@ -151,6 +152,12 @@ class Ledger:
             return turned
 
         return await patiently(attempt)
+
+    async def hand_on(self, campaign_id: UUID, provider: str, messages: Sequence[tuple[UUID, int]]) -> set[UUID]:
+        """Commit that another provider has messages that are SENDING, by id and epoch; return those that may go on."""
+        columns = columns_of(sorted(messages), ("recipient_id", "epoch"))
+        rows = await patiently(lambda: self._pool.fetch(sql.hand_on, campaign_id, provider, *columns))
+        return {row[0] for row in rows}
 
     async def settle(self, campaign_id: UUID, slot: int, settlements: Sequence[Settlement]) -> set[UUID]:
         """End rows that never reach the network (or were lost on it); return those that were ours to end."""

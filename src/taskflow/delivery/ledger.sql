@@ -16,11 +16,12 @@ SELECT status, uncertain_policy FROM campaigns WHERE campaign_id = $1;
 
 -- name: turn
 -- The outcomes of one window and SENDING for the next, in one commit.
---   $1 campaign, $2 provider, $3 counter slot
---   $4.. outcomes: id, epoch, status, reply, error, whether the attempt counts. Only the attempt that set SENDING gets
---        through: its epoch is the row's. What comes back unsent to a cancelled campaign ends CANCELLED.
---   $10.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, what an erasure
---        has left of the address. Only while the task is RUNNING under this epoch, the campaign is RUNNING, and the row
+--   $1 campaign, $2 counter slot
+--   $3.. outcomes: id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there.
+--        Only the attempt that set SENDING gets through: its epoch is the row's. What comes back unsent to a cancelled
+--        campaign ends CANCELLED.
+--   $11.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, who gets it, what
+--        an erasure has left of the address. Only while the task is RUNNING under this epoch, the campaign is RUNNING, and the row
 --        is as it was read; a suppressed address ends SUPPRESSED instead: it, its domain, or it as somebody erased;
 --        everywhere, or on its list.
 -- Answers (which list, id, status now) for every row that moved.
@@ -33,13 +34,15 @@ WITH campaign AS (
       sent_at = CASE WHEN o.status = 'SENT' THEN clock_timestamp() END,
       attempt = r.attempt - CASE WHEN o.counts THEN 0 ELSE 1 END,
       reply = o.reply,
-      error_message = o.error
+      error_message = o.error,
+      provider = coalesce(o.provider, r.provider),
+      provider_message_id = o.provider_id
   FROM (
-    SELECT $1::uuid AS campaign_id, id, epoch, reply, error, counts,
+    SELECT $1::uuid AS campaign_id, id, epoch, reply, error, counts, provider, provider_id,
            CASE WHEN u.status IN ('PENDING', 'DEFERRED') AND (SELECT status FROM campaign) = 'CANCELLED'
                 THEN 'CANCELLED' ELSE u.status END AS status
-    FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::text[], $9::bool[])
-      AS u (id, epoch, status, reply, error, counts)
+    FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::text[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id)
     OFFSET 0
   ) AS o
   WHERE r.campaign_id = o.campaign_id AND r.recipient_id = o.id AND r.lease_epoch = o.epoch AND r.status = 'SENDING'
@@ -51,18 +54,18 @@ WITH campaign AS (
       lease_epoch = n.epoch,
       attempt = r.attempt + CASE n.wanted WHEN 'SENDING' THEN 1 ELSE 0 END,
       sending_at = CASE n.wanted WHEN 'SENDING' THEN clock_timestamp() ELSE r.sending_at END,
-      provider = $2,
+      provider = n.provider,
       error_message = NULL
   FROM (
-    SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt,
+    SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt, u.provider,
            CASE WHEN EXISTS (
              SELECT FROM suppressions s
              WHERE s.channel = 'email'
                AND s.address = ANY (suppression_keys(u.email, u.erased))
                AND (s.list_id IS NULL OR s.list_id = u.list_id)
            ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
-    FROM unnest($10::uuid[], $11::int[], $12::text[], $13::int[], $14::text[], $15::uuid[], $16::text[])
-           AS u (id, epoch, was, attempt, email, list_id, erased)
+    FROM unnest($11::uuid[], $12::int[], $13::text[], $14::int[], $15::text[], $16::uuid[], $17::text[], $18::text[])
+           AS u (id, epoch, was, attempt, email, list_id, provider, erased)
     JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
     WHERE (SELECT status FROM campaign) = 'RUNNING'
     OFFSET 0
@@ -75,7 +78,7 @@ WITH campaign AS (
   UNION ALL SELECT was, -1 FROM begun
 ), counted AS (
   INSERT INTO campaign_counters AS c (campaign_id, slot, sent, failed, deferred, uncertain, suppressed, cancelled)
-  SELECT $1, $3, sent, failed, deferred, uncertain, suppressed, cancelled
+  SELECT $1, $2, sent, failed, deferred, uncertain, suppressed, cancelled
   FROM (
     SELECT coalesce(sum(n) FILTER (WHERE status = 'SENT'), 0) AS sent,
            coalesce(sum(n) FILTER (WHERE status = 'FAILED'), 0) AS failed,
@@ -94,6 +97,17 @@ WITH campaign AS (
 SELECT true AS ended, recipient_id, status FROM ended
 UNION ALL
 SELECT false, recipient_id, status FROM begun;
+
+-- name: hand_on
+-- Another provider gets what one has refused, before the network is touched again; nobody does once the campaign has
+-- stopped.
+--   $1 campaign, $2 provider, then id and epoch.
+UPDATE email_recipients AS r SET provider = $2
+FROM unnest($3::uuid[], $4::int[]) AS u (id, epoch)
+JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
+WHERE r.campaign_id = $1 AND r.recipient_id = u.id AND r.lease_epoch = u.epoch AND r.status = 'SENDING'
+  AND (SELECT status FROM campaigns WHERE campaign_id = $1) = 'RUNNING'
+RETURNING r.recipient_id;
 
 -- name: settle
 -- Rows that end without a network: SENDING of a lost attempt becomes UNCERTAIN, what cannot be rendered FAILED.

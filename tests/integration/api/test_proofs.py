@@ -351,7 +351,7 @@ async def test_preview_test_and_campaign_are_the_same_message_but_for_their_link
     [row] = await api.database.pool.fetch("SELECT recipient_id FROM email_recipients")
     repository = CampaignRepository(api.database.pool)
     found = await repository.get(UUID(campaign["campaign_id"]))
-    ledger = Ledger(api.database.hot, "smtp", erasure=ErasureKey(signing_key(settings)))
+    ledger = Ledger(api.database.hot, erasure=ErasureKey(signing_key(settings)))
     rows = await ledger.read(found.campaign_id, [row["recipient_id"]])
     async with RenderPool(settings.campaign) as rendering:
         content = await content_of(found, TemplateRepository(api.database.pool))

@@ -26,12 +26,14 @@ class Stage:
 
     def __init__(self, database: Database, campaign_id: UUID, rows: Sequence[Row]) -> None:
         self.database = database
-        self.ledger = Ledger(database.hot, "test", erasure=ERASURE)
+        self.ledger = Ledger(database.hot, erasure=ERASURE)
         self.campaign_id = campaign_id
         self.rows = rows
 
     def begins(self, epoch: int = 1) -> list[Begin]:
-        return [Begin(row.recipient_id, epoch, row.status, row.attempt, row.email, row.list_id) for row in self.rows]
+        return [
+            Begin(row.recipient_id, epoch, row.status, row.attempt, row.email, row.list_id, "test") for row in self.rows
+        ]
 
     def ends(self, status: str, epoch: int = 1, **more: object) -> list[End]:
         return [End(row.recipient_id, epoch, status, **more) for row in self.rows]  # type: ignore[arg-type]
@@ -70,8 +72,30 @@ async def stage(service: CampaignService, database: Database) -> Stage:
         uuid7(),
     )
     ids = [row["recipient_id"] for row in (await ledger(database, key)).values()]
-    rows = await Ledger(database.hot, "test", erasure=ERASURE).read(key, ids)
+    rows = await Ledger(database.hot, erasure=ERASURE).read(key, ids)
     return Stage(database, key, [rows[recipient_id] for recipient_id in sorted(ids)])
+
+
+async def test_a_row_says_who_had_it_last_and_the_id_it_got_there(stage: Stage) -> None:
+    await stage.begin()
+    await stage.reread()
+    [one, *others] = [row.recipient_id for row in stage.rows]
+    assert await stage.ledger.hand_on(stage.campaign_id, "second", [(one, 1), (others[0], 2)]) == {one}
+    rows = await ledger(stage.database, stage.campaign_id)
+    assert {row["recipient_id"] for row in rows.values() if row["provider"] == "second"} == {one}
+    await stage.end("SENT", provider="third", provider_id="4711")
+    ended = (await ledger(stage.database, stage.campaign_id)).values()
+    assert {(row["provider"], row["provider_message_id"]) for row in ended} == {("third", "4711")}
+    log = "SELECT DISTINCT provider_message_id FROM message_log WHERE campaign_id = $1"
+    assert await stage.database.pool.fetchval(log, stage.campaign_id) == "4711"
+    assert await stage.ledger.hand_on(stage.campaign_id, "second", [(one, 1)]) == set(), "it is over"
+
+
+async def test_nobody_else_gets_what_was_refused_once_the_campaign_is_paused(stage: Stage) -> None:
+    await stage.begin()
+    await stage.database.pool.execute("UPDATE campaigns SET status = 'PAUSED'")
+    again = [(row.recipient_id, 1) for row in stage.rows]
+    assert await stage.ledger.hand_on(stage.campaign_id, "second", again) == set()
 
 
 async def test_sending_is_committed_before_and_the_outcome_after(stage: Stage) -> None:
@@ -240,7 +264,7 @@ async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(databas
     from taskflow.delivery.ledger import sql
 
     nothing: list[object] = []
-    arguments = [uuid7(), "test", 1, *[nothing] * 13]
+    arguments = [uuid7(), 1, *[nothing] * 16]
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + sql.turn)
         plan = "\n".join(row[0] for row in await statement.fetch(*arguments))

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 
-from support.mail_providers import mail, send, send_one
+from support.mail_providers import NEW, mail, send, send_one
 from support.scripted_smtp import ScriptedSmtp
 from support.waiting import eventually
 from taskflow.base.errors import ConfigurationError
@@ -23,11 +23,6 @@ from taskflow.delivery.providers.service import ProviderService
 from taskflow.delivery.rotation import rotate
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
-
-NEW: dict[str, Any] = {
-    "kind": "sandbox", "enabled": True, "weight": 1, "settings": {}, "secrets": {}, "classes": [], "domains": [],
-    "per_second": None, "per_minute": None, "per_day": None, "warm_up": [],
-}  # fmt: skip
 
 
 class Pigeon(Fields):

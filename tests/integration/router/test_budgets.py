@@ -261,7 +261,7 @@ async def test_nothing_more_is_given_out_than_the_slack_while_postgresql_cannot_
     database: Database, broker: RedisBroker, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(service, "_AWAY_SECONDS", 0.01)
-    async with routing(database, broker, Route("ses"), clock=clock) as router:
+    async with routing(database, broker, ses(per_day=1000), clock=clock) as router:
         await router.reserve([BULK])
         write = router._usage._write
 
@@ -280,6 +280,27 @@ async def test_nothing_more_is_given_out_than_the_slack_while_postgresql_cannot_
         await eventually(goes_on)
 
 
+async def test_a_provider_without_a_budget_to_remember_waits_for_no_write_and_its_use_is_written_all_the_same(
+    database: Database, broker: RedisBroker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with routing(database, broker, Route("ses"), clock=clock) as router:
+        writes: list[object] = []
+        write = router._usage._write
+
+        async def counted(*arguments: Any) -> None:
+            writes.append(arguments)
+            await write(*arguments)
+
+        await router.reserve([BULK])  # its first use is noted at once
+        await router._usage.close()
+        monkeypatch.setattr(router._usage, "_write", counted)
+        for _ in range(200):
+            assert chosen(await router.reserve([BULK] * 10))["ses"] == 10
+            clock.pass_by(1)
+        assert len(writes) <= 5, "one a second"
+    assert await database.pool.fetchval("SELECT sum(messages) FROM provider_usage") == 2001
+
+
 async def test_a_write_whose_answer_was_lost_may_count_use_twice_but_nothing_given_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,8 +314,8 @@ async def test_a_write_whose_answer_was_lost_may_count_use_twice_but_nothing_giv
             raise ConnectionError("reset")
 
     monkeypatch.setattr(log, "_write", writing)
-    log.add("ses", NOON, 5)
-    log.add("ses", NOON + 60_000, -3)
+    log.add("ses", NOON, 5, is_urgent=True)
+    log.add("ses", NOON + 60_000, -3, is_urgent=True)
     await log.close()
     rows = await database.pool.fetch("SELECT messages FROM provider_usage ORDER BY minute")
     assert [row["messages"] for row in rows] == [10, -3]

@@ -140,8 +140,8 @@ class ProofService:
         words, files = await Words.of(self._rendering, content), await files_of(self._media, content.attachments)
         person = _in(person, locale)
         readers = [Addressee(uuid7(), address, person.values, shown_as=person.email) for address in to]
-        async with open_smtp(self._settings) as provider:
-            features = await provider.pool.features()
+        async with open_smtp(self._settings) as pool:
+            features = await pool.features()
             composer = open_composer(self._settings, words, letterhead, NIL, files, eight_bit=features.eight_bit)
             composer.send_as(await self._senders.of(letterhead.from_email))
             envelopes: list[Envelope] = []
@@ -149,7 +149,7 @@ class ProofService:
                 if isinstance(body, str):  # before the first one leaves
                     raise NoMessageError(f"There is no message for {reader.email}: {body}.")
                 envelopes.append(Envelope(letterhead.from_email, reader.email, body))
-            async with provider.pool.session() as session:
+            async with pool.session() as session:
                 outcomes = await session.send_window(envelopes)
         return [
             Sent(reader.email, outcome.kind.value, outcome.text, composer.message_id(reader))

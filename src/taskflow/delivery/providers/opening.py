@@ -15,7 +15,7 @@ from taskflow.base.envelope import SealBrokenError, Vault
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import Channel, MailProvider, ProviderUnusableError, SmsProvider, Surroundings
-from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
+from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider, replied
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.models import ProviderRow
@@ -123,4 +123,4 @@ def fallback(settings: Settings) -> tuple[ProviderRow, MailProvider]:
         updated_at=_BEGINNING,
         created_by=None,
     )
-    return row, SmtpMailProvider(SmtpPool(smtp), f"{smtp.host}:{smtp.port}")
+    return row, SmtpMailProvider(SmtpPool(smtp, on_reply=replied), f"{smtp.host}:{smtp.port}")

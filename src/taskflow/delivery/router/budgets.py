@@ -2,7 +2,8 @@
 
 Redis decides (`budgets.lua`), and what it has given out is added to `provider_usage` by minute, behind the senders:
 one statement at a time, everything that came up meanwhile in the next. Nothing more is reserved while `UNWRITTEN`
-messages or more are not written yet.
+messages or more are not written yet. Providers that have only a budget by the second, or none, have nothing to lose:
+their use is written about once a second, and nobody waits for it.
 
 That is the slack. After a flush, or a restart with an old snapshot, a budget may be exceeded by `UNWRITTEN` messages
 and one window for each sender, for each process that was sending. Without one it is never exceeded: what a process had
@@ -29,6 +30,7 @@ UNWRITTEN = 100
 _MINUTE = 60_000  # ms
 _LONGEST_REASON = 500
 _TIDY_SECONDS = 3600.0
+_IDLE_SECONDS = 1.0
 
 
 class UsageLog:
@@ -43,14 +45,19 @@ class UsageLog:
         self._changes: list[Change] = []
         self._unwritten = 0
         self._writer: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
+        self._closing = False
         self._written = asyncio.Event()
         self._tidied = 0.0
 
-    def add(self, provider: str, at: int, messages: int) -> None:
-        """Note messages given to a provider `at` ms; below 0 for what is given back."""
+    def add(self, provider: str, at: int, messages: int, *, is_urgent: bool) -> None:
+        """Note messages given to a provider `at` ms; below 0 for what is given back. `is_urgent`: a budget needs it."""
         self._use[provider, at // _MINUTE] += messages
-        self._unwritten += abs(messages)
-        self._wake()
+        if is_urgent:
+            self._unwritten += abs(messages)
+            self._wake()
+        else:
+            self._wake_later()
 
     def note(self, first: Iterable[str], changes: Iterable[Change]) -> None:
         """Note providers that were used for the first time, and breakers that changed."""
@@ -74,14 +81,24 @@ class UsageLog:
 
     async def close(self) -> None:
         """Write what is left, unless PostgreSQL does not answer."""
+        self._closing = True
+        if self._later is not None:
+            self._wake()
         if self._writer is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(5):
                     await self._writer
 
     def _wake(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all())
+
+    def _wake_later(self) -> None:
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._wake)
 
     async def _write_all(self) -> None:
         wait = 0.05
@@ -105,6 +122,9 @@ class UsageLog:
             wait = 0.05
             self._unwritten -= size
             self._written.set()
+            if self._use and not (self._unwritten or self._first or self._changes or self._closing):
+                self._wake_later()
+                break
 
     async def _write(self, use: Counter[tuple[str, int]], first: set[str], changes: Sequence[Change]) -> None:
         """Write it in one transaction; repeated after a lost reply, it counts use twice: the safe side."""

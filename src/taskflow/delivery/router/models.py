@@ -45,6 +45,11 @@ class Budgets:
     per_day: int | None = None
     warm_up: tuple[int, ...] = ()
 
+    @property
+    def outlast_redis(self) -> bool:
+        """Tell whether PostgreSQL must know of the use before much more is given out."""
+        return self.per_minute is not None or self.per_day is not None or bool(self.warm_up)
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

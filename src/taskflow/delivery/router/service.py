@@ -162,7 +162,7 @@ class Router:
             for index in at[domain]:
                 answers[index] = wait
         for name, count in given.items():
-            self._usage.add(name, reply["now"], count)
+            self._usage.add(name, reply["now"], count, is_urgent=self._is_urgent(name))
         self._usage.note(listed(reply["first"]), self._heard(reply))
         return answers
 
@@ -188,13 +188,19 @@ class Router:
         """Tell what became of messages; wait only when the next reservation must know it."""
         for report in reports:
             if report.unused:
-                self._usage.add(report.provider, report.taken_at, -report.unused)
+                self._usage.add(
+                    report.provider, report.taken_at, -report.unused, is_urgent=self._is_urgent(report.provider)
+                )
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reports.append((reports, told))
         if self._teller is None or self._teller.done():
             self._teller = asyncio.create_task(self._tell_all())
         if any(report.is_urgent for report in reports):
             await told
+
+    def _is_urgent(self, provider: str) -> bool:
+        """Tell whether PostgreSQL must hear soon of what a provider got."""
+        return any(route.name == provider and route.budgets.outlast_redis for route in self._routes[1])
 
     async def _tell_all(self) -> None:
         while self._reports:

@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 
+from taskflow.base.failpoints import failpoint
 from taskflow.delivery.outcome import Outcome
 from taskflow.delivery.providers.contract import Mail, ProviderUnusableError
 from taskflow.delivery.smtp import Envelope, SmtpPool
 from taskflow.delivery.smtp.causes import with_cause
 from taskflow.delivery.smtp.connection import ProviderFaultError
+
+
+def replied(*_: object) -> None:
+    """Stop here in tests: the server has taken a message, and nobody has written it down."""
+    failpoint("after_reply_before_commit")
 
 
 class SmtpMailProvider:

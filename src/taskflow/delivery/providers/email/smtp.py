@@ -7,7 +7,6 @@ sandbox inbox takes the mail.
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -15,11 +14,10 @@ from pydantic import Field, SecretStr, model_validator
 from taskflow.delivery import addresses
 from taskflow.delivery.providers.contract import Channel, Kind, Surroundings
 from taskflow.delivery.providers.email.oauth import OAuthTokens
-from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
+from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider, replied
 from taskflow.delivery.providers.fields import Fields, HostName, Line, Secret, Url
 from taskflow.delivery.smtp import SmtpPool
 from taskflow.delivery.smtp.connection import Bearer, is_loopback
-from taskflow.delivery.smtp.transaction import OnReply
 from taskflow.settings import Settings
 from taskflow.settings.smtp import SmtpSettings
 
@@ -105,20 +103,15 @@ def open_server(fields: SmtpFields, surroundings: Surroundings) -> SmtpMailProvi
     """Return the provider for a server; it connects with the first message."""
     context = _trusting(fields.ca_certificates) if fields.ca_certificates and fields.security != "none" else None
     pool = SmtpPool(
-        fields.settings(), context=context, bearer=fields.bearer(surroundings, fields.oauth_token_url or "")
+        fields.settings(),
+        context=context,
+        on_reply=replied,
+        bearer=fields.bearer(surroundings, fields.oauth_token_url or ""),
     )
     return SmtpMailProvider(pool, f"{fields.host}:{fields.port}")
 
 
 SMTP = Kind(name="smtp", title="SMTP server", channel=Channel.EMAIL, settings=SmtpFields, open=open_server)
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpProvider:
-    """A pool of connections, and the name that ledger rows keep of it."""
-
-    name: str
-    pool: SmtpPool
 
 
 def smtp_name(settings: Settings) -> str:
@@ -127,16 +120,16 @@ def smtp_name(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def open_smtp(settings: Settings, *, on_reply: OnReply | None = None) -> AsyncIterator[SmtpProvider]:
+async def open_smtp(settings: Settings) -> AsyncIterator[SmtpPool]:
     """Make the pool (it connects with the first message) and close it at the end.
 
     Raises:
         ConfigurationError: the settings would send a password in the clear.
     """
     smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
-    pool = SmtpPool(smtp, on_reply=on_reply)
+    pool = SmtpPool(smtp)
     try:
-        yield SmtpProvider(smtp_name(settings), pool)
+        yield pool
     finally:
         await pool.close()
 
