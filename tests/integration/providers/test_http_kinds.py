@@ -72,7 +72,7 @@ async def test_silence_after_the_request_leaves_it_uncertain(hasty: HttpClient, 
     async with receiving(hang) as server:
         outcome = await send_one(opened(hasty, kind, server.url))
         assert outcome.kind is OutcomeKind.UNCERTAIN
-        assert "No answer within 0.3 s" in outcome.text
+        assert "No complete answer within 0.3 s" in outcome.text
 
 
 @every_kind

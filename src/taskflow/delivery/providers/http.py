@@ -33,6 +33,7 @@ _MOST_BODY = 64 * 1024
 _MOST_TEXT = 500
 _MOST_WAIT = 86_400.0
 _IDLE_SECONDS = 5.0
+_CONNECT_SHARE = 0.3  # of the time, for TCP and for TLS each
 _HIDDEN = b"[redacted]"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SHORTEST_SECRET = 6  # shorter ones would tear words apart
@@ -171,8 +172,10 @@ class HttpClient:
             raise CallFailedError("A header of the request holds a control character.", handed_over=False)
         lines = [(name.encode("ascii"), value.encode("utf-8")) for name, value in headers.items()]
         url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
+        # httpcore closes what it gives up by itself, but not what is cancelled in the middle of a handshake.
+        limits = {"connect": (request.seconds or self.seconds) * _CONNECT_SHARE}
         asked = self._pool(target).stream(
-            request.method, url, headers=lines, content=body, extensions={"trace": stage.note}
+            request.method, url, headers=lines, content=body, extensions={"trace": stage.note, "timeout": limits}
         )
         ends = asyncio.get_running_loop().time() + (request.seconds or self.seconds)
         async with AsyncExitStack() as stack:
