@@ -1,5 +1,6 @@
 """The child process: read a request, render, answer; nothing else. See the package's docstring."""
 
+import gc
 import os
 import resource
 import signal
@@ -89,6 +90,7 @@ class Jail:
             if not self._programs:
                 raise
             self._programs.clear()
+        gc.collect()  # a program is a circle: its functions and their globals
         return Program(request, self._output_limit)
 
     def _forget_oldest(self) -> None:
@@ -139,6 +141,7 @@ class Jail:
             if len(self._programs) == 1:
                 raise
             self._programs = OrderedDict({identity: program})
+        gc.collect()
         return program.render(context)
 
 
