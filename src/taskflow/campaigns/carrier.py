@@ -13,9 +13,8 @@ from taskflow.delivery.ledger import patiently
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Mail
-from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.router.carrier import NOBODY, Admit, Carried, RoutedCarrier
-from taskflow.delivery.router.configured import configured_routes
+from taskflow.delivery.router.configured import open_routing
 from taskflow.delivery.router.models import Ask, MessageClass
 from taskflow.delivery.router.service import Router
 from taskflow.engine.context import WorkerContext
@@ -39,12 +38,8 @@ class CampaignCarrier:
         Raises:
             ConfigurationError: the settings would send a password in the clear.
         """
-        settings, registry = context.settings, Registry.installed()
-        routes = configured_routes(context.database, settings, registry)
-        async with (
-            ProviderCatalogue.open(context.database, settings, registry) as providers,
-            Router(context.database, context.broker, settings.router, routes, slot=context.slot) as router,
-        ):
+        opened = open_routing(context.database, context.broker, context.settings, slot=context.slot)
+        async with opened as (router, providers):
             await patiently(providers.mail_providers)
             yield cls(router, providers)
 

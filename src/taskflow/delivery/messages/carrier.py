@@ -13,9 +13,8 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Mail
-from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.router.carrier import Admit, Carried, RoutedCarrier
-from taskflow.delivery.router.configured import configured_routes
+from taskflow.delivery.router.configured import open_routing
 from taskflow.delivery.router.models import Ask, MessageClass
 from taskflow.delivery.router.service import Router
 from taskflow.settings import Settings
@@ -81,11 +80,6 @@ class ProvidersCarrier:
 async def open_carrier(
     database: Database, broker: RedisBroker, settings: Settings, *, slot: int = 0
 ) -> AsyncIterator[Carrier]:
-    """Open the carrier of a worker process. `slot`: which of the node's processes it is."""
-    registry = Registry.installed()
-    routes = configured_routes(database, settings, registry)
-    async with (
-        ProviderCatalogue.open(database, settings, registry) as providers,
-        Router(database, broker, settings.router, routes, slot=slot) as router,
-    ):
+    """Open the carrier of a worker process; `slot` as in `open_routing`."""
+    async with open_routing(database, broker, settings, slot=slot) as (router, providers):
         yield ProvidersCarrier(router, providers)

@@ -1,15 +1,18 @@
 """The routes of an installation: its enabled providers; without one for mail, the server that the settings name."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.router.models import EVERY_CLASS, Budgets, MessageClass, Route
-from taskflow.delivery.router.service import ReadRoutes
+from taskflow.delivery.router.service import ReadRoutes, Router
 from taskflow.settings import Settings
 
 
@@ -26,6 +29,23 @@ def configured_routes(database: Database, settings: Settings, registry: Registry
         return routes
 
     return read
+
+
+@asynccontextmanager
+async def open_routing(
+    database: Database, broker: RedisBroker, settings: Settings, *, slot: int = 0
+) -> AsyncIterator[tuple[Router, ProviderCatalogue]]:
+    """Open a router and the providers it chooses among, with connections of their own.
+
+    `slot`: the row of counters that this process writes (`WorkerContext.slot`).
+    """
+    registry = Registry.installed()
+    routes = configured_routes(database, settings, registry)
+    async with (
+        ProviderCatalogue.open(database, settings, registry) as providers,
+        Router(database, broker, settings.router, routes, slot=slot) as router,
+    ):
+        yield router, providers
 
 
 def _route(row: ProviderRow, *, supports_dlt: bool) -> Route:
