@@ -13,7 +13,7 @@
 | `taskflow_imports` | what the worker imports; override it, or set `taskflow_imports` in pytest's configuration |
 | `taskflow_servers`, `taskflow_databases` | PostgreSQL and Valkey, started once for the session |
 
-The servers come out of wheels and run without fsync. Async fixtures are pytest-asyncio's where it is installed. pytest
+The servers come out of wheels, run without fsync, and keep their files in memory where there is room. Async fixtures are pytest-asyncio's where it is installed. pytest
 loads this module in every run, so what it needs is imported where it is used.
 """
 
@@ -49,8 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def taskflow_servers(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[EmbeddedServers]":
     """Return PostgreSQL (without fsync) and Valkey, shared by all tests of this process."""
     from taskflow.embedded import EmbeddedServers
+    from taskflow.testing.memory import server_folder
 
-    with EmbeddedServers(tmp_path_factory.mktemp("taskflow") / "home", durable=False) as running:
+    with (
+        server_folder(lambda: tmp_path_factory.mktemp("taskflow")) as folder,
+        EmbeddedServers(folder / "home", durable=False) as running,
+    ):
         yield running
 
 

@@ -40,11 +40,11 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=_middleware(settings),
         lifespan=_lifespan(settings),
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
+        routes=[*routes.included()],
     )
+    app.state.methods_of = routes.methods_of
     app.state.is_stopping = lambda: False  # until a server says otherwise
     problems.install(app)
-    routes.install(app)
     description.install(app)
     dashboard_files.install(app)
     return app

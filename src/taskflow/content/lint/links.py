@@ -1,7 +1,6 @@
 """Whether the links of a message answer: asked for only on demand, and only past the guard against requests inside."""
 
 import asyncio
-import ssl
 from collections.abc import Iterable, Sequence
 
 import httpcore
@@ -9,7 +8,7 @@ import httpcore
 from taskflow import __version__
 from taskflow.content.lint.findings import Finding, Severity
 from taskflow.engine.webhooks.addresses import AddressGuard, InvalidWebhookUrlError, Network, Target
-from taskflow.engine.webhooks.sender import PinnedNetwork
+from taskflow.engine.webhooks.sender import PinnedNetwork, system_trust
 
 _MOST_LINKS = 50
 _AT_A_TIME = 5
@@ -23,7 +22,7 @@ class LinkChecker:
         """`allowed`: networks inside that may be reached; `seconds`: for one link."""
         self._guard = AddressGuard(allowed)
         self._seconds = seconds
-        self._tls = ssl.create_default_context()
+        self._tls = system_trust()
 
     async def check(self, addresses: Iterable[str]) -> list[Finding]:
         """Return a finding for each address that does not answer well; the first 50 are looked at."""

@@ -27,7 +27,7 @@ from taskflow import __version__
 from taskflow.base.errors import InvalidInputError, UnavailableError
 from taskflow.base.terminal import printable
 from taskflow.engine.webhooks.addresses import AddressGuard, InvalidWebhookUrlError, Target
-from taskflow.engine.webhooks.sender import PinnedNetwork
+from taskflow.engine.webhooks.sender import PinnedNetwork, system_trust
 
 _MOST_BODY = 64 * 1024
 _MOST_TEXT = 500
@@ -129,7 +129,7 @@ class HttpClient:
         self._guard = guard
         self.seconds = seconds
         self._connections = connections
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or system_trust()
         self._pools: dict[tuple[str, str, int], httpcore.AsyncConnectionPool] = {}
 
     async def call(self, request: Request) -> Answer:

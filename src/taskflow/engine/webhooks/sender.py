@@ -8,6 +8,7 @@ time limit.
 import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import httpcore
@@ -58,6 +59,12 @@ class PinnedNetwork(httpcore.AsyncNetworkBackend):
         await self._network.sleep(seconds)
 
 
+@cache
+def system_trust() -> ssl.SSLContext:
+    """Return what trusts the system's authorities; reading them takes 30 ms, so a process does it once."""
+    return ssl.create_default_context()
+
+
 class Sender:
     """Posts messages."""
 
@@ -65,7 +72,7 @@ class Sender:
         """`seconds`: of an attempt as a whole; `tls`: whom to trust, the system's authorities by default."""
         self._guard = guard
         self._seconds = seconds
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or system_trust()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send a message once."""
