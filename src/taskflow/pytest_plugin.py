@@ -13,8 +13,9 @@
 | `taskflow_imports` | what the worker imports; override it, or set `taskflow_imports` in pytest's configuration |
 | `taskflow_servers`, `taskflow_databases` | PostgreSQL and Valkey, started once for the session |
 
-The servers come out of wheels, run without fsync, and keep their files in memory where there is room. Async fixtures are pytest-asyncio's where it is installed. pytest
-loads this module in every run, so what it needs is imported where it is used.
+The servers come out of wheels, run without fsync, and keep their files in memory where there is room. Async fixtures
+are pytest-asyncio's where it is installed. pytest loads this module in every run, so what it needs is imported where
+it is used.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -37,7 +37,7 @@ def test_without_memory_or_room_it_is_on_the_disk(disk: Path, tmp_path: Path, ro
 
 
 def test_what_a_killed_session_left_is_removed_and_a_living_ones_is_not(disk: Path, memory: Path) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])  # noqa: S603 - our own interpreter
+    ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     (memory / f"taskflow-tests-{ended.pid}-abc").mkdir()
     (memory / "somebody-elses").mkdir()

@@ -1,6 +1,6 @@
-"""Where the servers of a test session keep their files: in memory where there is room, which a copy of a database feels.
+"""Where the servers of a test session keep their files: in memory where there is room.
 
-A migrated database is some 800 files. On a disk copying them takes a quarter of a second, in memory a fortieth.
+A migrated database is some 800 files. On a disk a copy of them takes a quarter of a second, in memory a fortieth.
 """
 
 import os
