@@ -409,6 +409,21 @@ async def test_a_provider_is_added_shown_changed_tested_and_removed_and_its_secr
     assert "sandbox inbox takes the mail" in (await shell.run("provider", "list"))[2]
 
 
+async def test_a_field_of_text_takes_digits_and_a_warm_up_is_told_day_by_day(shell: Shell) -> None:
+    entity = "1101234567890123456"
+    told = ("--set", f"entity_id={entity}", "--set", "sender=SHOPEX", "--warm-up", "50, 100")
+    code, _, err = await shell.run(
+        "provider", "add", "india", "fast2sms", *told, "--secret-stdin", "api_key", stdin="a-secret-key\n"
+    )
+    assert code == 0, err
+    shown: Any = await shell.json("provider", "show", "india")
+    assert (shown["settings"]["entity_id"], shown["warm_up"]) == (entity, [50, 100])
+    assert (await shell.run("provider", "set", "india", "--warm-up", ""))[0] == 0
+    assert (await shell.json("provider", "show", "india"))["warm_up"] == []  # type: ignore[index]
+    code, _, err = await shell.run("provider", "set", "india", "--warm-up", "50,few")
+    assert (code, "50,100,500" in err) == (2, True)
+
+
 async def test_messages_are_sent_listed_shown_cancelled_and_exported(shell: Shell, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("<p>Order {{ order }}</p>", encoding="utf-8")
@@ -493,11 +508,11 @@ async def test_texts_are_previewed_and_templates_and_replies_are_shown(shell: Sh
 
 
 async def test_a_provider_is_switched_off_and_on(shell: Shell) -> None:
-    code, out, _ = await shell.run("route", "open", "sandbox")
+    code, out, _ = await shell.run("route", "stop", "sandbox")
     assert (code, out) == (0, "sandbox: forced open\n")
     code, out, _ = await shell.run("route", "list")
     assert (code, "forced open" in out, "sandbox is switched off by hand." in out) == (0, True, True)
-    assert (await shell.run("route", "close", "sandbox"))[1] == "sandbox: forced closed\n"
+    assert (await shell.run("route", "force", "sandbox"))[1] == "sandbox: forced closed\n"
     assert (await shell.run("route", "auto", "sandbox"))[1] == "sandbox: closed\n"
     assert [route["usable"] for route in await shell.json("route", "list")] == [True]  # type: ignore[attr-defined]
-    assert (await shell.run("route", "open", "a provider/nobody knows"))[0] == 3
+    assert (await shell.run("route", "stop", "a provider/nobody knows"))[0] == 3

@@ -66,6 +66,9 @@ def _terms(command: Any) -> Any:
         click.option("--per-second", type=_LIMIT, help="Most messages a second; 0: no limit."),
         click.option("--per-minute", type=_LIMIT, help="Most messages a minute; 0: no limit."),
         click.option("--per-day", type=_LIMIT, help="Most messages a day; 0: no limit."),
+        click.option(
+            "--warm-up", metavar="N,N,...", help="Most messages on day 1 of use, day 2, ...; empty: no warm-up."
+        ),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -80,7 +83,8 @@ def _terms(command: Any) -> Any:
 @speaks_http
 def add(client: Client, output: Output, name: str, kind: str, disabled: bool, **told: Any) -> None:
     """Add a provider called NAME of a KIND. Secrets come from standard input or files, never from the command line."""
-    made = client.post("/providers", {"name": name, "kind": kind, "enabled": not disabled} | _body(told))
+    body = _body(client, kind, told)
+    made = client.post("/providers", {"name": name, "kind": kind, "enabled": not disabled} | body)
     output.thing(made, text=f"{made['name']} is there. Try it: taskflow provider test {made['name']}")
 
 
@@ -113,15 +117,16 @@ def change(
     **told: Any,
 ) -> None:
     """Change a provider; what is not named stays."""
-    body = _body(told)
+    row = _find(client, name)
+    body = _body(client, row["kind"], told)
     if unset:
         body["settings"] = body.get("settings", {}) | dict.fromkeys(unset)
     body |= {key: value for key, value in (("name", rename), ("enabled", enabled)) if value is not None}
     body |= ({"classes": []} if all_classes else {}) | ({"domains": []} if all_domains else {})
     if not body:
         raise click.UsageError("Say what to change: see --help.")
-    path = f"/providers/{_find(client, name)['provider_id']}"
-    output.things([client.request("PATCH", path, json=body)], _COLUMNS, empty="")
+    changed = client.request("PATCH", f"/providers/{row['provider_id']}", json=body)
+    output.things([changed], _COLUMNS, empty="")
 
 
 @provider.command()
@@ -167,15 +172,25 @@ def _find(client: Client, name: str) -> dict[str, Any]:
     raise NotFoundError(f"There is no provider called {name!r}: see `taskflow provider list`.")
 
 
-def _body(told: dict[str, Any]) -> dict[str, Any]:
-    """Return the members that options tell; what was not told is left out."""
+def _texts(client: Client, kind: str) -> set[str]:
+    """Return the names of a kind's fields that are text, whatever they look like: an id of digits is no number."""
+    kinds = client.get("/provider-kinds")["items"]
+    fields = next((one["fields"] for one in kinds if one["name"] == kind), [])
+    return {field["name"] for field in fields if field["type"] == "string"}
+
+
+def _body(client: Client, kind: str, told: dict[str, Any]) -> dict[str, Any]:
+    """Return the members that options tell, for a provider of a kind; what was not told is left out."""
     settings = {} if told["settings"] is None else json_of(text_of(told["settings"]), str(told["settings"]))
     if not isinstance(settings, dict):
         raise click.UsageError(f"{told['settings']} is no JSON object.")
-    settings |= dict(_pair(text, "--set") for text in told["fields"])
+    texts = _texts(client, kind) if told["fields"] else set[str]()
+    for text in told["fields"]:
+        field, value = _pair(text, "--set")
+        settings[field] = value if field in texts else _value(value)
     secrets = {}
     for text in told["secret_files"]:
-        field, file = _pair(text, "--secret-file", plain=True)
+        field, file = _pair(text, "--secret-file")
         secrets[field] = _line_of(Path(file))
     if told["secret_stdin"] is not None:
         secrets[told["secret_stdin"]] = sys.stdin.readline().rstrip("\r\n")
@@ -183,21 +198,34 @@ def _body(told: dict[str, Any]) -> dict[str, Any]:
     body |= {name: list(told[name]) for name in ("classes", "domains")}
     body |= {name: told[name] for name in ("priority", "weight")}
     found = {name: value for name, value in body.items() if value not in (None, {}, [])}
+    if told["warm_up"] is not None:
+        found["warm_up"] = _days(told["warm_up"])
     budgets = ("per_second", "per_minute", "per_day")
     return found | {name: told[name] or None for name in budgets if told[name] is not None}
 
 
-def _pair(text: str, option: str, *, plain: bool = False) -> tuple[str, Any]:
-    """Return FIELD and VALUE; a value that is JSON is taken as such, all else as text."""
+def _pair(text: str, option: str) -> tuple[str, str]:
+    """Return FIELD and VALUE."""
     field, equals, value = text.partition("=")
     if not field or not equals:
         raise click.UsageError(f"{option} takes FIELD=VALUE, not {field!r} alone.")
-    if plain:
-        return field, value
+    return field, value
+
+
+def _value(text: str) -> Any:
+    """Return what JSON makes of a text; all else is text."""
     try:
-        return field, json.loads(value)
+        return json.loads(text)
     except ValueError:
-        return field, value
+        return text
+
+
+def _days(text: str) -> list[int]:
+    """Return the limits of a warm-up, day by day."""
+    days = [day.strip() for day in text.split(",")] if text.strip() else []
+    if not all(day.isascii() and day.isdecimal() for day in days):
+        raise click.UsageError(f"--warm-up takes numbers with commas between them, such as 50,100,500, not {text!r}.")
+    return [int(day) for day in days]
 
 
 def _line_of(file: Path) -> str:

@@ -34,19 +34,19 @@ def list_routes(client: Client, output: Output) -> None:
     output.things(rows, _COLUMNS, empty="No routes.")
 
 
-@route.command("open")
+@route.command()
 @_NAME
 @speaks_http
-def open_breaker(client: Client, output: Output, name: str) -> None:
-    """Give NAME nothing, until `close` or `auto`."""
+def stop(client: Client, output: Output, name: str) -> None:
+    """Give NAME no messages, until `force` or `auto`: its circuit breaker is held open."""
     _switch(client, output, name, "open")
 
 
-@route.command("close")
+@route.command()
 @_NAME
 @speaks_http
-def close_breaker(client: Client, output: Output, name: str) -> None:
-    """Give NAME messages whatever comes of it, until `open` or `auto`."""
+def force(client: Client, output: Output, name: str) -> None:
+    """Give NAME messages whatever comes of it, until `stop` or `auto`: its circuit breaker is held closed."""
     _switch(client, output, name, "closed")
 
 
