@@ -7331,13 +7331,13 @@ export interface components {
             events: components["schemas"]["WebhookEvent"][];
             /**
              * Queues
-             * @description Empty: every queue.
+             * @description Empty: every queue, and messages.
              * @default []
              */
             queues: string[];
             /**
              * Task Names
-             * @description Empty: every task.
+             * @description Empty: every task, and messages.
              * @default []
              */
             task_names: string[];
@@ -10569,10 +10569,10 @@ export interface components {
         };
         /**
          * WebhookEvent
-         * @description An end of a task.
+         * @description An end of a task, or what became of a single message.
          * @enum {string}
          */
-        WebhookEvent: "task.completed" | "task.failed" | "task.timed_out" | "task.cancelled";
+        WebhookEvent: "task.completed" | "task.failed" | "task.timed_out" | "task.cancelled" | "message.sent" | "message.failed" | "message.uncertain" | "message.suppressed" | "message.cancelled" | "message.bounced";
         /**
          * WebhookOut
          * @description A webhook.

@@ -1,4 +1,4 @@
-"""`taskflow webhook`: tell others how tasks ended."""
+"""`taskflow webhook`: tell others how tasks ended, and what became of messages."""
 
 from typing import Any
 from uuid import UUID
@@ -9,12 +9,15 @@ from taskflow.cli.client import Client, Output, speaks_http
 
 _COLUMNS = ("webhook_id", "url", "events", "failures", "disabled_reason")
 _DELIVERY_COLUMNS = ("delivery_id", "event", "attempts", "response_status", "delivered_at", "error")
-_EVENTS = click.Choice(["task.completed", "task.failed", "task.timed_out", "task.cancelled"])
+_EVENTS = click.Choice(
+    ["task.completed", "task.failed", "task.timed_out", "task.cancelled"]
+    + [f"message.{standing}" for standing in ("sent", "failed", "uncertain", "suppressed", "cancelled", "bounced")]
+)
 
 
 @click.group()
 def webhook() -> None:
-    """Tell others over HTTP how tasks ended: signed, retried, never missed."""
+    """Tell others over HTTP how tasks ended and what became of messages: signed, retried, never missed."""
 
 
 @webhook.command()
@@ -25,7 +28,7 @@ def webhook() -> None:
 @click.option("--description", default="", help="What it is for.")
 @speaks_http
 def create(client: Client, output: Output, **body: Any) -> None:
-    """Let ends of tasks be told to URL. The secret is shown this once."""
+    """Let ends of tasks and messages be told to URL. The secret is shown this once."""
     output.thing(client.post("/webhooks", body))
 
 

@@ -7,12 +7,18 @@ QUEUE = "webhooks"
 
 
 class WebhookEvent(StrEnum):
-    """An end of a task."""
+    """An end of a task, or what became of a single message."""
 
     COMPLETED = "task.completed"
     FAILED = "task.failed"
     TIMED_OUT = "task.timed_out"
     CANCELLED = "task.cancelled"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_FAILED = "message.failed"
+    MESSAGE_UNCERTAIN = "message.uncertain"
+    MESSAGE_SUPPRESSED = "message.suppressed"
+    MESSAGE_CANCELLED = "message.cancelled"
+    MESSAGE_BOUNCED = "message.bounced"
 
 
 TEST = "webhook.test"

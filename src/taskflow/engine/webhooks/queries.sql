@@ -21,7 +21,7 @@ SET secret_version = secret_version + 1, previous_secret_until = now() + $2::int
 WHERE webhook_id = $1 RETURNING *;
 
 -- name: watch
-SELECT watch_ended_tasks();
+SELECT watch_ended_tasks(), watch_ended_messages();
 
 -- name: get_webhook
 SELECT * FROM webhooks WHERE webhook_id = $1;

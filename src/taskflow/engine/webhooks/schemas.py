@@ -15,8 +15,10 @@ from taskflow.engine.webhooks.events import WebhookEvent
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_CHARS, pattern=r"^[^\x00]*$")]
 Events = Annotated[list[WebhookEvent], Field(max_length=len(WebhookEvent), description="Empty: every event.")]
-Names = Annotated[list[TaskName], Field(max_length=100, fail_fast=True, description="Empty: every task.")]
-Queues = Annotated[list[QueueName], Field(max_length=100, fail_fast=True, description="Empty: every queue.")]
+Names = Annotated[list[TaskName], Field(max_length=100, fail_fast=True, description="Empty: every task, and messages.")]
+Queues = Annotated[
+    list[QueueName], Field(max_length=100, fail_fast=True, description="Empty: every queue, and messages.")
+]
 
 
 class NewWebhook(Body):

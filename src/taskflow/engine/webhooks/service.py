@@ -2,7 +2,8 @@
 
 While an enabled webhook exists, a trigger on `tasks` notes every end that somebody wants to hear of, in the transaction
 that ends the task, together with the task that delivers it. So nothing is missed, whoever ends the task and whatever
-dies after; and without a webhook there is no trigger to pay for. Putting it on takes a lock on `tasks` for a moment.
+dies after; and without a webhook there is no trigger to pay for. Putting it on takes a lock on `tasks` for a moment. A
+trigger on `messages` does the same for single messages, while a webhook wants to hear of them.
 """
 
 from collections.abc import Mapping
@@ -164,13 +165,13 @@ def _request(delivery_id: UUID) -> Request:
 
 
 async def _watch(connection: Connection) -> None:
-    """Put the trigger on or take it off.
+    """Put the triggers on or take them off.
 
     Raises:
-        UnavailableError: somebody holds `tasks` for longer than five seconds.
+        UnavailableError: somebody holds `tasks` or `messages` for longer than five seconds.
     """
     await connection.execute(_LOCK_TIMEOUT)
     try:
         await connection.execute(sql.watch)
     except asyncpg.LockNotAvailableError as error:
-        raise UnavailableError("The table of tasks is locked by a long statement: try again.") from error
+        raise UnavailableError("The table of tasks or of messages is locked by a long statement: try again.") from error
