@@ -433,9 +433,8 @@ async def test_messages_are_sent_listed_shown_cancelled_and_exported(shell: Shel
 
 async def test_texts_are_sent_from_the_shell(shell: Shell) -> None:
     send = ("message", "send", "--sms", "+49 171 1234567")
-    made: Any = await shell.json(
-        *send, "--text", "Your code is {{ code }}.", "--variables", '{"code": 7}', "--sender", "ACME"
-    )
+    words = ("--text", "Your code is {{ code }}.", "--variables", '{"code": 7}', "--sender", "ACME")
+    made: Any = await shell.json(*send, *words)
     assert [(one["address"], one["parts"], one["encoding"]) for one in made["messages"]] == [
         ("+491711234567", 1, "gsm7")
     ]
