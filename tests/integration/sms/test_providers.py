@@ -93,6 +93,14 @@ async def answered(opened: Open, reply: Reply, sms: Sms, **more: Any) -> Outcome
 
 
 @EVERY
+async def test_after_a_fault_of_the_provider_the_rest_of_the_window_is_not_tried(opened: Open, written: Any) -> None:
+    async with provider(opened, says(401, {}), says(200, {})) as (made, receiver):
+        outcomes = await send(made, *(written() for _ in range(5)))
+    assert {(outcome.kind, outcome.cause) for outcome in outcomes} == {(OutcomeKind.PROVIDER_FAULT, Cause.CREDENTIALS)}
+    assert len(receiver.messages) == 1
+
+
+@EVERY
 @pytest.mark.parametrize(
     "reply",
     [cut, half_closed, endless, plain(200, "Content-Length: 5"), plain(200, body=b"x" * (64 * 1024 + 1))],

@@ -181,7 +181,7 @@ async def resolve_message(message_id: UUID, body: ResolveIn, messages: Messages,
 
 async def _rows(messages: MessageService, wanted: Filter) -> AsyncIterator[list[object]]:
     async for row in messages.export(wanted):
-        cells = dict(row) | {"tags": " ".join(row["tags"] or ()), "parts": row["segments"]}
+        cells = dict(row) | {"tags": " ".join(row["tags"] or ())}
         yield [_cell(cells[name]) for name in _EXPORT_COLUMNS]
 
 

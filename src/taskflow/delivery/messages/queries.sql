@@ -9,13 +9,13 @@ ON CONFLICT DO NOTHING;
 
 -- name: submitted
 -- What a submission became.
-SELECT message_id, address, status, segments, encoding, scheduled_at, error_message
+SELECT message_id, address, status, segments AS parts, encoding, scheduled_at, error_message
 FROM messages WHERE submission_id = $1 ORDER BY message_id;
 
 -- name: columns
   message_id, campaign_id, submission_id, task_id, channel, address, from_address, subject, tags, template_id,
   template_version, status, attempt, provider, provider_message_id, reply, error_message, bounce_reason, size_bytes,
-  cost, created_at, scheduled_at, sending_at, sent_at, uncertain_policy, segments, encoding, delivery, delivery_cause,
+  cost, created_at, scheduled_at, sending_at, sent_at, uncertain_policy, segments AS parts, encoding, delivery, delivery_cause,
   delivery_at
 
 -- name: chosen
@@ -41,7 +41,7 @@ LEFT JOIN LATERAL (
 ) AS told ON true
 
 -- name: list_messages
-SELECT NULL::uuid AS campaign_id, m.*, told.* FROM messages AS m
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.* FROM messages AS m
 -- include: told
 WHERE
 -- include: chosen
@@ -49,7 +49,7 @@ WHERE
 
 -- name: list_attention
 -- The same for states that somebody may want to look into: the partial index holds only those.
-SELECT NULL::uuid AS campaign_id, m.*, told.* FROM messages AS m
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.* FROM messages AS m
 -- include: told
 WHERE attention = $4 AND
 -- include: chosen
@@ -64,7 +64,7 @@ FROM message_log WHERE lower(address) = lower($10::text) AND
 ;
 
 -- name: get_message
-SELECT NULL::uuid AS campaign_id, m.*, s.source, told.* FROM messages m
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, s.source, told.* FROM messages m
 LEFT JOIN message_submissions s USING (submission_id)
 -- include: told
 WHERE m.message_id = $1;

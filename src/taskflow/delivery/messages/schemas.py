@@ -191,7 +191,7 @@ class AcceptedOut(BaseModel):
     message_id: UUID
     address: str
     status: str
-    parts: int | None = Field(validation_alias="segments", description="Into how many a text falls.")
+    parts: int | None = Field(description="Into how many a text falls.")
     encoding: Encoding | None = Field(description="Of a text: gsm7 has 160 units for one part, ucs2 has 70.")
     scheduled_at: datetime | None
     error_message: str | None = Field(description="Why it waits, where nobody asked for that.")
@@ -231,7 +231,7 @@ class MessageOut(BaseModel):
     error_message: str | None = Field(description="What went wrong, or why it waits.")
     bounce_reason: str | None
     size_bytes: int | None
-    parts: int | None = Field(validation_alias="segments", description="Into how many a text falls.")
+    parts: int | None = Field(description="Into how many a text falls.")
     encoding: Encoding | None
     delivery: ReportStatus | None = Field(description="What its provider told of a text after it had taken it.")
     delivery_cause: Cause | None = Field(description="Why it was not delivered, in words that all providers share.")

@@ -13,6 +13,8 @@ from taskflow.delivery.providers.sms.exchange import Exchange, UnansweredError
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ._&-]{1,11}")
 
+_FOR_ALL = frozenset({Cause.CREDENTIALS, Cause.OUTAGE, Cause.QUOTA, Cause.SUSPENDED})
+
 
 class HttpSender(ABC):
     """An `SmsProvider` whose every text is one request."""
@@ -29,8 +31,20 @@ class HttpSender(ABC):
         return self.exchange.seconds
 
     async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
-        """Hand over texts in turn; one whose turn comes after `deadline` (`time.monotonic()`) is `not_started`."""
-        return [NOT_STARTED if time.monotonic() >= deadline else await self._send(text) for text in texts]
+        """Hand over texts in turn; one whose turn comes after `deadline` (`time.monotonic()`) is `not_started`.
+
+        After a fault that is the provider's whatever the text, the rest of the window is not tried.
+        """
+        outcomes: list[Outcome] = []
+        for text in texts:
+            if time.monotonic() >= deadline:
+                outcome = NOT_STARTED
+            elif outcomes and outcomes[-1].kind is OutcomeKind.PROVIDER_FAULT and outcomes[-1].cause in _FOR_ALL:
+                outcome = outcomes[-1]
+            else:
+                outcome = await self._send(text)
+            outcomes.append(outcome)
+        return outcomes
 
     async def _send(self, text: Sms) -> Outcome:
         refusal = common_refusal(text, supports_dlt=self.supports_dlt) or self.refusal(text)
