@@ -81,7 +81,8 @@ async def test_a_repeated_request_is_taken_once(marketer: httpx.AsyncClient, dat
         ({"attachments": [{"media_id": str(uuid4()), "filename": "a.pdf"}]}, "media_not_found", ""),
         ({"channel": "sms"}, "invalid_input", "leave out from_email, subject"),
         ({"sender": "SHOP", "dlt_template": "otp"}, "invalid_input", "leave out dlt_template, sender"),
-        ({"from_email": None}, "invalid_input", "give from_email"),
+        ({"from_email": None, "sender": ""}, "invalid_input", ""),
+        ({"from_email": None, "values": []}, "invalid_input", "give from_email"),
         ({"priority": "LOW"}, "invalid_input", ""),
     ],
 )

@@ -101,7 +101,7 @@ class MessageIn(Body):
     def check_words(self) -> Self:
         """Demand what the channel needs, and nothing of the other."""
         of_other = _ONLY_SMS if self.channel == "email" else _ONLY_EMAIL
-        if misplaced := sorted(self.model_fields_set & of_other):
+        if misplaced := sorted(name for name in of_other if getattr(self, name)):
             raise ValueError(f"leave out {', '.join(misplaced)}: not for channel {self.channel}")
         if self.template_id is None and self.template_version is not None:
             raise ValueError("template_version is of a template_id")
@@ -125,7 +125,7 @@ class MessageIn(Body):
         has_words = self.template_id is not None or self.text is not None
         if not has_words and self.dlt_template is None:
             raise ValueError("give text, template_id or dlt_template")
-        if (self.values is not None or self._has_own_values) and (has_words or self.dlt_template is None):
+        if (self.values or self._has_own_values) and (has_words or self.dlt_template is None):
             raise ValueError("values fill a dlt_template: give it without text and template_id")
 
     @property
