@@ -446,6 +446,27 @@ async def test_messages_are_sent_listed_shown_cancelled_and_exported(shell: Shel
     assert (code, "to[0]" in err) == (5, True)
 
 
+async def test_texts_are_sent_from_the_shell(shell: Shell) -> None:
+    send = ("message", "send", "--sms", "+49 171 1234567")
+    words = ("--text", "Your code is {{ code }}.", "--variables", '{"code": 7}', "--sender", "ACME")
+    made: Any = await shell.json(*send, *words)
+    assert [(one["address"], one["parts"], one["encoding"]) for one in made["messages"]] == [
+        ("+491711234567", 1, "gsm7")
+    ]
+    code, out, err = await shell.run(*send, "--text", "x" * 158 + "😀")
+    assert (code, " 3 " in out, "ucs2" in out) == (0, True, True), err
+    registered = ("--template-id", "1107161234567890123", "--entity-id", "1101234567890123456", "--header", "TSKFLW")
+    await shell.run("sms", "template", "add", "otp", "{#var#} is your code for {#var#}.", *registered)
+    dlt = ("message", "send", "--sms", "+919876543210", "--dlt", "otp")
+    made = await shell.json(*dlt, "--value", "123456", "--value", "me")
+    found: Any = await shell.json("message", "get", made["messages"][0]["message_id"])
+    assert (found["channel"], found["from_address"], found["delivery"]) == ("sms", "TSKFLW", None)
+    code, _, err = await shell.run(*dlt, "--text", "123456 is your Code for me.")
+    assert (code, "At character 16 the text has 'Code" in err) == (5, True)
+    assert len(await shell.json("message", "list", "--channel", "sms")) == 3  # type: ignore[arg-type]
+    assert await shell.json("message", "list", "--channel", "email") == []
+
+
 async def test_a_sending_domain_is_made_ready_from_the_shell(shell: Shell, settings: Settings) -> None:
     async with DnsServer() as zone:
         settings.domain.nameservers = [zone.address]
@@ -514,5 +535,6 @@ async def test_a_provider_is_switched_off_and_on(shell: Shell) -> None:
     assert (code, "forced open" in out, "sandbox is switched off by hand." in out) == (0, True, True)
     assert (await shell.run("route", "force", "sandbox"))[1] == "sandbox: forced closed\n"
     assert (await shell.run("route", "auto", "sandbox"))[1] == "sandbox: closed\n"
-    assert [route["usable"] for route in await shell.json("route", "list")] == [True]  # type: ignore[attr-defined]
+    routes: Any = await shell.json("route", "list")
+    assert [(route["name"], route["usable"]) for route in routes] == [("sandbox", True), ("sms-sandbox", True)]
     assert (await shell.run("route", "stop", "a provider/nobody knows"))[0] == 3

@@ -3529,10 +3529,27 @@ export interface components {
             /** Address */
             address: string;
             /**
+             * Encoding
+             * @description Of a text: gsm7 has 160 units for one part, ucs2 has 70.
+             */
+            encoding: ("gsm7" | "ucs2") | null;
+            /**
+             * Error Message
+             * @description Why it waits, where nobody asked for that.
+             */
+            error_message: string | null;
+            /**
              * Message Id
              * Format: uuid
              */
             message_id: string;
+            /**
+             * Parts
+             * @description Into how many a text falls.
+             */
+            parts: number | null;
+            /** Scheduled At */
+            scheduled_at: string | null;
             /** Status */
             status: string;
         };
@@ -6311,10 +6328,24 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
-            /** Error Message */
+            /** @description What its provider told of a text after it had taken it. */
+            delivery: components["schemas"]["ReportStatus"] | null;
+            /** Delivery At */
+            delivery_at: string | null;
+            /** @description Why it was not delivered, in words that all providers share. */
+            delivery_cause: components["schemas"]["Cause"] | null;
+            /** Encoding */
+            encoding: ("gsm7" | "ucs2") | null;
+            /**
+             * Error Message
+             * @description What went wrong, or why it waits.
+             */
             error_message: string | null;
-            /** From Address */
-            from_address: string;
+            /**
+             * From Address
+             * @description Null: a text whose sender is left to the provider.
+             */
+            from_address: string | null;
             /** Locale */
             locale: string | null;
             /**
@@ -6324,6 +6355,11 @@ export interface components {
             message_id: string;
             /** Name */
             name: string | null;
+            /**
+             * Parts
+             * @description Into how many a text falls.
+             */
+            parts: number | null;
             /** Provider */
             provider: string | null;
             /** Provider Message Id */
@@ -6349,7 +6385,7 @@ export interface components {
             status: components["schemas"]["RecipientStatus"];
             /**
              * Subject
-             * @description As sent; null before.
+             * @description As sent; null before, and of texts.
              */
             subject: string | null;
             /**
@@ -6373,7 +6409,10 @@ export interface components {
         };
         /**
          * MessageIn
-         * @description One letter to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
+         * @description One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
+         *
+         *     Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
+         *     promotional, plain, dlt_template, values.
          */
         MessageIn: {
             /**
@@ -6392,8 +6431,16 @@ export interface components {
              * @enum {string}
              */
             channel: "email" | "sms";
-            /** From Email */
-            from_email: string;
+            /**
+             * Dlt Template
+             * @description A DLT template by name or id: filled with `values`, or compared with the words.
+             */
+            dlt_template?: string | null;
+            /**
+             * From Email
+             * @description Who writes a mail.
+             */
+            from_email?: string | null;
             /** From Name */
             from_name?: string | null;
             /**
@@ -6410,12 +6457,24 @@ export interface components {
              */
             html?: string | null;
             /**
+             * Plain
+             * @description Write typographic quotes, dashes and the like as a typewriter does.
+             * @default false
+             */
+            plain: boolean;
+            /**
              * Priority
              * @description CRITICAL goes first.
              * @default HIGH
              * @enum {string}
              */
             priority: "CRITICAL" | "HIGH";
+            /**
+             * Promotional
+             * @description A text that nobody waits for; under DLT it has its hours.
+             * @default false
+             */
+            promotional: boolean;
             /** Reply To */
             reply_to?: string | null;
             /**
@@ -6423,6 +6482,11 @@ export interface components {
              * @description Send then; at once by default.
              */
             scheduled_at?: string | null;
+            /**
+             * Sender
+             * @description Who writes a text: a number or a name; the provider's by default.
+             */
+            sender?: string | null;
             /**
              * Subject
              * @description Own words.
@@ -6451,7 +6515,7 @@ export interface components {
             text?: string | null;
             /**
              * To
-             * @description Addresses, or addresses with values.
+             * @description Addresses or numbers, or with values.
              */
             to: (components["schemas"]["RecipientIn"] | string)[];
             /**
@@ -6461,6 +6525,11 @@ export interface components {
              * @enum {string}
              */
             uncertain_policy: "hold" | "resend";
+            /**
+             * Values
+             * @description For the {#var#} of the DLT template, in order.
+             */
+            values?: string[] | null;
             /**
              * Variables
              * @description Values for every recipient; their own win.
@@ -6498,15 +6567,34 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
-            /** Error Message */
+            /** @description What its provider told of a text after it had taken it. */
+            delivery: components["schemas"]["ReportStatus"] | null;
+            /** Delivery At */
+            delivery_at: string | null;
+            /** @description Why it was not delivered, in words that all providers share. */
+            delivery_cause: components["schemas"]["Cause"] | null;
+            /** Encoding */
+            encoding: ("gsm7" | "ucs2") | null;
+            /**
+             * Error Message
+             * @description What went wrong, or why it waits.
+             */
             error_message: string | null;
-            /** From Address */
-            from_address: string;
+            /**
+             * From Address
+             * @description Null: a text whose sender is left to the provider.
+             */
+            from_address: string | null;
             /**
              * Message Id
              * Format: uuid
              */
             message_id: string;
+            /**
+             * Parts
+             * @description Into how many a text falls.
+             */
+            parts: number | null;
             /** Provider */
             provider: string | null;
             /** Provider Message Id */
@@ -6527,7 +6615,7 @@ export interface components {
             status: components["schemas"]["RecipientStatus"];
             /**
              * Subject
-             * @description As sent; null before.
+             * @description As sent; null before, and of texts.
              */
             subject: string | null;
             /**
@@ -8620,7 +8708,10 @@ export interface components {
          * @description Whom a message is for.
          */
         RecipientIn: {
-            /** Address */
+            /**
+             * Address
+             * @description Of a text, a number: +491711234567.
+             */
             address: string;
             /**
              * Locale
@@ -8629,6 +8720,11 @@ export interface components {
             locale?: string | null;
             /** Name */
             name?: string | null;
+            /**
+             * Values
+             * @description Theirs for the DLT template, instead of those of the call.
+             */
+            values?: string[] | null;
             /**
              * Variables
              * @description Their values; they win over those of the call.
@@ -9293,7 +9389,7 @@ export interface components {
         SmsHook: {
             /**
              * Is Ready
-             * @description false: Twilio's token is not in TASKFLOW_SMS_TWILIO_AUTH_TOKENS yet.
+             * @description false: no provider here has Twilio's account token, nor have the settings.
              */
             is_ready: boolean;
             /** Kind */
@@ -14082,6 +14178,7 @@ export interface operations {
                 };
                 content: {
                     "message/rfc822": unknown;
+                    "text/plain": unknown;
                 };
             };
             /** @description What went wrong (RFC 9457). */

@@ -9,7 +9,10 @@ import click
 
 from taskflow.cli.client import Client, Output, connect, json_of, speaks_http, text_of
 
-_COLUMNS = ("message_id", "address", "status", "subject", "provider", "attempt", "sent_at", "error_message")
+_COLUMNS = (
+    "message_id", "address", "status", "subject", "parts", "provider", "attempt", "delivery", "sent_at",
+    "error_message",
+)  # fmt: skip
 _STATUSES = (
     "PENDING", "SENDING", "SENT", "FAILED", "DEFERRED", "UNCERTAIN", "SUPPRESSED", "CANCELLED", "BOUNCED",
     "UNSUBSCRIBED",
@@ -21,6 +24,7 @@ def _filters(command: Any) -> Any:
     for option in (
         click.option("--address", help="To this address, campaign mail too."),
         click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only these."),
+        click.option("--channel", type=click.Choice(["email", "sms"]), help="Only these."),
         click.option("--tag", help="Only those with this tag."),
         click.option("--provider", help="Only what it carried."),
         click.option("--submission", "submission_id", type=click.UUID, help="Only those of one call."),
@@ -37,8 +41,9 @@ def message() -> None:
 
 
 @message.command()
-@click.argument("addresses", nargs=-1, required=True)
-@click.option("--from", "from_email", required=True, help="Who writes.")
+@click.argument("addresses", metavar="ADDRESSES|NUMBERS", nargs=-1, required=True)
+@click.option("--sms", is_flag=True, help="Send texts, to numbers such as +491711234567.")
+@click.option("--from", "from_email", help="Who writes a mail.")
 @click.option("--from-name", help="The name before the address.")
 @click.option("--reply-to", help="Where answers go.")
 @click.option("--subject", help="Own words.")
@@ -46,6 +51,13 @@ def message() -> None:
 @click.option("--html", "html_file", type=_FILE, help="A file with own words as HTML.")
 @click.option("--template", "template_id", type=click.UUID, help="A template, instead of own words.")
 @click.option("--variables", help='Values for all, as JSON: {"order": 7}.')
+@click.option("--sender", help="Who writes a text: a number or a name; the provider's by default.")
+@click.option(
+    "--dlt", "dlt_template", help="A DLT template by name or id: filled with --value, or compared with --text."
+)
+@click.option("--value", "values", multiple=True, help="For a {#var#} of the DLT template; once for each, in order.")
+@click.option("--promotional", is_flag=True, help="A text that nobody waits for.")
+@click.option("--plain", is_flag=True, help="Write typographic characters of a text as a typewriter does.")
 @click.option("--tag", "tags", multiple=True, help="To find them by; may be repeated.")
 @click.option("--at", "scheduled_at", help="Send then: 2026-01-31T09:00:00Z.")
 @click.option("--critical", is_flag=True, help="Before all others.")
@@ -56,6 +68,7 @@ def send(
     client: Client,
     output: Output,
     addresses: tuple[str, ...],
+    sms: bool,
     html_file: Path | None,
     variables: str | None,
     critical: bool,
@@ -63,9 +76,11 @@ def send(
     key: str | None,
     **more: Any,
 ) -> None:
-    """Send one message to each of ADDRESSES."""
+    """Send a mail to each of ADDRESSES, or with --sms a text to each of NUMBERS."""
     body: dict[str, Any] = {name: _plain(value) for name, value in more.items() if value}
     body |= {"to": list(addresses), "priority": "CRITICAL" if critical else "HIGH"}
+    if sms:
+        body["channel"] = "sms"
     if html_file is not None:
         body["html"] = text_of(html_file)
     if variables is not None:
@@ -76,7 +91,8 @@ def send(
     if output.as_json:
         output.thing(found)
     else:
-        output.things(found["messages"], ("message_id", "address", "status"), empty="")
+        columns = ("message_id", "address", "status", "parts", "encoding", "scheduled_at", "error_message")
+        output.things(found["messages"], columns if sms else columns[:3], empty="")
 
 
 @message.command("list")

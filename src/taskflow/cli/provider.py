@@ -29,7 +29,8 @@ def provider() -> None:
 def list_providers(client: Client, output: Output, channel: str | None) -> None:
     """List providers, in the order in which they are asked."""
     rows = list(client.pages("/providers", channel=channel))
-    output.things(rows, _COLUMNS, empty="No providers: TASKFLOW_SMTP_* or the sandbox inbox takes the mail.")
+    empty = "No providers: TASKFLOW_SMTP_* or the sandbox inbox takes the mail, and the inbox texts."
+    output.things(rows, _COLUMNS, empty=empty)
 
 
 @provider.command()

@@ -318,20 +318,27 @@ class RecipientFields(TypedDict, total=False):
     """Whom a message is for."""
 
     address: Required[str]
+    """Of a text, a number: +491711234567."""
     name: str | None
     locale: str | None
     """Which variant of the template they read."""
     variables: Mapping[str, Any]
     """Their values; they win over those of the call."""
+    values: list[str] | None
+    """Theirs for the DLT template, instead of those of the call."""
 
 
 class MessageFields(TypedDict, total=False):
-    """One letter to up to 1,000 recipients: a message each, of a template or of own words (Jinja2)."""
+    """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
+
+    Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
+    promotional, plain, dlt_template, values."""
 
     channel: Literal["email", "sms"]
     to: Required[list[RecipientFields | str]]
-    """Addresses, or addresses with values."""
-    from_email: Required[str]
+    """Addresses or numbers, or with values."""
+    from_email: str | None
+    """Who writes a mail."""
     from_name: str | None
     reply_to: str | None
     template_id: UUID | None
@@ -346,6 +353,16 @@ class MessageFields(TypedDict, total=False):
     """Own words; made from the HTML when absent."""
     variables: Mapping[str, Any]
     """Values for every recipient; their own win."""
+    sender: str | None
+    """Who writes a text: a number or a name; the provider's by default."""
+    promotional: bool
+    """A text that nobody waits for; under DLT it has its hours."""
+    plain: bool
+    """Write typographic quotes, dashes and the like as a typewriter does."""
+    dlt_template: str | None
+    """A DLT template by name or id: filled with `values`, or compared with the words."""
+    values: list[str] | None
+    """For the {#var#} of the DLT template, in order."""
     headers: Mapping[str, str]
     """Further headers: X-…, In-Reply-To, References, List-Unsubscribe and a few more."""
     attachments: list[AttachmentFields]
@@ -408,3 +425,35 @@ class ProviderChangeFields(TypedDict, total=False):
     per_day: int | None
     """null: no limit."""
     warm_up: list[int] | None
+
+
+class SmsPreviewFields(TypedDict, total=False):
+    """A text, or a template and its values."""
+
+    text: str | None
+    template: str | None
+    """A DLT template by name or id. With `variables` it is filled, with `text` it is compared."""
+    variables: list[str] | None
+    to: str | None
+    """Whose country sets the price."""
+    plain: bool
+    """Write typographic quotes, dashes and the like as a typewriter does, in text or values."""
+
+
+class NewSmsTemplateFields(TypedDict, total=False):
+    """A template as it is registered with an operator."""
+
+    name: Required[str]
+    """What you call it."""
+    template_id: Required[str]
+    """The id of the content template."""
+    entity_id: Required[str]
+    """The id of the principal entity."""
+    header: Required[str]
+    """The sender that it is registered for."""
+    category: Required[Literal["transactional", "service-explicit", "promotional"]]
+    """`promotional` goes out from 10 to 21 h in India only."""
+    body: Required[str]
+    """To the character as registered, with {#var#} where values stand."""
+    provider_template_id: str | None
+    """Fast2SMS's own number for it, which its route `dlt` needs."""

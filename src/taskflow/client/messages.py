@@ -18,7 +18,11 @@ class Messages:
         self._link = link
 
     async def send(self, **message: Unpack[MessageFields]) -> SubmittedOut:
-        """Send a message to each recipient, now or later; all or none are taken."""
+        """Send a mail, or with `channel="sms"` a text, to each recipient, now or later; all or none are taken.
+
+        Raises:
+            InvalidInputError: somebody cannot be written to, or a message not be made; `context["index"]` says whose.
+        """
         return await self._link.ask(SubmittedOut, "POST", "/messages", message)
 
     async def get(self, message_id: UUID) -> MessageDetail:
@@ -34,6 +38,7 @@ class Messages:
         *,
         address: str | None = None,
         status: str | None = None,
+        channel: Literal["email", "sms"] | None = None,
         tag: str | None = None,
         provider: str | None = None,
         submission_id: UUID | None = None,
@@ -46,6 +51,7 @@ class Messages:
             "/messages",
             address=address,
             status=status,
+            channel=channel,
             tag=tag,
             provider=provider,
             submission_id=submission_id,

@@ -13,6 +13,7 @@ from taskflow.client.messages import Messages
 from taskflow.client.privacy import Privacy
 from taskflow.client.providers import Providers
 from taskflow.client.segments import Segments
+from taskflow.client.sms import Sms
 from taskflow.client.suppressions import Suppressions
 from taskflow.client.templates import Templates
 from taskflow.engine.remote import calls
@@ -55,6 +56,7 @@ class Messaging:
         self.messages = Messages(link)
         self.privacy = Privacy(link)
         self.providers = Providers(link)
+        self.sms = Sms(link)
 
     async def __aenter__(self) -> Self:
         return self

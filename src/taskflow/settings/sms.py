@@ -19,6 +19,8 @@ class SmsSettings(BaseModel):
     )
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="Of the prices.")
     twilio_auth_tokens: list[SecretStr] = Field(
-        [], description="Tokens of the Twilio accounts whose calls are believed, as JSON; two while one is replaced."
+        [],
+        description="Further tokens of Twilio accounts whose calls are believed, as JSON, beside those of providers:"
+        " for one that signs in with an API key, and the old one while a token is replaced.",
     )
     keep_replies_days: int = Field(365, ge=1, description="How long replies and delivery reports are kept.")

@@ -79,7 +79,10 @@ async def test_a_repeated_request_is_taken_once(marketer: httpx.AsyncClient, dat
         ({"template_id": str(uuid4())}, "invalid_input", "not both"),
         ({"template_id": str(uuid4()), "subject": None, "text": None}, "template_not_found", ""),
         ({"attachments": [{"media_id": str(uuid4()), "filename": "a.pdf"}]}, "media_not_found", ""),
-        ({"channel": "sms"}, "no_provider", "SMS"),
+        ({"channel": "sms"}, "invalid_input", "leave out from_email, subject"),
+        ({"sender": "SHOP", "dlt_template": "otp"}, "invalid_input", "leave out dlt_template, sender"),
+        ({"from_email": None, "sender": ""}, "invalid_input", ""),
+        ({"from_email": None, "values": []}, "invalid_input", "give from_email"),
         ({"priority": "LOW"}, "invalid_input", ""),
     ],
 )

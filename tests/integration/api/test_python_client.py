@@ -335,3 +335,31 @@ async def test_messages_are_sent_found_cancelled_and_exported(messaging: Messagi
         await messages.resolve(ada.message_id, "sent")
     assert code_of(certain) == "message_not_uncertain"
     assert b"ada@example.com" in b"".join([chunk async for chunk in messages.export(tag="order")])
+
+
+async def test_texts_are_previewed_sent_and_found(messaging: Messaging) -> None:
+    preview = await messaging.sms.preview(text="x" * 158 + "😀")
+    assert (preview.parts, preview.encoding, [one.code_point for one in preview.wide]) == (3, "ucs2", ["U+1F600"])
+    template = await messaging.sms.add_template(
+        name="otp",
+        template_id="1107161234567890123",
+        entity_id="1101234567890123456",
+        header="TSKFLW",
+        category="transactional",
+        body="{#var#} is your code for {#var#}.",
+    )
+    assert [one.name async for one in messaging.sms.templates(search="code")] == ["otp"]
+    assert (await messaging.sms.template(template.sms_template_id)).variables == 2
+    sent = await messaging.messages.send(channel="sms", to=["+491711234567"], text="Hello 😀", sender="ACME")
+    assert [(one.parts, one.encoding) for one in sent.messages] == [(1, "ucs2")]
+    ravi = {"address": "+919876543210", "values": ["123456", "me"]}
+    await messaging.messages.send(channel="sms", to=[ravi], dlt_template="otp")
+    assert [one.from_address async for one in messaging.messages.find(channel="sms")] == ["TSKFLW", "ACME"]
+    assert [one.address async for one in messaging.messages.find(channel="email")] == []
+    with pytest.raises(InvalidInputError) as refused:
+        await messaging.messages.send(channel="sms", to=["+491711234567", "nobody"], text="Hello")
+    assert (code_of(refused), refused.value.context["index"]) == ("invalid_recipient", 1)
+    assert [one async for one in messaging.sms.reports(message_id=sent.messages[0].message_id)] == []
+    assert [one async for one in messaging.sms.replies(action="stop")] == []
+    await messaging.sms.delete_template(template.sms_template_id)
+    assert [one async for one in messaging.sms.templates()] == []

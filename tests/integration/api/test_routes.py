@@ -11,13 +11,14 @@ URL = "/api/v1/routes"
 
 
 async def test_a_route_shows_its_breaker_its_budgets_and_why_it_waits(api: Api, viewer: httpx.AsyncClient) -> None:
-    [fresh] = (await viewer.get(URL)).json()["items"]
+    [fresh, texts] = (await viewer.get(URL)).json()["items"]
+    assert (texts["name"], texts["usable"], texts["supports_dlt"]) == ("sms-sandbox", True, True)
     assert (fresh["name"], fresh["usable"], fresh["waiting"], fresh["budgets"]) == ("sandbox", True, None, [])
     assert fresh["breaker"] == {"state": "closed", "override": None, "reason": "", "faults": 0, "history": []}
     async with routing(api.database, api.broker, Route("sandbox")) as router:
         await router.reserve([BULK])
         await router.settle([Report("sandbox", 0, faults=5, trailing=5, reason="451 no")])
-    [route] = (await viewer.get(URL)).json()["items"]
+    [route, _] = (await viewer.get(URL)).json()["items"]
     assert (route["usable"], route["waiting"]) == (
         False,
         "sandbox has failed too often: its circuit breaker is open.",

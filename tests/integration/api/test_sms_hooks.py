@@ -12,10 +12,13 @@ from pydantic import SecretStr
 
 from support.api import Api
 from support.contacts import add_contact
+from support.receiver import Receiver
+from support.text_providers import ACCOUNT, add_provider
 from taskflow.base.signing import sign
 from taskflow.delivery.providers.sms.twilio.hooks import signature_of
 from taskflow.delivery.sms.inbound.hooks import SmsHooks
 from taskflow.delivery.sms.inbound.keywords import normalise
+from taskflow.identity.models import Role
 
 URL = "/api/v1/sms"
 STOP = {"keyword": "stop", "action": "stop"}
@@ -43,6 +46,28 @@ async def twilio(api: Api, query: str = "", *, token: str = TOKEN, **form: str) 
         "Content-Type": "application/x-www-form-urlencoded",
     }
     return await api.anonymous.post(path, content=urlencode(form), headers=headers)
+
+
+async def test_twilio_is_believed_under_the_token_of_a_provider(api: Api) -> None:
+    api.settings.sms.twilio_auth_tokens = []
+    form = {"MessageSid": "SM1", "From": ANN, "Body": "STOP", "SmsStatus": "received"}
+    async with await api.as_role(Role.ADMIN) as admin:
+
+        async def ready() -> bool:
+            hooks = (await admin.get(f"{URL}/hooks")).json()
+            return next(hook["is_ready"] for hook in hooks if hook["kind"] == "twilio")
+
+        assert not await ready()
+        assert (await twilio(api, **form)).status_code == 403
+        keyed = {"account_sid": ACCOUNT, "api_key_sid": "SK" + "0" * 32}
+        await add_provider(admin, "twilio", Receiver(), name="keyed", settings=keyed)
+        assert (await twilio(api, token="the token", **form)).status_code == 403, "an API key's secret signs nothing"
+        assert not await ready()
+        await add_provider(admin, "twilio", Receiver())
+        assert await ready()
+        assert (await twilio(api, token="the token", **form)).status_code == 204
+        assert (await twilio(api, token="another", **form)).status_code == 403
+        assert [one["action"] for one in (await admin.get(f"{URL}/replies")).json()["items"]] == ["stop"]
 
 
 async def says(api: Api, words: str, reference: str, sender: str = ANN) -> httpx.Response:

@@ -81,9 +81,9 @@ async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger
     assert await database.pool.fetchval("SELECT count(*) FROM message_contents") == 0
 
 
-@pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "settle"])
+@pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "settle", "wait"])
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
-    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 9, "settle": 6}[name]
+    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 9, "settle": 6, "wait": 3}[name]
     first = ["test"] if name in ("begin", "hand_on") else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))

@@ -1,5 +1,6 @@
 """What senders get: enabled providers, open, in order, and up to date."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 
 from support.mail_providers import NEW, mail, send, send_one
 from support.scripted_smtp import ScriptedSmtp
+from support.texts import text
 from support.waiting import eventually
 from taskflow.base.errors import ConfigurationError
 from taskflow.db.pool import Database
@@ -65,7 +67,11 @@ async def test_without_a_row_the_sandbox_or_the_servers_settings_stand_in(
             [(row, provider)] = await catalogue.mail_providers()
             assert (row.provider_id, row.name, row.kind) == (FALLBACK_ID, "sandbox", "sandbox")
             assert (await send_one(provider)).kind is OutcomeKind.ACCEPTED
-            assert await catalogue.sms_providers() == []
+            for requires_dlt in (False, True):
+                [(row, texts)] = await catalogue.sms_providers(requires_dlt=requires_dlt)
+                assert (row.provider_id, row.name, row.kind) == (FALLBACK_ID, "sms-sandbox", "sms-sandbox")
+                [outcome] = await texts.send([text()], time.monotonic() + 60)
+                assert outcome.kind is OutcomeKind.ACCEPTED
         settings.smtp.host, settings.smtp.port, settings.smtp.security = "127.0.0.1", server.port, "none"
         async with ProviderCatalogue.open(database, settings) as catalogue:
             [(row, provider)] = await catalogue.mail_providers()
@@ -142,7 +148,7 @@ async def test_a_plugin_that_cannot_open_its_provider_stops_nobody_and_tells_no_
         plugged = ProviderService(database, registry, vault(settings), opener)
         row = await plugged.create(NEW | {"name": "p", "kind": "pigeon", "secrets": {"whistle": "canary"}})
         await made(service, "s")
-        assert await names(ProviderCatalogue(database, settings, opener)) == ["s"]
+        assert await names(ProviderCatalogue(database, settings, opener, Registry())) == ["s"]
         assert await plugged.test(row.provider_id) == (False, "p: its kind cannot open it: RuntimeError.")
 
 

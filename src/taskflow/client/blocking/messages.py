@@ -19,7 +19,11 @@ class Messages:
         self._link = link
 
     def send(self, **message: Unpack[MessageFields]) -> SubmittedOut:
-        """Send a message to each recipient, now or later; all or none are taken."""
+        """Send a mail, or with `channel="sms"` a text, to each recipient, now or later; all or none are taken.
+
+        Raises:
+            InvalidInputError: somebody cannot be written to, or a message not be made; `context["index"]` says whose.
+        """
         return self._link.ask(SubmittedOut, "POST", "/messages", message)
 
     def get(self, message_id: UUID) -> MessageDetail:
@@ -35,6 +39,7 @@ class Messages:
         *,
         address: str | None = None,
         status: str | None = None,
+        channel: Literal["email", "sms"] | None = None,
         tag: str | None = None,
         provider: str | None = None,
         submission_id: UUID | None = None,
@@ -47,6 +52,7 @@ class Messages:
             "/messages",
             address=address,
             status=status,
+            channel=channel,
             tag=tag,
             provider=provider,
             submission_id=submission_id,

@@ -14,6 +14,7 @@ from taskflow.client.blocking.messages import Messages
 from taskflow.client.blocking.privacy import Privacy
 from taskflow.client.blocking.providers import Providers
 from taskflow.client.blocking.segments import Segments
+from taskflow.client.blocking.sms import Sms
 from taskflow.client.blocking.suppressions import Suppressions
 from taskflow.client.blocking.templates import Templates
 from taskflow.engine.remote import calls
@@ -56,6 +57,7 @@ class SyncMessaging:
         self.messages = Messages(link)
         self.privacy = Privacy(link)
         self.providers = Providers(link)
+        self.sms = Sms(link)
 
     def __enter__(self) -> Self:
         return self

@@ -5,15 +5,15 @@ They have connections of their own, so that no campaign's window stands before t
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
-from taskflow.delivery.providers.contract import Mail
-from taskflow.delivery.router.carrier import Admit, Carried, RoutedCarrier
+from taskflow.delivery.providers.contract import Mail, Sms
+from taskflow.delivery.router.carrier import Admit, Carried, RoutedCarrier, Sends
 from taskflow.delivery.router.configured import open_routing
 from taskflow.delivery.router.models import Ask, MessageClass
 from taskflow.delivery.router.service import Router
@@ -21,28 +21,36 @@ from taskflow.settings import Settings
 
 
 class Load(NamedTuple):
-    """A mail, and the domain of the address that it is from: its return path may be elsewhere."""
+    """A message, and of a mail the domain of the address that it is from: its return path may be elsewhere."""
 
-    mail: Mail
-    sending_domain: str
+    message: Mail | Sms
+    sending_domain: str = ""
+
+    @property
+    def terms(self) -> Ask:
+        """What it needs of a provider."""
+        if isinstance(self.message, Mail):
+            return Ask(MessageClass.TRANSACTIONAL, sending_domain=self.sending_domain)
+        kind = MessageClass.BULK if self.message.promotional else MessageClass.TRANSACTIONAL
+        return Ask(kind, requires_dlt=self.message.requires_dlt)
 
 
 class Carrier(Protocol):
-    """Carries mail."""
+    """Carries messages."""
 
     async def longest_send_seconds(self) -> float:
         """Return the longest time from a message's first byte to its outcome."""
 
     async def send(self, loads: Sequence[Load], deadline: float, admit: Admit) -> list[Carried]:
-        """Hand over at most ten mails; return for each what became of it, and the provider that had it.
+        """Hand over at most ten messages; return for each what became of it, and the provider that had it.
 
-        Nothing is raised for a message. `deadline`: on `time.monotonic()`; a mail whose turn comes later is
-        `not_started`. `admit`: commits that mails, by their places, go to a provider now, and returns who may.
+        Nothing is raised for a message. `deadline`: on `time.monotonic()`; one whose turn comes later is `not_started`.
+        `admit`: commits that messages, by their places, go to a provider now, and returns who may.
         """
 
 
 class ProvidersCarrier:
-    """The enabled providers of mail, or the server of the settings."""
+    """The enabled providers of each channel; where there is none, the server of the settings and the sandbox."""
 
     def __init__(self, router: Router, providers: ProviderCatalogue) -> None:
         """Take the router and the open providers of a process."""
@@ -54,26 +62,33 @@ class ProvidersCarrier:
         return await self._providers.longest_send_seconds()
 
     async def send(self, loads: Sequence[Load], deadline: float, admit: Admit) -> list[Carried]:
-        """Send what comes from one domain together."""
-        providers = {row.name: provider for row, provider in await self._providers.mail_providers()}
-        by_domain: defaultdict[str, list[int]] = defaultdict(list)
+        """Send what may go to the same providers together."""
+        alike: defaultdict[tuple[type[Mail | Sms], Ask], list[int]] = defaultdict(list)
         for place, load in enumerate(loads):
-            by_domain[load.sending_domain].append(place)
+            alike[type(load.message), load.terms].append(place)
 
-        async def send(domain: str, places: Sequence[int]) -> dict[int, Carried]:
+        async def send(kind: type[Mail | Sms], terms: Ask, places: Sequence[int]) -> dict[int, Carried]:
+            providers = await self._open(kind, terms)
+
             async def admit_some(some: Sequence[int], provider: str) -> Collection[int]:
                 admitted = await admit([places[one] for one in some], provider)
                 return [one for one in some if places[one] in admitted]
 
-            terms = Ask(MessageClass.TRANSACTIONAL, sending_domain=domain)
-            mails = [loads[place].mail for place in places]
-            carried = await RoutedCarrier(self._router, providers, terms).send(mails, deadline, admit_some)
+            messages = [loads[place].message for place in places]
+            carried = await RoutedCarrier(self._router, providers, terms).send(messages, deadline, admit_some)
             return dict(zip(places, carried, strict=True))
 
         found: dict[int, Carried] = {}
-        for some in await asyncio.gather(*(send(domain, places) for domain, places in by_domain.items())):
+        for some in await asyncio.gather(*(send(*shared, places) for shared, places in alike.items())):
             found |= some
         return [found[place] for place in range(len(loads))]
+
+    async def _open(self, kind: type[Mail | Sms], terms: Ask) -> Mapping[str, Sends[Any]]:
+        """Return the open providers of a channel, by name."""
+        if kind is Mail:
+            return {row.name: provider for row, provider in await self._providers.mail_providers()}
+        texts = await self._providers.sms_providers(requires_dlt=terms.requires_dlt)
+        return {row.name: provider for row, provider in texts}
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""From a submission and a row of the ledger to a finished message.
+"""From a submission and a row of the ledger to a finished message; here to a mail, `text_composer` makes texts.
 
 What is compiled is kept for the next message: a template version for whoever sends it, own words and the MIME skeleton
 as long as their submission is being sent. Bodies are plain ASCII on the wire, so that any provider may carry them.
@@ -7,7 +7,7 @@ as long as their submission is being sent. Bodies are plain ASCII on the wire, s
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
@@ -20,9 +20,11 @@ from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.incoming import describe
 from taskflow.delivery.letterhead import files_of
 from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.messages.carrier import Load
 from taskflow.delivery.messages.ledger import Row
-from taskflow.delivery.messages.models import StoredSubmission
+from taskflow.delivery.messages.models import Letter, StoredSubmission
 from taskflow.delivery.mime import Skeleton
+from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.purposes import feedback_id
 
 T = TypeVar("T")
@@ -33,11 +35,38 @@ _WORDS_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A finished message."""
+    """A finished message: what is carried, and what is kept of it."""
 
-    body: bytes
-    subject: str | None
-    return_path: str | None = None  # where bounces go; None: to the sender's address
+    load: Load
+    content: bytes
+    subject: str | None = None
+
+
+class Held(NamedTuple):
+    """A message that must not go out yet: in how many seconds it may, and why."""
+
+    seconds: float
+    reason: str
+
+
+class Composer(Protocol):
+    """Makes the messages of a channel."""
+
+    async def size_of(self, submission: StoredSubmission) -> int:
+        """Return about how many bytes each of its messages takes in memory.
+
+        Raises:
+            NotFoundError, InvalidInputError, UnavailableError: its template or a file of it cannot be used.
+        """
+
+    async def compose(self, submission: StoredSubmission, rows: Sequence[Row]) -> list[Composed | Held | str]:
+        """Return for each row its message, or the sentence that says why there is none, or none yet.
+
+        Raises:
+            NotFoundError, InvalidInputError: its template or a file of it cannot be used.
+            UnavailableError: nothing can be rendered, or read from the media storage, now.
+            SealBrokenError: the key that should sign cannot be opened.
+        """
 
 
 class Addressed(Protocol):
@@ -95,8 +124,8 @@ class KeptWords:
         return await self._kept.get((template_id, version), make)
 
 
-class MessageComposer:
-    """Makes messages; one per process."""
+class MailComposer:
+    """Makes mails; one per process."""
 
     def __init__(
         self, rendering: RenderPool, templates: TemplateRepository, media: MediaLibrary, senders: Senders, secret: bytes
@@ -112,35 +141,25 @@ class MessageComposer:
         self._skeletons: Kept[Skeleton] = Kept()
 
     async def size_of(self, submission: StoredSubmission) -> int:
-        """Return about how many bytes each of its messages takes in memory.
-
-        Raises:
-            NotFoundError, InvalidInputError, UnavailableError: its template or a file of it cannot be used.
-        """
+        """Return about how many bytes each of its messages takes in memory; errors as in `Composer`."""
         if submission.raw is not None:
             return len(submission.raw)
         words = await self._words_of(submission)
         files = await self._media.check_attachments(_attachments(submission, words.content))
         return _WORDS_BYTES + sum(file.size for file in files) * 4 // 3
 
-    async def compose(self, submission: StoredSubmission, rows: Sequence[Row]) -> list[Composed | str]:
-        """Return one message for each row, or the sentence that says why there is none.
-
-        Raises:
-            NotFoundError, InvalidInputError: its template or a file of it cannot be used.
-            UnavailableError: nothing can be rendered, or read from the media storage, now.
-            SealBrokenError: the key that should sign cannot be opened.
-        """
+    async def compose(self, submission: StoredSubmission, rows: Sequence[Row]) -> list[Composed | Held | str]:
+        """Return one mail for each row, or the sentence that says why there is none; errors as in `Composer`."""
+        letter = _letter(submission)
         if submission.raw is not None:
-            composed = Composed(submission.raw, describe(submission.raw)[0])
-            return [composed] * len(rows)
-        letter = submission.letter
+            subject = describe(submission.raw)[0]
+            return [_composed(letter, row, submission.raw, subject) for row in rows]
         words = await self._words_of(submission)
         sender = await self._senders.of(letter.from_email)
         skeleton = await self._skeleton_of(submission, words, sender)
         message_ids = MessageIds(self._secret, letter.from_email)
         contexts = [context_of(letter.variables, row, row.personalization) for row in rows]
-        done: list[Composed | str] = []
+        done: list[Composed | Held | str] = []
         for row, result in zip(rows, await words.render(contexts), strict=True):
             if isinstance(result, RenderProblem):
                 done.append(f"{result.code}: {result.message}")
@@ -158,7 +177,7 @@ class MessageComposer:
                 done.append(f"{error.code}: {error}")
             else:
                 path = sender.return_paths.of(row.message_id) if sender.return_paths is not None else None
-                done.append(Composed(body, result.subject, path))
+                done.append(_composed(letter, row, body, result.subject, path))
         return done
 
     async def _words_of(self, submission: StoredSubmission) -> Words:
@@ -166,11 +185,11 @@ class MessageComposer:
         if template_id is not None:
             return await self._template_words.of(self._rendering, self._templates, template_id, version)
         return await self._own_words.get(
-            submission.submission_id, lambda: Words.of(self._rendering, submission.letter.own_words())
+            submission.submission_id, lambda: Words.of(self._rendering, _letter(submission).own_words())
         )
 
     async def _skeleton_of(self, submission: StoredSubmission, words: Words, sender: Sender) -> Skeleton:
-        letter = submission.letter
+        letter = _letter(submission)
         signer = sender.signer
         selectors = tuple(key.selector for key in signer.keys) if signer is not None else ()
 
@@ -201,4 +220,17 @@ def context_of(shared: Mapping[str, Any], person: Addressed, values: Mapping[str
 
 def _attachments(submission: StoredSubmission, content: Content) -> Sequence[Attachment]:
     """Return the files of the template and those of the call."""
-    return (*content.attachments, *submission.letter.attachments) if submission.template_id else content.attachments
+    own = _letter(submission).attachments
+    return (*content.attachments, *own) if submission.template_id else content.attachments
+
+
+def _letter(submission: StoredSubmission) -> Letter:
+    if not isinstance(submission.letter, Letter):
+        raise TypeError(f"the submission {submission.submission_id} is no mail")
+    return submission.letter
+
+
+def _composed(letter: Letter, row: Row, body: bytes, subject: str | None, return_path: str | None = None) -> Composed:
+    """Return a mail; its bounces go to the sender's address where there is no other path."""
+    mail = Mail(row.message_id, return_path or letter.from_email, row.address, body)
+    return Composed(Load(mail, letter.from_email.rpartition("@")[2].lower()), body, subject)

@@ -16,7 +16,6 @@ from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.delivery.messages.composer import KeptWords
-from taskflow.delivery.messages.errors import NoCarrierError
 from taskflow.delivery.messages.schemas import (
     Channel,
     MessageContent,
@@ -27,6 +26,8 @@ from taskflow.delivery.messages.schemas import (
     SubmittedOut,
 )
 from taskflow.delivery.messages.service import Filter, MessageService
+from taskflow.delivery.messages.texts import TextService
+from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine.client import Engine
 from taskflow.engine.queues.terms import QueueBook
@@ -48,8 +49,8 @@ from taskflow.settings import Settings
 _MARKETER = require(Role.MARKETER)
 _EXPORT_COLUMNS = (
     "message_id", "campaign_id", "submission_id", "channel", "address", "from_address", "subject", "tags", "status",
-    "attempt", "provider", "provider_message_id", "reply", "error_message", "size_bytes", "cost", "created_at",
-    "scheduled_at", "sending_at", "sent_at",
+    "attempt", "provider", "provider_message_id", "reply", "error_message", "size_bytes", "parts", "encoding",
+    "delivery", "delivery_cause", "delivery_at", "cost", "created_at", "scheduled_at", "sending_at", "sent_at",
 )  # fmt: skip
 
 router = APIRouter(prefix="/messages", tags=["messages"], dependencies=[require(Role.VIEWER)])
@@ -64,6 +65,19 @@ async def _messages(
     words: Annotated[KeptWords, service(KeptWords)],
 ) -> MessageService:
     return MessageService(database, Engine(database, broker, book), rendering, media, words)
+
+
+async def _texts(
+    database: Annotated[Database, service(Database)],
+    broker: Annotated[RedisBroker, service(RedisBroker)],
+    book: Annotated[QueueBook, service(QueueBook)],
+    rendering: Annotated[RenderPool, service(RenderPool)],
+    words: Annotated[KeptWords, service(KeptWords)],
+    registry: Annotated[Registry, service(Registry)],
+    settings: Annotated[Settings, service(Settings)],
+) -> TextService:
+    engine = Engine(database, broker, book)
+    return TextService(database, engine, rendering, words, registry, settings.audience.phone_region)
 
 
 async def _wanted(
@@ -90,17 +104,18 @@ Wanted = Annotated[Filter, Depends(_wanted)]
 async def send_messages(
     body: MessageIn,
     messages: Messages,
+    texts: Annotated[TextService, Depends(_texts)],
     settings: Annotated[Settings, service(Settings)],
     caller: Caller,
     reserved: ReservedId,
     trail: Trail,
 ) -> SubmittedOut:
     """Send a message to each recipient, now or later; all or none are taken. An Idempotency-Key makes it repeatable."""
-    if body.channel != "email":
-        raise NoCarrierError("There is no provider for SMS: nothing was taken.")
-    submitted = await messages.submit(
-        body.submission(settings.message.archive), created_by=caller.user_id, submission_id=reserved
-    )
+    archive, who = settings.message.archive, {"created_by": caller.user_id, "submission_id": reserved}
+    if body.channel == "sms":
+        submitted = await texts.submit(body.text_call(archive), **who)
+    else:
+        submitted = await messages.submit(body.submission(archive), **who)
     trail.target(submitted.submission_id, messages=len(submitted.messages))
     return SubmittedOut.of(submitted)
 
@@ -137,16 +152,17 @@ async def get_message_content(message_id: UUID, messages: Messages) -> MessageCo
     "/{message_id}/raw",
     dependencies=[_MARKETER],
     response_class=Response,
-    responses={200: {"content": {"message/rfc822": {}}}},
+    responses={200: {"content": {"message/rfc822": {}, "text/plain": {}}}},
 )
 async def get_raw_message(message_id: UUID, messages: Messages) -> Response:
     """Download what was sent, byte for byte."""
     row = await messages.content(message_id)
+    suffix, media_type = ("eml", "message/rfc822") if row["channel"] == "email" else ("txt", "text/plain")
     headers = {
-        "Content-Disposition": f'attachment; filename="{message_id}.eml"',
+        "Content-Disposition": f'attachment; filename="{message_id}.{suffix}"',
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(row["content"], media_type="message/rfc822", headers=headers)
+    return Response(row["content"], media_type=media_type, headers=headers)
 
 
 @router.post("/{message_id}/cancel", dependencies=[_MARKETER, audited("message.cancel", target="message_id")])

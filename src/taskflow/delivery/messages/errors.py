@@ -16,7 +16,7 @@ class ContentNotKeptError(NotFoundError):
 
 
 class NoCarrierError(InvalidInputError):
-    """Nothing here can send messages of this channel."""
+    """Nothing here can send such a message."""
 
     code = "no_provider"
 

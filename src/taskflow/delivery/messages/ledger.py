@@ -13,7 +13,7 @@ from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued
-from taskflow.delivery.messages.models import Letter, StoredSubmission
+from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
@@ -152,6 +152,11 @@ class MessageLedger:
         columns = columns_of(sorted(settlements), Settlement._fields)
         return {row[0] for row in await patiently(lambda: self._pool.fetch(sql.settle, *columns))}
 
+    async def wait(self, waits: Sequence[tuple[UUID, int, str]]) -> None:
+        """Say why messages that are not begun are not sent yet: id, epoch, the sentence."""
+        columns = columns_of(sorted(waits), ("message_id", "epoch", "why"))
+        await patiently(lambda: self._pool.execute(sql.wait, *columns))
+
     async def requeued(self, rows: Sequence[Row]) -> set[UUID]:
         """Return those failed messages whose task somebody has put back by hand since."""
         return await requeued(self._pool, [(row.message_id, row.lease_epoch) for row in rows])
@@ -162,4 +167,5 @@ class MessageLedger:
 
 
 def _with_letter(row: Any) -> dict[str, Any]:
-    return dict(row) | {"letter": Letter.from_json(row["letter"])}
+    kind = Letter if row["channel"] == "email" else TextTerms
+    return dict(row) | {"letter": kind.from_json(row["letter"])}

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 from uuid import UUID
 
 from taskflow.content.rendering import Format
-from taskflow.content.templates.models import Attachment, Content, Draft, Variant
+from taskflow.content.sms import SmsLength
+from taskflow.content.templates.models import Attachment, Channel, Content, Draft, Variant
 
-TASK_NAME = "send_message"
+TASKS: Final[Mapping[str, str]] = {"email": "send_message", "sms": "send_text"}
+"""The task of each channel: a window of one waits for nobody of the other."""
 QUEUE = "messages"
 WINDOW = 10
 """Messages that one call of the task sends, and so the most that a crash of it leaves uncertain."""
@@ -17,7 +19,7 @@ DELAYS = (5.0, 30.0, 120.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0)
 """Seconds before each further attempt: nine over about eight hours, as a mail server may be away for a night."""
 TIMEOUT_SECONDS = 300
 MAX_RECIPIENTS = 1_000
-_LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
+LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
 
 Archive = Literal["none", "metadata", "full"]
 Policy = Literal["hold", "resend"]
@@ -37,16 +39,21 @@ class Letter:
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
 
+    @property
+    def from_address(self) -> str:
+        """Return who writes."""
+        return self.from_email
+
     def own_words(self) -> Content:
         """Return its own words as content of one locale."""
         words = Variant(
-            _LOCALE,
+            LOCALE,
             Format.TEXT if self.html is None else Format.HTML,
             (self.text if self.html is None else self.html) or "",
             self.subject,
             text=None if self.html is None else self.text,
         )
-        return Draft((words,), attachments=self.attachments).content("email", _LOCALE, {})
+        return Draft((words,), attachments=self.attachments).content("email", LOCALE, {})
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it is kept."""
@@ -66,20 +73,60 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class TextTerms:
+    """What all texts of a submission share; what each says stands in its row (`TextWords`).
+
+    `dlt`: the ids of the template that it goes out under in India (`dlt.Facts`), without the values.
+    """
+
+    sender: str | None = None
+    promotional: bool = False
+    dlt: Mapping[str, str] | None = None
+
+    @property
+    def from_address(self) -> str | None:
+        """Return who writes; None: whom the provider says."""
+        return self.sender
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        return cls(**given)
+
+
+class TextWords(NamedTuple):
+    """What one text says, finished when it was taken; kept as the row's values until it is out.
+
+    `values`: what stands for the variables of its DLT template.
+    """
+
+    text: str
+    values: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom one message is for."""
+    """Whom one message is for. `length`: of a text, which is made when it is taken."""
 
     address: str
     name: str | None = None
     locale: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
+    length: SmsLength | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One call: a letter to some recipients. `raw`: the finished mail that an SMTP client handed over."""
+    """One call: a letter to some recipients. `raw`: the finished mail that an SMTP client handed over.
 
-    letter: Letter
+    `waits`: why it is not sent before `scheduled_at`, where nobody asked for that.
+    """
+
+    letter: Letter | TextTerms
     recipients: Sequence[Recipient]
     template_id: UUID | None = None
     template_version: int | None = None
@@ -89,6 +136,12 @@ class Submission:
     uncertain_policy: Policy = "resend"
     archive: Archive = "full"
     raw: bytes | None = None
+    waits: str | None = None
+
+    @property
+    def channel(self) -> Channel:
+        """Return by what it goes."""
+        return "email" if isinstance(self.letter, Letter) else "sms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +149,17 @@ class StoredSubmission:
     """A submission as its messages are made of it."""
 
     submission_id: UUID
+    channel: Channel
     template_id: UUID | None
     template_version: int | None
     archive: Archive
-    letter: Letter
+    letter: Letter | TextTerms
     raw: bytes | None
+
+    @property
+    def forgets(self) -> bool:
+        """Tell whether what a row holds of its person goes with the commit that says SENT.
+
+        A text's words do in any case: what the archive keeps of them is kept elsewhere, and not as long.
+        """
+        return self.archive != "full" or self.channel == "sms"

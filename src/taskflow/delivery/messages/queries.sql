@@ -2,18 +2,21 @@
 
 -- name: insert_submission
 -- One that is there already, or has been, belongs to a request that is repeated.
-INSERT INTO message_submissions (submission_id, created_by, template_id, template_version, source, archive, letter, raw)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8 WHERE NOT EXISTS (SELECT FROM messages WHERE submission_id = $1)
+INSERT INTO message_submissions
+  (submission_id, channel, created_by, template_id, template_version, source, archive, letter, raw)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 WHERE NOT EXISTS (SELECT FROM messages WHERE submission_id = $1)
 ON CONFLICT DO NOTHING;
 
 -- name: submitted
 -- What a submission became.
-SELECT message_id, address, status FROM messages WHERE submission_id = $1 ORDER BY message_id;
+SELECT message_id, address, status, segments AS parts, encoding, scheduled_at, error_message
+FROM messages WHERE submission_id = $1 ORDER BY message_id;
 
 -- name: columns
   message_id, campaign_id, submission_id, task_id, channel, address, from_address, subject, tags, template_id,
   template_version, status, attempt, provider, provider_message_id, reply, error_message, bounce_reason, size_bytes,
-  cost, created_at, scheduled_at, sending_at, sent_at, uncertain_policy
+  cost, created_at, scheduled_at, sending_at, sent_at, uncertain_policy, segments AS parts, encoding, delivery, delivery_cause,
+  delivery_at
 
 -- name: chosen
 -- What a filter asks of every message that it lists: a page, newest first.
@@ -27,14 +30,28 @@ SELECT message_id, address, status FROM messages WHERE submission_id = $1 ORDER 
   AND ($8::uuid IS NULL OR submission_id = $8)
 ORDER BY message_id DESC LIMIT $9
 
+-- name: told
+-- What its provider told of a text after it had taken it. It is looked up when somebody asks: a report may come before
+-- the ledger has committed the provider's id.
+LEFT JOIN LATERAL (
+  SELECT s.status AS delivery, s.cause AS delivery_cause, s.received_at AS delivery_at FROM sms_standings s
+  WHERE m.channel = 'sms' AND s.provider_id = m.provider_message_id
+    AND (s.message_id IS NULL OR s.message_id = m.message_id)
+  LIMIT 1
+) AS told ON true
+
 -- name: list_messages
-SELECT NULL::uuid AS campaign_id, m.* FROM messages AS m WHERE
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.* FROM messages AS m
+-- include: told
+WHERE
 -- include: chosen
 ;
 
 -- name: list_attention
 -- The same for states that somebody may want to look into: the partial index holds only those.
-SELECT NULL::uuid AS campaign_id, m.* FROM messages AS m WHERE attention = $4 AND
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.* FROM messages AS m
+-- include: told
+WHERE attention = $4 AND
 -- include: chosen
 ;
 
@@ -47,8 +64,10 @@ FROM message_log WHERE lower(address) = lower($10::text) AND
 ;
 
 -- name: get_message
-SELECT NULL::uuid AS campaign_id, m.*, s.source FROM messages m
-LEFT JOIN message_submissions s USING (submission_id) WHERE m.message_id = $1;
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, s.source, told.* FROM messages m
+LEFT JOIN message_submissions s USING (submission_id)
+-- include: told
+WHERE m.message_id = $1;
 
 -- name: attempts
 SELECT attempt_number, started_at, completed_at, duration_seconds, status, error_message
@@ -56,7 +75,7 @@ FROM task_executions WHERE task_id = $1 ORDER BY lease_epoch;
 
 -- name: content
 -- What was sent: kept by message, or as it was handed over by SMTP.
-SELECT m.message_id, m.subject, m.status, coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content
+SELECT m.message_id, m.channel, m.subject, m.status, coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content
 FROM messages m
 LEFT JOIN message_contents c USING (message_id)
 LEFT JOIN message_submissions s USING (submission_id)
@@ -77,7 +96,7 @@ SET status = $2::text,
     error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
 WHERE message_id = $1 AND status = 'UNCERTAIN'
   AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))
-RETURNING message_id;
+RETURNING channel;
 
 -- ───────────────────────────────────────────── retention ────────────────────────────────────────────
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from uuid import UUID
 
 import asyncpg
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Locale, Source, Variables
@@ -13,8 +13,14 @@ from taskflow.content.templates.models import Attachment
 from taskflow.content.templates.schemas import MAX_ATTACHMENTS, AttachmentIn
 from taskflow.delivery.messages.models import MAX_RECIPIENTS, Archive, Letter, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted
+from taskflow.delivery.messages.texts import TextCall, TextRecipient
+from taskflow.delivery.outcome import Cause
+from taskflow.delivery.providers.sms.hooks import ReportStatus
+from taskflow.delivery.providers.sms.sender import SENDER
 from taskflow.delivery.sandbox.schemas import MailHeader
 from taskflow.delivery.sandbox.service import take_apart
+from taskflow.delivery.sms.templates.repository import id_or_name
+from taskflow.delivery.sms.templates.schemas import Value
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine.states import Priority
 
@@ -23,29 +29,44 @@ Subject = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern
 Words = Annotated[Source, Field(min_length=1)]
 HeaderValue = Annotated[str, StringConstraints(min_length=1, max_length=998)]
 Channel = Literal["email", "sms"]
+Encoding = Literal["gsm7", "ucs2"]
+Sender = Annotated[str, StringConstraints(strip_whitespace=True, pattern=f"^({SENDER.pattern})$")]
+Values = Annotated[list[Value], Field(max_length=100, fail_fast=True)]
 
 
 class RecipientIn(Body):
     """Whom a message is for."""
 
-    address: Address
+    address: Address = Field(description="Of a text, a number: +491711234567.")
     name: Line | None = None
     locale: Locale | None = Field(None, description="Which variant of the template they read.")
     variables: Variables = Field({}, description="Their values; they win over those of the call.")
+    values: Values | None = Field(None, description="Theirs for the DLT template, instead of those of the call.")
 
     def recipient(self) -> Recipient:
         """Return it as the service takes it."""
         return Recipient(self.address, self.name, self.locale, self.variables)
 
+    def text_recipient(self) -> TextRecipient:
+        """Return it as the service of texts takes it."""
+        return TextRecipient(self.address, self.name, self.locale, self.variables, self.values)
+
 
 class MessageIn(Body):
-    """One letter to up to 1,000 recipients: a message each, of a template or of own words (Jinja2)."""
+    """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
+
+    Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
+    promotional, plain, dlt_template, values.
+    """
 
     channel: Channel = "email"
     to: list[RecipientIn | Address] = Field(
-        min_length=1, max_length=MAX_RECIPIENTS, fail_fast=True, description="Addresses, or addresses with values."
+        min_length=1,
+        max_length=MAX_RECIPIENTS,
+        fail_fast=True,
+        description="Addresses or numbers, or with values.",
     )
-    from_email: Address
+    from_email: Address | None = Field(None, description="Who writes a mail.")
     from_name: Line | None = None
     reply_to: Address | None = None
     template_id: UUID | None = Field(None, description="A template of the library, instead of own words.")
@@ -54,6 +75,13 @@ class MessageIn(Body):
     html: Words | None = Field(None, description="Own words.")
     text: Words | None = Field(None, description="Own words; made from the HTML when absent.")
     variables: Variables = Field({}, description="Values for every recipient; their own win.")
+    sender: Sender | None = Field(None, description="Who writes a text: a number or a name; the provider's by default.")
+    promotional: StrictBool = Field(False, description="A text that nobody waits for; under DLT it has its hours.")
+    plain: StrictBool = Field(False, description="Write typographic quotes, dashes and the like as a typewriter does.")
+    dlt_template: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
+        None, description="A DLT template by name or id: filled with `values`, or compared with the words."
+    )
+    values: Values | None = Field(None, description="For the {#var#} of the DLT template, in order.")
     headers: dict[str, HeaderValue] = Field(
         {}, description="Further headers: X-…, In-Reply-To, References, List-Unsubscribe and a few more."
     )
@@ -71,18 +99,63 @@ class MessageIn(Body):
 
     @model_validator(mode="after")
     def check_words(self) -> Self:
-        """Demand a template or own words."""
+        """Demand what the channel needs, and nothing of the other."""
+        of_other = _ONLY_SMS if self.channel == "email" else _ONLY_EMAIL
+        if misplaced := sorted(name for name in of_other if getattr(self, name)):
+            raise ValueError(f"leave out {', '.join(misplaced)}: not for channel {self.channel}")
+        if self.template_id is None and self.template_version is not None:
+            raise ValueError("template_version is of a template_id")
+        (self._check_mail if self.channel == "email" else self._check_text)()
+        return self
+
+    def _check_mail(self) -> None:
+        if self.from_email is None:
+            raise ValueError("give from_email")
+        if self._has_own_values:
+            raise ValueError("values are for texts under a dlt_template")
         own = self.html is not None or self.text is not None
         if self.template_id is not None and (own or self.subject is not None):
             raise ValueError("give template_id, or subject with html or text, not both")
-        if self.template_id is None and (not own or self.subject is None or self.template_version is not None):
+        if self.template_id is None and (not own or self.subject is None):
             raise ValueError("give template_id, or subject with html or text")
-        return self
+
+    def _check_text(self) -> None:
+        if self.template_id is not None and self.text is not None:
+            raise ValueError("give text or template_id, not both")
+        has_words = self.template_id is not None or self.text is not None
+        if not has_words and self.dlt_template is None:
+            raise ValueError("give text, template_id or dlt_template")
+        if (self.values or self._has_own_values) and (has_words or self.dlt_template is None):
+            raise ValueError("values fill a dlt_template: give it without text and template_id")
+
+    @property
+    def _has_own_values(self) -> bool:
+        return any(isinstance(one, RecipientIn) and one.values is not None for one in self.to)
+
+    def text_call(self, archive: Archive) -> TextCall:
+        """Return it as the service of texts takes it; `archive` is what the settings say."""
+        return TextCall(
+            [one.text_recipient() if isinstance(one, RecipientIn) else TextRecipient(one) for one in self.to],
+            text=self.text,
+            template_id=self.template_id,
+            template_version=self.template_version,
+            variables=self.variables,
+            dlt_template=id_or_name(self.dlt_template) if self.dlt_template is not None else None,
+            values=self.values or (),
+            sender=self.sender,
+            promotional=self.promotional,
+            plain=self.plain,
+            tags=tuple(dict.fromkeys(self.tags)),
+            scheduled_at=self.scheduled_at,
+            priority=Priority.parse(self.priority),
+            uncertain_policy=self.uncertain_policy,
+            archive=min(archive, self.archive or archive, key=_KEEPS.index),
+        )
 
     def submission(self, archive: Archive) -> Submission:
         """Return it as the service takes it; `archive` is what the settings say."""
         letter = Letter(
-            self.from_email,
+            self.from_email or "",
             self.from_name,
             self.reply_to,
             self.subject,
@@ -106,6 +179,8 @@ class MessageIn(Body):
 
 
 _KEEPS = ("none", "metadata", "full")
+_ONLY_EMAIL = frozenset({"from_email", "from_name", "reply_to", "subject", "html", "headers", "attachments"})
+_ONLY_SMS = frozenset({"sender", "promotional", "plain", "dlt_template", "values"})
 
 
 class AcceptedOut(BaseModel):
@@ -116,6 +191,10 @@ class AcceptedOut(BaseModel):
     message_id: UUID
     address: str
     status: str
+    parts: int | None = Field(description="Into how many a text falls.")
+    encoding: Encoding | None = Field(description="Of a text: gsm7 has 160 units for one part, ucs2 has 70.")
+    scheduled_at: datetime | None
+    error_message: str | None = Field(description="Why it waits, where nobody asked for that.")
 
 
 class SubmittedOut(BaseModel):
@@ -139,8 +218,8 @@ class MessageOut(BaseModel):
     task_id: UUID
     channel: Channel
     address: str
-    from_address: str
-    subject: str | None = Field(description="As sent; null before.")
+    from_address: str | None = Field(description="Null: a text whose sender is left to the provider.")
+    subject: str | None = Field(description="As sent; null before, and of texts.")
     tags: list[str]
     template_id: UUID | None
     template_version: int | None
@@ -149,9 +228,14 @@ class MessageOut(BaseModel):
     provider: str | None
     provider_message_id: str | None
     reply: str | None = Field(description="What the provider answered, whole.")
-    error_message: str | None
+    error_message: str | None = Field(description="What went wrong, or why it waits.")
     bounce_reason: str | None
     size_bytes: int | None
+    parts: int | None = Field(description="Into how many a text falls.")
+    encoding: Encoding | None
+    delivery: ReportStatus | None = Field(description="What its provider told of a text after it had taken it.")
+    delivery_cause: Cause | None = Field(description="Why it was not delivered, in words that all providers share.")
+    delivery_at: datetime | None
     cost: float | None
     uncertain_policy: str
     created_at: datetime
@@ -203,7 +287,10 @@ class MessageContent(BaseModel):
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
-        """Take a kept message apart."""
+        """Take a kept message apart; a text is its own text."""
+        if row["channel"] == "sms":
+            text = row["content"].decode()
+            return cls(message_id=row["message_id"], headers=[], text=text, html=None, size_bytes=len(row["content"]))
         headers, text, html = take_apart(row["content"])
         return cls(message_id=row["message_id"], headers=headers, text=text, html=html, size_bytes=len(row["content"]))
 

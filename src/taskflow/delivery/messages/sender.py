@@ -7,7 +7,7 @@ its commit also when the call is stopped.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -25,12 +25,12 @@ from taskflow.content.templates.repository import TemplateRepository
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.ledger import Settlement
-from taskflow.delivery.messages.carrier import Carrier, Load, open_carrier
-from taskflow.delivery.messages.composer import Composed, MessageComposer
+from taskflow.delivery.messages.carrier import Carrier, open_carrier
+from taskflow.delivery.messages.composer import Composed, Composer, Held, MailComposer
 from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
+from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
 from taskflow.delivery.verdict import counts, is_last_attempt, report, status_after
@@ -70,17 +70,9 @@ class _Ready:
             row.address,
             ledger.erased(row.address),
             self.message.subject if archive != "none" else None,
-            len(self.message.body),
-            self.message.body if archive == "full" and self.submission.raw is None else None,
+            len(self.message.content),
+            self.message.content if archive == "full" and self.submission.raw is None else None,
         )
-
-    @property
-    def load(self) -> Load:
-        """What the carrier takes."""
-        from_email = self.submission.letter.from_email
-        return_path = self.message.return_path or from_email
-        mail = Mail(self.row.message_id, return_path, self.row.address, self.message.body)
-        return Load(mail, from_email.rpartition("@")[2].lower())
 
     def end(self, outcome: Outcome, provider: str) -> End:
         """Return what its row becomes."""
@@ -95,7 +87,7 @@ class _Ready:
             counts=counts(outcome),
             provider=provider or None,
             provider_id=outcome.provider_id,
-            forget=self.submission.archive != "full",
+            forget=self.submission.forgets,
         )
 
 
@@ -105,18 +97,18 @@ class MessageSender:
     def __init__(
         self,
         ledger: MessageLedger,
-        composer: MessageComposer,
+        composers: Mapping[str, Composer],
         carrier: Carrier,
         gmail: GmailMeter,
         *,
         lease_seconds: float,
     ) -> None:
-        """Take the ledger, what makes messages, who carries them, and what counts them.
+        """Take the ledger, what makes the messages of each channel, who carries them, and what counts them.
 
         `lease_seconds` is how long a claim lives.
         """
         self._ledger = ledger
-        self._composer = composer
+        self._composers = composers
         self._carrier = carrier
         self._gmail = gmail
         self._lease_seconds = lease_seconds
@@ -197,7 +189,8 @@ class MessageSender:
                 why = "Its words are not kept any more: submit it again."
                 await self._settle(batch, [(item, row, why) for item, row in pairs], _S.FAILED)
                 continue
-            each = await self._usable(batch, pairs, self._composer.size_of(submission))
+            composer = self._composers[submission.channel]
+            each = await self._usable(batch, pairs, composer.size_of(submission))
             if each is None:
                 continue
             fits = max(1, _WINDOW_BYTES // each)
@@ -206,7 +199,7 @@ class MessageSender:
                 if window and size + each * len(some) > _WINDOW_BYTES:
                     yield window
                     window, size = [], 0
-                made = await self._usable(batch, some, self._composer.compose(submission, [row for _, row in some]))
+                made = await self._usable(batch, some, composer.compose(submission, [row for _, row in some]))
                 if made is not None:
                     window += await self._ready(batch, submission, some, made)
                     size += each * len(some)
@@ -226,17 +219,25 @@ class MessageSender:
         return None
 
     async def _ready(
-        self, batch: Batch, submission: StoredSubmission, pairs: Sequence[Pair], made: Sequence[Composed | str]
+        self, batch: Batch, submission: StoredSubmission, pairs: Sequence[Pair], made: Sequence[Composed | Held | str]
     ) -> list[_Ready]:
-        """Return the messages that were made; the others end here."""
+        """Return the messages that were made; the others end here, or wait."""
         broken: list[tuple[BatchItem, Row, str]] = []
+        held: list[tuple[BatchItem, Held]] = []
         ready: list[_Ready] = []
         for (item, row), message in zip(pairs, made, strict=True):
-            if isinstance(message, str):
-                broken.append((item, row, message))
-            else:
-                ready.append(_Ready(item, row, submission, message))
+            match message:
+                case str():
+                    broken.append((item, row, message))
+                case Held():
+                    held.append((item, message))
+                case _:
+                    ready.append(_Ready(item, row, submission, message))
         await self._settle(batch, broken, _S.FAILED)
+        if held:
+            await self._ledger.wait([(item.task_id, item.lease_epoch, why.reason) for item, why in held])
+            for item, why in held:
+                batch.release(item, why.seconds)
         return ready
 
     async def _deliver(self, batch: Batch, window: Sequence[_Ready]) -> None:
@@ -260,7 +261,7 @@ class MessageSender:
                 if one.row.message_id in ours and begun.get(one.row.message_id) == _S.SENDING
             ]  # fmt: skip
 
-        carried = await self._carrier.send([one.load for one in window], deadline, admit)
+        carried = await self._carrier.send([one.message.load for one in window], deadline, admit)
         failpoint("message_after_reply_before_commit")
         went: list[tuple[_Ready, Outcome, str]] = []
         for one, (outcome, provider) in zip(window, carried, strict=True):
@@ -268,14 +269,14 @@ class MessageSender:
                 case _S.SENDING:
                     went.append((one, outcome, provider))
                     if outcome.kind is OutcomeKind.ACCEPTED:
-                        self._gmail.sent(one.submission.letter.from_email, one.row.address)
+                        self._gmail.sent(one.submission.letter.from_address or "", one.row.address)
                 case _S.SUPPRESSED:
                     batch.complete(one.item)
                 case _:  # nobody may have it now; or it was cancelled, or is somebody else's: read the row again
                     batch.release(one.item, outcome.retry_after)
         written = await self._ledger.end([one.end(outcome, provider) for one, outcome, provider in went])
         for one, outcome, _ in went:
-            after = DELAYS[min(one.item.retry_count, len(DELAYS) - 1)]
+            after = max(DELAYS[min(one.item.retry_count, len(DELAYS) - 1)], outcome.retry_after or 0.0)
             report(batch, one.item, outcome, written.get(one.row.message_id), after)
 
 
@@ -300,12 +301,13 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
         GmailMeter.open(context.database.pool) as gmail,
     ):
         secret = signing_key(settings)
-        composer = MessageComposer(
+        mails = MailComposer(
             rendering,
             TemplateRepository(context.database.pool),
             MediaLibrary(context.database, storage, settings),
             Senders(context.database.pool, settings),
             secret.get_secret_value().encode(),
         )
+        composers: dict[str, Composer] = {"email": mails, "sms": TextComposer()}
         ledger = MessageLedger(context.database.hot, ErasureKey(secret))
-        yield MessageSender(ledger, composer, carrier, gmail, lease_seconds=settings.worker.lease_seconds)
+        yield MessageSender(ledger, composers, carrier, gmail, lease_seconds=settings.worker.lease_seconds)

@@ -33,7 +33,7 @@ from taskflow.delivery.messages.errors import (
     MessageNotUncertainError,
     UnrenderableError,
 )
-from taskflow.delivery.messages.models import DELAYS, QUEUE, TASK_NAME, TIMEOUT_SECONDS, Recipient, Submission
+from taskflow.delivery.messages.models import DELAYS, QUEUE, TASKS, TIMEOUT_SECONDS, Letter, Recipient, Submission
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine.client import Engine
 from taskflow.engine.handles import TaskHandle
@@ -48,7 +48,7 @@ Resolution = Literal["sent", "failed", "resend"]
 
 _COLUMNS = (
     "message_id", "submission_id", "scheduled_at", "template_id", "template_version", "channel", "uncertain_policy",
-    "address", "name", "locale", "from_address", "tags", "personalization",
+    "address", "name", "locale", "from_address", "tags", "personalization", "segments", "encoding", "error_message",
 )  # fmt: skip
 _RESOLVED: dict[str, RecipientStatus] = {
     "sent": RecipientStatus.SENT,
@@ -57,9 +57,12 @@ _RESOLVED: dict[str, RecipientStatus] = {
 }
 _NOTED = frozenset(RecipientStatus) - {RecipientStatus.PENDING, RecipientStatus.SENDING, RecipientStatus.SENT}
 _EXPORT_PAGE = 5_000
-_TASK = Request(
-    TASK_NAME, queue=QUEUE, priority=Priority.HIGH, max_retries=len(DELAYS), timeout_seconds=TIMEOUT_SECONDS
-)
+_TASKS = {
+    channel: Request(
+        name, queue=QUEUE, priority=Priority.HIGH, max_retries=len(DELAYS), timeout_seconds=TIMEOUT_SECONDS
+    )
+    for channel, name in TASKS.items()
+}
 """Said in full: the relay knows no tasks."""
 
 
@@ -174,21 +177,22 @@ class MessageService:
         """
         handles: list[TaskHandle[Any]] = []
         async with self._pool.acquire() as connection, connection.transaction():
-            if not await connection.fetchval(sql.resolve, message_id, _RESOLVED[resolution]):
+            channel = await connection.fetchval(sql.resolve, message_id, _RESOLVED[resolution])
+            if channel is None:
                 row = await self.get(message_id)
                 raise MessageNotUncertainError(f"The message is {row['status']}.", status_now=row["status"])
             if resolution == "resend":
-                handles = await self._start_over(connection, message_id)
+                handles = await self._start_over(connection, message_id, channel)
         await self._engine.dispatch(handles)
         return await self.get(message_id)
 
     # -- inside
 
-    async def _start_over(self, connection: Connection, message_id: UUID) -> list[TaskHandle[Any]]:
+    async def _start_over(self, connection: Connection, message_id: UUID, channel: str) -> list[TaskHandle[Any]]:
         """Put a message's task back, or make it anew when it is not kept any more."""
         tasks = await connection.fetch(engine_sql.retry_by_hand, [message_id])
         if not tasks:
-            return [await self._engine.submit_in(connection, _TASK._replace(task_id=message_id))]
+            return [await self._engine.submit_in(connection, _TASKS[channel]._replace(task_id=message_id))]
         return [
             TaskHandle(row["task_id"], TaskStatus(row["status"]), row["dispatch_key"], row["priority"], True,
                        row["dispatch_key"])
@@ -214,6 +218,8 @@ class MessageService:
     async def _checked(self, submission: Submission) -> Submission:
         """Return a submission whose addresses are those that will be used, and whose template version is fixed."""
         letter = submission.letter
+        if not isinstance(letter, Letter):
+            raise TypeError("texts are made by `texts.TextService`")
         sender = str(addresses.parse(letter.from_email))
         headers.mailbox("From", sender, letter.from_name)
         if letter.reply_to is not None:
@@ -235,23 +241,23 @@ class MessageService:
             files = (*words.content.attachments, *letter.attachments)
             submission = replace(submission, template_version=version)
         await self._media.check_attachments(files)
-        await self._try_out(words, submission)
+        await self._try_out(words, letter, recipients)
         return submission
 
-    async def _try_out(self, words: Words, submission: Submission) -> None:
+    async def _try_out(self, words: Words, letter: Letter, recipients: Sequence[Recipient]) -> None:
         """Make the first recipient's message, and look whether the others have the values that theirs need."""
-        contexts = [context_of(submission.letter.variables, one, one.variables) for one in submission.recipients]
+        contexts = [context_of(letter.variables, one, one.variables) for one in recipients]
         [first] = await words.render(contexts[:1])
         if isinstance(first, RenderProblem):
             raise UnrenderableError(
-                f"{submission.recipients[0].address}: {first.message}",
+                f"{recipients[0].address}: {first.message}",
                 problems=[{"code": first.code, "message": first.message, "part": first.part, "line": first.line}],
             )
         for place, context in enumerate(contexts):
             compiled = words.compiled[words.content.choose(context.get("locale"))]
             if (missing := _missing(compiled, context)) is not None:
                 raise UnrenderableError(
-                    f"to[{place}] ({submission.recipients[place].address}) lacks the variable '{missing}'.",
+                    f"to[{place}] ({recipients[place].address}) lacks the variable '{missing}'.",
                     variable=missing,
                     index=place,
                 )
@@ -272,13 +278,13 @@ async def keep(
     async with database.pool.acquire() as connection:
         async with connection.transaction():
             tag = await connection.execute(
-                sql.insert_submission, submission_id, created_by, submission.template_id, submission.template_version,
-                source, submission.archive, submission.letter.as_json(), submission.raw,
+                sql.insert_submission, submission_id, submission.channel, created_by, submission.template_id,
+                submission.template_version, source, submission.archive, submission.letter.as_json(), submission.raw,
             )  # fmt: skip
             if not tag.endswith(" 0"):  # else the request is repeated
                 await copy_into(connection, "messages", _COLUMNS, rows)
                 requests = [
-                    _TASK._replace(
+                    _TASKS[submission.channel]._replace(
                         task_id=row[0],
                         priority=submission.priority,
                         scheduled_at=submission.scheduled_at,
@@ -296,8 +302,9 @@ def _record(submission_id: UUID, number: int, one: Recipient, submission: Submis
     """Return a row of `_COLUMNS`. Its id follows the submission's, so that a repetition makes the same."""
     return (
         UUID(int=submission_id.int + number), submission_id, submission.scheduled_at, submission.template_id,
-        submission.template_version, "email", submission.uncertain_policy, one.address, one.name, one.locale,
-        submission.letter.from_email, list(submission.tags) or None, dict(one.variables),
+        submission.template_version, submission.channel, submission.uncertain_policy, one.address, one.name, one.locale,
+        submission.letter.from_address, list(submission.tags) or None, dict(one.variables),
+        one.length and one.length.segments, one.length and one.length.encoding, submission.waits,
     )  # fmt: skip
 
 

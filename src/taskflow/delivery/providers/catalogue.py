@@ -5,7 +5,8 @@ next window. A provider stays open while nothing that it depends on changes; a r
 holds it ends its window in peace. One that cannot be opened is told once and left out; while PostgreSQL is away, what
 was known holds.
 
-Without any row for mail, `TASKFLOW_SMTP_*` or the sandbox inbox stand in, so that a new installation sends at once.
+Without any row for mail, `TASKFLOW_SMTP_*` or the sandbox inbox stand in, without any for texts the sandbox does: a new
+installation sends at once.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.contract import Channel, MailProvider, ProviderUnusableError, SmsProvider
 from taskflow.delivery.providers.models import ProviderRow
-from taskflow.delivery.providers.opening import Opener, fallback
+from taskflow.delivery.providers.opening import Opener, fallback, sms_fallback
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.settings import Settings
@@ -38,14 +39,16 @@ class _Open(NamedTuple):
 class ProviderCatalogue:
     """Enabled providers, in the order in which they are asked."""
 
-    def __init__(self, database: Database, settings: Settings, opener: Opener) -> None:
+    def __init__(self, database: Database, settings: Settings, opener: Opener, registry: Registry) -> None:
         """Know nothing yet."""
         self._reader = ProviderReader(database.pool)
         self._settings = settings
         self._opener = opener
+        self._registry = registry
         self._rows: list[ProviderRow] = []
         self._open: dict[UUID, _Open] = {}
         self._fallback: tuple[ProviderRow, MailProvider] | None = None
+        self._sms_fallback: tuple[ProviderRow, SmsProvider] | None = None
         self._refreshing = asyncio.Lock()
         self._refreshed_at: float | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -60,8 +63,9 @@ class ProviderCatalogue:
         Raises:
             ConfigurationError: there is no secret key.
         """
-        async with Opener.open(settings, registry or Registry.installed()) as opener:
-            catalogue = cls(database, settings, opener)
+        registry = registry or Registry.installed()
+        async with Opener.open(settings, registry) as opener:
+            catalogue = cls(database, settings, opener, registry)
             try:
                 yield catalogue
             finally:
@@ -81,21 +85,35 @@ class ProviderCatalogue:
         return [(row, cast("MailProvider", provider)) for row, provider in self._of(Channel.EMAIL)]
 
     async def longest_send_seconds(self) -> float:
-        """Return the longest that one of them may have a mail without an outcome."""
-        return max((provider.longest_send_seconds for _, provider in await self.mail_providers()), default=0.0)
+        """Return the longest that one of them may have a message without an outcome."""
+        mail = [provider.longest_send_seconds for _, provider in await self.mail_providers()]
+        texts = [provider.longest_send_seconds for _, provider in await self._sms_providers()]
+        return max((*mail, *texts), default=0.0)
 
-    async def sms_providers(self) -> Sequence[tuple[ProviderRow, SmsProvider]]:
-        """Return who carries SMS now."""
+    async def sms_providers(self, *, requires_dlt: bool = False) -> Sequence[tuple[ProviderRow, SmsProvider]]:
+        """Return who carries texts now: those that go out under a DLT template, or all others."""
+        return [
+            (row, provider)
+            for row, provider in await self._sms_providers()
+            if self._registry.kind(row.kind).may_carry_texts(requires_dlt=requires_dlt)
+        ]
+
+    async def _sms_providers(self) -> Sequence[tuple[ProviderRow, SmsProvider]]:
         await self._refresh()
+        if not any(row.channel is Channel.SMS for row in self._rows):
+            if self._sms_fallback is None:
+                self._sms_fallback = sms_fallback(self._settings)
+            return [self._sms_fallback]
         return [(row, cast("SmsProvider", provider)) for row, provider in self._of(Channel.SMS)]
 
     async def close(self) -> None:
         """Close all providers."""
         for known in self._open.values():
             self._let_go(known.provider)
-        if self._fallback is not None:
-            self._let_go(self._fallback[1])
-        self._open, self._fallback, self._rows = {}, None, []
+        for fallen in (self._fallback, self._sms_fallback):
+            if fallen is not None:
+                self._let_go(fallen[1])
+        self._open, self._fallback, self._sms_fallback, self._rows = {}, None, None, []
         await asyncio.gather(*self._closing)
 
     def _of(self, channel: Channel) -> list[tuple[ProviderRow, MailProvider | SmsProvider]]:
@@ -134,6 +152,9 @@ class ProviderCatalogue:
         if self._fallback is not None and any(row.channel is Channel.EMAIL for row in rows):
             self._let_go(self._fallback[1])
             self._fallback = None
+        if self._sms_fallback is not None and any(row.channel is Channel.SMS for row in rows):
+            self._let_go(self._sms_fallback[1])
+            self._sms_fallback = None
         self._rows = rows
 
     def _opened(self, row: ProviderRow) -> MailProvider | SmsProvider | None:

@@ -82,6 +82,10 @@ class MailProvider(Protocol):
 class SmsProvider(Protocol):
     """Carries SMS; as `MailProvider`."""
 
+    @property
+    def longest_send_seconds(self) -> float:
+        """Return the longest time from a text's first byte to its outcome."""
+
     async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
         """Hand over at most ten texts, in order, and return one outcome for each."""
 
@@ -113,9 +117,14 @@ class Kind:
     priority: int = 1  # of a new provider of this kind; the smallest is asked first
     defaults: Mapping[str, int] = field(default_factory=dict)  # budgets of a new one: per_second, per_minute, per_day
     supports_dlt: bool = False  # hands the ids of a DLT template to Indian operators
+    dlt_only: bool = False  # carries no text without one
 
     def may_carry(self, message: Mail | Sms) -> bool:
         """Tell whether a provider of this kind may be asked to carry a message at all, first or after another."""
         if isinstance(message, Mail):
             return self.channel is Channel.EMAIL
-        return self.channel is Channel.SMS and (self.supports_dlt or not message.requires_dlt)
+        return self.channel is Channel.SMS and self.may_carry_texts(requires_dlt=message.requires_dlt)
+
+    def may_carry_texts(self, *, requires_dlt: bool) -> bool:
+        """Tell the same of texts that go out under a DLT template, or of all others."""
+        return self.supports_dlt if requires_dlt else not self.dlt_only

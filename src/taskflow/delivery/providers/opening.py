@@ -1,7 +1,7 @@
 """From a row to a provider that sends: secrets are opened, fields checked, and its kind makes the object.
 
-One place for it, because senders, the API's "test connection" and tests all need the same; and the fallback for an
-installation without rows, which sends as `TASKFLOW_SMTP_*` says.
+One place for it, because senders, the API's "test connection" and tests all need the same; and the fallbacks for an
+installation without rows, which sends mail as `TASKFLOW_SMTP_*` says, and texts to the sandbox inbox.
 """
 
 from collections.abc import AsyncIterator
@@ -20,12 +20,15 @@ from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.sms import sandbox
 from taskflow.delivery.smtp import SmtpPool
 from taskflow.engine.webhooks.addresses import AddressGuard
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
 
 FALLBACK_ID = UUID(int=0)
+SMS_FALLBACK = "sms-sandbox"
+"""The name of the provider of texts of an installation that has none."""
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -102,11 +105,22 @@ def fallback(settings: Settings) -> tuple[ProviderRow, MailProvider]:
         ConfigurationError: the settings would send a password in the clear.
     """
     smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
-    row = ProviderRow(
+    row = _standing_in(smtp_name(settings), "sandbox" if settings.smtp.host is None else "smtp", Channel.EMAIL)
+    return row, SmtpMailProvider(SmtpPool(smtp, on_reply=replied), f"{smtp.host}:{smtp.port}")
+
+
+def sms_fallback(settings: Settings) -> tuple[ProviderRow, SmsProvider]:
+    """Return the sandbox inbox for texts, as if it were a row."""
+    told = sandbox.SmsSandboxSettings(host=settings.sandbox.host, port=settings.sandbox.port)
+    return _standing_in(SMS_FALLBACK, sandbox.KIND.name, Channel.SMS), sandbox.SmsSandbox(told)
+
+
+def _standing_in(name: str, kind: str, channel: Channel) -> ProviderRow:
+    return ProviderRow(
         provider_id=FALLBACK_ID,
-        name=smtp_name(settings),
-        kind="sandbox" if settings.smtp.host is None else "smtp",
-        channel=Channel.EMAIL,
+        name=name,
+        kind=kind,
+        channel=channel,
         enabled=True,
         priority=1,
         weight=1,
@@ -123,4 +137,3 @@ def fallback(settings: Settings) -> tuple[ProviderRow, MailProvider]:
         updated_at=_BEGINNING,
         created_by=None,
     )
-    return row, SmtpMailProvider(SmtpPool(smtp, on_reply=replied), f"{smtp.host}:{smtp.port}")

@@ -1,4 +1,7 @@
-"""The routes of an installation: its enabled providers; without one for mail, the server that the settings name."""
+"""The routes of an installation: its enabled providers.
+
+Without one for mail, the server that the settings name; without one for texts, the sandbox inbox.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +12,7 @@ from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.models import ProviderRow
+from taskflow.delivery.providers.opening import SMS_FALLBACK
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.router.models import EVERY_CLASS, Budgets, MessageClass, Route
@@ -26,6 +30,8 @@ def configured_routes(database: Database, settings: Settings, registry: Registry
         routes = [_route(row, supports_dlt=row.kind in with_dlt) for row in rows if row.enabled]
         if not any(row.channel is Channel.EMAIL for row in rows):
             routes.append(Route(smtp_name(settings)))
+        if not any(row.channel is Channel.SMS for row in rows):
+            routes.append(Route(SMS_FALLBACK, supports_dlt=True))
         return routes
 
     return read

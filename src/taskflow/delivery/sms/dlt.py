@@ -22,12 +22,19 @@ VALUE_SEPARATOR: Final = "|"
 INDIA: Final = ZoneInfo("Asia/Kolkata")
 OPENS, CLOSES = time(10), time(21)
 _SHOWN_CHARS = 40
+_INDIAN: Final = re.compile(r"\+91[0-9]{10}")
 
 
 class TemplateMismatchError(InvalidInputError):
     """The text is not the template with values in it."""
 
     code = "dlt_mismatch"
+
+
+class HeaderNotRegisteredError(InvalidInputError):
+    """The template is registered for another header (sender)."""
+
+    code = "dlt_header"
 
 
 class TemplateValuesError(InvalidInputError):
@@ -120,6 +127,11 @@ def match(template: str, text: str) -> list[str]:
     return values[::-1]
 
 
+def is_indian(number: str) -> bool:
+    """Tell whether a number (E.164) is one that DLT reaches."""
+    return _INDIAN.fullmatch(number) is not None
+
+
 def window_opens(now: datetime, zone: ZoneInfo = INDIA) -> datetime | None:
     """Return when promotional texts may go out next, in `zone`; None when they may now."""
     local = now.astimezone(zone)
@@ -127,6 +139,11 @@ def window_opens(now: datetime, zone: ZoneInfo = INDIA) -> datetime | None:
         return None
     day = local.date() + timedelta(days=local.time() >= CLOSES)
     return datetime.combine(day, OPENS, zone)
+
+
+def not_before(opens: datetime) -> str:
+    """Return why a promotional text waits, in one sentence."""
+    return f"Promotional texts go out from 10 to 21 h in India: not before {opens.isoformat()}."
 
 
 def _mismatch(text: str, begin: int, literal: str, number: int, *, is_last: bool) -> TemplateMismatchError:

@@ -38,6 +38,11 @@ class SmsSandbox:
         """Connect to nothing yet."""
         self._pool = SmtpPool(SmtpSettings(host=settings.host, port=settings.port, security="none"))
 
+    @property
+    def longest_send_seconds(self) -> float:
+        """Return what its mail server may take."""
+        return self._pool.longest_send_seconds
+
     async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
         """Hand over texts in turn."""
         refusals = [common_refusal(text, supports_dlt=True) for text in texts]

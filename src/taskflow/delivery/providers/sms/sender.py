@@ -11,7 +11,9 @@ from taskflow.delivery.providers.http import Answer
 from taskflow.delivery.providers.sms.exchange import Exchange, UnansweredError
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ._&-]{1,11}")
+SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ._&-]{1,11}")
+
+_FOR_ALL = frozenset({Cause.CREDENTIALS, Cause.OUTAGE, Cause.QUOTA, Cause.SUSPENDED})
 
 
 class HttpSender(ABC):
@@ -23,9 +25,26 @@ class HttpSender(ABC):
         """Ask over this."""
         self.exchange = exchange
 
+    @property
+    def longest_send_seconds(self) -> float:
+        """Return the time limit of a request."""
+        return self.exchange.seconds
+
     async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
-        """Hand over texts in turn; one whose turn comes after `deadline` (`time.monotonic()`) is `not_started`."""
-        return [NOT_STARTED if time.monotonic() >= deadline else await self._send(text) for text in texts]
+        """Hand over texts in turn; one whose turn comes after `deadline` (`time.monotonic()`) is `not_started`.
+
+        After a fault that is the provider's whatever the text, the rest of the window is not tried.
+        """
+        outcomes: list[Outcome] = []
+        for text in texts:
+            if time.monotonic() >= deadline:
+                outcome = NOT_STARTED
+            elif outcomes and outcomes[-1].kind is OutcomeKind.PROVIDER_FAULT and outcomes[-1].cause in _FOR_ALL:
+                outcome = outcomes[-1]
+            else:
+                outcome = await self._send(text)
+            outcomes.append(outcome)
+        return outcomes
 
     async def _send(self, text: Sms) -> Outcome:
         refusal = common_refusal(text, supports_dlt=self.supports_dlt) or self.refusal(text)
@@ -69,7 +88,7 @@ def common_refusal(text: Sms, *, supports_dlt: bool) -> Outcome | None:
         return refused("This text goes out under a DLT template only, and this provider knows nothing of DLT.")
     if _E164.fullmatch(text.rcpt_to) is None:
         return refused("The recipient is no number in E.164, such as +491711234567.")
-    if text.sender is not None and _SENDER.fullmatch(text.sender) is None:
+    if text.sender is not None and SENDER.fullmatch(text.sender) is None:
         return refused("The sender is neither a number nor a name of at most eleven plain characters.")
     if not text.text or "\x00" in text.text or not _is_unicode(text.text):
         return refused("The text is empty, or holds what no SMS can carry.", Cause.CONTENT)

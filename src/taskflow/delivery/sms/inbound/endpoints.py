@@ -1,10 +1,13 @@
 """Where providers post what they tell, and routes to read it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from pydantic import SecretStr
 
+from taskflow.base.envelope import Vault
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.pagination import Page
 from taskflow.db.pool import Database
@@ -14,6 +17,7 @@ from taskflow.delivery.sms.inbound.keywords import MOST_CHARS, Action, Keyword, 
 from taskflow.delivery.sms.inbound.repository import InboundReader
 from taskflow.delivery.sms.inbound.schemas import SmsHook, SmsKeyword, SmsReply, SmsReport, SmsStanding
 from taskflow.delivery.sms.inbound.service import Inbound
+from taskflow.delivery.sms.inbound.tokens import twilio_tokens
 from taskflow.identity.access import DEFAULT_PAGE, Cursor, Limit, Trail, audited, public, require, service
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
@@ -21,6 +25,8 @@ from taskflow.settings import Settings
 router = APIRouter(prefix="/sms", tags=["sms"], dependencies=[require(Role.VIEWER)])
 root_router = APIRouter(tags=["sms"])
 _ADMIN = require(Role.ADMIN)
+
+TokensOfTwilio = Callable[[], Awaitable[list[SecretStr]]]
 
 
 class KeywordsError(InvalidInputError):
@@ -41,18 +47,33 @@ async def _reader(database: Annotated[Database, service(Database)]) -> InboundRe
     return InboundReader(database.pool)
 
 
+async def _tokens(
+    database: Annotated[Database, service(Database)],
+    vault: Annotated[Vault, service(Vault)],
+    settings: Annotated[Settings, service(Settings)],
+) -> TokensOfTwilio:
+    return lambda: twilio_tokens(database.pool, vault, settings.sms)
+
+
 Hooks = Annotated[SmsHooks, Depends(_hooks)]
 Reader = Annotated[InboundReader, Depends(_reader)]
+Tokens = Annotated[TokensOfTwilio, Depends(_tokens)]
 
 
 @root_router.post("/hooks/sms/{provider}", status_code=204, dependencies=[public(), audited("sms.told")])
 async def take_sms_hook(
-    provider: str, request: Request, hooks: Hooks, inbound: Annotated[Inbound, Depends(_inbound)], trail: Trail
+    provider: str,
+    request: Request,
+    hooks: Hooks,
+    inbound: Annotated[Inbound, Depends(_inbound)],
+    tokens: Tokens,
+    trail: Trail,
 ) -> Response:
     """Take replies and delivery reports. 403 for whoever is not the provider; what makes no sense is taken and left."""
     body = await request.body()
     signature = request.headers.get("x-twilio-signature")
-    kind, told = hooks.read(provider, request.url.query, signature, body)
+    trusted = await tokens() if provider == TWILIO and signature is not None else []
+    kind, told = hooks.read(provider, request.url.query, signature, body, trusted)
     changes = await inbound.take(kind, told)
     trail.target(kind, told=len(told), changes=[{"action": one.action, "where": str(one.where)} for one in changes])
     if not changes:
@@ -117,9 +138,9 @@ async def replace_sms_keywords(
 
 
 @router.get("/hooks", dependencies=[_ADMIN])
-async def list_sms_hooks(hooks: Hooks, settings: Annotated[Settings, service(Settings)]) -> list[SmsHook]:
+async def list_sms_hooks(hooks: Hooks, tokens: Tokens) -> list[SmsHook]:
     """List the addresses to give to providers."""
-    has_token = bool(settings.sms.twilio_auth_tokens)
+    has_token = bool(await tokens())
     return [
         SmsHook(kind=kind, url=url, is_ready=kind != TWILIO or has_token) for kind, url in hooks.addresses().items()
     ]

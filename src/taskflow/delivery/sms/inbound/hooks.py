@@ -1,13 +1,15 @@
 """Whom we believe: Twilio by its signature, the others by an address that only they were told.
 
-    POST /hooks/sms/twilio      X-Twilio-Signature, under one of TASKFLOW_SMS_TWILIO_AUTH_TOKENS
+    POST /hooks/sms/twilio      X-Twilio-Signature, under the token of an account (`tokens`)
     POST /hooks/sms/<token>     the token is signed under TASKFLOW_SECRET_KEY and says whose it is
 
 Everything is compared in constant time, and whoever is refused hears the same sentence, whatever was wrong.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+
+from pydantic import SecretStr
 
 from taskflow.base.errors import ForbiddenError
 from taskflow.base.signing import InvalidSignatureError, sign, verify
@@ -32,9 +34,8 @@ class SmsHooks:
     """Knows the addresses, and reads what is posted to them."""
 
     def __init__(self, settings: Settings) -> None:
-        """Take the secret key, Twilio's tokens, and how this server is reached."""
+        """Take the secret key, and how this server is reached."""
         self._secret = signing_key(settings).get_secret_value().encode()
-        self._tokens = settings.sms.twilio_auth_tokens
         self._url = settings.http.base_url + PATH
 
     def addresses(self) -> dict[str, str]:
@@ -45,8 +46,10 @@ class SmsHooks:
         """Return what stands in the address of a kind."""
         return sign(self._secret, _PURPOSE, kind.encode())
 
-    def read(self, which: str, query: str, signature: str | None, body: bytes) -> tuple[str, list[Told]]:
-        """Return the kind of provider that posted something, and what it tells.
+    def read(
+        self, which: str, query: str, signature: str | None, body: bytes, tokens: Sequence[SecretStr] = ()
+    ) -> tuple[str, list[Told]]:
+        """Return the kind of provider that posted something, and what it tells; `tokens`: Twilio's.
 
         Raises:
             HookRefusedError: it is not what it seems.
@@ -54,7 +57,7 @@ class SmsHooks:
         if which == TWILIO:
             form = twilio.form_of(body)
             url = self._url + TWILIO + (f"?{query}" if query else "")
-            if form is None or signature is None or not twilio.is_signed(self._tokens, url, form, signature):
+            if form is None or signature is None or not twilio.is_signed(tokens, url, form, signature):
                 raise HookRefusedError
             return TWILIO, twilio.read(form)
         try:

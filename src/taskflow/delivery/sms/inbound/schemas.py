@@ -81,4 +81,4 @@ class SmsHook(BaseModel):
     url: str = Field(
         description="Keep it to yourself: who knows it is believed. Twilio signs, its address is no secret."
     )
-    is_ready: bool = Field(description="false: Twilio's token is not in TASKFLOW_SMS_TWILIO_AUTH_TOKENS yet.")
+    is_ready: bool = Field(description="false: no provider here has Twilio's account token, nor have the settings.")

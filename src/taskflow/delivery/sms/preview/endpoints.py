@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
-from uuid import UUID
 
 import asyncpg
 from fastapi import APIRouter
@@ -22,7 +21,7 @@ from taskflow.delivery.sms.preview.schemas import (
     TextOut,
     WideCharacter,
 )
-from taskflow.delivery.sms.templates.repository import DltText, SmsTemplates, filled, matched
+from taskflow.delivery.sms.templates.repository import DltText, SmsTemplates, filled, id_or_name, matched
 from taskflow.identity.access import Trail, audited, require, service
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
@@ -48,7 +47,7 @@ async def preview_sms(
     number = _number(body.to, settings.audience.phone_region)
     text, dlt = body.text, None
     if body.template is not None:
-        template = await SmsTemplates(database.pool).get(_id_or_name(body.template))
+        template = await SmsTemplates(database.pool).get(id_or_name(body.template))
         dlt_text = _under(template, body)
         text, dlt = dlt_text.text, _dlt(template, dlt_text)
     elif text is None or body.variables is not None:
@@ -94,10 +93,3 @@ def _number(text: str | None, region: str | None) -> str | None:
         return normalise_phone(text, region)
     except InvalidValueError as error:
         raise InvalidInputError(f"to: {error}", field="to") from error
-
-
-def _id_or_name(text: str) -> UUID | str:
-    try:
-        return UUID(text)
-    except ValueError:
-        return text

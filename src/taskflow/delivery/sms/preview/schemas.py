@@ -10,9 +10,7 @@ from pydantic import BaseModel, Field, StrictBool, StringConstraints
 from taskflow.base.bodies import Body
 from taskflow.content.sms import SIZES, plainer, sms_length
 from taskflow.delivery.sms.templates.repository import Category
-from taskflow.delivery.sms.templates.schemas import Text
-
-Value = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
+from taskflow.delivery.sms.templates.schemas import Text, Value
 
 
 class SmsPreviewIn(Body):

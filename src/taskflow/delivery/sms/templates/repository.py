@@ -93,6 +93,14 @@ class SmsTemplates:
         return str(name)
 
 
+def id_or_name(text: str) -> UUID | str:
+    """Return what a person calls a template by."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return text
+
+
 def filled(template: asyncpg.Record, values: Sequence[str]) -> DltText:
     """Return the text that a template makes of values.
 
@@ -111,9 +119,13 @@ def matched(template: asyncpg.Record, text: str) -> DltText:
     return _text(template, text, match(template["body"], text))
 
 
+def facts_of(template: asyncpg.Record, values: Sequence[str] = ()) -> Facts:
+    """Return what operators want to know of a text under a template."""
+    return Facts(template["template_id"], template["entity_id"], template["provider_template_id"] or "", tuple(values))
+
+
 def _text(template: asyncpg.Record, text: str, values: Sequence[str]) -> DltText:
-    facts = Facts(template["template_id"], template["entity_id"], template["provider_template_id"] or "", tuple(values))
-    return DltText(text, template["header"], template["category"] == "promotional", facts)
+    return DltText(text, template["header"], template["category"] == "promotional", facts_of(template, values))
 
 
 def _found(row: asyncpg.Record | None, which: UUID | str) -> asyncpg.Record:

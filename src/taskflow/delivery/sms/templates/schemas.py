@@ -16,6 +16,8 @@ DltId = Annotated[str, StringConstraints(pattern=r"^[0-9]{10,25}$")]
 Header = Annotated[str, StringConstraints(pattern=f"^{HEADER.pattern}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")]
 
+Value = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[^\x00]*$")]
+
 
 class NewSmsTemplate(Body):
     """A template as it is registered with an operator."""

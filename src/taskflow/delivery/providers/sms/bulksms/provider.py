@@ -52,6 +52,11 @@ class BulkSms(HttpSender):
         super().__init__(Exchange(client, settings.api_url, seconds=settings.timeout, auth=auth))
         self._settings = settings
 
+    @property
+    def longest_send_seconds(self) -> float:
+        """Return the time of all requests that a text may take."""
+        return 2 * _MOST_NUMBERS * self.exchange.seconds
+
     def refusal(self, text: Sms) -> Outcome | None:
         """Refuse what BulkSMS would change on its own."""
         if _FIELD.search(text.text):

@@ -27,7 +27,8 @@ def outcome_of(answer: Answer) -> Outcome:
     if said.get("return") is not False or not isinstance(code, int):
         return of_status(answer)
     if code == _REPEATED:
-        return Outcome(OutcomeKind.DEFERRED, "POST", answer, retry_after=_REPEATED_SECONDS, cause=Cause.THROTTLED)
+        # About this number alone: a throttle would stop the texts to all others.
+        return Outcome(OutcomeKind.DEFERRED, "POST", answer, retry_after=_REPEATED_SECONDS, cause=Cause.REPUTATION)
     if code in _FAULTS:
         return Outcome(OutcomeKind.PROVIDER_FAULT, "POST", answer, cause=_FAULTS[code])
     return Outcome(OutcomeKind.REJECTED, "POST", answer, cause=_REJECTED.get(code, Cause.UNKNOWN))

@@ -16,10 +16,9 @@ from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange, HeaderKey
 from taskflow.delivery.providers.sms.fast2sms.answers import outcome_of
 from taskflow.delivery.providers.sms.sender import HttpSender, refused
-from taskflow.delivery.sms.dlt import HEADER, VALUE_SEPARATOR, Facts, window_opens
+from taskflow.delivery.sms.dlt import HEADER, VALUE_SEPARATOR, Facts, is_indian, not_before, window_opens
 
 _INDIA: Final = "+91"
-_DIGITS: Final = 10
 
 
 class Fast2SmsSettings(BaseModel):
@@ -54,8 +53,7 @@ class Fast2Sms(HttpSender):
 
     def refusal(self, text: Sms) -> Outcome | None:
         """Refuse what would cost money and reach nobody: other countries, and texts without their DLT ids."""
-        number = text.rcpt_to.removeprefix(_INDIA)
-        if number == text.rcpt_to or len(number) != _DIGITS:
+        if not is_indian(text.rcpt_to):
             return refused("Fast2SMS reaches numbers in India only: +91 and ten digits.")
         facts = Facts.of(text.template)
         if not HEADER.fullmatch(text.sender or self._settings.sender or ""):
@@ -70,8 +68,7 @@ class Fast2Sms(HttpSender):
         now = self._now()
         if text.promotional and (opens := window_opens(now)) is not None:
             wait = (opens - now).total_seconds()
-            reason = f"Promotional texts go out from 10 to 21 h in India: not before {opens.isoformat()}."
-            return Outcome(OutcomeKind.DEFERRED, "CHECK", reason=reason, retry_after=wait, cause=Cause.THROTTLED)
+            return Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=not_before(opens), retry_after=wait)
         return None
 
     async def hand_over(self, text: Sms) -> Outcome:
@@ -113,4 +110,5 @@ KIND = Kind(
     open=lambda told, around: Fast2Sms(told, around.http),
     priority=1,
     supports_dlt=True,
+    dlt_only=True,
 )
