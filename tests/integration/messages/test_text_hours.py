@@ -18,6 +18,7 @@ from taskflow.delivery.messages.ledger import MessageLedger
 from taskflow.delivery.messages.sender import MessageSender
 from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.router.carrier import Admit, Carried
 from taskflow.delivery.sms.dlt import INDIA
 from taskflow.engine import Batch, BatchItem
@@ -37,7 +38,7 @@ class Taken:
     def __init__(self) -> None:
         self.loads: list[Load] = []
 
-    async def longest_send_seconds(self) -> float:
+    async def longest_send_seconds(self, channel: Channel) -> float:  # noqa: ARG002
         return 1.0
 
     async def send(self, loads: Sequence[Load], deadline: float, admit: Admit) -> list[Carried]:  # noqa: ARG002

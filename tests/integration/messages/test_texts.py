@@ -192,8 +192,6 @@ def killing(texting: dict[str, str], once: Path) -> dict[str, str]:
         "TASKFLOW_WORKER_CAPACITY": "2",
         "TASKFLOW_WORKER_HEARTBEAT_SECONDS": "0.5",
         "TASKFLOW_WORKER_LEASE_SECONDS": str(LEASE),
-        "TASKFLOW_SMTP_COMMAND_TIMEOUT": "0.5",
-        "TASKFLOW_SMTP_DATA_TIMEOUT": "0.5",
         "TASKFLOW_FAILPOINTS": "message_after_reply_before_commit=kill@2",
         "TASKFLOW_FAILPOINTS_ONCE": str(once),
     }

@@ -57,7 +57,7 @@ class NoMessageError(InvalidInputError):
 
 
 class NoTestChannelError(InvalidInputError):
-    """Text messages cannot be sent yet: preview shows them."""
+    """A test send is a mail: preview a text, or send it as a message."""
 
     code = "no_provider"
 

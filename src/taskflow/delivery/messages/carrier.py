@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
-from taskflow.delivery.providers.contract import Mail, Sms
+from taskflow.delivery.providers.contract import Channel, Mail, Sms
 from taskflow.delivery.router.carrier import Admit, Carried, RoutedCarrier, Sends
 from taskflow.delivery.router.configured import open_routing
 from taskflow.delivery.router.models import Ask, MessageClass
@@ -38,8 +38,8 @@ class Load(NamedTuple):
 class Carrier(Protocol):
     """Carries messages."""
 
-    async def longest_send_seconds(self) -> float:
-        """Return the longest time from a message's first byte to its outcome."""
+    async def longest_send_seconds(self, channel: Channel) -> float:
+        """Return the longest time from the first byte of a message of a channel to its outcome."""
 
     async def send(self, loads: Sequence[Load], deadline: float, admit: Admit) -> list[Carried]:
         """Hand over at most ten messages; return for each what became of it, and the provider that had it.
@@ -57,9 +57,9 @@ class ProvidersCarrier:
         self._router = router
         self._providers = providers
 
-    async def longest_send_seconds(self) -> float:
+    async def longest_send_seconds(self, channel: Channel) -> float:
         """Return that of the slowest provider."""
-        return await self._providers.longest_send_seconds()
+        return await self._providers.longest_send_seconds(channel)
 
     async def send(self, loads: Sequence[Load], deadline: float, admit: Admit) -> list[Carried]:
         """Send what may go to the same providers together."""

@@ -31,6 +31,7 @@ from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
 from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
 from taskflow.delivery.verdict import counts, is_last_attempt, report, status_after
@@ -131,19 +132,23 @@ class MessageSender:
         waiting: list[Pair] = []
         failed: list[Pair] = []
         lost: list[Pair] = []
-        resend_after = self._lease_seconds + await self._carrier.longest_send_seconds()
+        resend_after = {
+            channel: self._lease_seconds + await self._carrier.longest_send_seconds(Channel(channel))
+            for channel in {row.channel for row in rows.values()}
+        }
         for item in batch.items:
             row = rows.get(item.task_id)
             if row is None:
                 batch.fail(item, "There is no such message.", retry=False)
                 continue
-            match standing_of(row, item.lease_epoch, resend=row.resend, resend_after=resend_after):
+            after = resend_after[row.channel]
+            match standing_of(row, item.lease_epoch, resend=row.resend, resend_after=after):
                 case "over":
                     batch.complete(item)
                 case "uncertain":
                     batch.fail(item, row.error_message or LOST, retry=False)
                 case "later":
-                    batch.release(item, resend_after - (row.sending_seconds or 0.0))
+                    batch.release(item, after - (row.sending_seconds or 0.0))
                 case "lost":
                     lost.append((item, row))
                 case "failed":

@@ -84,11 +84,11 @@ class ProviderCatalogue:
             return [self._fallback]
         return [(row, cast("MailProvider", provider)) for row, provider in self._of(Channel.EMAIL)]
 
-    async def longest_send_seconds(self) -> float:
-        """Return the longest that one of them may have a message without an outcome."""
-        mail = [provider.longest_send_seconds for _, provider in await self.mail_providers()]
-        texts = [provider.longest_send_seconds for _, provider in await self._sms_providers()]
-        return max((*mail, *texts), default=0.0)
+    async def longest_send_seconds(self, channel: Channel = Channel.EMAIL) -> float:
+        """Return the longest that one of a channel may have a message without an outcome."""
+        if channel is Channel.EMAIL:
+            return max((provider.longest_send_seconds for _, provider in await self.mail_providers()), default=0.0)
+        return max((provider.longest_send_seconds for _, provider in await self._sms_providers()), default=0.0)
 
     async def sms_providers(self, *, requires_dlt: bool = False) -> Sequence[tuple[ProviderRow, SmsProvider]]:
         """Return who carries texts now: those that go out under a DLT template, or all others."""
