@@ -55,5 +55,5 @@ class CampaignCarrier:
             wait = Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=str(error), retry_after=_UNUSABLE_SECONDS)
             return [(wait, NOBODY)] * len(mails)
         domain = stream.mail_from.rpartition("@")[2].lower()
-        terms = Ask(MessageClass.BULK, domain, "", stream.campaign_id, stream.per_minute)
+        terms = Ask(MessageClass.BULK, domain)
         return await RoutedCarrier(self._router, providers, terms).send(mails, deadline, admit)

@@ -115,6 +115,16 @@ class Report:
             report._add(outcome, domain)
         return report
 
+    def __add__(self, later: "Report") -> "Report":
+        """Sum up with a later report of the same provider; neither is urgent."""
+        return Report(
+            self.provider,
+            later.taken_at,
+            good=self.good + later.good,
+            failovers=self.failovers + later.failovers,
+            quickened=self.quickened + later.quickened,
+        )
+
     @property
     def is_urgent(self) -> bool:
         """Tell whether the next reservation should already know."""
