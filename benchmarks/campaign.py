@@ -2,9 +2,10 @@
 
 Everything is real: the CSV file is uploaded to the API, the coordinator feeds the tasks, one node with two worker
 processes renders 10 KB of HTML for each recipient, signs it with DKIM (Ed25519), asks the router, keeps the ledger and
-speaks SMTP to the sink, a process of its own that counts and forgets. `rate_limit_per_minute` is null. The time runs from the first SENDING to the last SENT of the
-ledger. In each round the sink's own limit is measured too, with a sender that pushes a prebuilt message of that size,
-and that of Postfix's pair `smtp-source` and `smtp-sink` where they are installed.
+speaks SMTP to the sink, a process of its own that counts and forgets. `rate_limit_per_minute` is null. The time runs
+from the first SENDING to the last SENT of the ledger. In each round the sink's own limit is measured too, with a sender
+that pushes a prebuilt message of that size, and that of Postfix's pair `smtp-source` and `smtp-sink` where they are
+installed.
 """
 
 import asyncio

@@ -21,6 +21,7 @@ from taskflow.delivery.ledger import End, Ledger
 from taskflow.delivery.outcome import Outcome
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.router.carrier import Admit, Carried
+from taskflow.delivery.router.models import Ask, MessageClass
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
@@ -33,7 +34,11 @@ class Stream:
     campaign_id: UUID
     mail_from: str
     resend: bool  # the campaign's policy for uncertain messages
-    per_minute: int | None = None  # the campaign's rate
+
+    @property
+    def terms(self) -> Ask:
+        """Return what its letters need of a provider."""
+        return Ask(MessageClass.BULK, self.mail_from.rpartition("@")[2].lower())
 
     def mail(self, letter: Letter) -> Mail:
         """Return what a provider takes."""
@@ -73,7 +78,7 @@ class _Passage:
 class Carrier(Protocol):
     """Chooses providers and hands letters over."""
 
-    async def send(self, stream: Stream, mails: Sequence[Mail], deadline: float, admit: Admit) -> list[Carried]:
+    async def send(self, terms: Ask, mails: Sequence[Mail], deadline: float, admit: Admit, /) -> list[Carried]:
         """Send a window; return each mail's outcome, and who had it last. Nothing is raised for a mail.
 
         `admit` commits that mails, by their places, go to a provider now, and returns those that may.
@@ -212,7 +217,7 @@ class Lanes:
 
         try:
             carried = await self._carrier.send(
-                stream, [stream.mail(one) for one in window.letters], window.deadline, admit
+                stream.terms, [stream.mail(one) for one in window.letters], window.deadline, admit
             )
         finally:
             if passage.before is not None:

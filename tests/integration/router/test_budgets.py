@@ -24,7 +24,6 @@ from support.routing import (
     routing,
 )  # fmt: skip
 from support.waiting import eventually
-from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import NOT_STARTED, Outcome

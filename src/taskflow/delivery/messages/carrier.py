@@ -1,7 +1,4 @@
-"""Who carries messages, and mails of double opt-ins: the providers of the installation, by way of the router.
-
-They have connections of their own, so that no campaign's window stands before them.
-"""
+"""Who carries messages, and mails of double opt-ins: the providers of the installation, by way of the router."""
 
 import asyncio
 from collections import defaultdict
@@ -9,15 +6,11 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
-from taskflow.broker.redis.broker import RedisBroker
-from taskflow.db.pool import Database
-from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Mail
-from taskflow.delivery.router.carrier import Admit, Carried, RoutedCarrier
-from taskflow.delivery.router.configured import open_routing
+from taskflow.delivery.router.carrier import Admit, Carried
 from taskflow.delivery.router.models import Ask, MessageClass
-from taskflow.delivery.router.service import Router
-from taskflow.settings import Settings
+from taskflow.delivery.router.open_providers import OpenProviders
+from taskflow.engine.context import WorkerContext
 
 
 class Load(NamedTuple):
@@ -42,11 +35,10 @@ class Carrier(Protocol):
 
 
 class ProvidersCarrier:
-    """The enabled providers of mail, or the server of the settings."""
+    """The providers that are open for single messages."""
 
-    def __init__(self, router: Router, providers: ProviderCatalogue) -> None:
-        """Take the router and the open providers of a process."""
-        self._router = router
+    def __init__(self, providers: OpenProviders) -> None:
+        """Take what is open."""
         self._providers = providers
 
     async def longest_send_seconds(self) -> float:
@@ -55,7 +47,6 @@ class ProvidersCarrier:
 
     async def send(self, loads: Sequence[Load], deadline: float, admit: Admit) -> list[Carried]:
         """Send what comes from one domain together."""
-        providers = {row.name: provider for row, provider in await self._providers.mail_providers()}
         by_domain: defaultdict[str, list[int]] = defaultdict(list)
         for place, load in enumerate(loads):
             by_domain[load.sending_domain].append(place)
@@ -67,8 +58,7 @@ class ProvidersCarrier:
 
             terms = Ask(MessageClass.TRANSACTIONAL, sending_domain=domain)
             mails = [loads[place].mail for place in places]
-            carried = await RoutedCarrier(self._router, providers, terms).send(mails, deadline, admit_some)
-            return dict(zip(places, carried, strict=True))
+            return dict(zip(places, await self._providers.send(terms, mails, deadline, admit_some), strict=True))
 
         found: dict[int, Carried] = {}
         for some in await asyncio.gather(*(send(domain, places) for domain, places in by_domain.items())):
@@ -77,9 +67,7 @@ class ProvidersCarrier:
 
 
 @asynccontextmanager
-async def open_carrier(
-    database: Database, broker: RedisBroker, settings: Settings, *, slot: int = 0
-) -> AsyncIterator[Carrier]:
-    """Open the carrier of a worker process; `slot` as in `open_routing`."""
-    async with open_routing(database, broker, settings, slot=slot) as (router, providers):
-        yield ProvidersCarrier(router, providers)
+async def open_carrier(context: WorkerContext) -> AsyncIterator[Carrier]:
+    """Open the carrier of one sender of a worker process."""
+    async with OpenProviders.open(context) as providers:
+        yield ProvidersCarrier(providers)

@@ -120,7 +120,7 @@ class Exchange:
                         if not waiting.done():
                             waiting.set_exception(error)
                 if reports:
-                    # Breakers learn it from the next messages; what is not given back is counted until its time is over.
+                    # Breakers learn it from the next messages; what is not given back counts until its span is over.
                     log.warning("outcomes_untold", error=str(error) or type(error).__name__)
             else:
                 for some, answers in zip(asked.values(), found, strict=True):
