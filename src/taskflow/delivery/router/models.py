@@ -97,10 +97,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """No provider may have it now: ask again in so many seconds."""
+    """No provider may have it now: ask again in so many seconds.
+
+    `for_all`: so must every message of these terms, whoever it is for.
+    """
 
     seconds: float
     reason: str
+    for_all: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,8 @@ class Router:
                 answers[indexes.pop()] = choice
         for domain_number, milliseconds, why, route_number in listed(found["waits"]):
             domain = names[domain_number - 1]
-            wait = Wait(milliseconds / 1000, WHY[why].format(route=routes[route_number - 1].name, domain=domain))
+            reason = WHY[why].format(route=routes[route_number - 1].name, domain=domain)
+            wait = Wait(milliseconds / 1000, reason, for_all=not why.startswith("domain_"))
             for index in at[domain]:
                 answers[index] = wait
         for name, count in given.items():
