@@ -65,7 +65,7 @@ async def routing(
 
     async with Router(database, broker, RouterSettings(**settings), read, slot=slot, rng=seeded(7)) as router:
         if clock is not None:
-            for name in ("_reserve", "_settle", "_restore"):
+            for name in ("_call", "_restore"):
                 setattr(router, name, Clocked(getattr(router, name), clock))
         yield router
 

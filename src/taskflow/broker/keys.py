@@ -34,9 +34,9 @@
 | `router:generation` | string | when (ms) the router's counters were restored; absent after a flush, and whenever the dispatch is rebuilt: the next reservation restores them | first reservation |
 | `router:provider:{provider}` | hash | circuit breaker: state (closed when absent), since, reason, till, opens, good, faults, began, seen, failed, and `forced` by a person; `first` day of use; `failovers`, `refused:{what}` | first reservation: what a person forced, first day, half-open if it was not closed |
 | `router:probes:{provider}` | sorted set | tokens of probes of a half-open breaker; score = ms at which one is given up for lost | expires |
-| `router:use:{provider}:{span}` | hash | messages given to a provider, by buckets of `second`, `minute` and `day`, beside `sum` and `last` | first reservation, from `provider_usage` |
-| `router:pace:{subject}` | hash | what a provider, or a recipient domain through it (`{provider}/{domain}`), took in the last seconds; once it has asked for less, its rate and tokens; TTL 10 s, then 1 h | learned anew |
-| `router:campaign:{campaign_id}` | hash | token bucket of a campaign's rate over all providers; TTL 1 h | starts with one token |
+| `router:use:{provider}:{span}` | hash | messages given to a provider, by buckets of `second`, `minute` and `day` | first reservation, from `provider_usage` |
+| `router:took:{second}` | hash | messages handed to a provider, and to a recipient domain through it (`{provider}/{domain}`), in one second; TTL 10 s | counts on |
+| `router:pace:{subject}` | hash | rate and tokens of a provider, or of a recipient domain through it, that has asked for less; TTL 1 h | learned anew |
 | `auth:*` | string | one-use WebSocket tickets, sign-in attempts; seconds to minutes | sign in again |
 """  # noqa: E501 - a table
 

@@ -4,6 +4,10 @@ Between two windows stands one commit: the outcomes of the last and SENDING for 
 name of who gets it. Only a window that the router splits, or that goes over to another provider, costs more. While a
 lane sends or commits, the batches behind it read, render and compose the next windows; the queue is the overlap. A
 lane commits alone when nothing waits, so an outcome is never held back for company.
+
+Where no provider has room for a second or so, as with a budget by the second, the campaign's letters rest here instead
+of going back to their queue, from where each would come to be rendered again. Lanes go on with other campaigns; the
+batches wait, so that no more are claimed. Who has rested for `_PATIENCE_SECONDS` goes back.
 """
 
 import asyncio
@@ -21,9 +25,13 @@ from taskflow.delivery.ledger import End, Ledger
 from taskflow.delivery.outcome import Outcome
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.router.carrier import Admit, Carried
+from taskflow.delivery.router.models import Ask, MessageClass
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
+
+_SHORT_SECONDS = 2.0  # the longest wait for room that is waited for here
+_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,11 @@ class Stream:
     campaign_id: UUID
     mail_from: str
     resend: bool  # the campaign's policy for uncertain messages
-    per_minute: int | None = None  # the campaign's rate
+
+    @property
+    def terms(self) -> Ask:
+        """Return what its letters need of a provider."""
+        return Ask(MessageClass.BULK, self.mail_from.rpartition("@")[2].lower())
 
     def mail(self, letter: Letter) -> Mail:
         """Return what a provider takes."""
@@ -73,7 +85,7 @@ class _Passage:
 class Carrier(Protocol):
     """Chooses providers and hands letters over."""
 
-    async def send(self, stream: Stream, mails: Sequence[Mail], deadline: float, admit: Admit) -> list[Carried]:
+    async def send(self, terms: Ask, mails: Sequence[Mail], deadline: float, admit: Admit, /) -> list[Carried]:
         """Send a window; return each mail's outcome, and who had it last. Nothing is raised for a mail.
 
         `admit` commits that mails, by their places, go to a provider now, and returns those that may.
@@ -116,6 +128,7 @@ class Lanes:
         self._on_success = on_success
         self._on_sent = on_sent
         self._waiting: dict[Stream, deque[Letter]] = {}
+        self._resting: dict[Stream, deque[Letter]] = {}
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
@@ -133,19 +146,34 @@ class Lanes:
 
     def put(self, stream: Stream, letters: Iterable[Letter]) -> None:
         """Put letters in line; letters of several batches share windows."""
+        if stream in self._resting:
+            self._resting[stream].extend(letters)
+            return
         self._waiting.setdefault(stream, deque()).extend(letters)
         self._arrived.set()
 
     def withdraw(self, stream: Stream, letters: Iterable[Letter]) -> None:
         """Take back those of these letters that no lane has begun with."""
         unwanted = set(letters)
-        line = self._waiting.pop(stream, deque())
-        staying = deque(letter for letter in line if letter not in unwanted)
-        if staying:
-            self._waiting[stream] = staying
-        for letter in line:
-            if letter in unwanted:
-                letter.finish()
+        for lines in (self._waiting, self._resting):
+            line = lines.pop(stream, deque())
+            staying = deque(letter for letter in line if letter not in unwanted)
+            if staying:
+                lines[stream] = staying
+            for letter in line:
+                if letter in unwanted:
+                    letter.finish()
+
+    def _rest(self, stream: Stream, letters: Sequence[Letter], seconds: float) -> None:
+        """Let a campaign's letters wait for room, these first, and its windows with them."""
+        if stream not in self._resting:
+            self._resting[stream] = self._waiting.pop(stream, deque())
+            asyncio.get_running_loop().call_later(seconds, self._go_on, stream)
+        self._resting[stream].extendleft(reversed(letters))
+
+    def _go_on(self, stream: Stream) -> None:
+        if line := self._resting.pop(stream, None):
+            self.put(stream, line)
 
     def _next(self) -> Window | None:
         """Take the next window: campaigns take turns."""
@@ -212,7 +240,7 @@ class Lanes:
 
         try:
             carried = await self._carrier.send(
-                stream, [stream.mail(one) for one in window.letters], window.deadline, admit
+                stream.terms, [stream.mail(one) for one in window.letters], window.deadline, admit
             )
         finally:
             if passage.before is not None:
@@ -223,9 +251,19 @@ class Lanes:
             self._on_fault(stream.campaign_id, faults[0].text)
         elif went:
             self._on_success(stream.campaign_id)
-        for letter, (outcome, _) in zip(window.letters, carried, strict=True):
-            if not letter.is_finished and letter not in passage.begun:
+        unsent = [
+            (letter, outcome)
+            for letter, (outcome, _) in zip(window.letters, carried, strict=True)
+            if not letter.is_finished and letter not in passage.begun
+        ]
+        resting: dict[Letter, float] = {}
+        for letter, outcome in unsent:
+            if _may_rest(letter, outcome):
+                resting[letter] = outcome.retry_after or 0.0
+            else:
                 _release([letter], outcome.retry_after)
+        if resting:
+            self._rest(stream, list(resting), min(resting.values()))
         return _Sent(window, went) if went else None
 
     async def _turn(self, passage: "_Passage", begins: Sequence[tuple[Letter, str]]) -> None:
@@ -275,6 +313,16 @@ class Lanes:
     def _give_up(window: Window) -> None:
         """Let the letters of a window go after a failure of ours: their rows tell the next attempt what to do."""
         _release([letter for letter in window.letters if not letter.is_finished], 1.0)
+
+
+def _may_rest(letter: Letter, outcome: Outcome) -> bool:
+    """Tell whether a letter waits here for room, because it will not be long."""
+    if outcome.verb != "ROOM" or (outcome.retry_after or 0.0) > _SHORT_SECONDS:
+        return False
+    now = time.monotonic()
+    if letter.rests_until is None:
+        letter.rests_until = now + _PATIENCE_SECONDS
+    return now < letter.rests_until
 
 
 def _release(letters: Iterable[Letter], after: float | None = None) -> None:

@@ -15,7 +15,6 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.envelope import SealBrokenError
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
 from taskflow.base.logging import get_logger
-from taskflow.campaigns.carrier import CampaignCarrier
 from taskflow.campaigns.composer import CampaignComposer, open_composer
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.faults import FaultBoard
@@ -34,6 +33,7 @@ from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.ledger import Ledger, Row, Settlement
 from taskflow.delivery.letterhead import Letterhead, files_of
+from taskflow.delivery.router.open_providers import OpenProviders
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
@@ -155,7 +155,7 @@ class Mailer:
         """Hand letters to the lanes and wait until the last of them is reported."""
         countdown.left = len(letters)
         resend = campaign.uncertain_policy == "resend"
-        stream = Stream(campaign.campaign_id, campaign.from_email, resend, campaign.rate_limit_per_minute)
+        stream = Stream(campaign.campaign_id, campaign.from_email, resend)
         self._lanes.put(stream, letters)
         try:
             await asyncio.shield(countdown.over)
@@ -206,15 +206,11 @@ class _Countdown:
 
 @asynccontextmanager
 async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
-    """Open the mailer of a worker process: rendering children, providers, lanes.
-
-    Raises:
-        ConfigurationError: the settings of the mail server would send a password in the clear.
-    """
+    """Open the mailer of a worker process: rendering children, providers, lanes."""
     settings = context.settings
     repository = CampaignRepository(context.database.pool)
     async with (
-        CampaignCarrier.open(context) as carrier,
+        OpenProviders.open(context) as providers,
         RenderPool(settings.campaign) as rendering,
         open_storage(settings) as storage,
         FaultBoard.open(repository) as faults,
@@ -223,7 +219,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
         ledger = Ledger(context.database.hot, erasure=ErasureKey(signing_key(settings)))
         lanes = Lanes(
             ledger,
-            carrier,
+            providers,
             count=settings.smtp.connections,
             window=settings.campaign.ledger_window,
             slot=context.slot,
@@ -234,7 +230,7 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
         senders = Senders(context.database.pool, settings)
 
         async def resend_after() -> float:
-            return settings.worker.lease_seconds + await carrier.longest_send_seconds()
+            return settings.worker.lease_seconds + await providers.longest_send_seconds()
 
         triage = Triage(ledger, repository, resend_after=resend_after)
         lanes.start()

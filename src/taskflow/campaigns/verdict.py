@@ -21,6 +21,7 @@ class Letter:
     arrived: Callable[[], None]  # called once, when the ledger and the task know what became of it
     is_finished: bool = False
     return_path: str | None = None  # where bounces of it go; None: to the campaign's sender
+    rests_until: float | None = None  # monotonic: how long it may wait for room in a lane, once it has to
 
     def finish(self) -> None:
         """Say that there is nothing more to do for it."""

@@ -62,7 +62,8 @@ class Outcome:
     """What became of one message."""
 
     kind: OutcomeKind
-    # What was answered or cut: CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, DOT; POST; CHECK: our own refusal.
+    # What was answered or cut: CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, DOT; POST; CHECK: our own refusal;
+    # ROOM: no provider has room now, whoever the message is for.
     verb: str
     reply: Said | None = None  # what the provider said, when it did
     reason: str = ""  # what happened when it did not

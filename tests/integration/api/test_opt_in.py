@@ -15,6 +15,7 @@ from support.imports import erasure_of
 from support.signatures import valid, zone_of
 from support.waiting import eventually
 from taskflow.audience.consent.confirmation import Confirmations
+from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.gmail import GmailMeter
@@ -22,6 +23,7 @@ from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.domains.service import DomainService
 from taskflow.delivery.messages.carrier import open_carrier
 from taskflow.delivery.sandbox import Inbox, SandboxServer
+from taskflow.engine.context import WorkerContext
 from taskflow.engine.retry import NoRetry
 from taskflow.settings import Settings
 from taskflow.tracking.opt_in.mailer import ConfirmationMailer, NotTakenError
@@ -62,7 +64,12 @@ class Post:
 async def post(api: Api, settings: Settings, database: Database, broker: RedisBroker) -> AsyncIterator[Post]:
     async with SandboxServer.running(database.pool, settings.sandbox) as sandbox:
         settings.sandbox.port = sandbox.port
-        async with open_carrier(database, broker, settings) as carrier, GmailMeter.open(database.pool) as gmail:
+        context = WorkerContext(database, broker, settings, uuid7(), uuid7())
+        async with (
+            contextlib.aclosing(context),
+            open_carrier(context) as carrier,
+            GmailMeter.open(database.pool) as gmail,
+        ):
             confirmations = Confirmations(database.pool, settings.audience, erasure_of(settings))
             senders = Senders(database.pool, settings)
             yield Post(database, ConfirmationMailer(settings, confirmations, carrier, senders, gmail))

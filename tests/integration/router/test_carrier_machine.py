@@ -83,7 +83,7 @@ class CarrierMachine(RuleBasedStateMachine):
             for slot in range(2)
         ]
         for router in self.routers:
-            for name in ("_reserve", "_settle", "_restore"):
+            for name in ("_call", "_restore"):
                 setattr(router, name, Clocked(getattr(router, name), self.clock))
         await self.routers[0]._restore(providers=[])
         self.clock.pass_by(5)

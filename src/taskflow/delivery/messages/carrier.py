@@ -1,23 +1,16 @@
-"""Who carries messages, and mails of double opt-ins: the providers of the installation, by way of the router.
-
-They have connections of their own, so that no campaign's window stands before them.
-"""
+"""Who carries messages, and mails of double opt-ins: the providers of the installation, by way of the router."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from taskflow.broker.redis.broker import RedisBroker
-from taskflow.db.pool import Database
-from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Channel, Mail, Sms
-from taskflow.delivery.router.carrier import Admit, Carried, RoutedCarrier, Sends
-from taskflow.delivery.router.configured import open_routing
+from taskflow.delivery.router.carrier import Admit, Carried
 from taskflow.delivery.router.models import Ask, MessageClass
-from taskflow.delivery.router.service import Router
-from taskflow.settings import Settings
+from taskflow.delivery.router.open_providers import OpenProviders
+from taskflow.engine.context import WorkerContext
 
 
 class Load(NamedTuple):
@@ -50,11 +43,10 @@ class Carrier(Protocol):
 
 
 class ProvidersCarrier:
-    """The enabled providers of each channel; where there is none, the server of the settings and the sandbox."""
+    """The providers that are open for single messages."""
 
-    def __init__(self, router: Router, providers: ProviderCatalogue) -> None:
-        """Take the router and the open providers of a process."""
-        self._router = router
+    def __init__(self, providers: OpenProviders) -> None:
+        """Take what is open."""
         self._providers = providers
 
     async def longest_send_seconds(self, channel: Channel) -> float:
@@ -67,34 +59,22 @@ class ProvidersCarrier:
         for place, load in enumerate(loads):
             alike[type(load.message), load.terms].append(place)
 
-        async def send(kind: type[Mail | Sms], terms: Ask, places: Sequence[int]) -> dict[int, Carried]:
-            providers = await self._open(kind, terms)
-
+        async def send(terms: Ask, places: Sequence[int]) -> dict[int, Carried]:
             async def admit_some(some: Sequence[int], provider: str) -> Collection[int]:
                 admitted = await admit([places[one] for one in some], provider)
                 return [one for one in some if places[one] in admitted]
 
             messages = [loads[place].message for place in places]
-            carried = await RoutedCarrier(self._router, providers, terms).send(messages, deadline, admit_some)
-            return dict(zip(places, carried, strict=True))
+            return dict(zip(places, await self._providers.send(terms, messages, deadline, admit_some), strict=True))
 
         found: dict[int, Carried] = {}
-        for some in await asyncio.gather(*(send(*shared, places) for shared, places in alike.items())):
+        for some in await asyncio.gather(*(send(terms, places) for (_, terms), places in alike.items())):
             found |= some
         return [found[place] for place in range(len(loads))]
 
-    async def _open(self, kind: type[Mail | Sms], terms: Ask) -> Mapping[str, Sends[Any]]:
-        """Return the open providers of a channel, by name."""
-        if kind is Mail:
-            return {row.name: provider for row, provider in await self._providers.mail_providers()}
-        texts = await self._providers.sms_providers(requires_dlt=terms.requires_dlt)
-        return {row.name: provider for row, provider in texts}
-
 
 @asynccontextmanager
-async def open_carrier(
-    database: Database, broker: RedisBroker, settings: Settings, *, slot: int = 0
-) -> AsyncIterator[Carrier]:
-    """Open the carrier of a worker process; `slot` as in `open_routing`."""
-    async with open_routing(database, broker, settings, slot=slot) as (router, providers):
-        yield ProvidersCarrier(router, providers)
+async def open_carrier(context: WorkerContext) -> AsyncIterator[Carrier]:
+    """Open the carrier of one sender of a worker process."""
+    async with OpenProviders.open(context) as providers:
+        yield ProvidersCarrier(providers)

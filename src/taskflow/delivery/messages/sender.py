@@ -300,7 +300,7 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
     """Open the sender of a worker process: a rendering child and connections that no campaign uses."""
     settings = context.settings
     async with (
-        open_carrier(context.database, context.broker, settings, slot=context.slot) as carrier,
+        open_carrier(context) as carrier,
         RenderPool(settings.campaign) as rendering,
         open_storage(settings) as storage,
         GmailMeter.open(context.database.pool) as gmail,

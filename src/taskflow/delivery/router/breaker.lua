@@ -16,17 +16,23 @@ local changes = {}
 local function provider_key(name) return prefix .. 'router:provider:' .. name end
 local function probes_key(name) return prefix .. 'router:probes:' .. name end
 
+local breakers = {} -- those that this call has read
+
 local function breaker(name)
+  if breakers[name] then return breakers[name] end
   local found = redis.call('HMGET', provider_key(name), 'forced', 'state', 'till', 'opens', 'faults', 'began', 'seen',
                            'failed', 'first', 'reason')
-  return {forced = found[1], state = found[2] or 'closed', till = tonumber(found[3] or '0'),
-          opens = tonumber(found[4] or '0'), faults = tonumber(found[5] or '0'), began = tonumber(found[6] or '0'),
-          seen = tonumber(found[7] or '0'), failed = tonumber(found[8] or '0'), first = tonumber(found[9] or nil),
-          reason = found[10] or ''}
+  local b = {forced = found[1], state = found[2] or 'closed', till = tonumber(found[3] or '0'),
+             opens = tonumber(found[4] or '0'), faults = tonumber(found[5] or '0'), began = tonumber(found[6] or '0'),
+             seen = tonumber(found[7] or '0'), failed = tonumber(found[8] or '0'), first = tonumber(found[9] or nil),
+             reason = found[10] or ''}
+  breakers[name] = b
+  return b
 end
 
 local function change(name, state, reason)
   redis.call('HSET', provider_key(name), 'state', state, 'since', now, 'reason', reason)
+  breakers[name] = nil
   changes[#changes + 1] = {name, state, reason}
 end
 

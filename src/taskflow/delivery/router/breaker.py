@@ -115,6 +115,16 @@ class Report:
             report._add(outcome, domain)
         return report
 
+    def __add__(self, later: "Report") -> "Report":
+        """Sum up with a later report of the same provider; neither is urgent."""
+        return Report(
+            self.provider,
+            later.taken_at,
+            good=self.good + later.good,
+            failovers=self.failovers + later.failovers,
+            quickened=self.quickened + later.quickened,
+        )
+
     @property
     def is_urgent(self) -> bool:
         """Tell whether the next reservation should already know."""
@@ -137,6 +147,13 @@ class Report:
         return packed if self.probe is None else packed | {"probe": self.probe}
 
     def _add(self, outcome: Outcome, domain: str) -> None:
+        if outcome.kind is OutcomeKind.ACCEPTED:  # nearly always, and there is nothing else to find out
+            self.good += 1
+            self.trailing = 0
+            self.quickened[self.provider] += 1
+            if domain:
+                self.quickened[f"{self.provider}/{domain}"] += 1
+            return
         match verdict(outcome):
             case Verdict.GOOD:
                 self.good += 1
@@ -153,10 +170,6 @@ class Report:
         if slower is not None:
             subject, seconds, why = slower
             self.throttles[subject] = max((seconds, why), self.throttles.get(subject, (0.0, "")))
-        elif outcome.kind is OutcomeKind.ACCEPTED:
-            self.quickened[self.provider] += 1
-            if domain:
-                self.quickened[f"{self.provider}/{domain}"] += 1
 
 
 def policy(settings: RouterSettings) -> dict[str, Any]:

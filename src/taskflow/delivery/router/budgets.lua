@@ -1,11 +1,13 @@
--- Second part of every script of the router: what providers, campaigns and recipient domains have used.
+-- Second part of every script of the router: what providers and recipient domains have used.
 --
--- router:use:{provider}:{span}      hash: buckets of time → messages, beside `last` (bucket) and `sum`. A span is covered
---   by its full buckets and the present one, all of which count: no span of this length, wherever it begins, ever holds
---   more than the budget, and the price is that the last bucket's length is waited for too.
--- router:pace:{provider}            hash: how fast it takes messages; `rate` only once it has asked for less
+-- router:use:{provider}:{span}      hash: buckets of time → messages. A span is covered by its full buckets and the present
+--   one, all of which count: no span of this length, wherever it begins, ever holds more than the budget, and the price is
+--   that the last bucket's length is waited for too.
+-- router:took:{second}              hash: provider, or provider/domain → messages handed to it in this second
+-- router:pace:{provider}            hash: how fast it takes messages; only once it has asked for less
 -- router:pace:{provider}/{domain}   hash: the same for a recipient domain through this provider
--- router:campaign:{campaign_id}     hash: token bucket of two seconds' worth
+--
+-- Most providers and domains have never asked for less: one EXISTS says so for all of a window.
 local SPANS = {
   {name = 'second', bucket = 100, count = 10},
   {name = 'minute', bucket = 5000, count = 12},
@@ -15,49 +17,36 @@ local DAY, ENDLESS, SLOWEST, QUICKENING, FORGET = 86400000, 1e15, 0.1, 0.005, 36
 
 local function use_key(name, span) return prefix .. 'router:use:' .. name .. ':' .. span.name end
 
--- Messages in the span that ends now; buckets that have left it are dropped.
+-- Messages in the span that ends now, and its oldest bucket with any.
 local function used(name, span)
-  local key, present = use_key(name, span), math.floor(now / span.bucket)
-  local found = redis.call('HMGET', key, 'last', 'sum')
-  local last, sum = tonumber(found[1] or nil), tonumber(found[2] or '0')
-  if not last then return 0 end
-  if present > last then
-    if present - last > span.count then
-      redis.call('DEL', key)
-      return 0
+  local from, sum, oldest = math.floor(now / span.bucket) - span.count, 0, nil
+  local all = redis.call('HGETALL', use_key(name, span))
+  for i = 1, #all, 2 do
+    local bucket, count = tonumber(all[i]), tonumber(all[i + 1])
+    if bucket and bucket >= from and count > 0 then
+      sum, oldest = sum + count, math.min(oldest or bucket, bucket)
     end
-    for bucket = last - span.count, present - span.count - 1 do
-      sum = sum - tonumber(redis.call('HGET', key, bucket) or '0')
-      redis.call('HDEL', key, bucket)
-    end
-    redis.call('HSET', key, 'last', present, 'sum', sum)
   end
-  return sum
+  return sum, oldest
 end
 
 -- Count messages in the span's present bucket, or in that of `at` if it is still there; `count` below 0 gives back.
+-- Whoever begins a bucket drops those that have left the span.
 local function count_use(name, span, count, at)
-  local key, present = use_key(name, span), math.floor(now / span.bucket)
+  local key, from = use_key(name, span), math.floor(now / span.bucket) - span.count
   local bucket = math.floor((at or now) / span.bucket)
-  used(name, span)
-  if bucket < present - span.count then return end
+  if bucket < from then return end
   if count < 0 then count = -math.min(-count, tonumber(redis.call('HGET', key, bucket) or '0')) end
-  redis.call('HINCRBY', key, bucket, count)
-  redis.call('HINCRBY', key, 'sum', count)
-  redis.call('HSET', key, 'last', present)
+  if count == 0 then return end
+  if redis.call('HINCRBY', key, bucket, count) > count then return end
+  for _, other in ipairs(redis.call('HKEYS', key)) do
+    if (tonumber(other) or 0) < from then redis.call('HDEL', key, other) end
+  end
   redis.call('PEXPIRE', key, span.bucket * (span.count + 2))
 end
 
--- Milliseconds until the oldest messages leave the span.
-local function freed_in(name, span)
-  local key, present = use_key(name, span), math.floor(now / span.bucket)
-  for bucket = present - span.count, present do
-    if tonumber(redis.call('HGET', key, bucket) or '0') > 0 then
-      return math.max(1, (bucket + span.count + 1) * span.bucket - now)
-    end
-  end
-  return span.bucket
-end
+-- Milliseconds until a bucket leaves the span.
+local function freed_in(span, bucket) return math.max(1, (bucket + span.count + 1) * span.bucket - now) end
 
 -- The budget of a span: on a day of the warm-up the smaller of its step and the day's.
 local function limit_of(budgets, span, first)
@@ -75,9 +64,9 @@ local function budget_room(name, budgets, b, opened)
   for _, span in ipairs(SPANS) do
     local limit = limit_of(budgets, span, b.first)
     if limit < ENDLESS then
-      local free = limit - used(name, span)
-      if free <= 0 then return 0, freed_in(name, span), span.name end
-      room = math.min(room, free)
+      local sum, oldest = used(name, span)
+      if sum >= limit then return 0, freed_in(span, oldest), span.name end
+      room = math.min(room, limit - sum)
     end
   end
   return room
@@ -85,36 +74,51 @@ end
 
 local function pace_key(subject) return prefix .. 'router:pace:' .. subject end
 
-local function pace(subject)
-  local found = redis.call('HMGET', pace_key(subject), 'rate', 'have', 'at', 'hold', 'why', 'second', 'count', 'before',
-                           'peak', 'slowed')
-  return {rate = tonumber(found[1] or nil), have = tonumber(found[2] or '0'), at = tonumber(found[3] or '0'),
-          hold = tonumber(found[4] or '0'), why = found[5] or 'throttled', second = tonumber(found[6] or '0'),
-          count = tonumber(found[7] or '0'), before = tonumber(found[8] or '0'), peak = tonumber(found[9] or '0'),
-          slowed = tonumber(found[10] or '0')}
+-- Whether any of these subjects has asked for less.
+local function any_slowed(subjects)
+  local keys = {}
+  for i, subject in ipairs(subjects) do keys[i] = pace_key(subject) end
+  return #keys > 0 and redis.call('EXISTS', unpack(keys)) > 0
 end
+
+local function pace(subject)
+  local found = redis.call('HMGET', pace_key(subject), 'rate', 'have', 'at', 'hold', 'why', 'peak', 'slowed')
+  return {rate = tonumber(found[1] or nil), have = tonumber(found[2] or '0'), at = tonumber(found[3] or '0'),
+          hold = tonumber(found[4] or '0'), why = found[5] or 'throttled', peak = tonumber(found[6] or '0'),
+          slowed = tonumber(found[7] or '0')}
+end
+
+local function tokens(p) return math.min(math.max(1, p.rate), p.have + (now - p.at) * p.rate / 1000) end
 
 -- How many messages a subject takes now; when none: 0, ms to wait, and why.
 local function pace_room(p)
   if p.hold > now then return 0, p.hold - now, p.why end
   if not p.rate then return ENDLESS end
-  local have = math.min(math.max(1, p.rate), p.have + (now - p.at) * p.rate / 1000)
+  local have = tokens(p)
   if have >= 1 then return math.floor(have + 1e-9) end
   return 0, math.ceil((1 - have) * 1000 / p.rate), 'throttled'
 end
 
--- Count messages handed to a subject: what it took in a second is where a throttle begins to halve.
+-- Take messages from the tokens of a slowed subject.
 local function pay_pace(subject, p, count)
-  local second, key = math.floor(now / 1000), pace_key(subject)
-  if p.second ~= second then
-    p.before, p.count, p.second = p.second == second - 1 and p.count or 0, 0, second
-  end
-  redis.call('HSET', key, 'second', second, 'count', p.count + count, 'before', p.before)
-  if p.rate then
-    local have = math.min(math.max(1, p.rate), p.have + (now - p.at) * p.rate / 1000)
-    redis.call('HSET', key, 'have', tostring(have - count), 'at', now)
-  end
-  redis.call('PEXPIRE', key, p.rate and FORGET or 10000)
+  if not p.rate then return end
+  p.have, p.at = tokens(p) - count, now
+  redis.call('HSET', pace_key(subject), 'have', tostring(p.have), 'at', now)
+  redis.call('PEXPIRE', pace_key(subject), FORGET)
+end
+
+local function took_key(second) return prefix .. 'router:took:' .. second end
+
+-- Note messages handed to a subject: what it took in a second is where a throttle begins to halve.
+local function note_took(subject, count)
+  local key = took_key(math.floor(now / 1000))
+  if redis.call('HINCRBY', key, subject, count) == count then redis.call('PEXPIRE', key, 10000) end
+end
+
+local function took(subject)
+  local second = math.floor(now / 1000)
+  local present, before = redis.call('HGET', took_key(second), subject), redis.call('HGET', took_key(second - 1), subject)
+  return math.max(tonumber(present or '0'), tonumber(before or '0'), 1)
 end
 
 -- A subject has refused messages for now: half as fast, at most once a second; and not at all for `hold` ms, if it
@@ -122,7 +126,7 @@ end
 local function slow(subject, hold, why)
   local p, key = pace(subject), pace_key(subject)
   if why == 'throttled' and now - p.slowed >= 1000 then
-    local seen = p.rate or math.max(p.count, p.before, 1)
+    local seen = p.rate or took(subject)
     redis.call('HSET', key, 'rate', tostring(math.max(SLOWEST, seen / 2)), 'have', 0, 'at', now, 'slowed', now)
     redis.call('HSET', key, 'peak', tostring(p.peak > 0 and p.peak or seen))
   end
@@ -141,20 +145,5 @@ local function quicken(subject, count)
     redis.call('HSET', key, 'rate', tostring(rate))
     redis.call('PEXPIRE', key, FORGET)
   end
-end
-
-local function campaign_key(id) return prefix .. 'router:campaign:' .. id end
-
--- How many messages a campaign's rate allows, and ms to the next; it begins with one, so that a flush allows no burst.
-local function campaign_room(id, per_minute)
-  local found = redis.call('HMGET', campaign_key(id), 'have', 'at')
-  local have, at = tonumber(found[1] or '1'), tonumber(found[2] or now)
-  have = math.min(math.max(1, per_minute / 30), have + (now - at) * per_minute / 60000)
-  return math.floor(have + 1e-9), math.ceil(math.max(1, (1 - have) * 60000 / per_minute)), have
-end
-
-local function pay_campaign(id, have)
-  redis.call('HSET', campaign_key(id), 'have', tostring(have), 'at', now)
-  redis.call('PEXPIRE', campaign_key(id), FORGET)
 end
 

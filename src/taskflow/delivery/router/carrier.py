@@ -156,7 +156,8 @@ def _known(result: Carried | None) -> Carried:
 def _waiting(before: Carried | None, wait: Wait) -> Carried:
     """Return the outcome of a message that nobody takes now, after a provider has refused it or not."""
     if before is None:
-        return Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=wait.reason, retry_after=wait.seconds), NOBODY
+        verb = "ROOM" if wait.for_all else "CHECK"
+        return Outcome(OutcomeKind.NOT_STARTED, verb, reason=wait.reason, retry_after=wait.seconds), NOBODY
     outcome, provider = before
     return replace(outcome, retry_after=max(outcome.retry_after or 0.0, wait.seconds)), provider
 

@@ -6,9 +6,7 @@ Without one for mail, the server that the settings name; without one for texts, 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.models import ProviderRow
@@ -17,6 +15,7 @@ from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.router.models import EVERY_CLASS, Budgets, MessageClass, Route
 from taskflow.delivery.router.service import ReadRoutes, Router
+from taskflow.engine.context import WorkerContext
 from taskflow.settings import Settings
 
 
@@ -38,20 +37,11 @@ def configured_routes(database: Database, settings: Settings, registry: Registry
 
 
 @asynccontextmanager
-async def open_routing(
-    database: Database, broker: RedisBroker, settings: Settings, *, slot: int = 0
-) -> AsyncIterator[tuple[Router, ProviderCatalogue]]:
-    """Open a router and the providers it chooses among, with connections of their own.
-
-    `slot`: the row of counters that this process writes (`WorkerContext.slot`).
-    """
-    registry = Registry.installed()
-    routes = configured_routes(database, settings, registry)
-    async with (
-        ProviderCatalogue.open(database, settings, registry) as providers,
-        Router(database, broker, settings.router, routes, slot=slot) as router,
-    ):
-        yield router, providers
+async def open_router(context: WorkerContext) -> AsyncIterator[Router]:
+    """Open the router of a worker process; `context.resource(open_router)` is the one that its senders share."""
+    routes = configured_routes(context.database, context.settings, Registry.installed())
+    async with Router(context.database, context.broker, context.settings.router, routes, slot=context.slot) as router:
+        yield router
 
 
 def _route(row: ProviderRow, *, supports_dlt: bool) -> Route:

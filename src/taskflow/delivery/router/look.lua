@@ -19,7 +19,7 @@ for r, route in ipairs(request.routes) do
   local uses, refused = {}, {}
   for _, span in ipairs(SPANS) do
     local limit = limit_of(route.budgets, span, b.first)
-    if limit < ENDLESS then uses[#uses + 1] = {span.name, limit, used(route.name, span)} end
+    if limit < ENDLESS then uses[#uses + 1] = {span.name, limit, (used(route.name, span))} end
   end
   local all = redis.call('HGETALL', provider_key(route.name))
   for i = 1, #all, 2 do

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 
 class MessageClass(StrEnum):
@@ -68,29 +67,20 @@ class Route:
 class Ask:
     """What one message needs of a provider.
 
-    `recipient_domain`: in lower case; empty where there is none, as for a phone. `campaign_per_minute`: the rate of its
-    campaign over all providers. `without`: providers that have had it and must not get it again in this attempt.
+    `recipient_domain`: in lower case; empty where there is none, as for a phone. `without`: providers that have had it
+    and must not get it again in this attempt.
     """
 
     message_class: MessageClass
     sending_domain: str = ""
     recipient_domain: str = ""
-    campaign_id: UUID | None = None
-    campaign_per_minute: float | None = None
     requires_dlt: bool = False
     without: frozenset[str] = frozenset()
 
     @property
     def terms(self) -> tuple[Any, ...]:
         """Return what decides with whom it can be reserved in one step: everything but the recipient."""
-        return (
-            self.message_class,
-            self.sending_domain,
-            self.campaign_id,
-            self.campaign_per_minute,
-            self.requires_dlt,
-            self.without,
-        )
+        return (self.message_class, self.sending_domain, self.requires_dlt, self.without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +97,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """No provider may have it now: ask again in so many seconds."""
+    """No provider may have it now: ask again in so many seconds.
+
+    `for_all`: so must every message of these terms, whoever it is for.
+    """
 
     seconds: float
     reason: str
+    for_all: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,16 @@
 """The router of one process: who gets a message now, what became of it, and what providers are doing.
 
-A window of messages costs one round trip to Redis: `reserve` chooses and counts in one step (`reserve.lua`). What
-became of them is told in another that nobody waits for, together with what others tell at that moment; unless it
-changes who gets the next message (a fault, a throttle, a probe, something given back): then it is waited for.
+Windows that ask at the same moment share one round trip to Redis, which chooses and counts in one step and hears what
+became of others (`exchange.py`, `exchange.lua`). Nobody waits for that to be told, unless it changes who gets the next
+message: a fault, a throttle, a probe, something given back.
 
 When Redis is empty, whoever asks first restores breakers and budgets from PostgreSQL. While Redis or PostgreSQL does
 not answer, everybody waits: a message that nobody counted is not sent.
 """
 
-import asyncio
-import contextlib
 import random
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Self
 
@@ -25,7 +23,8 @@ from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.delivery.router.breaker import Report, policy
 from taskflow.delivery.router.budgets import UsageLog, known
-from taskflow.delivery.router.choose import order, usable
+from taskflow.delivery.router.choose import usable
+from taskflow.delivery.router.exchange import Answers, Exchange, Group, Lineup
 from taskflow.delivery.router.models import (
     Ask,
     BreakerState,
@@ -45,6 +44,7 @@ ReadRoutes = Callable[[], Awaitable[Sequence[Route]]]
 _ROUTES_SECONDS = 2.0  # how long a change of providers goes unseen
 _AWAY_SECONDS = 1.0
 _NO_ROUTE_SECONDS = 30.0
+_LINEUPS = 1_000  # terms that are kept in mind
 
 WHY = {
     "forced": "{route} is switched off by hand.",
@@ -56,7 +56,6 @@ WHY = {
     "throttled": "{route} has asked for fewer messages.",
     "quota": "{route} says that its quota is used up.",
     "domain_throttled": "{domain} has asked {route} for fewer messages.",
-    "campaign": "The campaign has had its messages of this minute.",
 }
 AWAY = Wait(_AWAY_SECONDS, "Redis or PostgreSQL does not answer: budgets cannot be kept without either.")
 
@@ -89,13 +88,11 @@ class Router:
         self._policy = policy(settings)
         self._read_routes = routes
         self._routes: tuple[float, Sequence[Route]] = (0.0, ())
+        self._lineups: dict[tuple[Any, ...], Lineup] = {}
         self._rng = rng or random.Random()  # noqa: S311 - no secret
         prefix = broker.keys.prefix
-        self._reserve, self._settle, self._restore = (
-            Script(broker.redis, name, prefix) for name in ("reserve", "settle", "restore")
-        )
-        self._reports: deque[tuple[Sequence[Report], asyncio.Future[None]]] = deque()
-        self._teller: asyncio.Task[None] | None = None
+        self._call, self._restore = (Script(broker.redis, name, prefix) for name in ("exchange", "restore"))
+        self._exchange = Exchange(self._say)
 
     async def __aenter__(self) -> Self:
         """Begin; nothing is opened before it is needed."""
@@ -103,10 +100,7 @@ class Router:
 
     async def __aexit__(self, *_: object) -> None:
         """Tell what has not been told, write what has not been written."""
-        if self._teller is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await self._teller
+        await self._exchange.close()
         await self._usage.close()
 
     async def routes(self) -> Sequence[Route]:
@@ -115,72 +109,44 @@ class Router:
         if not read_at or time.monotonic() - read_at > _ROUTES_SECONDS:
             routes = await self._read_routes()
             self._routes = (time.monotonic(), routes)
+            self._lineups.clear()
         return routes
 
     # -- before
 
-    async def reserve(self, asks: Sequence[Ask], among: Collection[str] | None = None) -> list[Choice | Wait]:
+    async def reserve(self, asks: Sequence[Ask], among: Collection[str] | None = None) -> Answers:
         """Choose and count a provider for each message, of those whose names are `among` these (None: any)."""
-        answers: list[Choice | Wait] = [AWAY] * len(asks)
+        answers: Answers = [AWAY] * len(asks)
         if not await self._usage.has_room(_AWAY_SECONDS):
             return answers
         groups: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         for index, ask in enumerate(asks):
             groups[ask.terms].append(index)
+        names = None if among is None else frozenset(among)
         try:
-            routes = [route for route in await self.routes() if among is None or route.name in among]
             for indexes in groups.values():
-                domains = [asks[index].recipient_domain for index in indexes]
-                found = await self._reserve_alike(routes, asks[indexes[0]], domains)
+                lineup = await self._lineup(asks[indexes[0]], names)
+                if lineup.routes:
+                    found = await self._exchange.ask(lineup, [asks[index].recipient_domain for index in indexes])
+                else:
+                    found = [_no_route(asks[indexes[0]])] * len(indexes)
                 for index, answer in zip(indexes, found, strict=True):
                     answers[index] = answer
         except (RedisError, *DATABASE_AWAY) as error:
             log.warning("router_waits", error=str(error) or type(error).__name__)
         return answers
 
-    async def _reserve_alike(self, routes: Sequence[Route], terms: Ask, domains: Sequence[str]) -> list[Choice | Wait]:
-        """Reserve for messages that differ in their recipients' domains only."""
-        candidates = order(usable(routes, terms), self._rng)
-        if not candidates:
-            return [_no_route(terms)] * len(domains)
-        at: defaultdict[str, list[int]] = defaultdict(list)
-        for index, domain in enumerate(domains):
-            at[domain].append(index)
-        reply = await self._reserved(candidates, terms, [(domain, len(indexes)) for domain, indexes in at.items()])
-        answers: list[Choice | Wait] = [AWAY] * len(domains)
-        names, given = list(at), defaultdict[str, int](int)
-        for route_number, domain_number, count, probe in listed(reply["grants"]):
-            choice = Choice(candidates[route_number - 1], reply["now"], probe or None)
-            given[choice.route.name] += count
-            indexes = at[names[domain_number - 1]]
-            for _ in range(count):
-                answers[indexes.pop()] = choice
-        for domain_number, milliseconds, why, route_number in listed(reply["waits"]):
-            domain = names[domain_number - 1]
-            route = candidates[route_number - 1].name if route_number else ""
-            wait = Wait(milliseconds / 1000, WHY[why].format(route=route, domain=domain))
-            for index in at[domain]:
-                answers[index] = wait
-        for name, count in given.items():
-            self._usage.add(name, reply["now"], count, is_urgent=self._is_urgent(name))
-        self._usage.note(listed(reply["first"]), self._heard(reply))
-        return answers
-
-    async def _reserved(self, candidates: Sequence[Route], terms: Ask, domains: Sequence[tuple[str, int]]) -> Any:
-        request: dict[str, Any] = {
-            "policy": self._policy,
-            "routes": [{"name": route.name, "budgets": as_budgets(route.budgets)} for route in candidates],
-            "domains": domains,
-            "probe": str(uuid7()),
-        }
-        if terms.campaign_id is not None and terms.campaign_per_minute is not None:
-            request |= {"campaign": str(terms.campaign_id), "per_minute": terms.campaign_per_minute}
-        while True:
-            reply = await self._reserve(**request)
-            if not reply.get("nogen"):
-                return reply
-            if await self._restore(providers=await known(self._pool)):
-                log.info("router_restored")
+    async def _lineup(self, terms: Ask, among: frozenset[str] | None) -> Lineup:
+        """Return who may have messages of these terms: the same one as long as providers do not change."""
+        routes = await self.routes()
+        key = (terms.terms, among)
+        found = self._lineups.get(key)
+        if found is None:
+            if len(self._lineups) >= _LINEUPS:
+                self._lineups.clear()
+            found = Lineup(usable([route for route in routes if among is None or route.name in among], terms))
+            self._lineups[key] = found
+        return found
 
     # -- after
 
@@ -191,39 +157,71 @@ class Router:
                 self._usage.add(
                     report.provider, report.taken_at, -report.unused, is_urgent=self._is_urgent(report.provider)
                 )
-        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reports.append((reports, told))
-        if self._teller is None or self._teller.done():
-            self._teller = asyncio.create_task(self._tell_all())
-        if any(report.is_urgent for report in reports):
-            await told
+        await self._exchange.tell(reports)
+
+    # -- the call
+
+    async def _say(self, groups: Sequence[Group], reports: Sequence[Report]) -> list[Answers]:
+        """Tell reports and reserve for groups, in one step; restore the counters first where Redis has lost them."""
+        drawn = [lineup.drawn(self._rng) for lineup, _ in groups]
+        counted = [Counter(domains) for _, domains in groups]
+        request = {
+            "policy": self._policy,
+            "random": self._rng.random(),
+            "reports": [report.packed() for report in reports],
+            "groups": [
+                {
+                    "routes": [{"name": route.name, "budgets": as_budgets(route.budgets)} for route in routes],
+                    "domains": list(domains.items()),
+                    "probe": str(uuid7()),
+                }
+                for routes, domains in zip(drawn, counted, strict=True)
+            ],
+        }
+        reply = await self._call(**request)
+        while reply.get("nogen"):
+            if await self._restore(providers=await known(self._pool)):
+                log.info("router_restored")
+            reply = await self._call(**request)
+        self._usage.note(listed(reply["first"]), _heard(reply))
+        return [
+            self._answers(reply["now"], routes, domains, found)
+            for routes, (_, domains), found in zip(drawn, groups, listed(reply["groups"]), strict=True)
+        ]
+
+    def _answers(self, now: int, routes: Sequence[Route], domains: Sequence[str], found: dict[str, Any]) -> Answers:
+        """Return an answer for each message of a group, and note what was given out."""
+        answers: Answers = [AWAY] * len(domains)
+        at: defaultdict[str, list[int]] = defaultdict(list)
+        for index, domain in enumerate(domains):
+            at[domain].append(index)
+        names, given = list(at), Counter[str]()
+        for route_number, domain_number, count, probe in listed(found["grants"]):
+            choice = Choice(routes[route_number - 1], now, probe or None)
+            given[choice.route.name] += count
+            indexes = at[names[domain_number - 1]]
+            for _ in range(count):
+                answers[indexes.pop()] = choice
+        for domain_number, milliseconds, why, route_number in listed(found["waits"]):
+            domain = names[domain_number - 1]
+            reason = WHY[why].format(route=routes[route_number - 1].name, domain=domain)
+            wait = Wait(milliseconds / 1000, reason, for_all=not why.startswith("domain_"))
+            for index in at[domain]:
+                answers[index] = wait
+        for name, count in given.items():
+            self._usage.add(name, now, count, is_urgent=self._is_urgent(name))
+        return answers
 
     def _is_urgent(self, provider: str) -> bool:
         """Tell whether PostgreSQL must hear soon of what a provider got."""
         return any(route.name == provider and route.budgets.outlast_redis for route in self._routes[1])
 
-    async def _tell_all(self) -> None:
-        while self._reports:
-            batch = list(self._reports)
-            self._reports.clear()
-            try:
-                reports = [report.packed() for group, _ in batch for report in group]
-                reply = await self._settle(policy=self._policy, random=self._rng.random(), reports=reports)
-                self._usage.note((), self._heard(reply))
-            except (RedisError, OSError) as error:
-                # Breakers learn it from the next messages; what is not given back is counted until its time is over.
-                log.warning("outcomes_untold", error=str(error) or type(error).__name__)
-            finally:
-                for _, told in batch:
-                    if not told.done():
-                        told.set_result(None)
 
-    @staticmethod
-    def _heard(reply: Any) -> list[Change]:
-        changes = [Change(name, BreakerState(state), reason) for name, state, reason in listed(reply["changes"])]
-        for change in changes:
-            log.warning("breaker_changed", provider=change.provider, state=change.state, reason=change.reason)
-        return changes
+def _heard(reply: Any) -> list[Change]:
+    changes = [Change(name, BreakerState(state), reason) for name, state, reason in listed(reply["changes"])]
+    for change in changes:
+        log.warning("breaker_changed", provider=change.provider, state=change.state, reason=change.reason)
+    return changes
 
 
 def _no_route(terms: Ask) -> Wait:

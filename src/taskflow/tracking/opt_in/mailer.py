@@ -134,7 +134,7 @@ async def open_confirmations(context: WorkerContext) -> AsyncIterator[Confirmati
     pool = context.database.pool
     senders = Senders(pool, settings)
     async with (
-        open_carrier(context.database, context.broker, settings, slot=context.slot) as carrier,
+        open_carrier(context) as carrier,
         GmailMeter.open(pool) as gmail,
     ):
         yield ConfirmationMailer(settings, confirmations, carrier, senders, gmail)
