@@ -83,11 +83,15 @@ class TroubledSession(Session):
             self.troubles.note("closed")
             self.is_over = True
             return b"421 4.3.2 closing\r\n"
+        if verb == b"DATA" and not self.recipient:
+            return b"554 5.5.1 no valid recipients\r\n"
+        if verb == b"MAIL":
+            self.recipient = b""
         if verb == b"RCPT" and self.is_throttled(line):
             self.troubles.note("throttled")
             self.throttled += 1
             if self.throttled % 2:
-                return b"450 4.2.1 this domain is receiving mail at a rate that keeps it busy\r\n"
+                return b"450 4.7.1 too much mail from you for now\r\n"
             self.is_over = True
             return b"421 4.7.0 too much mail from you for now\r\n"
         return super().command(line)
