@@ -2,8 +2,8 @@
 
 50 messages a second, evenly and not waiting for each other, go to `POST /api/v1/messages`, each with words of its own
 (HTML with variables). The time runs from before the request at the client until the server's 250, both on the machine's
-monotonic clock. The nodes are those of `taskflow up`: one process serves the queue `messages`, the others leave it
-alone. A campaign of twice the usual number of recipients runs beside the second half; only messages that were submitted
+monotonic clock. The nodes are those of `taskflow up`: one process serves the queue `messages`, two others leave
+it alone and stand back. A campaign of twice the usual number of recipients runs beside the second half; only messages that were submitted
 while it was being sent count there.
 """
 
@@ -46,8 +46,9 @@ async def _round(servers: Servers, options: Options, figures: Figures) -> None:
         Gateway.open(system) as gateway,
     ):
         await system.start_coordinator()
-        await system.start("worker", "--queues", "!messages", "--processes", str(PROCESSES))
-        await system.start("worker", "--queues", "messages", "--processes", "1")
+        for queues, processes, niceness in (("!messages", PROCESSES, 10), ("messages", 1, 0)):
+            options_of_node = ("--queues", queues, "--processes", str(processes), "--nice", str(niceness))
+            await system.start("worker", *options_of_node, own_session=True)
         await system.wait_for_workers(PROCESSES + 1)
         campaign_id = (await gateway.upload(file))["campaign_id"]
         await servers.settle()
