@@ -2,9 +2,9 @@
 
 50 messages a second, evenly and not waiting for each other, go to `POST /api/v1/messages`, each with words of its own
 (HTML with variables). The time runs from before the request at the client until the server's 250, both on the machine's
-monotonic clock. The nodes are those of `taskflow up`: one process serves the queue `messages`, two others leave
-it alone and stand back. A campaign of twice the usual number of recipients runs beside the second half; only messages that were submitted
-while it was being sent count there.
+monotonic clock. The nodes are those of `taskflow up`: one process serves the queue `messages`; the
+two that leave it alone stand back (`--nice`). A campaign of twice the usual number of recipients runs beside the second
+half; only messages that were submitted while it was being sent count there.
 """
 
 import asyncio
@@ -46,9 +46,9 @@ async def _round(servers: Servers, options: Options, figures: Figures) -> None:
         Gateway.open(system) as gateway,
     ):
         await system.start_coordinator()
-        for queues, processes, niceness in (("!messages", PROCESSES, 10), ("messages", 1, 0)):
-            options_of_node = ("--queues", queues, "--processes", str(processes), "--nice", str(niceness))
-            await system.start("worker", *options_of_node, own_session=True)
+        for queues, processes, niceness in (("!messages", PROCESSES, 5), ("messages", 1, 0)):
+            how = ("--queues", queues, "--processes", str(processes), "--nice", str(niceness))
+            await system.start("worker", *how, own_session=True)
         await system.wait_for_workers(PROCESSES + 1)
         campaign_id = (await gateway.upload(file))["campaign_id"]
         await servers.settle()
