@@ -16,6 +16,7 @@ from benchmarks import (
     contact_import,
     csv_import,
     engine,
+    failover,
     graph,
     latency,
     limits,
@@ -26,6 +27,8 @@ from benchmarks import (
     schedule,
     segments,
     signing,
+    throttled,
+    transactional,
 )
 from benchmarks.figures import LATEST, Figures, show
 from benchmarks.machine import facts
@@ -41,6 +44,9 @@ BENCHMARKS: dict[str, Callable[[Servers, Options, Figures], Awaitable[None]]] = 
     "limits": limits.run,
     "retention": retention.run,
     "campaign": campaign.run,
+    "failover": failover.run,
+    "throttled": throttled.run,
+    "transactional": transactional.run,
     "import": csv_import.run,
     "contacts": contact_import.run,
     "segments": segments.run,

@@ -14,9 +14,6 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import people
@@ -25,12 +22,12 @@ from benchmarks.engine import PROCESSES
 from benchmarks.figures import Figures
 from benchmarks.gateway import Gateway
 from benchmarks.options import Options
+from benchmarks.sink import Sink
 from benchmarks.system import ROOT, WORK, Servers, System, bounded, clean_environment, end, spawn, until
 from taskflow.delivery.domains.dkim import Algorithm
 from taskflow.delivery.domains.service import DomainService
 
 _LONGEST = 600.0
-_LOOK = 1.0
 
 
 async def run(servers: Servers, options: Options, figures: Figures) -> None:
@@ -41,35 +38,6 @@ async def run(servers: Servers, options: Options, figures: Figures) -> None:
             await turn(servers, options, figures)
     for limit in ("sink_limit", "postfix_limit"):
         figures.ratio(f"campaign.vs_{limit}", "campaign.messages_per_s", f"campaign.{limit}.messages_per_s")
-
-
-@dataclass
-class Sink:
-    """A running sink; `record` has a line for each message: recipient, Message-ID, algorithm of its signature."""
-
-    port: int
-    pid: int
-    record: Path
-
-    @classmethod
-    @asynccontextmanager
-    async def running(cls, *, record: bool) -> AsyncIterator["Sink"]:
-        """Start one, end it."""
-        path = WORK / "sent.log"
-        path.unlink(missing_ok=True)
-        process = await spawn(
-            [sys.executable, ROOT / "benchmarks" / "smtp_sink.py", *(("--record", path) if record else ())],
-            clean_environment(),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            assert process.stdout is not None
-            async with bounded(20, "the sink"):
-                line = await process.stdout.readline()
-            yield cls(int(line.rpartition(b":")[2]), process.pid, path)
-        finally:
-            await end(process)
 
 
 async def _sink_limit(_servers: Servers, options: Options, figures: Figures) -> None:
@@ -135,36 +103,31 @@ async def _campaign(servers: Servers, options: Options, figures: Figures) -> Non
     """Send one campaign."""
     count = options.recipients
     file = people.write(WORK / "people.csv", count)
-    async with Sink.running(record=True) as sink:
-        smtp = {"HOST": "127.0.0.1", "PORT": str(sink.port), "SECURITY": "none"}
-        environment = {f"TASKFLOW_SMTP_{name}": value for name, value in smtp.items()}
-        async with System.fresh(servers, **environment) as system, Gateway.open(system) as gateway:
-            coordinator = await system.start_coordinator()
-            node = await system.start("worker", "--processes", str(PROCESSES))
-            await system.wait_for_workers(PROCESSES)
-            campaign_id = (await gateway.upload(file))["campaign_id"]
-            await sign_with_ed25519(system, (await gateway.get(f"/campaigns/{campaign_id}"))["from_email"])
-            await servers.settle()
-            meter = CpuMeter(**servers.pids, coordinator=coordinator, workers=node, api=gateway.pid, sink=sink.pid)
-            started = time.perf_counter()
-            await gateway.post(f"/campaigns/{campaign_id}/start")
-
-            async def completed() -> bool:
-                found = await gateway.get(f"/campaigns/{campaign_id}")
-                return bool(found["status"] == "COMPLETED")
-
-            await until(completed, _LONGEST, "the campaign", every=_LOOK)
-            whole = time.perf_counter() - started
-            spent = meter.per(count)
-            campaign = await gateway.get(f"/campaigns/{campaign_id}")
-            seconds = await system.database.pool.fetchval(
-                "SELECT extract(epoch FROM max(sent_at) - min(sending_at))::float8 FROM email_recipients"
-            )
-    lines = [line.split(" ") for line in sink.record.read_text().splitlines()]
-    took = [recipient for recipient, *_ in lines]
+    async with (
+        Sink.running() as sink,
+        System.fresh(servers, **sink.settings) as system,
+        Gateway.open(system) as gateway,
+    ):
+        coordinator = await system.start_coordinator()
+        node = await system.start("worker", "--processes", str(PROCESSES))
+        await system.wait_for_workers(PROCESSES)
+        campaign_id = (await gateway.upload(file))["campaign_id"]
+        await sign_with_ed25519(system, (await gateway.get(f"/campaigns/{campaign_id}"))["from_email"])
+        await servers.settle()
+        meter = CpuMeter(**servers.pids, coordinator=coordinator, workers=node, api=gateway.pid, sink=sink.pid)
+        started = time.perf_counter()
+        await gateway.post(f"/campaigns/{campaign_id}/start")
+        campaign = await gateway.completed(campaign_id)
+        whole = time.perf_counter() - started
+        spent = meter.per(count)
+        seconds = await system.database.pool.fetchval(
+            "SELECT extract(epoch FROM max(sent_at) - min(sending_at))::float8 FROM email_recipients"
+        )
+    taken = sink.taken()
+    took = [one.recipient for one in taken]
     assert campaign["sent_count"] == count, campaign
     assert len(took) == len(set(took)) == count, f"the sink took {len(took)} mails for {len(set(took))} of {count}"
-    assert {signature for *_, signature in lines} == {Algorithm.ED25519}, "not every mail was signed"
+    assert {one.algorithm for one in taken} == {Algorithm.ED25519}, "not every mail was signed"
     figures.add("campaign.messages_per_s", count / seconds, "msg/s")
     figures.add("campaign.start_to_completed_s", whole, "s")
     for name, value in spent.items():

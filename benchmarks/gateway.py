@@ -15,6 +15,9 @@ from taskflow.identity.first_start import ensure_cli_key, ensure_first_admin
 
 _READY_SECONDS = 60.0
 _UPLOAD_SECONDS = 600.0
+_CAMPAIGN_SECONDS = 600.0
+_GLANCE = 0.2  # the API answers 1,000 times a minute
+_LOOK = 1.0
 
 
 def free_port() -> int:
@@ -77,9 +80,26 @@ class Gateway:
             )
         return _json(answer)
 
-    async def post(self, path: str) -> dict[str, Any]:
-        """POST without a body."""
-        return _json(await self._http.post(f"/api/v1{path}"))
+    async def sent(self, campaign_id: str, count: int) -> None:
+        """Wait until a campaign has sent so many mails."""
+
+        async def enough() -> bool:
+            return bool((await self.get(f"/campaigns/{campaign_id}"))["sent_count"] >= count)
+
+        await until(enough, _CAMPAIGN_SECONDS, f"{count} mails of the campaign", every=_GLANCE)
+
+    async def completed(self, campaign_id: str) -> dict[str, Any]:
+        """Wait until a campaign is completed, and return it."""
+
+        async def is_completed() -> bool:
+            return bool((await self.get(f"/campaigns/{campaign_id}"))["status"] == "COMPLETED")
+
+        await until(is_completed, _CAMPAIGN_SECONDS, "the campaign", every=_LOOK)
+        return await self.get(f"/campaigns/{campaign_id}")
+
+    async def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """POST."""
+        return _json(await self._http.post(f"/api/v1{path}", json=body))
 
     async def get(self, path: str) -> dict[str, Any]:
         """GET."""

@@ -17,6 +17,7 @@ class Options:
     limited_tasks: int = 20_000
     finished: int = 10_000_000
     recipients: int = 50_000
+    messages: int = 600
     rows: int = 1_000_000
     rivals: bool = True
 
@@ -34,6 +35,7 @@ class Options:
             limited_tasks=2_000,
             finished=20_000,
             recipients=1_000,
+            messages=100,
             rows=20_000,
             rivals=True,
         )

@@ -1,6 +1,7 @@
 """Recipients for the benchmarks: as many made-up people as wanted, in the columns of examples/black-friday."""
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.system import ROOT
@@ -16,8 +17,11 @@ _FAVOURITES = ["running shoes", "espresso machine", "rain jacket", "headphones",
 _PHONES = ("+49 151 {:07d}0", "0151/{:07d}0", "0049 151-{:07d}0")
 
 
-def write(path: Path, count: int, *, phones: bool = False) -> Path:
-    """Write a CSV file, the same every time, unless it is there already; `phones` in three ways of writing."""
+def write(path: Path, count: int, *, phones: bool = False, domains: Sequence[str] = ("example.com",)) -> Path:
+    """Write a CSV file, the same every time, unless it is there already.
+
+    `phones` come in three ways of writing; people are at each of the `domains` in turn.
+    """
     path = path.with_stem(f"{path.stem}-{count}")
     if not path.exists():
         chance = random.Random(20_261_122)  # noqa: S311 - reproducible, not secret
@@ -25,15 +29,16 @@ def write(path: Path, count: int, *, phones: bool = False) -> Path:
         with draft.open("w", encoding="utf-8", newline="") as file:
             file.write(("phone," if phones else "") + _HEADER)
             file.writelines(
-                (f"{_PHONES[number % 3].format(number)}," if phones else "") + _row(chance, number)
+                (f"{_PHONES[number % 3].format(number)}," if phones else "")
+                + _row(chance, number, domains[number % len(domains)])
                 for number in range(count)
             )
         draft.replace(path)
     return path
 
 
-def _row(chance: random.Random, number: int) -> str:
+def _row(chance: random.Random, number: int, domain: str) -> str:
     return (
-        f"person.{number:07d}@example.com,{chance.choice(_GIVEN)} {chance.choice(_FAMILY)},{chance.choice(_CITIES)},"
+        f"person.{number:07d}@{domain},{chance.choice(_GIVEN)} {chance.choice(_FAMILY)},{chance.choice(_CITIES)},"
         f"en,{chance.randrange(10, 55, 5)},{chance.choice(_FAVOURITES)},{chance.randrange(0, 5_000, 10)}\n"
     )

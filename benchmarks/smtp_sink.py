@@ -3,9 +3,9 @@
     python benchmarks/smtp_sink.py --port 2526 --record sent.log
 
 It speaks just enough ESMTP (PIPELINING, 8BITMIME, SMTPUTF8, SIZE) to be honest about order: a reply for every
-command, 250 for a message only after its final dot has arrived. `--record` keeps one line per message: recipient,
-Message-ID, and the algorithm of its DKIM signature (`-`: none), so that a benchmark can check that nothing was lost,
-doubled or left unsigned; it is complete once the sink has ended, and with `--flush` before each 250. SIGUSR1 prints the
+command, 250 for a message only after its final dot has arrived. `--record` keeps one line per message, recipient,
+Message-ID, when it was taken (seconds on the machine's monotonic clock) and the algorithm of its DKIM signature (`-`:
+none), so that a benchmark can check that nothing was lost, doubled or left unsigned; it is complete once the sink has ended, and with `--flush` before each 250. SIGUSR1 prints the
 count; SIGTERM and Ctrl-C end it.
 """
 
@@ -14,6 +14,8 @@ import asyncio
 import re
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -28,7 +30,7 @@ class Sink:
     """What all connections share: the count and the record."""
 
     def __init__(self, record: TextIO | None = None, *, flush: bool = False) -> None:
-        """Start at zero; `record` gets `<recipient> <message id> <algorithm>` lines, each at once with `flush`."""
+        """Start at zero; `record` gets `<recipient> <message id> <seconds> <algorithm>` lines, each at once with `flush`."""
         self.messages = 0
         self.connections = 0
         self.record = record
@@ -38,12 +40,17 @@ class Sink:
         """Count one message."""
         self.messages += 1
         if self.record is not None:
-            found = MESSAGE_ID.search(message, 0, 4096), SIGNATURE.match(message)
-            self.record.write(
-                " ".join([recipient.decode(), *(one[1].decode() if one else "-" for one in found)]) + "\n"
-            )
+            signed = SIGNATURE.match(message)
+            algorithm = signed[1].decode() if signed else "-"
+            self.record.write(f"{recipient.decode()} {message_id(message)} {time.monotonic():.6f} {algorithm}\n")
             if self.flush:
                 self.record.flush()
+
+
+def message_id(message: bytes) -> str:
+    """Return the Message-ID that a message begins with."""
+    found = MESSAGE_ID.search(message, 0, 4096)
+    return found[1].decode() if found else "-"
 
 
 class Session(asyncio.Protocol):
@@ -54,6 +61,7 @@ class Session(asyncio.Protocol):
         self.sink = sink
         self.buffer = b""
         self.in_data = False
+        self.is_over = False  # it is hung up on once what was said is out
         self.recipient = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,15 +75,14 @@ class Session(asyncio.Protocol):
         buffer = self.buffer + data if self.buffer else data
         replies: list[bytes] = []
         position = 0
-        while True:
+        while not self.is_over:
             if self.in_data:
                 end = buffer.find(b"\r\n.\r\n", position)
                 if end < 0:
                     break
-                self.sink.took(self.recipient, buffer[position : min(end, position + 4096)])
+                replies.append(self.message(buffer[position : min(end, position + 4096)]))
                 position = end + 5
                 self.in_data = False
-                replies.append(b"250 2.0.0 taken\r\n")
                 continue
             end = buffer.find(b"\r\n", position)
             if end < 0:
@@ -86,6 +93,13 @@ class Session(asyncio.Protocol):
         self.buffer = buffer[position:]
         if replies:
             self.transport.write(b"".join(replies))
+        if self.is_over:
+            self.transport.close()
+
+    def message(self, message: bytes) -> bytes:
+        """Return the reply to a message, of which this is the beginning."""
+        self.sink.took(self.recipient, message)
+        return b"250 2.0.0 taken\r\n"
 
     def command(self, line: bytes) -> bytes:
         """Return the reply to one command."""
@@ -101,16 +115,15 @@ class Session(asyncio.Protocol):
         if verb == b"EHLO":
             return EHLO
         if verb == b"QUIT":
-            self.transport.close()
+            self.is_over = True
             return b"221 bye\r\n"
         return b"250 ok\r\n"
 
 
-async def serve(host: str, port: int, record: TextIO | None, *, flush: bool = False) -> None:
+async def serve(sink: Sink, session: Callable[[Sink], Session], host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     loop = asyncio.get_running_loop()
-    sink = Sink(record, flush=flush)
-    server = await loop.create_server(lambda: Session(sink), host, port)
+    server = await loop.create_server(lambda: session(sink), host, port)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -118,21 +131,26 @@ async def serve(host: str, port: int, record: TextIO | None, *, flush: bool = Fa
     print(f"listening on {host}:{server.sockets[0].getsockname()[1]}", flush=True)
     await stop.wait()
     server.close()
-    if record is not None:
-        record.close()
+    if sink.record is not None:
+        sink.record.close()
     print(f"{sink.messages} messages over {sink.connections} connections", file=sys.stderr)
 
 
-def main() -> None:
-    """Run the sink."""
+def arguments() -> argparse.ArgumentParser:
+    """Return what every sink takes."""
     parser = argparse.ArgumentParser(description="A mail sink for benchmarks.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--record", type=Path, help="write one line per message")
     parser.add_argument("--flush", action="store_true", help="write each line before the message's 250")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Run the sink."""
+    options = arguments().parse_args()
     record = options.record.open("a", buffering=1024**2) if options.record else None
-    uvloop.run(serve(options.host, options.port, record, flush=options.flush))
+    uvloop.run(serve(Sink(record, flush=options.flush), Session, options.host, options.port))
 
 
 if __name__ == "__main__":

@@ -170,10 +170,13 @@ class System:
                 finally:
                     await system.stop()
 
-    async def start(self, *command: str) -> int:
-        """Start `taskflow <command>`; return its process id. The caller waits for what it does."""
+    async def start(self, *command: str, own_session: bool = False) -> int:
+        """Start `taskflow <command>`; return its process id. The caller waits for what it does.
+
+        `own_session`: as `taskflow up` starts its processes; the kernel shares its processors out among sessions.
+        """
         program = [sys.executable, "-m", "taskflow.cli.main", *command]
-        process = await spawn(program, self.environment, log=f"{command[0]}.log")
+        process = await spawn(program, self.environment, log=f"{command[0]}.log", start_new_session=own_session)
         self._processes.append(process)
         return process.pid
 

@@ -95,6 +95,26 @@ def test_the_administrator_signs_in_with_the_password_of_a_private_file(system: 
     assert password not in logs
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_of_campaigns_stand_back_for_single_messages(system: System) -> None:
+    pids = system.pids()
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def nodes_child() -> int | None:
+        """Return a process that the node of everything but messages has started."""
+        found = Path(f"/proc/{pids['worker-1']}/task/{pids['worker-1']}/children").read_text().split()
+        return int(found[0]) if found else None
+
+    child = eventually_sync(nodes_child, seconds=30)
+    for pid in (pids["worker-1"], child):
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, ours + 5)
+        assert os.sched_getscheduler(pid) == os.SCHED_BATCH
+    assert os.getpriority(os.PRIO_PROCESS, pids["worker-messages"]) == ours
+    grouped = Path(f"/proc/{pids['worker-1']}/autogroup")
+    if grouped.exists():
+        assert grouped.read_text().endswith(f" nice {min(19, ours + 5)}\n")
+
+
 @pytest.mark.parametrize("name", ["worker-1", "coordinator", "guardian"])
 def test_a_killed_process_is_started_again(system: System, name: str) -> None:
     before = system.pids()[name]

@@ -1,10 +1,12 @@
 """What our processes do once at their start."""
 
+import contextlib
 import ctypes
 import gc
 import os
 import signal
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
@@ -21,6 +23,23 @@ def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number))
     if os.getppid() != parent or parent == 1:
         os.kill(os.getpid(), number)
+
+
+def stand_back(niceness: int) -> None:
+    """Let the machine's other processes go first, before this one and all that it starts; 19 is as far as it goes.
+
+    On Linux it is also scheduled as a batch: its waking up interrupts nobody. Where the kernel groups processes by
+    their session (sched(7), autogroup), niceness counts inside a session only; one that this process leads stands back
+    as a whole.
+    """
+    os.nice(niceness)
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError):  # a sandbox may forbid it: then it is only nice
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # a kernel without autogroups
+            Path("/proc/self/autogroup").write_text(str(os.getpriority(os.PRIO_PROCESS, 0)), encoding="ascii")
 
 
 def calm_collector() -> None:

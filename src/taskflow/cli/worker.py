@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from taskflow.base.logging import configure_logging
+from taskflow.base.process import stand_back
 from taskflow.cli.configuration import hand_down, load_settings
 from taskflow.cli.task_modules import BUILT_IN
 from taskflow.cli.worker_nodes import COMMANDS
@@ -35,6 +36,7 @@ class ProcessRange(click.ParamType[tuple[int, int]]):
 )
 @click.option("--capacity", type=click.IntRange(1, 1000), help="Tasks that one child runs at a time.")
 @click.option("--queues", help="Queues, separated by commas; every one by default, '!messages' is every one but this.")
+@click.option("--nice", "niceness", type=click.IntRange(0, 19), help="Stand back for others on this machine, so far.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /health there; 0: a free port.")
 @click.option("--import", "imports", multiple=True, help="A module that defines tasks; may be repeated.")
 @click.pass_context
@@ -44,6 +46,7 @@ def worker(
     autoscale: tuple[int, int] | None,
     capacity: int | None,
     queues: str | None,
+    niceness: int | None,
     metrics_port: int | None,
     imports: tuple[str, ...],
 ) -> None:
@@ -72,6 +75,8 @@ def worker(
     if queues is not None:
         changes["queues"] = [name.strip() for name in queues.split(",") if name.strip()]
     settings = settings.model_copy(update={"worker": settings.worker.model_copy(update=changes)})
+    if niceness:
+        stand_back(niceness)
     asyncio.run(run(settings))
 
 

@@ -35,6 +35,7 @@ log = get_logger(__name__)
 _READY_SECONDS = 120.0
 _LOOK_SECONDS = 0.5
 _STOP_MARGIN = 5.0  # seconds for what comes after a worker's drain
+_NICENESS = "5"  # of workers that serve no single messages
 
 
 class PortTakenError(ConfigurationError):
@@ -168,11 +169,15 @@ class AllInOne:
             child.start()
 
     def _workers(self) -> dict[str, list[str]]:
-        """Return the worker nodes: one serves messages alone, so that no campaign delays them; or as settings say."""
+        """Return the worker nodes: one serves messages alone, so that no campaign delays them; or as settings say.
+
+        The others stand back for it, and for the API: on a few processors a campaign takes all the time there is.
+        """
         numbers = range(1, self._nodes + 1)
         if self.settings.worker.queues:
             return {f"worker-{number}": ["worker"] for number in numbers}
-        ordinary = {f"worker-{number}": ["worker", "--queues", f"!{MESSAGES}"] for number in numbers}
+        others = ["worker", "--queues", f"!{MESSAGES}", "--nice", _NICENESS]
+        ordinary = {f"worker-{number}": others for number in numbers}
         return ordinary | {"worker-messages": ["worker", "--queues", MESSAGES, "--processes", "1"]}
 
     def _environment(self) -> dict[str, str]:

@@ -125,3 +125,10 @@ async def test_nobody_reads_the_word_none_where_a_value_is_null(pool: RenderPool
 async def test_a_name_with_a_dot_in_it_is_not_taken_for_two(pool: RenderPool) -> None:
     compiled = await pool.compile(Template("s", "{{ order['net.total'] }}{{ order['net.tax'] }}{{ order.a.b }}"))
     assert compiled.required_paths == ("order", "order.a.b")
+
+
+async def test_words_that_were_compiled_lately_are_not_compiled_again(pool: RenderPool) -> None:
+    first = await pool.compile(Template("s", "{{ name }}, of late"))
+    assert await pool.compile(Template("s", "{{ name }}, of late")) is first
+    assert await pool.compile(Template("s", "{{ name }}, of late", "given")) is not first
+    assert (await render(pool, Template("s", "{{ name }}, of late"), name="Zoë")).html == "Zoë, of late"
