@@ -4061,7 +4061,7 @@ export interface components {
              * Uncertain Policy
              * @enum {string}
              */
-            uncertain_policy: "hold" | "resend";
+            uncertain_policy: "hold" | "resend" | "reconcile";
         };
         /**
          * CampaignLint
@@ -4149,7 +4149,7 @@ export interface components {
              * Uncertain Policy
              * @enum {string}
              */
-            uncertain_policy: "hold" | "resend";
+            uncertain_policy: "hold" | "resend" | "reconcile";
         };
         /**
          * CampaignStats
@@ -6313,10 +6313,20 @@ export interface components {
             created_at: string;
             /** Error Message */
             error_message: string | null;
+            /**
+             * Finding
+             * @description What its provider said when it was asked.
+             */
+            finding: string | null;
             /** From Address */
             from_address: string;
             /** Locale */
             locale: string | null;
+            /**
+             * Looks
+             * @description How often its provider was asked about it, while it is uncertain.
+             */
+            looks: number | null;
             /**
              * Message Id
              * Format: uuid
@@ -6324,6 +6334,11 @@ export interface components {
             message_id: string;
             /** Name */
             name: string | null;
+            /**
+             * Next Look At
+             * @description When its provider is asked again.
+             */
+            next_look_at: string | null;
             /** Provider */
             provider: string | null;
             /** Provider Message Id */
@@ -6456,11 +6471,11 @@ export interface components {
             to: (components["schemas"]["RecipientIn"] | string)[];
             /**
              * Uncertain Policy
-             * @description What to do with a message that was on the wire when its sender died: list it, or send it again.
+             * @description What to do with a message that was perhaps taken: list it, send it again, or ask its provider.
              * @default resend
              * @enum {string}
              */
-            uncertain_policy: "hold" | "resend";
+            uncertain_policy: "hold" | "resend" | "reconcile";
             /**
              * Variables
              * @description Values for every recipient; their own win.
@@ -6500,13 +6515,28 @@ export interface components {
             created_at: string;
             /** Error Message */
             error_message: string | null;
+            /**
+             * Finding
+             * @description What its provider said when it was asked.
+             */
+            finding: string | null;
             /** From Address */
             from_address: string;
+            /**
+             * Looks
+             * @description How often its provider was asked about it, while it is uncertain.
+             */
+            looks: number | null;
             /**
              * Message Id
              * Format: uuid
              */
             message_id: string;
+            /**
+             * Next Look At
+             * @description When its provider is asked again.
+             */
+            next_look_at: string | null;
             /** Provider */
             provider: string | null;
             /** Provider Message Id */
@@ -8651,8 +8681,23 @@ export interface components {
             email: string;
             /** Error Message */
             error_message: string | null;
+            /**
+             * Finding
+             * @description What its provider said when it was asked.
+             */
+            finding: string | null;
+            /**
+             * Looks
+             * @description How often its provider was asked about it, while it is uncertain.
+             */
+            looks: number | null;
             /** Message Id */
             message_id: string;
+            /**
+             * Next Look At
+             * @description When its provider is asked again.
+             */
+            next_look_at: string | null;
             /** Personalization */
             personalization: {
                 [key: string]: unknown;
@@ -11287,11 +11332,11 @@ export interface operations {
                     template_version?: number | null;
                     /**
                      * Uncertain Policy
-                     * @description What to do with a message that was on the wire when its sender died.
+                     * @description What to do with a message that was perhaps taken: list it, send it again, or ask its provider.
                      * @default hold
                      * @enum {string}
                      */
-                    uncertain_policy?: "hold" | "resend";
+                    uncertain_policy?: "hold" | "resend" | "reconcile";
                     $defs: {
                         /**
                          * Audience

@@ -149,6 +149,9 @@ class Recipient:
     bounce_reason: str | None
     reply: str | None
     task_id: UUID
+    looks: int | None  # how often its provider was asked about it; null: it is not, or not yet
+    next_look_at: datetime | None
+    finding: str | None
 
 
 @dataclass(frozen=True, slots=True)

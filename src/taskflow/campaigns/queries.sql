@@ -74,21 +74,27 @@ GROUP BY p.path ORDER BY p.path;
 -- name: email_of_row
 SELECT email FROM email_recipients WHERE campaign_id = $1 AND row_number = $2 LIMIT 1;
 
+-- name: recipient_columns
+-- A recipient as people see it, with what is known of the search for an uncertain message.
+  recipient_id, email, status, personalization, row_number, sent_at, provider, attempt, error_message, bounce_reason,
+  reply, task_id, looks, next_look_at, finding
+FROM email_recipients LEFT JOIN reconciliations q ON status = 'UNCERTAIN' AND q.ledger_id = recipient_id
+
 -- name: recipients
-SELECT recipient_id, email, status, personalization, row_number, sent_at, provider, attempt, error_message,
-       bounce_reason, reply, task_id
-FROM email_recipients WHERE campaign_id = $1 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
+SELECT
+-- include: recipient_columns
+WHERE campaign_id = $1 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
 
 -- name: recipients_by_attention
 -- Of a rare status: found by the partial index.
-SELECT recipient_id, email, status, personalization, row_number, sent_at, provider, attempt, error_message,
-       bounce_reason, reply, task_id
-FROM email_recipients WHERE campaign_id = $1 AND attention = $4 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
+SELECT
+-- include: recipient_columns
+WHERE campaign_id = $1 AND attention = $4 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
 
 -- name: recipients_by_status
-SELECT recipient_id, email, status, personalization, row_number, sent_at, provider, attempt, error_message,
-       bounce_reason, reply, task_id
-FROM email_recipients WHERE campaign_id = $1 AND status = $4 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
+SELECT
+-- include: recipient_columns
+WHERE campaign_id = $1 AND status = $4 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
 
 -- name: import_columns
 SELECT columns FROM campaign_imports WHERE campaign_id = $1 ORDER BY import_id DESC LIMIT 1;
@@ -117,6 +123,8 @@ WITH resolved AS (
   SET uncertain = c.uncertain + excluded.uncertain, sent = c.sent + excluded.sent, failed = c.failed + excluded.failed
 ), noticed AS (
   UPDATE campaigns SET active = true WHERE campaign_id = $1 AND EXISTS (SELECT FROM resolved)
+), forgotten AS (
+  DELETE FROM reconciliations WHERE ledger_id IN (SELECT recipient_id FROM resolved)
 )
 SELECT recipient_id FROM resolved;
 

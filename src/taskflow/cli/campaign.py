@@ -60,7 +60,9 @@ def campaign() -> None:
 @click.option("--variables", help="JSON object of values for every recipient.")
 @click.option("--at", "scheduled_at", help="Start by itself at this instant: 2026-11-27T09:00:00+01:00.")
 @click.option(
-    "--uncertain", type=click.Choice(["hold", "resend"]), help="What to do when a sender died. [default: hold]"
+    "--uncertain",
+    type=click.Choice(["hold", "resend", "reconcile"]),
+    help="When nobody knows whether a mail arrived: list it, send it again, or ask the provider. [default: hold]",
 )
 @click.option("--config", type=_FILE, help="A JSON file with any of these fields; options win.")
 @click.option("--start", is_flag=True, help="Start it at once.")

@@ -49,7 +49,12 @@ def message() -> None:
 @click.option("--tag", "tags", multiple=True, help="To find them by; may be repeated.")
 @click.option("--at", "scheduled_at", help="Send then: 2026-01-31T09:00:00Z.")
 @click.option("--critical", is_flag=True, help="Before all others.")
-@click.option("--hold", is_flag=True, help="List it instead of sending it again when nobody knows whether it arrived.")
+@click.option(
+    "--uncertain",
+    "uncertain_policy",
+    type=click.Choice(["hold", "resend", "reconcile"]),
+    help="When nobody knows whether it arrived: list it, send it again, or ask the provider. [default: resend]",
+)
 @click.option("--key", help="An Idempotency-Key; a repetition under the same key sends nothing twice.")
 @speaks_http
 def send(
@@ -59,7 +64,6 @@ def send(
     html_file: Path | None,
     variables: str | None,
     critical: bool,
-    hold: bool,
     key: str | None,
     **more: Any,
 ) -> None:
@@ -70,8 +74,6 @@ def send(
         body["html"] = text_of(html_file)
     if variables is not None:
         body["variables"] = json_of(variables, "--variables")
-    if hold:
-        body["uncertain_policy"] = "hold"
     found = client.post("/messages", body, headers={"Idempotency-Key": key or str(uuid.uuid4())})
     if output.as_json:
         output.thing(found)

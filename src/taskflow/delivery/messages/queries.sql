@@ -15,6 +15,10 @@ SELECT message_id, address, status FROM messages WHERE submission_id = $1 ORDER 
   template_version, status, attempt, provider, provider_message_id, reply, error_message, bounce_reason, size_bytes,
   cost, created_at, scheduled_at, sending_at, sent_at, uncertain_policy
 
+-- name: looked_for
+-- What is known of the search for an uncertain message.
+LEFT JOIN reconciliations q ON status = 'UNCERTAIN' AND q.ledger_id = message_id
+
 -- name: chosen
 -- What a filter asks of every message that it lists: a page, newest first.
   ($1::uuid IS NULL OR message_id < $1)
@@ -28,13 +32,17 @@ SELECT message_id, address, status FROM messages WHERE submission_id = $1 ORDER 
 ORDER BY message_id DESC LIMIT $9
 
 -- name: list_messages
-SELECT NULL::uuid AS campaign_id, m.* FROM messages AS m WHERE
+SELECT NULL::uuid AS campaign_id, m.*, looks, next_look_at, finding FROM messages AS m
+-- include: looked_for
+WHERE
 -- include: chosen
 ;
 
 -- name: list_attention
 -- The same for states that somebody may want to look into: the partial index holds only those.
-SELECT NULL::uuid AS campaign_id, m.* FROM messages AS m WHERE attention = $4 AND
+SELECT NULL::uuid AS campaign_id, m.*, looks, next_look_at, finding FROM messages AS m
+-- include: looked_for
+WHERE attention = $4 AND
 -- include: chosen
 ;
 
@@ -42,13 +50,18 @@ SELECT NULL::uuid AS campaign_id, m.* FROM messages AS m WHERE attention = $4 AN
 -- The same for everything that an address got or shall get, campaign mail too.
 SELECT
 -- include: columns
-FROM message_log WHERE lower(address) = lower($10::text) AND
+, looks, next_look_at, finding
+FROM message_log
+-- include: looked_for
+WHERE lower(address) = lower($10::text) AND
 -- include: chosen
 ;
 
 -- name: get_message
-SELECT NULL::uuid AS campaign_id, m.*, s.source FROM messages m
-LEFT JOIN message_submissions s USING (submission_id) WHERE m.message_id = $1;
+SELECT NULL::uuid AS campaign_id, m.*, s.source, looks, next_look_at, finding FROM messages m
+LEFT JOIN message_submissions s USING (submission_id)
+-- include: looked_for
+WHERE m.message_id = $1;
 
 -- name: attempts
 SELECT attempt_number, started_at, completed_at, duration_seconds, status, error_message
@@ -70,14 +83,19 @@ WHERE message_id = $1 AND status IN ('PENDING', 'DEFERRED') RETURNING message_id
 -- name: resolve
 -- A person decides about an uncertain message: sent, failed, or to be sent again. One whose task is still ending stays
 -- when it is to be sent again, because a task that has not ended cannot start over.
-UPDATE messages
-SET status = $2::text,
-    attention = CASE WHEN $2::text = 'FAILED' THEN $2::text END,
-    sent_at = CASE WHEN $2::text = 'SENT' THEN sending_at END,
-    error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
-WHERE message_id = $1 AND status = 'UNCERTAIN'
-  AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))
-RETURNING message_id;
+WITH resolved AS (
+  UPDATE messages
+  SET status = $2::text,
+      attention = CASE WHEN $2::text = 'FAILED' THEN $2::text END,
+      sent_at = CASE WHEN $2::text = 'SENT' THEN sending_at END,
+      error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
+  WHERE message_id = $1 AND status = 'UNCERTAIN'
+    AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))
+  RETURNING message_id
+), forgotten AS (
+  DELETE FROM reconciliations WHERE ledger_id IN (SELECT message_id FROM resolved)
+)
+SELECT message_id FROM resolved;
 
 -- ───────────────────────────────────────────── retention ────────────────────────────────────────────
 

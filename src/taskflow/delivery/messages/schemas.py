@@ -11,7 +11,7 @@ from taskflow.base.bodies import Body, Instant
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Locale, Source, Variables
 from taskflow.content.templates.models import Attachment
 from taskflow.content.templates.schemas import MAX_ATTACHMENTS, AttachmentIn
-from taskflow.delivery.messages.models import MAX_RECIPIENTS, Archive, Letter, Recipient, Submission
+from taskflow.delivery.messages.models import MAX_RECIPIENTS, Archive, Letter, Policy, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted
 from taskflow.delivery.sandbox.schemas import MailHeader
 from taskflow.delivery.sandbox.service import take_apart
@@ -61,9 +61,9 @@ class MessageIn(Body):
     tags: list[Tag] = Field([], max_length=20, description="To find them by.")
     scheduled_at: Instant | None = Field(None, description="Send then; at once by default.")
     priority: Literal["CRITICAL", "HIGH"] = Field("HIGH", description="CRITICAL goes first.")
-    uncertain_policy: Literal["hold", "resend"] = Field(
+    uncertain_policy: Policy = Field(
         "resend",
-        description="What to do with a message that was on the wire when its sender died: list it, or send it again.",
+        description="What to do with a message that was perhaps taken: list it, send it again, or ask its provider.",
     )
     archive: Archive | None = Field(
         None, description="What is kept of the words: none, metadata (the subject), full; what the settings say."
@@ -154,6 +154,9 @@ class MessageOut(BaseModel):
     size_bytes: int | None
     cost: float | None
     uncertain_policy: str
+    looks: int | None = Field(description="How often its provider was asked about it, while it is uncertain.")
+    next_look_at: datetime | None = Field(description="When its provider is asked again.")
+    finding: str | None = Field(description="What its provider said when it was asked.")
     created_at: datetime
     scheduled_at: datetime | None
     sending_at: datetime | None
