@@ -1523,6 +1523,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Costs
+         * @description Sum what messages without a campaign have cost, by provider, channel and currency; campaigns tell their own.
+         */
+        get: operations["get_costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/messages/export.csv": {
         parameters: {
             query?: never;
@@ -3999,6 +4019,13 @@ export interface components {
             /** Completed At */
             completed_at: string | null;
             /**
+             * Costs
+             * @description Of what was sent, by currency, as far as providers have prices.
+             */
+            costs: {
+                [key: string]: number;
+            };
+            /**
              * Created At
              * Format: date-time
              */
@@ -4087,6 +4114,13 @@ export interface components {
             campaign_id: string;
             /** Completed At */
             completed_at: string | null;
+            /**
+             * Costs
+             * @description Of what was sent, by currency, as far as providers have prices.
+             */
+            costs: {
+                [key: string]: number;
+            };
             /**
              * Created At
              * Format: date-time
@@ -4424,21 +4458,12 @@ export interface components {
          */
         ContactStatus: "ACTIVE" | "PENDING" | "UNSUBSCRIBED" | "BOUNCED" | "COMPLAINED" | "DISABLED";
         /**
-         * CostOut
-         * @description What a text costs.
+         * CostsOut
+         * @description What messages have cost.
          */
-        CostOut: {
-            /** Amount */
-            amount: string;
-            /** Currency */
-            currency: string;
-            /** Per Part */
-            per_part: string;
-            /**
-             * Prefix
-             * @description The beginning of the number that set the price.
-             */
-            prefix: string;
+        CostsOut: {
+            /** Items */
+            items: components["schemas"]["taskflow__delivery__messages__schemas__CostOut"][];
         };
         /**
          * CountOut
@@ -6292,7 +6317,10 @@ export interface components {
             attempt: number;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
-            /** Bounce Reason */
+            /**
+             * Bounce Reason
+             * @description Why it was refused, in the words that all providers share.
+             */
             bounce_reason: string | null;
             /**
              * Campaign Id
@@ -6304,13 +6332,18 @@ export interface components {
              * @enum {string}
              */
             channel: "email" | "sms";
-            /** Cost */
+            /**
+             * Cost
+             * @description What its provider takes for it, once it is sent; null: nobody said.
+             */
             cost: number | null;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /** Currency */
+            currency: string | null;
             /** Error Message */
             error_message: string | null;
             /**
@@ -6494,7 +6527,10 @@ export interface components {
             address: string;
             /** Attempt */
             attempt: number;
-            /** Bounce Reason */
+            /**
+             * Bounce Reason
+             * @description Why it was refused, in the words that all providers share.
+             */
             bounce_reason: string | null;
             /**
              * Campaign Id
@@ -6506,13 +6542,18 @@ export interface components {
              * @enum {string}
              */
             channel: "email" | "sms";
-            /** Cost */
+            /**
+             * Cost
+             * @description What its provider takes for it, once it is sent; null: nobody said.
+             */
             cost: number | null;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /** Currency */
+            currency: string | null;
             /** Error Message */
             error_message: string | null;
             /**
@@ -6852,6 +6893,12 @@ export interface components {
              */
             classes: ("transactional" | "bulk")[];
             /**
+             * Currency
+             * @description Of the price (ISO 4217).
+             * @example USD
+             */
+            currency?: string | null;
+            /**
              * Domains
              * @description It sends from; empty: all.
              * @default []
@@ -6882,6 +6929,8 @@ export interface components {
              * @description Most messages a second; the kind's own budget by default.
              */
             per_second?: number | null;
+            /** Price */
+            price?: number | null;
             /**
              * Priority
              * @description The kind's own by default.
@@ -8276,6 +8325,8 @@ export interface components {
         ProviderChange: {
             /** Classes */
             classes?: ("transactional" | "bulk")[] | null;
+            /** Currency */
+            currency?: string | null;
             /** Domains */
             domains?: string[] | null;
             /** Enabled */
@@ -8297,6 +8348,11 @@ export interface components {
              * @description null: no limit.
              */
             per_second?: number | null;
+            /**
+             * Price
+             * @description null, with the currency: nobody says what it costs.
+             */
+            price?: number | null;
             /** Priority */
             priority?: number | null;
             /** Secrets */
@@ -8327,6 +8383,8 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
+            /** Currency */
+            currency: string | null;
             /** Domains */
             domains: string[];
             /** Enabled */
@@ -8341,6 +8399,8 @@ export interface components {
             per_minute: number | null;
             /** Per Second */
             per_second: number | null;
+            /** Price */
+            price: number | null;
             /** Priority */
             priority: number;
             /**
@@ -8677,6 +8737,13 @@ export interface components {
             attempt: number;
             /** Bounce Reason */
             bounce_reason: string | null;
+            /**
+             * Cost
+             * @description What its provider takes for it, once it is sent.
+             */
+            cost: number | null;
+            /** Currency */
+            currency: string | null;
             /** Email */
             email: string;
             /** Error Message */
@@ -9418,7 +9485,7 @@ export interface components {
          */
         SmsPreviewOut: {
             /** @description null: no `to`, or TASKFLOW_SMS_PRICES has no price for it. */
-            cost: components["schemas"]["CostOut"] | null;
+            cost: components["schemas"]["taskflow__delivery__sms__preview__schemas__CostOut"] | null;
             dlt: components["schemas"]["DltOut"] | null;
             /**
              * Encoding
@@ -10008,6 +10075,25 @@ export interface components {
             type: components["schemas"]["FieldType"];
         };
         /**
+         * CostOut
+         * @description What messages over one provider have cost.
+         */
+        taskflow__delivery__messages__schemas__CostOut: {
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** Cost */
+            cost: number;
+            /** Currency */
+            currency: string;
+            /** Messages */
+            messages: number;
+            /** Provider */
+            provider: string;
+        };
+        /**
          * FieldOut
          * @description A field of a kind.
          */
@@ -10026,6 +10112,23 @@ export interface components {
             name: string;
             /** Type */
             type: string;
+        };
+        /**
+         * CostOut
+         * @description What a text costs.
+         */
+        taskflow__delivery__sms__preview__schemas__CostOut: {
+            /** Amount */
+            amount: string;
+            /** Currency */
+            currency: string;
+            /** Per Part */
+            per_part: string;
+            /**
+             * Prefix
+             * @description The beginning of the number that set the price.
+             */
+            prefix: string;
         };
         /**
          * Purged
@@ -14162,6 +14265,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_costs: {
+        parameters: {
+            query?: {
+                /** @description Not older than this. */
+                created_after?: string | null;
+                /** @description Older than this. */
+                created_before?: string | null;
+                tag?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostsOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

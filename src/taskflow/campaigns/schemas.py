@@ -156,6 +156,7 @@ class CampaignOut(BaseModel):
     error_message: str | None
     audience: Audience | None
     frozen_at: datetime | None = Field(description="When the audience became recipients.")
+    costs: dict[str, float] = Field(description="Of what was sent, by currency, as far as providers have prices.")
     summary: str
     report: ImportOut | None = Field(validation_alias=AliasChoices("report", "import"), serialization_alias="import")
 
@@ -222,6 +223,8 @@ class RecipientOut(BaseModel):
     looks: int | None = Field(description="How often its provider was asked about it, while it is uncertain.")
     next_look_at: datetime | None = Field(description="When its provider is asked again.")
     finding: str | None = Field(description="What its provider said when it was asked.")
+    cost: float | None = Field(description="What its provider takes for it, once it is sent.")
+    currency: str | None
 
     @classmethod
     def of(cls, recipient: Recipient, message_ids: MessageIds) -> Self:

@@ -155,6 +155,14 @@ def list_campaigns(client: Client, output: Output, status: str | None, limit: in
 
 @campaign.command()
 @click.argument("campaign_id")
+@speaks_http
+def show(client: Client, output: Output, campaign_id: str) -> None:
+    """Show a campaign: how far it is, what it costs, what receivers make of it."""
+    output.facts(client.get(f"/campaigns/{campaign_id}"))
+
+
+@campaign.command()
+@click.argument("campaign_id")
 @click.option("--check-links", is_flag=True, help="Ask whether links answer.")
 @speaks_http
 def lint(client: Client, output: Output, campaign_id: str, check_links: bool) -> int:
@@ -253,7 +261,8 @@ def _watched(client: Client, output: Output, campaign_id: str) -> int:
     if output.as_json:
         output.thing(ended)
     else:
-        click.echo(f"Campaign {ended['status'].lower()}: {ended['summary']}")
+        cost = "".join(f"; {cost:,.4f} {currency}" for currency, cost in ended["costs"].items())
+        click.echo(f"Campaign {ended['status'].lower()}: {ended['summary']}{cost}")
     return 0 if ended["status"] == "COMPLETED" and ended["outcome"] == "clean" else 1
 
 

@@ -10,6 +10,7 @@ import click
 from taskflow.cli.client import Client, Output, connect, json_of, speaks_http, text_of
 
 _COLUMNS = ("message_id", "address", "status", "subject", "provider", "attempt", "sent_at", "error_message")
+_COSTS = ("provider", "channel", "currency", "messages", "cost")
 _STATUSES = (
     "PENDING", "SENDING", "SENT", "FAILED", "DEFERRED", "UNCERTAIN", "SUPPRESSED", "CANCELLED", "BOUNCED",
     "UNSUBSCRIBED",
@@ -101,6 +102,16 @@ def get(client: Client, output: Output, message_id: UUID, content: bool) -> None
         output.thing(found, text=found["text"] or found["html"] or "")
     else:
         output.facts(client.get(f"/messages/{message_id}"))
+
+
+@message.command()
+@click.option("--after", "created_after", help="Not older: 2026-01-31T09:00:00Z.")
+@click.option("--before", "created_before", help="Older: 2026-01-31T09:00:00Z.")
+@click.option("--tag", help="Only those with this tag.")
+@speaks_http
+def costs(client: Client, output: Output, **filters: Any) -> None:
+    """Sum what messages have cost, as far as providers have prices; `campaign show` tells a campaign's."""
+    output.things(client.get("/messages/costs", **_query(filters))["items"], _COSTS, empty="Nothing that has a price.")
 
 
 @message.command()

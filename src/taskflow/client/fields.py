@@ -386,6 +386,9 @@ class NewProviderFields(TypedDict, total=False):
     per_day: int | None
     warm_up: list[int]
     """Most on its first day of use, on its second, …; empty: none."""
+    price: float | None
+    currency: str | None
+    """Of the price (ISO 4217)."""
 
 
 class ProviderChangeFields(TypedDict, total=False):
@@ -408,3 +411,6 @@ class ProviderChangeFields(TypedDict, total=False):
     per_day: int | None
     """null: no limit."""
     warm_up: list[int] | None
+    price: float | None
+    """null, with the currency: nobody says what it costs."""
+    currency: str | None

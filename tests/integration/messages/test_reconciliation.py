@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from uuid import UUID
@@ -72,9 +73,11 @@ async def look(context: DutyContext) -> None:
 async def test_a_message_that_its_provider_has_is_sent_and_nobody_is_asked_again(
     uncertain: UUID, mailgun: apis.Mailgun, context: DutyContext, database: Database, server: Receiver
 ) -> None:
+    await database.pool.execute("UPDATE providers SET price = 0.001, currency = 'USD'")
     has(mailgun, uncertain)
     await look(context)
     row = (await ledger(database))["ann@example.com"]
+    assert (row["cost"], row["currency"]) == (Decimal("0.001000"), "USD")
     assert (row["status"], row["attention"], row["error_message"]) == ("SENT", None, None)
     assert row["provider_message_id"] == "mg-1@mg.example.org"
     assert row["sent_at"] == row["sending_at"]
@@ -280,6 +283,7 @@ async def test_a_recipient_is_found_and_counted_and_who_is_not_found_is_held(
     await database.pool.execute(
         "INSERT INTO campaign_counters (campaign_id, slot, uncertain) VALUES ($1, 0, 2)", campaign.campaign_id
     )
+    await database.pool.execute("UPDATE providers SET price = 0.001, currency = 'USD'")
     has(mailgun, rows["p1@example.com"]["recipient_id"], "p1@example.com")
     await look(context)
     rows = await recipients(database, campaign.campaign_id)
@@ -293,8 +297,10 @@ async def test_a_recipient_is_found_and_counted_and_who_is_not_found_is_held(
     [held] = (await marketer.get(f"{path}/recipients", params={"status": "UNCERTAIN"})).json()["items"]
     assert (held["looks"], held["next_look_at"]) == (1, None)
     assert held["finding"] == "mailgun has no such message."
-    assert (await marketer.get(path)).json()["uncertain_policy"] == "reconcile"
-    await marketer.post(f"{path}/recipients/resolve", json={"resolution": "failed"})
+    shown = (await marketer.get(path)).json()
+    assert (shown["uncertain_policy"], shown["costs"]) == ("reconcile", {"USD": 0.001})
+    await marketer.post(f"{path}/recipients/resolve", json={"resolution": "sent"})
+    assert (await marketer.get(path)).json()["costs"] == {"USD": 0.002}
     assert await searches(database) == []
 
 

@@ -61,7 +61,10 @@ class Begin(NamedTuple):
 
 
 class End(NamedTuple):
-    """What became of a message that was SENDING. `counts`: its attempt was one; `forget`: the person's values."""
+    """What became of a message that was SENDING.
+
+    `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`).
+    """
 
     message_id: UUID
     epoch: int
@@ -72,6 +75,7 @@ class End(NamedTuple):
     provider: str | None
     provider_id: str | None
     forget: bool
+    cause: str | None = None
 
 
 class MessageLedger:
@@ -151,6 +155,11 @@ class MessageLedger:
         """End rows that never reach the network (or were lost on it); return those that were ours to end."""
         columns = columns_of(sorted(settlements), Settlement._fields)
         return {row[0] for row in await patiently(lambda: self._pool.fetch(sql.settle, *columns))}
+
+    async def wait(self, waits: Sequence[tuple[UUID, int, str]]) -> None:
+        """Say why messages that are not begun are not sent yet: id, epoch, the sentence."""
+        columns = columns_of(sorted(waits), ("message_id", "epoch", "why"))
+        await patiently(lambda: self._pool.execute(sql.wait, *columns))
 
     async def requeued(self, rows: Sequence[Row]) -> set[UUID]:
         """Return those failed messages whose task somebody has put back by hand since."""

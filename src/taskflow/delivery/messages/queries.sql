@@ -13,7 +13,7 @@ SELECT message_id, address, status FROM messages WHERE submission_id = $1 ORDER 
 -- name: columns
   message_id, campaign_id, submission_id, task_id, channel, address, from_address, subject, tags, template_id,
   template_version, status, attempt, provider, provider_message_id, reply, error_message, bounce_reason, size_bytes,
-  cost, created_at, scheduled_at, sending_at, sent_at, uncertain_policy
+  cost, currency, created_at, scheduled_at, sending_at, sent_at, uncertain_policy
 
 -- name: looked_for
 -- What is known of the search for an uncertain message.
@@ -57,6 +57,16 @@ WHERE lower(address) = lower($10::text) AND
 -- include: chosen
 ;
 
+-- name: costs
+-- What sent messages without a campaign have cost, as far as their providers had prices; campaigns know their own sums.
+SELECT provider, channel, currency, count(*)::int AS messages, sum(cost)::float8 AS cost
+FROM messages
+WHERE cost IS NOT NULL
+  AND ($1::uuid IS NULL OR message_id >= $1)
+  AND ($2::uuid IS NULL OR message_id < $2)
+  AND ($3::text IS NULL OR tags @> ARRAY[$3])
+GROUP BY provider, channel, currency ORDER BY provider, channel, currency;
+
 -- name: get_message
 SELECT NULL::uuid AS campaign_id, m.*, s.source, looks, next_look_at, finding FROM messages m
 LEFT JOIN message_submissions s USING (submission_id)
@@ -88,6 +98,8 @@ WITH resolved AS (
   SET status = $2::text,
       attention = CASE WHEN $2::text = 'FAILED' THEN $2::text END,
       sent_at = CASE WHEN $2::text = 'SENT' THEN sending_at END,
+      (cost, currency) = (SELECT p.price * coalesce(segments, 1), p.currency FROM providers p
+                          WHERE p.name = provider AND $2::text = 'SENT'),
       error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
   WHERE message_id = $1 AND status = 'UNCERTAIN'
     AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))

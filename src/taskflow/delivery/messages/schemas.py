@@ -1,5 +1,6 @@
 """What crosses HTTP about messages."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -150,9 +151,10 @@ class MessageOut(BaseModel):
     provider_message_id: str | None
     reply: str | None = Field(description="What the provider answered, whole.")
     error_message: str | None
-    bounce_reason: str | None
+    bounce_reason: str | None = Field(description="Why it was refused, in the words that all providers share.")
     size_bytes: int | None
-    cost: float | None
+    cost: float | None = Field(description="What its provider takes for it, once it is sent; null: nobody said.")
+    currency: str | None
     uncertain_policy: str
     looks: int | None = Field(description="How often its provider was asked about it, while it is uncertain.")
     next_look_at: datetime | None = Field(description="When its provider is asked again.")
@@ -209,6 +211,27 @@ class MessageContent(BaseModel):
         """Take a kept message apart."""
         headers, text, html = take_apart(row["content"])
         return cls(message_id=row["message_id"], headers=headers, text=text, html=html, size_bytes=len(row["content"]))
+
+
+class CostOut(BaseModel):
+    """What messages over one provider have cost."""
+
+    provider: str
+    channel: Channel
+    currency: str
+    messages: int
+    cost: float
+
+
+class CostsOut(BaseModel):
+    """What messages have cost."""
+
+    items: list[CostOut]
+
+    @classmethod
+    def of(cls, rows: Sequence[asyncpg.Record]) -> Self:
+        """Return sums as JSON."""
+        return cls(items=[CostOut(**row) for row in rows])
 
 
 class ResolveIn(Body):

@@ -33,7 +33,7 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
-from taskflow.delivery.verdict import counts, is_last_attempt, report, status_after
+from taskflow.delivery.verdict import cause_of, counts, is_last_attempt, report, status_after
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
 from taskflow.identity.secret_key import signing_key
@@ -96,6 +96,7 @@ class _Ready:
             provider=provider or None,
             provider_id=outcome.provider_id,
             forget=self.submission.archive != "full",
+            cause=cause_of(outcome),
         )
 
 
@@ -219,11 +220,18 @@ class MessageSender:
             return await work
         except (UnavailableError, SealBrokenError) as error:
             log.warning("messages_not_composed", messages=len(pairs), error=str(error))
+            await self._say_why([(item, row, f"It waits: {error}") for item, row in pairs])
             for item, _ in pairs:
                 batch.release(item, _LATER_SECONDS)
         except (NotFoundError, InvalidInputError) as error:
             await self._settle(batch, [(item, row, f"{error.code}: {error}") for item, row in pairs], _S.FAILED)
         return None
+
+    async def _say_why(self, held: Sequence[tuple[BatchItem, Row, str]]) -> None:
+        """Let rows of messages that are held say why, unless they do."""
+        new = [(row.message_id, item.lease_epoch, why) for item, row, why in held if row.error_message != why]
+        if new:
+            await self._ledger.wait(new)
 
     async def _ready(
         self, batch: Batch, submission: StoredSubmission, pairs: Sequence[Pair], made: Sequence[Composed | str]
@@ -263,6 +271,7 @@ class MessageSender:
         carried = await self._carrier.send([one.load for one in window], deadline, admit)
         failpoint("message_after_reply_before_commit")
         went: list[tuple[_Ready, Outcome, str]] = []
+        held: list[tuple[BatchItem, Row, str]] = []
         for one, (outcome, provider) in zip(window, carried, strict=True):
             match begun.get(one.row.message_id):
                 case _S.SENDING:
@@ -272,7 +281,10 @@ class MessageSender:
                 case _S.SUPPRESSED:
                     batch.complete(one.item)
                 case _:  # nobody may have it now; or it was cancelled, or is somebody else's: read the row again
+                    if outcome.retry_after is not None:
+                        held.append((one.item, one.row, f"It waits: {outcome.text}"))
                     batch.release(one.item, outcome.retry_after)
+        await self._say_why(held)
         written = await self._ledger.end([one.end(outcome, provider) for one, outcome, provider in went])
         for one, outcome, _ in went:
             after = DELAYS[min(one.item.retry_count, len(DELAYS) - 1)]

@@ -133,6 +133,8 @@ def fallback(settings: Settings) -> tuple[ProviderRow, MailProvider]:
         per_minute=None,
         per_day=None,
         warm_up=(),
+        price=None,
+        currency=None,
         created_at=_BEGINNING,
         updated_at=_BEGINNING,
         created_by=None,

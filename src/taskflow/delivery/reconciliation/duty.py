@@ -11,7 +11,6 @@ its task, so that there are never two senders.
 
 import asyncio
 from collections.abc import Sequence
-from email.parser import BytesHeaderParser
 from typing import ClassVar
 
 import asyncpg
@@ -20,6 +19,7 @@ from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.dispatch import Entry
 from taskflow.db.queries import load
+from taskflow.delivery.incoming import describe
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.providers.contract import Sought
 from taskflow.delivery.reconciliation.inquiry import Inquiry
@@ -81,7 +81,7 @@ async def _ask(context: DutyContext, rows: Sequence[asyncpg.Record]) -> list[Fin
 def _sought(row: asyncpg.Record, secret: bytes) -> Sought:
     """Return what to ask for; a mail that came by SMTP has brought its own Message-ID."""
     if row["head"] is not None:
-        header = str(BytesHeaderParser().parsebytes(row["head"]).get("Message-ID", "")).strip()
+        header = describe(row["head"])[1] or ""
     elif row["channel"] == "email":
         header = MessageIds(secret, row["from_address"]).of(row["ledger_id"])
     else:

@@ -69,6 +69,7 @@ DELETE FROM reconciliations WHERE ledger_id = ANY ($1::uuid[]);
 -- values are forgotten.
 UPDATE messages AS m
 SET status = 'SENT', attention = NULL, sent_at = m.sending_at, provider_message_id = $3, error_message = NULL,
+    (cost, currency) = (SELECT p.price * coalesce(m.segments, 1), p.currency FROM providers p WHERE p.name = m.provider),
     personalization = CASE
       WHEN EXISTS (SELECT FROM message_submissions s WHERE s.submission_id = m.submission_id AND s.archive = 'full')
       THEN m.personalization ELSE '{}' END
@@ -86,9 +87,14 @@ RETURNING m.message_id;
 -- The same for a campaign's recipient ($3: the campaign), with its counters.
 WITH found AS (
   UPDATE email_recipients AS r
-  SET status = 'SENT', attention = NULL, sent_at = r.sending_at, provider_message_id = $4, error_message = NULL
+  SET status = 'SENT', attention = NULL, sent_at = r.sending_at, provider_message_id = $4, error_message = NULL,
+      (cost, currency) = (SELECT p.price, p.currency FROM providers p WHERE p.name = r.provider)
   WHERE r.campaign_id = $3 AND r.recipient_id = $1 AND r.lease_epoch = $2 AND r.status = 'UNCERTAIN'
-  RETURNING r.recipient_id
+  RETURNING r.recipient_id, r.cost, r.currency
+), costed AS (
+  INSERT INTO campaign_costs AS k (campaign_id, slot, currency, cost)
+  SELECT $3, 0, currency, cost FROM found WHERE cost IS NOT NULL
+  ON CONFLICT (campaign_id, slot, currency) DO UPDATE SET cost = k.cost + excluded.cost
 ), counted AS (
   INSERT INTO campaign_counters AS k (campaign_id, slot, uncertain, sent)
   SELECT $3, 0, -count(*), count(*) FROM found HAVING count(*) > 0
