@@ -234,7 +234,7 @@ async def test_a_message_that_is_held_says_on_its_row_what_it_waits_for(
         return found["error_message"]
 
     said = await eventually(reason, seconds=60, what="a reason")
-    assert said.startswith("It waits: the DKIM key xtf")
+    assert said.startswith("It waits: The secret of the DKIM key xtf")
     assert smtp.messages == []
     await domains.remove("sender.example")
     await reached(database, held["message_id"], "SENT")
