@@ -4235,7 +4235,7 @@ export interface components {
          * @description Why, in words that all providers share; what it means for the person, the message and the provider.
          * @enum {string}
          */
-        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "quota" | "credentials" | "suspended" | "outage" | "invalid" | "unknown";
+        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "greylisted" | "quota" | "credentials" | "suspended" | "outage" | "invalid" | "unknown";
         /**
          * ChangeOut
          * @description One part that differs.
@@ -9340,8 +9340,13 @@ export interface components {
              */
             outcome: string;
             /**
+             * Provider
+             * @description Who had it last; null: no provider has room, or carries such mail.
+             */
+            provider: string | null;
+            /**
              * Reply
-             * @description The mail server's words.
+             * @description The provider's words, or why none had it.
              */
             reply: string;
         };
