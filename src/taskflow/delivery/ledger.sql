@@ -125,7 +125,7 @@ RETURNING r.recipient_id;
 --   the status it gets, why. Fenced like SENDING.
 WITH ended AS (
   UPDATE email_recipients AS r
-  SET status = o.wanted, attention = o.wanted, error_message = o.error
+  SET status = o.wanted, attention = o.wanted, error_message = o.error, bounce_reason = NULL
   FROM (
     SELECT $1::uuid AS campaign_id, u.*
     FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[])

@@ -101,7 +101,7 @@ SELECT message_id, status FROM ended;
 --   id, epoch of the task that says so, the status and epoch the row was read with, the status it gets, why.
 WITH ended AS (
   UPDATE messages AS m
-  SET status = o.wanted, attention = o.wanted, error_message = o.error
+  SET status = o.wanted, attention = o.wanted, error_message = o.error, bounce_reason = NULL
   FROM (
     SELECT u.* FROM unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::text[], $6::text[])
            AS u (id, epoch, was, was_epoch, wanted, error)
