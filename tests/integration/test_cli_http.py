@@ -400,6 +400,10 @@ async def test_a_provider_is_added_shown_changed_tested_and_removed_and_its_secr
     assert [shown[name] for name in ("priority", "per_day", "classes", "enabled")] == [3, 100, ["bulk"], False]  # type: ignore[index]
     await shell.run("provider", "set", "relay", "--set", "port=1", "--per-day", "0", "--all-classes", "--rename", "r2")
     assert [one["per_day"] for one in await shell.json("provider", "list")] == [None]  # type: ignore[attr-defined]
+    await shell.run("provider", "set", "r2", "--price", "0.25", "--currency", "EUR")
+    assert [one["price"] for one in await shell.json("provider", "list")] == [0.25]  # type: ignore[attr-defined]
+    await shell.run("provider", "set", "r2", "--no-price")
+    assert [one["currency"] for one in await shell.json("provider", "list")] == [None]  # type: ignore[attr-defined]
     code, out, _ = await shell.run("provider", "test", "r2")
     assert (code, out.startswith("127.0.0.1:1: CONNECT")) == (1, True)
     assert "1 were already" in (await shell.run("provider", "rotate-secrets"))[1]
@@ -436,6 +440,7 @@ async def test_messages_are_sent_listed_shown_cancelled_and_exported(shell: Shel
     assert [one["message_id"] for one in listed] == [bert, ada]
     found: Any = await shell.json("message", "get", ada)
     assert (found["address"], found["from_address"]) == ("ada@example.com", "shop@example.com")
+    assert "Nothing that has a price" in (await shell.run("message", "costs", "--tag", "order"))[2]
     cancelled: Any = await shell.json("message", "cancel", ada)
     assert cancelled[0]["status"] == "CANCELLED"
     code, _, err = await shell.run("message", "resolve", "sent", ada)

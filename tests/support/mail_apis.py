@@ -13,6 +13,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from support.receiver import Message, Reply, plain
 
@@ -142,18 +143,37 @@ class Mailgun:
     domain: str = "mg.example.org"
     state: str = "active"
     taken: list[dict[str, Any]] = field(default_factory=list)
+    shows: bool = True  # its events show what it took
 
     def __call__(self, message: Message) -> Reply:
         if message.headers.get("authorization") != f"Basic {base64.b64encode(f'api:{KEY}'.encode()).decode()}":
             return plain(401, "Content-Type: text/plain", body=b"Forbidden")
         if message.path == f"/v4/domains/{self.domain}":
             return answer(200, {"domain": {"name": self.domain, "state": self.state}})
+        if message.path.startswith(f"/v3/{self.domain}/events?"):
+            return answer(200, {"items": self.events(parse_qs(urlsplit(message.path).query)), "paging": {}})
         if message.path != f"/v3/{self.domain}/messages.mime":
             return answer(404, {"message": "Domain not found"})
         fields = form_of(message)
         assert fields["o:tracking"] == b"no"
         self.taken.append(fields)
         return answer(200, {"id": f"<mg-{len(self.taken)}@{self.domain}>", "message": "Queued. Thank you."})
+
+    def events(self, query: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """Return what was accepted for a recipient, as events."""
+        assert query["event"] == ["accepted"]
+        assert int(query["begin"][0]) < int(query["end"][0])
+        found = [
+            {
+                "event": "accepted",
+                "recipient": fields["to"].decode(),
+                "message": {"headers": {"message-id": f"mg-{number}@{self.domain}"}},
+                "user-variables": {"taskflow_message_id": fields["v:taskflow_message_id"].decode()},
+            }
+            for number, fields in enumerate(self.taken, 1)
+            if self.shows and [fields["to"].decode()] == query["recipient"]
+        ]
+        return found[: int(query["limit"][0])]
 
 
 def form_of(message: Message) -> dict[str, bytes]:
@@ -177,10 +197,13 @@ class Postmark:
 
     server: dict[str, Any] = field(default_factory=lambda: {"ID": 1, "Name": "Production", "DeliveryType": "Live"})
     taken: list[dict[str, Any]] = field(default_factory=list)
+    shows: bool = True  # its search finds what it took
 
     def __call__(self, message: Message) -> Reply:
         if message.headers.get("x-postmark-server-token") != KEY:
             return postmark_error(401, 10, "No Account or Server API tokens were supplied in the HTTP headers.")
+        if message.path.startswith("/messages/outbound?"):
+            return answer(200, self.found(parse_qs(urlsplit(message.path).query)))
         if message.path == "/server":
             return answer(200, self.server)
         assert (message.method, message.path) == ("POST", "/email")
@@ -191,6 +214,20 @@ class Postmark:
         self.taken.append(told)
         made = {"To": told["To"], "MessageID": f"pm-{len(self.taken)}", "ErrorCode": 0, "Message": "OK"}
         return answer(200, made)
+
+    def found(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """Return what a search by one field of metadata finds."""
+        assert int(query["count"][0]) <= 500
+        assert query["offset"] == ["0"]
+        [name] = [name for name in query if name.startswith("metadata_")]
+        found = [
+            {"MessageID": f"pm-{number}", "To": [{"Email": told["To"]}], "Status": "Sent", "Metadata": told["Metadata"]}
+            for number, told in enumerate(self.taken, 1)
+            if self.shows
+            and told["MessageStream"] == query["messagestream"][0]
+            and told["Metadata"].get(name.removeprefix("metadata_")) == query[name][0]
+        ]
+        return {"TotalCount": len(found), "Messages": found[: int(query["count"][0])]}
 
 
 def postmark_error(status: int, code: int, text: str = "") -> Reply:

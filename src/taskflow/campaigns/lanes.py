@@ -22,7 +22,7 @@ from taskflow.base.logging import get_logger
 from taskflow.campaigns.verdict import Letter, end_of, report
 from taskflow.delivery.group_commit import GroupCommit
 from taskflow.delivery.ledger import End, Ledger
-from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.router.carrier import Admit, Carried
 from taskflow.delivery.router.models import Ask, MessageClass
@@ -246,7 +246,12 @@ class Lanes:
             if passage.before is not None:
                 await self._turn(passage, [])
         went = [(letter, *one) for letter, one in zip(window.letters, carried, strict=True) if letter in passage.begun]
-        faults = [outcome for outcome, _ in carried if outcome.retry_after is not None]
+        # What is deferred by itself may be told when to come again, too: the others need not wait for it.
+        faults = [
+            outcome
+            for outcome, _ in carried
+            if outcome.retry_after is not None and outcome.kind is not OutcomeKind.DEFERRED
+        ]
         if faults:
             self._on_fault(stream.campaign_id, faults[0].text)
         elif went:

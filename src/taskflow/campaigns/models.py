@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -114,6 +115,7 @@ class Campaign:
     frozen_at: datetime | None
     template_id: UUID | None  # with its version; subject and body are then a copy of the default variant, to be shown
     template_version: int | None
+    costs: dict[str, float]  # of what was sent, by currency, as far as its providers have prices
     progress: Progress
     report: ImportReport | None
 
@@ -149,6 +151,11 @@ class Recipient:
     bounce_reason: str | None
     reply: str | None
     task_id: UUID
+    looks: int | None  # how often its provider was asked about it; null: it is not, or not yet
+    next_look_at: datetime | None
+    finding: str | None
+    cost: Decimal | None
+    currency: str | None
 
 
 @dataclass(frozen=True, slots=True)

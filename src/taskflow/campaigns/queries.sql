@@ -14,6 +14,9 @@ SELECT c.campaign_id, c.name, c.status, c.outcome, c.template_subject, c.templat
        c.audience, c.frozen_at,
        c.template_id, c.template_version,
        k.sent, k.failed, k.deferred, k.uncertain, k.suppressed, k.cancelled,
+       (SELECT coalesce(jsonb_object_agg(currency, cost ORDER BY currency), '{}')
+        FROM (SELECT currency, sum(cost) AS cost FROM campaign_costs WHERE campaign_id = c.campaign_id GROUP BY currency)
+          AS by_currency) AS costs,
        i.import_id, i.filename, i.encoding, i.delimiter, i.rows, i.accepted, i.rejected, i.duplicates
 FROM campaigns c
 CROSS JOIN LATERAL (
@@ -74,21 +77,27 @@ GROUP BY p.path ORDER BY p.path;
 -- name: email_of_row
 SELECT email FROM email_recipients WHERE campaign_id = $1 AND row_number = $2 LIMIT 1;
 
+-- name: recipient_columns
+-- A recipient as people see it, with what is known of the search for an uncertain message.
+  recipient_id, email, status, personalization, row_number, sent_at, provider, attempt, error_message, bounce_reason,
+  reply, task_id, looks, next_look_at, finding, cost, currency
+FROM email_recipients LEFT JOIN reconciliations q ON status = 'UNCERTAIN' AND q.ledger_id = recipient_id
+
 -- name: recipients
-SELECT recipient_id, email, status, personalization, row_number, sent_at, provider, attempt, error_message,
-       bounce_reason, reply, task_id
-FROM email_recipients WHERE campaign_id = $1 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
+SELECT
+-- include: recipient_columns
+WHERE campaign_id = $1 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
 
 -- name: recipients_by_attention
 -- Of a rare status: found by the partial index.
-SELECT recipient_id, email, status, personalization, row_number, sent_at, provider, attempt, error_message,
-       bounce_reason, reply, task_id
-FROM email_recipients WHERE campaign_id = $1 AND attention = $4 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
+SELECT
+-- include: recipient_columns
+WHERE campaign_id = $1 AND attention = $4 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
 
 -- name: recipients_by_status
-SELECT recipient_id, email, status, personalization, row_number, sent_at, provider, attempt, error_message,
-       bounce_reason, reply, task_id
-FROM email_recipients WHERE campaign_id = $1 AND status = $4 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
+SELECT
+-- include: recipient_columns
+WHERE campaign_id = $1 AND status = $4 AND recipient_id > $2 ORDER BY recipient_id LIMIT $3;
 
 -- name: import_columns
 SELECT columns FROM campaign_imports WHERE campaign_id = $1 ORDER BY import_id DESC LIMIT 1;
@@ -105,10 +114,15 @@ WITH resolved AS (
   SET status = $3::text,
       attention = CASE WHEN $3::text = 'FAILED' THEN $3::text END,
       sent_at = CASE WHEN $3::text = 'SENT' THEN r.sending_at END,
+      (cost, currency) = (SELECT p.price, p.currency FROM providers p WHERE p.name = r.provider AND $3::text = 'SENT'),
       error_message = CASE WHEN $3::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
   WHERE r.campaign_id = $1 AND r.attention = 'UNCERTAIN' AND ($2::uuid[] IS NULL OR r.recipient_id = ANY($2))
     AND ($3::text <> 'PENDING' OR EXISTS (SELECT FROM tasks t WHERE t.task_id = r.recipient_id AND t.status = 'FAILED'))
-  RETURNING r.recipient_id
+  RETURNING r.recipient_id, r.cost, r.currency
+), costed AS (
+  INSERT INTO campaign_costs AS k (campaign_id, slot, currency, cost)
+  SELECT $1, 0, currency, sum(cost) FROM resolved WHERE cost IS NOT NULL GROUP BY currency ORDER BY currency
+  ON CONFLICT (campaign_id, slot, currency) DO UPDATE SET cost = k.cost + excluded.cost
 ), counted AS (
   INSERT INTO campaign_counters AS c (campaign_id, slot, uncertain, sent, failed)
   SELECT $1, 0, -count(*), count(*) FILTER (WHERE $3::text = 'SENT'), count(*) FILTER (WHERE $3::text = 'FAILED')
@@ -117,6 +131,8 @@ WITH resolved AS (
   SET uncertain = c.uncertain + excluded.uncertain, sent = c.sent + excluded.sent, failed = c.failed + excluded.failed
 ), noticed AS (
   UPDATE campaigns SET active = true WHERE campaign_id = $1 AND EXISTS (SELECT FROM resolved)
+), forgotten AS (
+  DELETE FROM reconciliations WHERE ledger_id IN (SELECT recipient_id FROM resolved)
 )
 SELECT recipient_id FROM resolved;
 

@@ -42,8 +42,9 @@ class CampaignFields(BaseModel):
         100, ge=1, le=10_000_000, description="Over all workers; null: unlimited."
     )
     scheduled_at: Instant | None = Field(None, description="Start then by itself, if no row lacks a variable.")
-    uncertain_policy: Literal["hold", "resend"] = Field(
-        "hold", description="What to do with a message that was on the wire when its sender died."
+    uncertain_policy: Literal["hold", "resend", "reconcile"] = Field(
+        "hold",
+        description="What to do with a message that was perhaps taken: list it, send it again, or ask its provider.",
     )
 
     @model_validator(mode="after")
@@ -142,7 +143,7 @@ class CampaignOut(BaseModel):
     from_name: str | None
     reply_to: str | None
     rate_limit_per_minute: int | None
-    uncertain_policy: Literal["hold", "resend"]
+    uncertain_policy: Literal["hold", "resend", "reconcile"]
     total_recipients: int
     sent_count: int
     failed_count: int
@@ -155,6 +156,7 @@ class CampaignOut(BaseModel):
     error_message: str | None
     audience: Audience | None
     frozen_at: datetime | None = Field(description="When the audience became recipients.")
+    costs: dict[str, float] = Field(description="Of what was sent, by currency, as far as providers have prices.")
     summary: str
     report: ImportOut | None = Field(validation_alias=AliasChoices("report", "import"), serialization_alias="import")
 
@@ -218,6 +220,11 @@ class RecipientOut(BaseModel):
     reply: str | None
     task_id: UUID
     message_id: str
+    looks: int | None = Field(description="How often its provider was asked about it, while it is uncertain.")
+    next_look_at: datetime | None = Field(description="When its provider is asked again.")
+    finding: str | None = Field(description="What its provider said when it was asked.")
+    cost: float | None = Field(description="What its provider takes for it, once it is sent.")
+    currency: str | None
 
     @classmethod
     def of(cls, recipient: Recipient, message_ids: MessageIds) -> Self:

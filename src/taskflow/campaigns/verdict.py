@@ -47,6 +47,7 @@ def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> 
         counts=verdict.counts(outcome),
         provider=provider,
         provider_id=outcome.provider_id,
+        cause=verdict.cause_of(outcome),
     )
 
 

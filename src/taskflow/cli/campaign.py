@@ -60,7 +60,9 @@ def campaign() -> None:
 @click.option("--variables", help="JSON object of values for every recipient.")
 @click.option("--at", "scheduled_at", help="Start by itself at this instant: 2026-11-27T09:00:00+01:00.")
 @click.option(
-    "--uncertain", type=click.Choice(["hold", "resend"]), help="What to do when a sender died. [default: hold]"
+    "--uncertain",
+    type=click.Choice(["hold", "resend", "reconcile"]),
+    help="When nobody knows whether a mail arrived: list it, send it again, or ask the provider. [default: hold]",
 )
 @click.option("--config", type=_FILE, help="A JSON file with any of these fields; options win.")
 @click.option("--start", is_flag=True, help="Start it at once.")
@@ -149,6 +151,14 @@ def list_campaigns(client: Client, output: Output, status: str | None, limit: in
     """List campaigns, newest first."""
     rows = client.pages("/campaigns", limit + 1, status=status.upper() if status else None)
     output.first(rows, limit, _COLUMNS, empty="No campaigns.")
+
+
+@campaign.command()
+@click.argument("campaign_id")
+@speaks_http
+def show(client: Client, output: Output, campaign_id: str) -> None:
+    """Show a campaign: how far it is, what it costs, what receivers make of it."""
+    output.facts(client.get(f"/campaigns/{campaign_id}"))
 
 
 @campaign.command()
@@ -251,7 +261,8 @@ def _watched(client: Client, output: Output, campaign_id: str) -> int:
     if output.as_json:
         output.thing(ended)
     else:
-        click.echo(f"Campaign {ended['status'].lower()}: {ended['summary']}")
+        cost = "".join(f"; {cost:,.4f} {currency}" for currency, cost in ended["costs"].items())
+        click.echo(f"Campaign {ended['status'].lower()}: {ended['summary']}{cost}")
     return 0 if ended["status"] == "COMPLETED" and ended["outcome"] == "clean" else 1
 
 

@@ -50,6 +50,7 @@ def all_duties() -> "list[Duty]":
     from taskflow.audience.imports.jobs.duty import ImportsDuty
     from taskflow.campaigns.duty import CampaignsDuty
     from taskflow.delivery.messages.duty import MessageRetention
+    from taskflow.delivery.reconciliation.duty import Reconciliation
     from taskflow.delivery.sms.duty import SmsRetention
     from taskflow.engine.coordinator.dead_letters import DeadLetters
     from taskflow.engine.coordinator.dependencies import Dependencies
@@ -69,6 +70,7 @@ def all_duties() -> "list[Duty]":
         Expiry(),
         Rescuer(),
         CampaignsDuty(),
+        Reconciliation(),
         ImportsDuty(),
         DeadLetters(),
         Unconfirmed(),

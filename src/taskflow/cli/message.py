@@ -13,6 +13,7 @@ _COLUMNS = (
     "message_id", "address", "status", "subject", "parts", "provider", "attempt", "delivery", "sent_at",
     "error_message",
 )  # fmt: skip
+_COSTS = ("provider", "channel", "currency", "messages", "cost")
 _STATUSES = (
     "PENDING", "SENDING", "SENT", "FAILED", "DEFERRED", "UNCERTAIN", "SUPPRESSED", "CANCELLED", "BOUNCED",
     "UNSUBSCRIBED",
@@ -61,7 +62,12 @@ def message() -> None:
 @click.option("--tag", "tags", multiple=True, help="To find them by; may be repeated.")
 @click.option("--at", "scheduled_at", help="Send then: 2026-01-31T09:00:00Z.")
 @click.option("--critical", is_flag=True, help="Before all others.")
-@click.option("--hold", is_flag=True, help="List it instead of sending it again when nobody knows whether it arrived.")
+@click.option(
+    "--uncertain",
+    "uncertain_policy",
+    type=click.Choice(["hold", "resend", "reconcile"]),
+    help="When nobody knows whether it arrived: list it, send it again, or ask the provider. [default: resend]",
+)
 @click.option("--key", help="An Idempotency-Key; a repetition under the same key sends nothing twice.")
 @speaks_http
 def send(
@@ -72,7 +78,6 @@ def send(
     html_file: Path | None,
     variables: str | None,
     critical: bool,
-    hold: bool,
     key: str | None,
     **more: Any,
 ) -> None:
@@ -85,8 +90,6 @@ def send(
         body["html"] = text_of(html_file)
     if variables is not None:
         body["variables"] = json_of(variables, "--variables")
-    if hold:
-        body["uncertain_policy"] = "hold"
     found = client.post("/messages", body, headers={"Idempotency-Key": key or str(uuid.uuid4())})
     if output.as_json:
         output.thing(found)
@@ -115,6 +118,16 @@ def get(client: Client, output: Output, message_id: UUID, content: bool) -> None
         output.thing(found, text=found["text"] or found["html"] or "")
     else:
         output.facts(client.get(f"/messages/{message_id}"))
+
+
+@message.command()
+@click.option("--after", "created_after", help="Not older: 2026-01-31T09:00:00Z.")
+@click.option("--before", "created_before", help="Older: 2026-01-31T09:00:00Z.")
+@click.option("--tag", help="Only those with this tag.")
+@speaks_http
+def costs(client: Client, output: Output, **filters: Any) -> None:
+    """Sum what messages have cost, as far as providers have prices; `campaign show` tells a campaign's."""
+    output.things(client.get("/messages/costs", **_query(filters))["items"], _COSTS, empty="Nothing that has a price.")
 
 
 @message.command()

@@ -11,7 +11,7 @@ from taskflow.base.errors import NotFoundError
 from taskflow.cli.client import Client, Output, json_of, speaks_http, text_of
 from taskflow.cli.names import is_id
 
-_COLUMNS = ("name", "kind", "enabled", "priority", "weight", "per_day", "provider_id")
+_COLUMNS = ("name", "kind", "enabled", "priority", "weight", "per_day", "price", "currency", "provider_id")
 _FIELD_COLUMNS = ("name", "type", "is_required", "is_secret", "default", "description")
 _CLASSES = click.Choice(["transactional", "bulk"])
 _LIMIT = click.IntRange(0)
@@ -70,6 +70,8 @@ def _terms(command: Any) -> Any:
         click.option(
             "--warm-up", metavar="N,N,...", help="Most messages on day 1 of use, day 2, ...; empty: no warm-up."
         ),
+        click.option("--price", type=click.FloatRange(0), help="What a mail, or each part of a text, costs."),
+        click.option("--currency", help="Of the price: USD, EUR, INR."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -105,6 +107,7 @@ def show(client: Client, output: Output, name: str) -> None:
 @click.option("--enable/--disable", "enabled", default=None, help="Send through it, or not.")
 @click.option("--all-classes", is_flag=True, help="Carry everything again.")
 @click.option("--all-domains", is_flag=True, help="Send from every domain again.")
+@click.option("--no-price", is_flag=True, help="Forget what it costs.")
 @speaks_http
 def change(
     client: Client,
@@ -115,6 +118,7 @@ def change(
     enabled: bool | None,
     all_classes: bool,
     all_domains: bool,
+    no_price: bool,
     **told: Any,
 ) -> None:
     """Change a provider; what is not named stays."""
@@ -124,6 +128,7 @@ def change(
         body["settings"] = body.get("settings", {}) | dict.fromkeys(unset)
     body |= {key: value for key, value in (("name", rename), ("enabled", enabled)) if value is not None}
     body |= ({"classes": []} if all_classes else {}) | ({"domains": []} if all_domains else {})
+    body |= {"price": None, "currency": None} if no_price else {}
     if not body:
         raise click.UsageError("Say what to change: see --help.")
     changed = client.request("PATCH", f"/providers/{row['provider_id']}", json=body)
@@ -197,7 +202,7 @@ def _body(client: Client, kind: str, told: dict[str, Any]) -> dict[str, Any]:
         secrets[told["secret_stdin"]] = sys.stdin.readline().rstrip("\r\n")
     body: dict[str, Any] = {"settings": settings, "secrets": secrets}
     body |= {name: list(told[name]) for name in ("classes", "domains")}
-    body |= {name: told[name] for name in ("priority", "weight")}
+    body |= {name: told[name] for name in ("priority", "weight", "price", "currency")}
     found = {name: value for name, value in body.items() if value not in (None, {}, [])}
     if told["warm_up"] is not None:
         found["warm_up"] = _days(told["warm_up"])

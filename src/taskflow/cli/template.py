@@ -189,7 +189,7 @@ def send_test(
     """Send what one person would get to ADDRESSES, now."""
     body = _person(client, options) | {"to": list(addresses), "from_email": from_email, "from_name": from_name}
     sent = client.post(f"/templates/{find_template(client, name)}/test", body)
-    output.things(sent, ("address", "outcome", "reply"), empty="")
+    output.things(sent, ("address", "outcome", "provider", "reply"), empty="")
     return int(any(one["outcome"] != "accepted" for one in sent))
 
 

@@ -286,8 +286,8 @@ class CampaignFields(TypedDict, total=False):
     """Over all workers; null: unlimited."""
     scheduled_at: datetime | None
     """Start then by itself, if no row lacks a variable."""
-    uncertain_policy: Literal["hold", "resend"]
-    """What to do with a message that was on the wire when its sender died."""
+    uncertain_policy: Literal["hold", "resend", "reconcile"]
+    """What to do with a message that was perhaps taken: list it, send it again, or ask its provider."""
     recipients: list[Any]
     """Objects with an email and further values: {"email": …, "name": …}."""
     audience: AudienceFields | None
@@ -372,8 +372,8 @@ class MessageFields(TypedDict, total=False):
     """Send then; at once by default."""
     priority: Literal["CRITICAL", "HIGH"]
     """CRITICAL goes first."""
-    uncertain_policy: Literal["hold", "resend"]
-    """What to do with a message that was on the wire when its sender died: list it, or send it again."""
+    uncertain_policy: Literal["hold", "resend", "reconcile"]
+    """What to do with a message that was perhaps taken: list it, send it again, or ask its provider."""
     archive: Literal["none", "metadata", "full"] | None
     """What is kept of the words: none, metadata (the subject), full; what the settings say."""
 
@@ -403,6 +403,9 @@ class NewProviderFields(TypedDict, total=False):
     per_day: int | None
     warm_up: list[int]
     """Most on its first day of use, on its second, …; empty: none."""
+    price: float | None
+    currency: str | None
+    """Of the price (ISO 4217)."""
 
 
 class ProviderChangeFields(TypedDict, total=False):
@@ -425,6 +428,9 @@ class ProviderChangeFields(TypedDict, total=False):
     per_day: int | None
     """null: no limit."""
     warm_up: list[int] | None
+    price: float | None
+    """null, with the currency: nobody says what it costs."""
+    currency: str | None
 
 
 class SmsPreviewFields(TypedDict, total=False):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from taskflow.client.fields import MessageFields
 from taskflow.client.link import Link
-from taskflow.delivery.messages.schemas import MessageContent, MessageDetail, MessageOut, SubmittedOut
+from taskflow.delivery.messages.schemas import CostsOut, MessageContent, MessageDetail, MessageOut, SubmittedOut
 
 
 class Messages:
@@ -57,6 +57,14 @@ class Messages:
             submission_id=submission_id,
             created_after=created_after,
             created_before=created_before,
+        )
+
+    async def costs(
+        self, *, created_after: datetime | None = None, created_before: datetime | None = None, tag: str | None = None
+    ) -> CostsOut:
+        """Return what messages without a campaign have cost, by provider, channel and currency."""
+        return await self._link.look(
+            CostsOut, "/messages/costs", created_after=created_after, created_before=created_before, tag=tag
         )
 
     async def cancel(self, message_id: UUID) -> MessageOut:

@@ -6,6 +6,7 @@ import httpx
 
 from taskflow.client.campaigns import Campaigns
 from taskflow.client.contacts import Contacts
+from taskflow.client.domains import Domains
 from taskflow.client.imports import Imports
 from taskflow.client.link import Link
 from taskflow.client.lists import Lists
@@ -57,6 +58,7 @@ class Messaging:
         self.privacy = Privacy(link)
         self.providers = Providers(link)
         self.sms = Sms(link)
+        self.domains = Domains(link)
 
     async def __aenter__(self) -> Self:
         return self

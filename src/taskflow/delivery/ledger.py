@@ -66,7 +66,10 @@ class Begin(NamedTuple):
 
 
 class End(NamedTuple):
-    """What became of a message that was SENDING. `counts`: whether its attempt was one; `provider`: who had it last."""
+    """What became of a message that was SENDING.
+
+    `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`).
+    """
 
     recipient_id: UUID
     epoch: int
@@ -76,6 +79,7 @@ class End(NamedTuple):
     counts: bool = True
     provider: str | None = None
     provider_id: str | None = None
+    cause: str | None = None
 
 
 class Settlement(NamedTuple):

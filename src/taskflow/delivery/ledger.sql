@@ -1,5 +1,5 @@
 -- The ledger of campaign mail. All statements run on `database.hot` (plans walk indexes only), name one campaign, and
--- join on `unnest` of sorted ids. Lock order: recipients, then counters.
+-- join on `unnest` of sorted ids. Lock order: recipients, then costs and counters.
 --
 -- `OFFSET 0` hides from the planner that the campaign is one value: on a table without statistics it would rather walk
 -- the whole campaign by `campaign_id = $1` than look ids up.
@@ -17,10 +17,10 @@ SELECT status, uncertain_policy FROM campaigns WHERE campaign_id = $1;
 -- name: turn
 -- The outcomes of one window and SENDING for the next, in one commit.
 --   $1 campaign, $2 counter slot
---   $3.. outcomes: id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there.
---        Only the attempt that set SENDING gets through: its epoch is the row's. What comes back unsent to a cancelled
---        campaign ends CANCELLED.
---   $11.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, who gets it, what
+--   $3.. outcomes: id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there,
+--        the cause of a refusal. Only the attempt that set SENDING gets through: its epoch is the row's. What comes back
+--        unsent to a cancelled campaign ends CANCELLED; what is SENT costs what its provider takes now.
+--   $12.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, who gets it, what
 --        an erasure has left of the address. Only while the task is RUNNING under this epoch, the campaign is RUNNING, and the row
 --        is as it was read; a suppressed address ends SUPPRESSED instead: it, its domain, or it as somebody erased;
 --        everywhere, or on its list.
@@ -35,18 +35,23 @@ WITH campaign AS (
       attempt = r.attempt - CASE WHEN o.counts THEN 0 ELSE 1 END,
       reply = o.reply,
       error_message = o.error,
+      bounce_reason = o.cause,
       provider = coalesce(o.provider, r.provider),
-      provider_message_id = o.provider_id
+      provider_message_id = o.provider_id,
+      cost = o.price,
+      currency = o.currency
   FROM (
-    SELECT $1::uuid AS campaign_id, id, epoch, reply, error, counts, provider, provider_id,
+    SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.reply, u.error, u.counts, u.provider, u.provider_id, u.cause,
+           p.price, p.currency,
            CASE WHEN u.status IN ('PENDING', 'DEFERRED') AND (SELECT status FROM campaign) = 'CANCELLED'
                 THEN 'CANCELLED' ELSE u.status END AS status
-    FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::text[])
-      AS u (id, epoch, status, reply, error, counts, provider, provider_id)
+    FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::text[], $11::text[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, cause)
+    LEFT JOIN providers p ON p.name = u.provider AND u.status = 'SENT'
     OFFSET 0
   ) AS o
   WHERE r.campaign_id = o.campaign_id AND r.recipient_id = o.id AND r.lease_epoch = o.epoch AND r.status = 'SENDING'
-  RETURNING r.recipient_id, r.status, ''::text AS was
+  RETURNING r.recipient_id, r.status, ''::text AS was, r.cost, r.currency
 ), begun AS (
   UPDATE email_recipients AS r
   SET status = n.wanted,
@@ -55,7 +60,8 @@ WITH campaign AS (
       attempt = r.attempt + CASE n.wanted WHEN 'SENDING' THEN 1 ELSE 0 END,
       sending_at = CASE n.wanted WHEN 'SENDING' THEN clock_timestamp() ELSE r.sending_at END,
       provider = n.provider,
-      error_message = NULL
+      error_message = NULL,
+      bounce_reason = NULL
   FROM (
     SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt, u.provider,
            CASE WHEN EXISTS (
@@ -64,7 +70,7 @@ WITH campaign AS (
                AND s.address = ANY (suppression_keys(u.email, u.erased))
                AND (s.list_id IS NULL OR s.list_id = u.list_id)
            ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
-    FROM unnest($11::uuid[], $12::int[], $13::text[], $14::int[], $15::text[], $16::uuid[], $17::text[], $18::text[])
+    FROM unnest($12::uuid[], $13::int[], $14::text[], $15::int[], $16::text[], $17::uuid[], $18::text[], $19::text[])
            AS u (id, epoch, was, attempt, email, list_id, provider, erased)
     JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
     WHERE (SELECT status FROM campaign) = 'RUNNING'
@@ -72,6 +78,10 @@ WITH campaign AS (
   ) AS n
   WHERE r.campaign_id = n.campaign_id AND r.recipient_id = n.id AND r.status = n.was AND r.attempt = n.attempt
   RETURNING r.recipient_id, r.status, n.was
+), costed AS (
+  INSERT INTO campaign_costs AS k (campaign_id, slot, currency, cost)
+  SELECT $1, $2, currency, sum(cost) FROM ended WHERE cost IS NOT NULL GROUP BY currency ORDER BY currency
+  ON CONFLICT (campaign_id, slot, currency) DO UPDATE SET cost = k.cost + excluded.cost
 ), moved AS (
   SELECT status, 1 AS n FROM ended
   UNION ALL SELECT status, 1 FROM begun
@@ -115,7 +125,7 @@ RETURNING r.recipient_id;
 --   the status it gets, why. Fenced like SENDING.
 WITH ended AS (
   UPDATE email_recipients AS r
-  SET status = o.wanted, attention = o.wanted, error_message = o.error
+  SET status = o.wanted, attention = o.wanted, error_message = o.error, bounce_reason = NULL
   FROM (
     SELECT $1::uuid AS campaign_id, u.*
     FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[])

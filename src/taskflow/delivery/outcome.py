@@ -38,6 +38,7 @@ class Cause(StrEnum):
     CONTENT = "content"  # this message, whoever gets it
     SIZE = "size"
     THROTTLED = "throttled"  # slower; burns no attempt
+    GREYLISTED = "greylisted"  # the server wants to see this message again later; nobody else has to go slower
     QUOTA = "quota"  # nothing more today, or no money
     CREDENTIALS = "credentials"
     SUSPENDED = "suspended"
@@ -67,7 +68,7 @@ class Outcome:
     verb: str
     reply: Said | None = None  # what the provider said, when it did
     reason: str = ""  # what happened when it did not
-    retry_after: float | None = None  # seconds until the provider is tried again, for a provider fault
+    retry_after: float | None = None  # seconds until a faulty provider, or a deferred message, is tried again
     cause: Cause | None = None
     provider_id: str | None = None  # the id that the provider gave the message
 

@@ -43,10 +43,16 @@ def counts(outcome: Outcome) -> bool:
     return outcome.kind not in (OutcomeKind.PROVIDER_FAULT, OutcomeKind.NOT_STARTED)
 
 
+def cause_of(outcome: Outcome) -> str | None:
+    """Return why a message was refused, for good or for now, in the words that all providers share (`Cause`)."""
+    is_refusal = outcome.kind in (OutcomeKind.REJECTED, OutcomeKind.DEFERRED)
+    return outcome.cause.value if is_refusal and outcome.cause is not None else None
+
+
 def report(batch: Batch, item: BatchItem, outcome: Outcome, written: str | None, after: float | None = None) -> None:
     """Tell the engine how a task ended, now that the ledger has committed `written` (None: it was not ours).
 
-    `after`: seconds until a deferred message is tried again; the engine's delay when None.
+    `after`: seconds until a deferred message is tried again, or longer when that was asked for; the engine's when None.
     """
     match written:
         case None:
@@ -60,6 +66,7 @@ def report(batch: Batch, item: BatchItem, outcome: Outcome, written: str | None,
         case _S.UNCERTAIN:
             batch.fail(item, f"Perhaps delivered: {outcome.text}", retry=False)
         case _ if outcome.kind in (OutcomeKind.DEFERRED, OutcomeKind.UNCERTAIN):
-            batch.fail(item, outcome.text, after=after)
+            asked = outcome.retry_after
+            batch.fail(item, outcome.text, after=asked if after is None else max(after, asked or 0.0))
         case _:
             batch.release(item, outcome.retry_after)

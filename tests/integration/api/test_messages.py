@@ -186,6 +186,24 @@ async def test_the_export_is_safe_to_open_in_a_spreadsheet(marketer: httpx.Async
     assert row["tags"].startswith("'=")
 
 
+async def test_costs_are_summed_by_provider_channel_and_currency(
+    marketer: httpx.AsyncClient, viewer: httpx.AsyncClient, database: Database
+) -> None:
+    await send(marketer, "ann@example.com", "bob@example.com", tags=["order"])
+    await send(marketer, "eve@example.com")
+    assert (await viewer.get(f"{PATH}/costs")).json() == {"items": []}
+    await database.pool.execute(
+        "UPDATE messages SET status = 'SENT', sending_at = now(), sent_at = now(), provider = 'ses',"
+        " cost = CASE address WHEN 'eve@example.com' THEN 0.5 ELSE 0.0001 END, currency = 'USD'"
+    )
+    [total] = (await viewer.get(f"{PATH}/costs")).json()["items"]
+    assert total == {"provider": "ses", "channel": "email", "currency": "USD", "messages": 3, "cost": 0.5002}
+    [order] = (await viewer.get(f"{PATH}/costs", params={"tag": "order"})).json()["items"]
+    assert (order["messages"], order["cost"]) == (2, 0.0002)
+    long_ago = {"created_before": (datetime.now(UTC) - timedelta(days=1)).isoformat()}
+    assert (await viewer.get(f"{PATH}/costs", params=long_ago)).json() == {"items": []}
+
+
 async def test_what_is_not_kept_says_so(marketer: httpx.AsyncClient, viewer: httpx.AsyncClient) -> None:
     message = (await send(marketer))["messages"][0]["message_id"]
     answer = await marketer.get(f"{PATH}/{message}/content")

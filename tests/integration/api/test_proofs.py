@@ -17,6 +17,7 @@ from support.api import Api
 from support.contacts import subscribe
 from support.scripted_smtp import ScriptedSmtp
 from support.signatures import valid, zone_of
+from support.uncertain import add_provider
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7
 from taskflow.base.pagination import encode_cursor
@@ -125,9 +126,9 @@ async def test_a_test_send_is_the_very_message_of_the_preview(
     template = await saved(marketer)
     body = {"contact_id": str(contacts["bea"]), "to": ["me@x.example", "you@x.example"], "from_email": "s@b.example"}
     sent = await answer(marketer, f"/templates/{template}/test", body)
-    assert [(one["address"], one["outcome"]) for one in sent] == [
-        ("me@x.example", "accepted"),
-        ("you@x.example", "accepted"),
+    assert [(one["address"], one["outcome"], one["provider"]) for one in sent] == [
+        ("me@x.example", "accepted", "smtp:127.0.0.1"),
+        ("you@x.example", "accepted", "smtp:127.0.0.1"),
     ]
     message = read(smtp.messages[0].body)
     assert (message["To"], message["Subject"], message["Message-ID"]) == (
@@ -151,6 +152,25 @@ async def test_a_test_send_is_signed_as_a_campaign_is(
     body = {"contact_id": str(contacts["bea"]), "to": ["me@x.example"], "from_email": "s@b.example"}
     await answer(marketer, f"/templates/{template}/test", body)
     assert valid(smtp.messages[0].body.replace(b"\r\n..", b"\r\n."), zone_of(domain.keys)) == [True, True]
+
+
+async def test_a_test_send_goes_over_the_providers_that_carry_transactional_mail_and_over_to_the_next(
+    marketer: httpx.AsyncClient, contacts: dict[str, UUID], smtp: ScriptedSmtp, api: Api
+) -> None:
+    for name, port, classes in (("dead", 1, []), ("bulk", smtp.port, ["bulk"]), ("good", smtp.port, [])):
+        settings = {"host": "127.0.0.1", "port": port, "security": "none"}
+        told = {"name": name, "kind": "smtp", "settings": settings, "classes": classes}
+        await add_provider(api.database, api.settings, priority=2 if name == "good" else 1, **told)
+    template = await saved(marketer)
+    body = {"contact_id": str(contacts["bea"]), "to": ["me@x.example"], "from_email": "s@b.example"}
+    [sent] = await answer(marketer, f"/templates/{template}/test", body)
+    assert (sent["outcome"], sent["provider"]) == ("accepted", "good")
+    assert len(smtp.messages) == 1
+    await api.database.pool.execute("UPDATE providers SET enabled = false WHERE name <> 'bulk'")
+    [sent] = await answer(marketer, f"/templates/{template}/test", body)
+    assert (sent["outcome"], sent["provider"]) == ("not_started", None)
+    assert sent["reply"] == "No provider takes transactional messages from b.example."
+    assert await api.database.pool.fetchval("SELECT count(*) FROM messages") == 0
 
 
 async def test_a_suppressed_address_gets_no_test(

@@ -111,11 +111,26 @@ async def test_settings_and_secrets_are_merged_and_a_null_goes_back_to_the_defau
         ({"domains": ["not a domain"]}, "invalid_input"),
         ({"warm_up": [0]}, "invalid_input"),
         ({"colour": "red"}, "invalid_input"),
+        ({"price": 0.1}, "invalid_provider_settings"),
+        ({"currency": "USD"}, "invalid_provider_settings"),
+        ({"price": -1, "currency": "USD"}, "invalid_input"),
+        ({"price": 1, "currency": "dollars"}, "invalid_input"),
     ],
 )
 async def test_what_does_not_fit_is_told(admin: httpx.AsyncClient, change: dict[str, Any], code: str) -> None:
     answer = await admin.post(URL, json=SES | change)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_a_price_comes_and_goes_with_its_currency(admin: httpx.AsyncClient) -> None:
+    ses = await made(admin, SES, price=0.0001, currency="USD")
+    assert (ses["price"], ses["currency"]) == (0.0001, "USD")
+    path = f"{URL}/{ses['provider_id']}"
+    assert (await admin.patch(path, json={"price": 0.2})).json()["price"] == 0.2
+    half = await admin.patch(path, json={"price": None})
+    assert (half.status_code, half.json()["code"]) == (422, "invalid_provider_settings")
+    gone = (await admin.patch(path, json={"price": None, "currency": None})).json()
+    assert (gone["price"], gone["currency"]) == (None, None)
 
 
 @pytest.fixture

@@ -262,6 +262,26 @@ async def test_a_provider_is_added_changed_tested_and_deleted(messaging: Messagi
         await providers.get(relay.provider_id)
 
 
+async def test_a_sending_domain_is_added_looked_at_rotated_and_forgotten(messaging: Messaging) -> None:
+    domains = messaging.domains
+    added = await domains.add("Example.org", return_path_domain="bounces.example.org")
+    assert (added.domain, added.return_path_domain) == ("example.org", "bounces.example.org")
+    assert {record.type for record in added.records} >= {"TXT"}
+    with pytest.raises(ConflictError) as caught:
+        await domains.add("example.org")
+    assert code_of(caught) == "domain_exists"
+    assert [key.state for key in await domains.keys("example.org")] == ["next", "next"]
+    rotated = await domains.rotate("example.org", force=True)
+    assert {key.state for key in rotated.keys} == {"active"}
+    assert (await domains.set_return_path("example.org", None)).return_path_domain is None
+    assert [one.domain async for one in domains.find()] == ["example.org"]
+    with pytest.raises(TaskFlowError) as caught:
+        await domains.whose("nobody@bounces.example.org")
+    await domains.delete("example.org")
+    with pytest.raises(NotFoundError):
+        await domains.get("example.org")
+
+
 async def test_a_call_whose_answer_was_lost_is_sent_again_and_makes_nothing_twice(
     messaging: Messaging, admin: httpx.AsyncClient
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -89,6 +90,36 @@ async def test_a_row_says_who_had_it_last_and_the_id_it_got_there(stage: Stage) 
     log = "SELECT DISTINCT provider_message_id FROM message_log WHERE campaign_id = $1"
     assert await stage.database.pool.fetchval(log, stage.campaign_id) == "4711"
     assert await stage.ledger.hand_on(stage.campaign_id, "second", [(one, 1)]) == set(), "it is over"
+
+
+async def test_what_is_sent_costs_what_its_provider_takes_and_is_summed_by_currency(
+    stage: Stage, service: CampaignService
+) -> None:
+    add = (
+        "INSERT INTO providers (provider_id, name, kind, channel, price, currency)"
+        " VALUES ($1, $2, 'sandbox', 'email', $3, $4)"
+    )
+    for name, price, currency in (("cheap", "0.0001", "USD"), ("dear", "0.02", "EUR")):
+        await stage.database.pool.execute(add, uuid7(), name, Decimal(price), currency)
+    await stage.begin()
+    ends = stage.ends("SENT")
+    providers = ("cheap", "cheap", "dear", "free", "dear")
+    ends = [end._replace(provider=name) for end, name in zip(ends, providers, strict=True)]
+    ends[4] = ends[4]._replace(status="FAILED", cause="address")
+    await stage.ledger.turn(stage.campaign_id, 1, ends[:1], [])
+    await stage.ledger.turn(stage.campaign_id, 2, ends, [])
+    rows = (await ledger(stage.database, stage.campaign_id)).values()
+    told = sorted((row["provider"], row["cost"], row["currency"], row["bounce_reason"]) for row in rows if row["cost"])
+    assert told == [
+        ("cheap", Decimal("0.000100"), "USD", None),
+        ("cheap", Decimal("0.000100"), "USD", None),
+        ("dear", Decimal("0.020000"), "EUR", None),
+    ]
+    assert {(row["cost"], row["bounce_reason"]) for row in rows if row["status"] == "FAILED"} == {(None, "address")}
+    campaign = await service.repository.get(stage.campaign_id)
+    assert campaign.costs == {"EUR": 0.02, "USD": 0.0002}, "what was written twice is summed once"
+    log = "SELECT sum(cost) FROM message_log WHERE currency = 'USD'"
+    assert await stage.database.pool.fetchval(log) == Decimal("0.0002")
 
 
 async def test_nobody_else_gets_what_was_refused_once_the_campaign_is_paused(stage: Stage) -> None:
@@ -264,7 +295,7 @@ async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(databas
     from taskflow.delivery.ledger import sql
 
     nothing: list[object] = []
-    arguments = [uuid7(), 1, *[nothing] * 16]
+    arguments = [uuid7(), 1, *[nothing] * 17]
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + sql.turn)
         plan = "\n".join(row[0] for row in await statement.fetch(*arguments))

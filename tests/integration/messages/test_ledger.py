@@ -1,5 +1,6 @@
 """The statements of the ledger of messages: fenced, repeatable, and on indexes."""
 
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
@@ -83,13 +84,47 @@ async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger
 
 @pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "settle", "wait"])
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
-    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 9, "settle": 6, "wait": 3}[name]
+    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 10, "settle": 6, "wait": 3}[name]
     first = ["test"] if name in ("begin", "hand_on") else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))
         plan = "\n".join(row[0] for row in await statement.fetch(*first, *[[]] * columns))
     assert "Seq Scan" not in plan
     assert "Hash" not in plan
+
+
+async def priced(database: Database, name: str, price: str, currency: str) -> None:
+    """Add a provider with a price."""
+    await database.pool.execute(
+        "INSERT INTO providers (provider_id, name, kind, channel, price, currency)"
+        " VALUES ($1, $2, 'sandbox', 'email', $3, $4)",
+        uuid7(), name, Decimal(price), currency,
+    )  # fmt: skip
+
+
+async def test_what_is_sent_costs_what_its_provider_takes_and_a_text_for_each_part(
+    messages: MessageLedger, database: Database
+) -> None:
+    await priced(database, "test", "0.000125", "USD")
+    sent, long, failed = [await waiting(database) for _ in range(3)]
+    await database.pool.execute("UPDATE messages SET segments = 3 WHERE message_id = $1", long)
+    await messages.begin("test", [begin(one) for one in (sent, long, failed)])
+    await messages.end([end(sent), end(long), end(failed, "FAILED")])
+    rows = {row["message_id"]: row for row in await database.pool.fetch("SELECT * FROM messages")}
+    assert (rows[sent]["cost"], rows[sent]["currency"]) == (Decimal("0.000125"), "USD")
+    assert rows[long]["cost"] == Decimal("0.000375")
+    assert (rows[failed]["cost"], rows[failed]["currency"]) == (None, None)
+
+
+async def test_a_refusal_keeps_its_cause_until_the_next_attempt(messages: MessageLedger, database: Database) -> None:
+    message_id = await waiting(database)
+    await messages.begin("test", [begin(message_id)])
+    full = end(message_id, "DEFERRED")._replace(cause="mailbox_full")
+    assert await messages.end([full]) == {message_id: _S.DEFERRED}
+    assert await database.pool.fetchval("SELECT bounce_reason FROM messages") == "mailbox_full"
+    again = begin(message_id, was="DEFERRED", attempt=1)
+    assert await messages.begin("test", [again]) == {message_id: _S.SENDING}
+    assert await database.pool.fetchval("SELECT bounce_reason FROM messages") is None
 
 
 async def test_sending_a_message_updates_its_row_in_place(messages: MessageLedger, database: Database) -> None:

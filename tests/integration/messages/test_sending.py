@@ -17,8 +17,10 @@ from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.gmail import gmail_use
+from taskflow.delivery.domains.service import DomainService
 from taskflow.engine import Engine
 from taskflow.engine.requests import Request
+from taskflow.settings import Settings
 
 
 @pytest.fixture
@@ -210,3 +212,46 @@ async def test_a_worker_that_leaves_messages_to_others_takes_everything_else(
             # And a lane that idles is woken by a message, not by what others do.
             await engine.submit(Request("add", args=[1, 2]))
             await reached(database, (await send(marketer, "bob@example.com"))["messages"][0]["message_id"], "SENT")
+
+
+async def test_a_message_that_is_held_says_on_its_row_what_it_waits_for(
+    marketer: httpx.AsyncClient,
+    mailing: dict[str, str],
+    smtp: ScriptedSmtp,
+    database: Database,
+    settings: Settings,
+    system: None,
+) -> None:
+    domains = DomainService(database, settings)
+    await domains.add("sender.example")
+    await domains.rotate("sender.example", force=True)
+    await database.pool.execute("UPDATE dkim_keys SET selector = 'x' || selector")
+    [held] = (await send(marketer))["messages"]
+
+    async def reason() -> str | None:
+        found = (await marketer.get(f"{PATH}/{held['message_id']}")).json()
+        assert found["status"] == "PENDING"
+        return found["error_message"]
+
+    said = await eventually(reason, seconds=60, what="a reason")
+    assert said.startswith("It waits: The secret of the DKIM key xtf")
+    assert smtp.messages == []
+    await domains.remove("sender.example")
+    await reached(database, held["message_id"], "SENT")
+    assert (await marketer.get(f"{PATH}/{held['message_id']}")).json()["error_message"] is None
+
+
+async def test_a_greylisted_message_comes_again_when_its_server_said(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    smtp.script("RCPT", "451 4.7.1 Greylisting in action, please come back in 00:00:07")
+    [sent] = (await send(marketer))["messages"]
+    await reached(database, sent["message_id"], "DEFERRED")
+    row = (await ledger(database))["ann@example.com"]
+    assert row["bounce_reason"] == "greylisted"
+    due = "SELECT due_at - started_at > interval '6 seconds' FROM tasks WHERE task_id = $1"
+    waits = await eventually(lambda: database.pool.fetchval(due, row["message_id"]), what="the task's next time")
+    assert waits, "longer than its own first delay of five seconds"
+    await reached(database, sent["message_id"], "SENT")
+    row = (await ledger(database))["ann@example.com"]
+    assert (row["attempt"], row["bounce_reason"]) == (2, None)

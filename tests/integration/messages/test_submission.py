@@ -18,9 +18,11 @@ from support.certificates import server_context
 from support.messages import PATH, ledger
 from support.processes import running
 from support.scripted_smtp import ScriptedSmtp
+from support.signatures import signatures, valid, zone_of
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.delivery.domains.service import DomainService
 from taskflow.delivery.messages import service as messages
 from taskflow.delivery.submission.protocol import _is_loopback
 from taskflow.delivery.submission.server import SubmissionServer
@@ -153,6 +155,33 @@ async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_uncha
         assert (found["subject"], found["source"]) == ("Grüße", "smtp")
         content = (await admin.get(f"{PATH}/{message_id}/content")).json()
         assert "your order is on its way" in content["text"]
+
+
+async def test_a_mail_that_its_domain_has_not_signed_is_signed_on_its_way(
+    server: SubmissionServer, key: str, mailing: dict[str, str], smtp: ScriptedSmtp, database: Database
+) -> None:
+    domains = DomainService(database, server._settings)
+    added = await domains.add("sender.example")
+    await domains.rotate("sender.example", force=True)
+    data = mail(Message_ID="<mine@sender.example>").as_bytes(policy=email.policy.SMTP)
+    own = b"DKIM-Signature: v=1; a=rsa-sha256; d=sender.example; s=own; h=From; bh=x; b=x\r\n" + data
+
+    def work() -> None:
+        with smtplib.SMTP("127.0.0.1", server.port) as client:
+            client.login("whoever", key)
+            client.sendmail("bounce@sender.example", ["plain@example.com"], data)
+            client.sendmail("bounce@sender.example", ["own@example.com"], own)
+
+    await blocking(work)
+    async with running(mailing, "coordinator"), running(mailing, "worker"):
+
+        async def sent() -> bool:
+            return all(row["status"] == "SENT" for row in (await ledger(database)).values())
+
+        await eventually(sent, seconds=60, what="both messages sent")
+    arrived = {message.rcpt_to: message.body.replace(b"\r\n..", b"\r\n.") for message in smtp.messages}
+    assert valid(arrived[b"plain@example.com"], zone_of(added.keys)) == [True, True]
+    assert signatures(arrived[b"own@example.com"]) == ["own"], "what was signed stays as it is"
 
 
 async def test_250_names_the_message_and_comes_after_the_commit(

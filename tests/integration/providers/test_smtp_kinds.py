@@ -45,7 +45,7 @@ async def test_a_window_goes_over_one_connection(providers: Providers) -> None:
         ("RCPT", "552 5.2.2 mailbox full", OutcomeKind.REJECTED, Cause.MAILBOX_FULL),
         ("RCPT", "452 4.2.2 mailbox full", OutcomeKind.DEFERRED, Cause.MAILBOX_FULL),
         ("RCPT", "550 5.7.1 user unknown, blocked by reputation", OutcomeKind.REJECTED, Cause.REPUTATION),
-        ("RCPT", "451 4.7.1 greylisted", OutcomeKind.DEFERRED, Cause.THROTTLED),
+        ("RCPT", "451 4.7.1 greylisted", OutcomeKind.DEFERRED, Cause.GREYLISTED),
         ("RCPT", "450 try later", OutcomeKind.DEFERRED, Cause.THROTTLED),
         ("MAIL", "421 4.7.0 too many", OutcomeKind.DEFERRED, Cause.THROTTLED),
         ("MAIL", "530 5.7.0 sign in first", OutcomeKind.PROVIDER_FAULT, Cause.CREDENTIALS),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.composer import Addressee
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.proofs.samples import sample_person
@@ -43,11 +44,12 @@ _FIRST = 5
 
 async def _proofs(
     database: Annotated[Database, service(Database)],
+    broker: Annotated[RedisBroker, service(RedisBroker)],
     rendering: Annotated[RenderPool, service(RenderPool)],
     media: Annotated[MediaLibrary, service(MediaLibrary)],
     settings: Annotated[Settings, service(Settings)],
 ) -> ProofService:
-    return ProofService(database, rendering, media, settings)
+    return ProofService(database, broker, rendering, media, settings)
 
 
 async def _templates(

@@ -207,8 +207,9 @@ class SentOut(BaseModel):
 
     address: str
     outcome: str = Field(description="accepted, rejected, deferred, uncertain, provider_fault, not_started.")
-    reply: str = Field(description="The mail server's words.")
+    reply: str = Field(description="The provider's words, or why none had it.")
     message_id: str
+    provider: str | None = Field(description="Who had it last; null: no provider has room, or carries such mail.")
 
     @classmethod
     def all_of(cls, sent: list[Sent]) -> list[Self]:

@@ -4,6 +4,7 @@ A proof's unsubscribe link is signed and leads to a page that says that it belon
 unsubscribed by a preview that was passed on.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from taskflow.audience.segments.audiences import Audience
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.errors import ConflictError, InvalidInputError, TaskFlowError
 from taskflow.base.ids import uuid7
+from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.composer import Addressee, Composer, open_composer
 from taskflow.campaigns.freezing import missing_variables, some_people
 from taskflow.campaigns.models import Campaign, MissingVariable
@@ -33,8 +35,13 @@ from taskflow.db.pool import Database
 from taskflow.db.queries import load
 from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.letterhead import Letterhead, files_of
-from taskflow.delivery.providers.email.smtp import open_smtp
-from taskflow.delivery.smtp.envelope import Envelope
+from taskflow.delivery.providers.catalogue import ProviderCatalogue
+from taskflow.delivery.providers.contract import Mail
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.router.carrier import Carried, RoutedCarrier
+from taskflow.delivery.router.configured import configured_routes
+from taskflow.delivery.router.models import Ask, MessageClass
+from taskflow.delivery.router.service import Router
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
@@ -42,6 +49,7 @@ sql = load(__file__)
 
 _SAMPLE_SENDER = Letterhead("sender@example.com")
 _LINK_SECONDS = 5.0
+_TEST_SECONDS = 60.0  # after which no further test message is begun
 
 
 class SuppressedAddressError(ConflictError):
@@ -80,13 +88,23 @@ class Sent:
     outcome: str
     reply: str
     message_id: str
+    provider: str | None  # who had it last; None: nobody
 
 
 class ProofService:
     """Preview, test send and lint."""
 
-    def __init__(self, database: Database, rendering: RenderPool, media: MediaLibrary, settings: Settings) -> None:
-        """Take what composers need."""
+    def __init__(
+        self,
+        database: Database,
+        broker: RedisBroker,
+        rendering: RenderPool,
+        media: MediaLibrary,
+        settings: Settings,
+    ) -> None:
+        """Take what composers need, and what routes test messages."""
+        self._database = database
+        self._broker = broker
         self._pool = database.pool
         self._rendering = rendering
         self._media = media
@@ -127,12 +145,13 @@ class ProofService:
     async def send_test(
         self, content: Content, letterhead: Letterhead, person: Addressee, to: Sequence[str], locale: str | None = None
     ) -> list[Sent]:
-        """Send what a person would get to other addresses, now.
+        """Send what a person would get to other addresses, now, as the router says; nothing is kept of it.
 
         Raises:
             SuppressedAddressError: one of them must not be written to.
             NoMessageError: there is no message for this person, or for one of the addresses; the sentence says why.
-            ProviderFaultError: the mail server cannot be used.
+            SealBrokenError: the key that should sign cannot be opened.
+            ConfigurationError: `TASKFLOW_SMTP_*` stands in for providers, and cannot be used.
         """
         erased = [self._erasure.of(address) for address in to]
         if suppressed := await self._pool.fetch(sql.suppressed, list(to), erased):
@@ -140,21 +159,30 @@ class ProofService:
         words, files = await Words.of(self._rendering, content), await files_of(self._media, content.attachments)
         person = _in(person, locale)
         readers = [Addressee(uuid7(), address, person.values, shown_as=person.email) for address in to]
-        async with open_smtp(self._settings) as pool:
-            features = await pool.features()
-            composer = open_composer(self._settings, words, letterhead, NIL, files, eight_bit=features.eight_bit)
-            composer.send_as(await self._senders.of(letterhead.from_email))
-            envelopes: list[Envelope] = []
-            for reader, body in zip(readers, await composer.compose(readers), strict=True):
-                if isinstance(body, str):  # before the first one leaves
-                    raise NoMessageError(f"There is no message for {reader.email}: {body}.")
-                envelopes.append(Envelope(letterhead.from_email, reader.email, body))
-            async with pool.session() as session:
-                outcomes = await session.send_window(envelopes)
+        composer = open_composer(self._settings, words, letterhead, NIL, files, eight_bit=False)
+        composer.send_as(await self._senders.of(letterhead.from_email))
+        mails: list[Mail] = []
+        for reader, body in zip(readers, await composer.compose(readers), strict=True):
+            if isinstance(body, str):  # before the first one leaves
+                raise NoMessageError(f"There is no message for {reader.email}: {body}.")
+            mails.append(Mail(reader.recipient_id, letterhead.from_email, reader.email, body))
+        carried = await self._carried(mails, letterhead.from_email.rpartition("@")[2].lower())
         return [
-            Sent(reader.email, outcome.kind.value, outcome.text, composer.message_id(reader))
-            for reader, outcome in zip(readers, outcomes, strict=True)
+            Sent(reader.email, outcome.kind.value, outcome.text, composer.message_id(reader), provider or None)
+            for reader, (outcome, provider) in zip(readers, carried, strict=True)
         ]
+
+    async def _carried(self, mails: Sequence[Mail], sending_domain: str) -> list[Carried]:
+        """Hand mails to the providers that carry transactional mail, with connections of their own."""
+        registry = Registry.installed()
+        routes = configured_routes(self._database, self._settings, registry)
+        terms = Ask(MessageClass.TRANSACTIONAL, sending_domain=sending_domain)
+        async with (
+            ProviderCatalogue.open(self._database, self._settings, registry) as catalogue,
+            Router(self._database, self._broker, self._settings.router, routes) as router,
+        ):
+            providers = {row.name: provider for row, provider in await catalogue.mail_providers()}
+            return await RoutedCarrier(router, providers, terms).send(mails, time.monotonic() + _TEST_SECONDS)
 
     async def lint(
         self,

@@ -276,10 +276,9 @@ class Doctor:
     async def _tls(self, opener: Opener) -> list[Finding]:
         servers = [outlet for outlet in self._outlets if outlet.host is not None]
         found = list(await asyncio.gather(*(self._tls_of(outlet, opener) for outlet in servers)))
-        if self._settings.smtp.host is None:
-            what = "Campaigns go" if self._outlets else "Mail goes"
-            sentence = f"{what} to the sandbox inbox: nothing of that leaves this machine."
-            found.append(warn("tls", sentence, "Set TASKFLOW_SMTP_HOST when it is to go out."))
+        if not self._outlets:
+            sentence = "No provider takes mail of this domain out: it goes to the sandbox inbox, or waits."
+            found.append(warn("tls", sentence, "Add one (`taskflow provider add`), or set TASKFLOW_SMTP_HOST."))
         return found
 
     async def _tls_of(self, outlet: Outlet, opener: Opener) -> Finding:

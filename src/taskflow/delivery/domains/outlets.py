@@ -1,4 +1,4 @@
-"""Where mail of a domain leaves: over the server of `TASKFLOW_SMTP_*`, which campaigns use, and enabled providers."""
+"""Where mail of a domain leaves: over enabled providers; over the server of `TASKFLOW_SMTP_*` while there is none."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,8 +49,8 @@ class Outlets:
     """Those of an installation."""
 
     def __init__(self, settings: Settings, rows: Sequence[ProviderRow]) -> None:
-        """Take the settings and the providers."""
-        self._settings = settings
+        """Take the settings and the providers of mail; one that is disabled keeps the settings' server out as well."""
+        self._smtp = None if rows else settings.smtp
         self._rows = [row for row in rows if row.enabled and row.channel is Channel.EMAIL and row.kind != SANDBOX.name]
 
     @classmethod
@@ -60,10 +60,10 @@ class Outlets:
 
     def of(self, domain: str) -> list[Outlet]:
         """Return where mail from a domain or its subdomains may leave; the sandbox inbox is none of these."""
-        smtp, found = self._settings.smtp, []
-        if smtp.host is not None:
-            found.append(Outlet(smtp.host, smtp.host, smtp.security == "none", _term_of(smtp.host)))
-        return found + [_outlet(row) for row in self._rows if _carries(row, domain)]
+        smtp = self._smtp
+        if smtp is not None and smtp.host is not None:
+            return [Outlet(smtp.host, smtp.host, smtp.security == "none", _term_of(smtp.host))]
+        return [_outlet(row) for row in self._rows if _carries(row, domain)]
 
 
 def _carries(row: ProviderRow, domain: str) -> bool:

@@ -4,6 +4,7 @@ What is compiled is kept for the next message: a template version for whoever se
 as long as their submission is being sent. Bodies are plain ASCII on the wire, so that any provider may carry them.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from taskflow.content.rendering import RenderPool, RenderProblem
 from taskflow.content.templates.models import Attachment, Content
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
+from taskflow.delivery.domains.finished import FinishedMail
 from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.incoming import describe
 from taskflow.delivery.letterhead import files_of
@@ -152,8 +154,9 @@ class MailComposer:
         """Return one mail for each row, or the sentence that says why there is none; errors as in `Composer`."""
         letter = _letter(submission)
         if submission.raw is not None:
+            raw = await self._signed(submission.raw)
             subject = describe(submission.raw)[0]
-            return [_composed(letter, row, submission.raw, subject) for row in rows]
+            return [_composed(letter, row, raw, subject) for row in rows]
         words = await self._words_of(submission)
         sender = await self._senders.of(letter.from_email)
         skeleton = await self._skeleton_of(submission, words, sender)
@@ -179,6 +182,15 @@ class MailComposer:
                 path = sender.return_paths.of(row.message_id) if sender.return_paths is not None else None
                 done.append(_composed(letter, row, body, result.subject, path))
         return done
+
+    async def _signed(self, raw: bytes) -> bytes:
+        """Return a mail that came by SMTP, signed when its From has keys and its own domain has not signed it."""
+        mail = FinishedMail(raw)
+        from_email = mail.from_email
+        signer = (await self._senders.of(from_email)).signer if from_email is not None else None
+        if from_email is None or signer is None or mail.is_signed_by(signer.domain, from_email.rpartition("@")[2]):
+            return raw
+        return mail.signed(signer, time.time())
 
     async def _words_of(self, submission: StoredSubmission) -> Words:
         template_id, version = submission.template_id, submission.template_version

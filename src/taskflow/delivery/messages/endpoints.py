@@ -18,6 +18,7 @@ from taskflow.db.pool import Database
 from taskflow.delivery.messages.composer import KeptWords
 from taskflow.delivery.messages.schemas import (
     Channel,
+    CostsOut,
     MessageContent,
     MessageDetail,
     MessageIn,
@@ -49,8 +50,9 @@ from taskflow.settings import Settings
 _MARKETER = require(Role.MARKETER)
 _EXPORT_COLUMNS = (
     "message_id", "campaign_id", "submission_id", "channel", "address", "from_address", "subject", "tags", "status",
-    "attempt", "provider", "provider_message_id", "reply", "error_message", "size_bytes", "parts", "encoding",
-    "delivery", "delivery_cause", "delivery_at", "cost", "created_at", "scheduled_at", "sending_at", "sent_at",
+    "attempt", "provider", "provider_message_id", "reply", "error_message", "bounce_reason", "size_bytes", "parts",
+    "encoding", "delivery", "delivery_cause", "delivery_at", "cost", "currency", "created_at", "scheduled_at",
+    "sending_at", "sent_at",
 )  # fmt: skip
 
 router = APIRouter(prefix="/messages", tags=["messages"], dependencies=[require(Role.VIEWER)])
@@ -134,6 +136,18 @@ async def export_messages(messages: Messages, wanted: Wanted, trail: Trail) -> S
     """Download messages and what became of them as CSV, newest first."""
     trail.target(wanted.submission_id or "all", status=wanted.status, channel=wanted.channel)
     return csv_download(csv_chunks(_EXPORT_COLUMNS, _rows(messages, wanted)), "messages.csv")
+
+
+@router.get("/costs")
+async def get_costs(
+    messages: Messages,
+    created_after: Annotated[Instant | None, Query(description="Not older than this.")] = None,
+    created_before: Annotated[Instant | None, Query(description="Older than this.")] = None,
+    tag: Annotated[str | None, Query(max_length=100, pattern=NO_CONTROLS)] = None,
+) -> CostsOut:
+    """Sum what messages without a campaign have cost, by provider, channel and currency; campaigns tell their own."""
+    wanted = Filter(tag=tag, created_after=created_after, created_before=created_before)
+    return CostsOut.of(await messages.costs(wanted))
 
 
 @router.get("/{message_id}")

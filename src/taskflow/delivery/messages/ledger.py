@@ -61,7 +61,10 @@ class Begin(NamedTuple):
 
 
 class End(NamedTuple):
-    """What became of a message that was SENDING. `counts`: its attempt was one; `forget`: the person's values."""
+    """What became of a message that was SENDING.
+
+    `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`).
+    """
 
     message_id: UUID
     epoch: int
@@ -72,6 +75,7 @@ class End(NamedTuple):
     provider: str | None
     provider_id: str | None
     forget: bool
+    cause: str | None = None
 
 
 class MessageLedger:

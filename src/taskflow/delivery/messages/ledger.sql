@@ -44,7 +44,8 @@ WITH next AS (
       subject = n.subject,
       size_bytes = n.size,
       provider = $1,
-      error_message = NULL
+      error_message = NULL,
+      bounce_reason = NULL
   FROM next AS n
   WHERE m.message_id = n.id AND m.status = n.was AND m.attempt = n.attempt
   RETURNING m.message_id, m.status, n.content
@@ -66,7 +67,8 @@ RETURNING m.message_id;
 -- name: end
 -- What became of them, right after the network. Only the attempt that set SENDING gets through: its epoch is the row's.
 --   id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there, whether the
---   values of the person are to be forgotten now that the message is out.
+--   values of the person are to be forgotten now that the message is out, the cause of a refusal. What is SENT costs what
+--   its provider takes now: a mail once, a text for each of its parts.
 WITH ended AS (
   UPDATE messages AS m
   SET status = o.status,
@@ -75,12 +77,18 @@ WITH ended AS (
       attempt = m.attempt - CASE WHEN o.counts THEN 0 ELSE 1 END,
       reply = o.reply,
       error_message = o.error,
+      bounce_reason = o.cause,
       provider = coalesce(o.provider, m.provider),
       provider_message_id = o.provider_id,
+      cost = o.price * coalesce(m.segments, 1),
+      currency = o.currency,
       personalization = CASE WHEN o.status = 'SENT' AND o.forget THEN '{}' ELSE m.personalization END
   FROM (
-    SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::bool[])
-      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget)
+    SELECT u.*, p.price, p.currency
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::bool[],
+                $10::text[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget, cause)
+    LEFT JOIN providers p ON p.name = u.provider AND u.status = 'SENT'
     OFFSET 0
   ) AS o
   WHERE m.message_id = o.id AND m.lease_epoch = o.epoch AND m.status = 'SENDING'
@@ -93,7 +101,7 @@ SELECT message_id, status FROM ended;
 --   id, epoch of the task that says so, the status and epoch the row was read with, the status it gets, why.
 WITH ended AS (
   UPDATE messages AS m
-  SET status = o.wanted, attention = o.wanted, error_message = o.error
+  SET status = o.wanted, attention = o.wanted, error_message = o.error, bounce_reason = NULL
   FROM (
     SELECT u.* FROM unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::text[], $6::text[])
            AS u (id, epoch, was, was_epoch, wanted, error)

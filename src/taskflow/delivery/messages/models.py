@@ -22,7 +22,7 @@ MAX_RECIPIENTS = 1_000
 LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
 
 Archive = Literal["none", "metadata", "full"]
-Policy = Literal["hold", "resend"]
+Policy = Literal["hold", "resend", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,12 @@ FROM messages WHERE submission_id = $1 ORDER BY message_id;
 -- name: columns
   message_id, campaign_id, submission_id, task_id, channel, address, from_address, subject, tags, template_id,
   template_version, status, attempt, provider, provider_message_id, reply, error_message, bounce_reason, size_bytes,
-  cost, created_at, scheduled_at, sending_at, sent_at, uncertain_policy, segments AS parts, encoding, delivery, delivery_cause,
-  delivery_at
+  cost, currency, created_at, scheduled_at, sending_at, sent_at, uncertain_policy, segments AS parts, encoding, delivery,
+  delivery_cause, delivery_at
+
+-- name: looked_for
+-- What is known of the search for an uncertain message.
+LEFT JOIN reconciliations q ON status = 'UNCERTAIN' AND q.ledger_id = message_id
 
 -- name: chosen
 -- What a filter asks of every message that it lists: a page, newest first.
@@ -41,16 +45,18 @@ LEFT JOIN LATERAL (
 ) AS told ON true
 
 -- name: list_messages
-SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.* FROM messages AS m
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.*, looks, next_look_at, finding FROM messages AS m
 -- include: told
+-- include: looked_for
 WHERE
 -- include: chosen
 ;
 
 -- name: list_attention
 -- The same for states that somebody may want to look into: the partial index holds only those.
-SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.* FROM messages AS m
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.*, looks, next_look_at, finding FROM messages AS m
 -- include: told
+-- include: looked_for
 WHERE attention = $4 AND
 -- include: chosen
 ;
@@ -59,14 +65,29 @@ WHERE attention = $4 AND
 -- The same for everything that an address got or shall get, campaign mail too.
 SELECT
 -- include: columns
-FROM message_log WHERE lower(address) = lower($10::text) AND
+, looks, next_look_at, finding
+FROM message_log
+-- include: looked_for
+WHERE lower(address) = lower($10::text) AND
 -- include: chosen
 ;
 
+-- name: costs
+-- What sent messages without a campaign have cost, as far as their providers had prices; campaigns know their own sums.
+SELECT provider, channel, currency, count(*)::int AS messages, sum(cost)::float8 AS cost
+FROM messages
+WHERE cost IS NOT NULL
+  AND ($1::uuid IS NULL OR message_id >= $1)
+  AND ($2::uuid IS NULL OR message_id < $2)
+  AND ($3::text IS NULL OR tags @> ARRAY[$3])
+GROUP BY provider, channel, currency ORDER BY provider, channel, currency;
+
 -- name: get_message
-SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, s.source, told.* FROM messages m
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, s.source, told.*, looks, next_look_at, finding
+FROM messages m
 LEFT JOIN message_submissions s USING (submission_id)
 -- include: told
+-- include: looked_for
 WHERE m.message_id = $1;
 
 -- name: attempts
@@ -89,14 +110,21 @@ WHERE message_id = $1 AND status IN ('PENDING', 'DEFERRED') RETURNING message_id
 -- name: resolve
 -- A person decides about an uncertain message: sent, failed, or to be sent again. One whose task is still ending stays
 -- when it is to be sent again, because a task that has not ended cannot start over.
-UPDATE messages
-SET status = $2::text,
-    attention = CASE WHEN $2::text = 'FAILED' THEN $2::text END,
-    sent_at = CASE WHEN $2::text = 'SENT' THEN sending_at END,
-    error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
-WHERE message_id = $1 AND status = 'UNCERTAIN'
-  AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))
-RETURNING channel;
+WITH resolved AS (
+  UPDATE messages
+  SET status = $2::text,
+      attention = CASE WHEN $2::text = 'FAILED' THEN $2::text END,
+      sent_at = CASE WHEN $2::text = 'SENT' THEN sending_at END,
+      (cost, currency) = (SELECT p.price * coalesce(segments, 1), p.currency FROM providers p
+                          WHERE p.name = provider AND $2::text = 'SENT'),
+      error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
+  WHERE message_id = $1 AND status = 'UNCERTAIN'
+    AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))
+  RETURNING message_id, channel
+), forgotten AS (
+  DELETE FROM reconciliations WHERE ledger_id IN (SELECT message_id FROM resolved)
+)
+SELECT channel FROM resolved;
 
 -- ───────────────────────────────────────────── retention ────────────────────────────────────────────
 

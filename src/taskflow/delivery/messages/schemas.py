@@ -1,5 +1,6 @@
 """What crosses HTTP about messages."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -11,7 +12,7 @@ from taskflow.base.bodies import Body, Instant
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Locale, Source, Variables
 from taskflow.content.templates.models import Attachment
 from taskflow.content.templates.schemas import MAX_ATTACHMENTS, AttachmentIn
-from taskflow.delivery.messages.models import MAX_RECIPIENTS, Archive, Letter, Recipient, Submission
+from taskflow.delivery.messages.models import MAX_RECIPIENTS, Archive, Letter, Policy, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted
 from taskflow.delivery.messages.texts import TextCall, TextRecipient
 from taskflow.delivery.outcome import Cause
@@ -89,9 +90,9 @@ class MessageIn(Body):
     tags: list[Tag] = Field([], max_length=20, description="To find them by.")
     scheduled_at: Instant | None = Field(None, description="Send then; at once by default.")
     priority: Literal["CRITICAL", "HIGH"] = Field("HIGH", description="CRITICAL goes first.")
-    uncertain_policy: Literal["hold", "resend"] = Field(
+    uncertain_policy: Policy = Field(
         "resend",
-        description="What to do with a message that was on the wire when its sender died: list it, or send it again.",
+        description="What to do with a message that was perhaps taken: list it, send it again, or ask its provider.",
     )
     archive: Archive | None = Field(
         None, description="What is kept of the words: none, metadata (the subject), full; what the settings say."
@@ -229,15 +230,19 @@ class MessageOut(BaseModel):
     provider_message_id: str | None
     reply: str | None = Field(description="What the provider answered, whole.")
     error_message: str | None = Field(description="What went wrong, or why it waits.")
-    bounce_reason: str | None
+    bounce_reason: str | None = Field(description="Why it was refused, in the words that all providers share.")
     size_bytes: int | None
     parts: int | None = Field(description="Into how many a text falls.")
     encoding: Encoding | None
     delivery: ReportStatus | None = Field(description="What its provider told of a text after it had taken it.")
     delivery_cause: Cause | None = Field(description="Why it was not delivered, in words that all providers share.")
     delivery_at: datetime | None
-    cost: float | None
+    cost: float | None = Field(description="What its provider takes for it, once it is sent; null: nobody said.")
+    currency: str | None
     uncertain_policy: str
+    looks: int | None = Field(description="How often its provider was asked about it, while it is uncertain.")
+    next_look_at: datetime | None = Field(description="When its provider is asked again.")
+    finding: str | None = Field(description="What its provider said when it was asked.")
     created_at: datetime
     scheduled_at: datetime | None
     sending_at: datetime | None
@@ -293,6 +298,27 @@ class MessageContent(BaseModel):
             return cls(message_id=row["message_id"], headers=[], text=text, html=None, size_bytes=len(row["content"]))
         headers, text, html = take_apart(row["content"])
         return cls(message_id=row["message_id"], headers=headers, text=text, html=html, size_bytes=len(row["content"]))
+
+
+class CostOut(BaseModel):
+    """What messages over one provider have cost."""
+
+    provider: str
+    channel: Channel
+    currency: str
+    messages: int
+    cost: float
+
+
+class CostsOut(BaseModel):
+    """What messages have cost."""
+
+    items: list[CostOut]
+
+    @classmethod
+    def of(cls, rows: Sequence[asyncpg.Record]) -> Self:
+        """Return sums as JSON."""
+        return cls(items=[CostOut(**row) for row in rows])
 
 
 class ResolveIn(Body):

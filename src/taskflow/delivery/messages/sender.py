@@ -34,7 +34,7 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
-from taskflow.delivery.verdict import counts, is_last_attempt, report, status_after
+from taskflow.delivery.verdict import cause_of, counts, is_last_attempt, report, status_after
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
 from taskflow.identity.secret_key import signing_key
@@ -89,6 +89,7 @@ class _Ready:
             provider=provider or None,
             provider_id=outcome.provider_id,
             forget=self.submission.forgets,
+            cause=cause_of(outcome),
         )
 
 
@@ -217,32 +218,38 @@ class MessageSender:
             return await work
         except (UnavailableError, SealBrokenError) as error:
             log.warning("messages_not_composed", messages=len(pairs), error=str(error))
+            await self._say_why([(item, row, f"It waits: {error}") for item, row in pairs])
             for item, _ in pairs:
                 batch.release(item, _LATER_SECONDS)
         except (NotFoundError, InvalidInputError) as error:
             await self._settle(batch, [(item, row, f"{error.code}: {error}") for item, row in pairs], _S.FAILED)
         return None
 
+    async def _say_why(self, held: Sequence[tuple[BatchItem, Row, str]]) -> None:
+        """Let rows of messages that are held say why, unless they do."""
+        new = [(row.message_id, item.lease_epoch, why) for item, row, why in held if row.error_message != why]
+        if new:
+            await self._ledger.wait(new)
+
     async def _ready(
         self, batch: Batch, submission: StoredSubmission, pairs: Sequence[Pair], made: Sequence[Composed | Held | str]
     ) -> list[_Ready]:
         """Return the messages that were made; the others end here, or wait."""
         broken: list[tuple[BatchItem, Row, str]] = []
-        held: list[tuple[BatchItem, Held]] = []
+        held: list[tuple[BatchItem, Row, Held]] = []
         ready: list[_Ready] = []
         for (item, row), message in zip(pairs, made, strict=True):
             match message:
                 case str():
                     broken.append((item, row, message))
                 case Held():
-                    held.append((item, message))
+                    held.append((item, row, message))
                 case _:
                     ready.append(_Ready(item, row, submission, message))
         await self._settle(batch, broken, _S.FAILED)
-        if held:
-            await self._ledger.wait([(item.task_id, item.lease_epoch, why.reason) for item, why in held])
-            for item, why in held:
-                batch.release(item, why.seconds)
+        await self._say_why([(item, row, why.reason) for item, row, why in held])
+        for item, _, why in held:
+            batch.release(item, why.seconds)
         return ready
 
     async def _deliver(self, batch: Batch, window: Sequence[_Ready]) -> None:
@@ -269,6 +276,7 @@ class MessageSender:
         carried = await self._carrier.send([one.message.load for one in window], deadline, admit)
         failpoint("message_after_reply_before_commit")
         went: list[tuple[_Ready, Outcome, str]] = []
+        held: list[tuple[BatchItem, Row, str]] = []
         for one, (outcome, provider) in zip(window, carried, strict=True):
             match begun.get(one.row.message_id):
                 case _S.SENDING:
@@ -278,7 +286,10 @@ class MessageSender:
                 case _S.SUPPRESSED:
                     batch.complete(one.item)
                 case _:  # nobody may have it now; or it was cancelled, or is somebody else's: read the row again
+                    if outcome.retry_after is not None:
+                        held.append((one.item, one.row, f"It waits: {outcome.text}"))
                     batch.release(one.item, outcome.retry_after)
+        await self._say_why(held)
         written = await self._ledger.end([one.end(outcome, provider) for one, outcome, provider in went])
         for one, outcome, _ in went:
             after = max(DELAYS[min(one.item.retry_count, len(DELAYS) - 1)], outcome.retry_after or 0.0)

@@ -147,6 +147,11 @@ class MessageService:
         """Return a page of messages, newest first."""
         return page(await self._fetch(wanted, before(cursor), limit + 1), limit, "message_id")
 
+    async def costs(self, wanted: Filter) -> list[asyncpg.Record]:
+        """Return what messages of a time and a tag have cost, by provider, channel and currency."""
+        after, before_ = _floor(wanted.created_after), _floor(wanted.created_before)
+        return await self._pool.fetch(sql.costs, after, before_, wanted.tag)
+
     async def export(self, wanted: Filter) -> AsyncIterator[asyncpg.Record]:
         """Yield every message, newest first."""
         last: UUID | None = None

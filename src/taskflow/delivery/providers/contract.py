@@ -6,10 +6,11 @@ ledger's, so that all providers behave alike. A provider proves what it says: `d
 nothing can have been taken, otherwise `uncertain`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -53,6 +54,35 @@ class Sms:
     promotional: bool = False
     template: Mapping[str, str] = field(default_factory=dict)  # what DLT wants to know of the text: `sms.dlt.Facts`
     requires_dlt: bool = False  # an Indian text that only goes out under its template: never over a kind without DLT
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A message that its provider perhaps has."""
+
+    message_id: UUID  # ours; kinds that can be asked have sent it along
+    header: str  # its Message-ID, with angle brackets; empty: it has none
+    rcpt_to: str
+    since: datetime  # when it was called SENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The provider has taken the message, and calls it so."""
+
+    provider_id: str | None
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """What a provider may have besides: it can be asked whether it has taken a message."""
+
+    async def find(self, sought: Sought) -> Sighting | None:
+        """Return what it has; None only when it has read everything that could be the message, and it is not there.
+
+        Raises:
+            ProviderUnusableError: it did not answer, or not so that this is known.
+        """
 
 
 class MailProvider(Protocol):
@@ -102,6 +132,7 @@ class Surroundings:
 
     http: HttpClient  # the only way out over HTTP: guarded, bounded in time and size
     sandbox: tuple[str, int]  # host and port of the sandbox inbox
+    inbox: Callable[[Sought], Awaitable[Sighting | None]] | None = None  # looks into it, where there is a database
 
 
 @dataclass(frozen=True, slots=True)

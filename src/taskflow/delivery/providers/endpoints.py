@@ -31,7 +31,7 @@ router = APIRouter(prefix="/providers", tags=["providers"], dependencies=[requir
 kinds = APIRouter(prefix="/provider-kinds", tags=["providers"], dependencies=[require(Role.OPERATOR)])
 
 _ADMIN = require(Role.ADMIN)
-_NULLABLE = frozenset({"per_second", "per_minute", "per_day"})
+_NULLABLE = frozenset({"per_second", "per_minute", "per_day", "price", "currency"})
 
 
 async def _providers(

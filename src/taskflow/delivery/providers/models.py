@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
@@ -32,6 +33,8 @@ class ProviderRow:
     per_minute: int | None
     per_day: int | None
     warm_up: Sequence[int]  # most on the first day of use, on the second, …; after them `per_day` alone holds
+    price: Decimal | None  # of a mail, or of each part of a text
+    currency: str | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID | None

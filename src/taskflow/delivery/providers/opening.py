@@ -4,7 +4,7 @@ One place for it, because senders, the API's "test connection" and tests all nee
 installation without rows, which sends mail as `TASKFLOW_SMTP_*` says, and texts to the sandbox inbox.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,7 +14,15 @@ import orjson
 from taskflow.base.envelope import SealBrokenError, Vault
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery.providers import fields
-from taskflow.delivery.providers.contract import Channel, MailProvider, ProviderUnusableError, SmsProvider, Surroundings
+from taskflow.delivery.providers.contract import (
+    Channel,
+    MailProvider,
+    ProviderUnusableError,
+    Sighting,
+    SmsProvider,
+    Sought,
+    Surroundings,
+)
 from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider, replied
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.http import HttpClient
@@ -43,8 +51,13 @@ class Opener:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, registry: Registry) -> AsyncIterator["Opener"]:
-        """Make an opener with an HTTP client of its own, which is closed at the end.
+    async def open(
+        cls,
+        settings: Settings,
+        registry: Registry,
+        inbox: Callable[[Sought], Awaitable[Sighting | None]] | None = None,
+    ) -> AsyncIterator["Opener"]:
+        """Make an opener with an HTTP client of its own, which is closed at the end; `inbox` looks into the sandbox's.
 
         Raises:
             ConfigurationError: there is no secret key.
@@ -55,7 +68,8 @@ class Opener:
             connections=settings.provider.connections,
         )
         try:
-            yield cls(registry, vault(settings), Surroundings(client, (settings.sandbox.host, settings.sandbox.port)))
+            sandbox = settings.sandbox.host, settings.sandbox.port
+            yield cls(registry, vault(settings), Surroundings(client, sandbox, inbox))
         finally:
             await client.close()
 
@@ -133,6 +147,8 @@ def _standing_in(name: str, kind: str, channel: Channel) -> ProviderRow:
         per_minute=None,
         per_day=None,
         warm_up=(),
+        price=None,
+        currency=None,
         created_at=_BEGINNING,
         updated_at=_BEGINNING,
         created_by=None,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from taskflow.delivery import addresses
 from taskflow.delivery.outcome import NOT_STARTED, Outcome, OutcomeKind, refused_by_us
 from taskflow.delivery.providers.answers import of_failure
-from taskflow.delivery.providers.contract import Mail, ProviderUnusableError
+from taskflow.delivery.providers.contract import Mail, ProviderUnusableError, Sighting, Sought
 from taskflow.delivery.providers.http import Answer, CallFailedError, HttpClient, Request
 from taskflow.delivery.providers.parsed import UnreadableMailError
 
@@ -38,6 +38,20 @@ class MailService(Protocol):
 
         Raises:
             ProviderUnusableError: the provider cannot be used so.
+        """
+
+
+class MailSearch(Protocol):
+    """What a service has besides when it can be asked for mails."""
+
+    def search(self, sought: Sought) -> Request:
+        """Return the request that asks for a mail."""
+
+    def sighting(self, answer: Answer, sought: Sought) -> Sighting | None:
+        """Return what the answer says of it (`Searchable.find`).
+
+        Raises:
+            ProviderUnusableError: it says nothing of it.
         """
 
 
@@ -98,6 +112,31 @@ class HttpMailProvider:
         except CallFailedError as error:
             return of_failure(error)
         return self._service.outcome(answer)
+
+
+class SearchableMailProvider(HttpMailProvider):
+    """One whose service can be asked for mails."""
+
+    def __init__(self, service: MailService, search: MailSearch, client: HttpClient) -> None:
+        """`search`: how the service is asked."""
+        super().__init__(service, client)
+        self._search = search
+
+    async def find(self, sought: Sought) -> Sighting | None:
+        """Ask for a mail.
+
+        Raises:
+            ProviderUnusableError: it did not answer, or not so that this is known.
+        """
+        try:
+            answer = await self._client.call(self._search.search(sought))
+        except CallFailedError as error:
+            raise ProviderUnusableError(str(error)) from error
+        if answer.code != 200:
+            raise refused(answer)
+        if not answer.is_whole:
+            raise ProviderUnusableError("The provider's answer was cut, or is too long.")
+        return self._search.sighting(answer, sought)
 
 
 def refused(answer: Answer) -> ProviderUnusableError:

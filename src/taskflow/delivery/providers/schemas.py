@@ -32,6 +32,11 @@ Domains = Annotated[list[Domain], Field(max_length=1000, fail_fast=True, descrip
 Priority = Annotated[int, Field(strict=True, ge=1, le=100, description="The smallest is asked first.")]
 Weight = Annotated[int, Field(strict=True, ge=1, le=1000, description="Share among those of one priority.")]
 Budget = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
+Price = Annotated[
+    float,
+    Field(strict=True, ge=0, lt=1_000_000, allow_inf_nan=False, description="Of a mail, or of each part of a text."),
+]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 WarmUp = Annotated[
     list[Budget],
     Field(max_length=365, fail_fast=True, description="Most on its first day of use, on its second, …; empty: none."),
@@ -62,6 +67,8 @@ class NewProvider(Body):
     per_minute: Budget | None = None
     per_day: Budget | None = None
     warm_up: WarmUp = []
+    price: Price | None = None
+    currency: Currency | None = Field(None, description="Of the price (ISO 4217).", examples=["USD"])
 
 
 class ProviderChange(Body):
@@ -82,6 +89,8 @@ class ProviderChange(Body):
     per_minute: Budget | None = Field(None, description="null: no limit.")
     per_day: Budget | None = Field(None, description="null: no limit.")
     warm_up: WarmUp | None = None
+    price: Price | None = Field(None, description="null, with the currency: nobody says what it costs.")
+    currency: Currency | None = None
 
 
 class ProviderOut(BaseModel):
@@ -102,6 +111,8 @@ class ProviderOut(BaseModel):
     per_minute: int | None
     per_day: int | None
     warm_up: list[int]
+    price: float | None
+    currency: str | None
     created_at: datetime
     updated_at: datetime
     created_by: UUID | None

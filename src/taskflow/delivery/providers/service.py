@@ -21,7 +21,8 @@ from taskflow.delivery.providers.repository import ProviderReader, found, sql
 
 _TEST_SECONDS = 20.0
 _BUDGETS = ("per_second", "per_minute", "per_day")
-_TERMS = ("classes", "domains", *_BUDGETS, "warm_up")
+_PRICE = ("price", "currency")
+_TERMS = ("classes", "domains", *_BUDGETS, "warm_up", *_PRICE)
 
 
 class ProviderNameTakenError(ConflictError):
@@ -59,7 +60,8 @@ class ProviderService:
         secrets = dict(told["secrets"])
         settings = _kept(kind, told["settings"], secrets)
         budgets = {name: told[name] if name in told else kind.defaults.get(name) for name in _BUDGETS}
-        terms = {**told, **budgets}
+        terms = {**dict.fromkeys(_PRICE), **told, **budgets}
+        _check_price(terms["price"], terms["currency"])
         provider_id = uuid7()
         sealed = self._seal(secrets, provider_id)
         try:
@@ -96,6 +98,7 @@ class ProviderService:
                 [changes.get(name, getattr(row, name)) for name in names_of]
                 for names_of in (("name", "enabled", "priority", "weight"), _TERMS)
             )
+            _check_price(*(changes.get(name, getattr(row, name)) for name in _PRICE))
             try:
                 changed = await connection.fetchrow(
                     sql.update_provider,
@@ -146,6 +149,11 @@ def _kept(kind: Kind, settings: Mapping[str, Any], secrets: Mapping[str, str]) -
     """Return the plain fields as they are kept: checked, in the form that their kind gives them, without defaults."""
     checked = fields.read(kind, settings, secrets)
     return checked.model_dump(mode="json", exclude=set(fields.secret_names(kind)), exclude_unset=True)
+
+
+def _check_price(price: Any, currency: Any) -> None:
+    if (price is None) != (currency is None):
+        raise fields.InvalidSettingsError("A price has a currency, and a currency a price.", field="price")
 
 
 def _merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,3 +44,7 @@ WHERE (old.action, old.times) IS DISTINCT FROM (excluded.action, excluded.times)
 -- name: hit
 -- Note that a rule was used, on whichever address; no row when it is gone.
 UPDATE inbox_rules SET hits = hits + 1 WHERE pattern = $1 RETURNING action;
+
+-- name: find
+-- A mail by its Message-ID ($1) and its recipient ($2).
+SELECT message_id FROM inbox_messages WHERE lower(rcpt_to) = lower($2) AND message_id_header = $1 LIMIT 1;

@@ -8,6 +8,7 @@ import asyncpg
 
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
+from taskflow.delivery.providers.contract import Sighting, Sought
 
 sql = load(__file__)
 
@@ -54,6 +55,11 @@ class InboxRepository:
     async def message(self, message_id: UUID) -> asyncpg.Record | None:
         """Return one row with its bytes."""
         return await self._pool.fetchrow(sql.get_message, message_id)
+
+    async def find(self, sought: Sought) -> Sighting | None:
+        """Return whether a mail is here; the inbox has no id of its own for it that anybody needs."""
+        found = await self._pool.fetchval(sql.find, sought.header, sought.rcpt_to)
+        return Sighting(None) if found is not None else None
 
     async def clear(self) -> None:
         """Drop every message."""

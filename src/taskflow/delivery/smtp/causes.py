@@ -1,9 +1,11 @@
 """Why an SMTP server refused, in the words that all providers share.
 
 The enhanced status code (RFC 3463) tells, then the basic code with the verb it answers. What is about us is never
-about the person: 5.7.x is reputation, whatever the text says. Two refusals that servers write into the answer to a
-message are the provider's own: a rate or a quota of the account is over. They become faults of the provider: the
-message was not taken, and another provider may carry it.
+about the person: 5.7.x is reputation, whatever the text says. Greylisting (RFC 6647) has no code of its own, only
+words: it is about one message, which waits as long as the server asks; a throttle is about all of a domain.
+
+Two refusals that servers write into the answer to a message are the provider's own: a rate or a quota of the account
+is over. They become faults of the provider: the message was not taken, and another provider may carry it.
 """
 
 import re
@@ -14,9 +16,19 @@ from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _QUOTA = re.compile(r"daily (?:message quota|user sending limit|sending quota)|sending limit exceeded", re.IGNORECASE)
 _THROTTLE = re.compile(r"throttling failure|maximum sending rate", re.IGNORECASE)  # Amazon SES
+_GREY = re.compile(r"gr[ae]y[- ]?list|postgrey", re.IGNORECASE)
+# Words that greylisting servers use without the word: milter-greylist, rspamd, OpenBSD's spamd.
+_COME_BACK = re.compile(
+    r"^45[01][ -](?:4\.7\.1 )?(?:please )?(?:try again later\b|come back\b)|please come back in \d"
+    r"|^451 temporary failure, please try again later",
+    re.IGNORECASE,
+)
+_COME_BACK_IN = re.compile(r"\b(\d{1,2}):(\d\d):(\d\d)\b|\b(\d{1,4}) (second|minute)s?\b", re.IGNORECASE)
 _AUTH = frozenset({530, 534, 535, 538})
 _QUOTA_WAIT = 3_600.0
 _THROTTLE_WAIT = 5.0
+_GREY_WAIT = 300.0  # what Postgrey and its like ask for, when a server does not say
+_LONGEST_GREY_WAIT = 3_600.0
 # (subject, detail) of an enhanced code; None: any detail.
 _MEANINGS: dict[tuple[int, int | None], Cause] = {
     (1, 7): Cause.INVALID,  # the sender's address
@@ -50,6 +62,8 @@ def with_cause(outcome: Outcome) -> Outcome:
             return _fault(outcome, Cause.QUOTA, _QUOTA_WAIT)
         if _THROTTLE.search(outcome.text):
             return _fault(outcome, Cause.THROTTLED, _THROTTLE_WAIT)
+        if outcome.kind is OutcomeKind.DEFERRED and _is_greylisting(outcome.verb, outcome.text):
+            return replace(outcome, cause=Cause.GREYLISTED, retry_after=_grey_wait(outcome.text))
     return replace(outcome, cause=_cause(outcome.verb, outcome.code or 0, outcome.text))
 
 
@@ -57,6 +71,23 @@ def _fault(outcome: Outcome, cause: Cause, wait: float) -> Outcome:
     return replace(
         outcome, kind=OutcomeKind.PROVIDER_FAULT, cause=cause, retry_after=max(outcome.retry_after or 0.0, wait)
     )
+
+
+def _is_greylisting(verb: str, text: str) -> bool:
+    """Tell whether a server refuses a message only until it comes again; before RCPT nothing is about a message."""
+    return verb in ("RCPT", "DATA", "DOT") and (_GREY.search(text) or _COME_BACK.search(text)) is not None
+
+
+def _grey_wait(text: str) -> float:
+    """Return the seconds that a greylisting server asks for."""
+    found = _COME_BACK_IN.search(text)
+    if found is None:
+        return _GREY_WAIT
+    if found[1] is not None:
+        seconds = int(found[1]) * 3_600 + int(found[2]) * 60 + int(found[3])
+    else:
+        seconds = int(found[4]) * (60 if found[5].lower() == "minute" else 1)
+    return min(max(float(seconds), 1.0), _LONGEST_GREY_WAIT)
 
 
 def _cause(verb: str, code: int, text: str) -> Cause:
@@ -68,7 +99,7 @@ def _cause(verb: str, code: int, text: str) -> Cause:
     if enhanced is not None:
         is_temporary, subject, detail = enhanced[1] == "4", int(enhanced[2]), int(enhanced[3])
         if is_temporary and subject == 7:
-            return Cause.THROTTLED  # greylisting, and limits that pass
+            return Cause.THROTTLED  # limits that pass
         found = _MEANINGS.get((subject, detail)) or _MEANINGS.get((subject, None))
         if found is not None:
             return found

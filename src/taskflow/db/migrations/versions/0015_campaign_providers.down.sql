@@ -1,4 +1,5 @@
-CREATE OR REPLACE VIEW message_log AS
+DROP VIEW message_log;
+CREATE VIEW message_log AS
 SELECT message_id, NULL::uuid AS campaign_id, submission_id, task_id, channel, address, from_address, subject, tags,
        template_id, template_version, status, attempt, provider, provider_message_id, reply, error_message,
        bounce_reason, size_bytes, cost, created_at, scheduled_at, sending_at, sent_at, uncertain_policy

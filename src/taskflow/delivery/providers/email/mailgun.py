@@ -4,18 +4,20 @@ https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/messag
 """
 
 import os
+from datetime import timedelta
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import Field
 
 from taskflow.delivery.outcome import Outcome
-from taskflow.delivery.providers.contract import Channel, Kind, Mail, Surroundings
+from taskflow.delivery.providers.contract import Channel, Kind, Mail, Sighting, Sought, Surroundings
 from taskflow.delivery.providers.email import mailgun_answers
 from taskflow.delivery.providers.fields import Fields, HostName, Secret, Url
 from taskflow.delivery.providers.http import Answer, Request, basic
-from taskflow.delivery.providers.posting import HttpMailProvider
+from taskflow.delivery.providers.posting import SearchableMailProvider
 
+_MARGIN = timedelta(minutes=10)  # between their clock and ours, and for the longest send
 _HOSTS = {"us": "https://api.mailgun.net", "eu": "https://api.eu.mailgun.net"}
 
 
@@ -38,7 +40,7 @@ class MailgunService:
 
     def request(self, mail: Mail) -> Request:
         """Return the request that sends a mail."""
-        fields = {"to": mail.rcpt_to, "o:tracking": "no", "v:taskflow_message_id": str(mail.message_id)}
+        fields = {"to": mail.rcpt_to, "o:tracking": "no", f"v:{mailgun_answers.OUR_ID}": str(mail.message_id)}
         kind, body = form(fields, mail.body)
         return self._call("POST", f"/v3/{quote(self._domain)}/messages.mime", kind, body)
 
@@ -54,15 +56,34 @@ class MailgunService:
         """Say whether the domain may send."""
         return mailgun_answers.found(answer, self._domain)
 
+    def search(self, sought: Sought) -> Request:
+        """Ask what was taken for a recipient around that time: each event holds the id that went along.
+
+        https://documentation.mailgun.com/docs/mailgun/api-reference/send/mailgun/events/get-v3-domain_name-events
+        """
+        about = {
+            "event": "accepted",
+            "recipient": sought.rcpt_to,
+            "begin": int((sought.since - _MARGIN).timestamp()),
+            "end": int((sought.since + _MARGIN).timestamp()),
+            "limit": mailgun_answers.MOST_EVENTS,
+        }
+        return self._call("GET", f"/v3/{quote(self._domain)}/events?{urlencode(about)}", None, None)
+
+    def sighting(self, answer: Answer, sought: Sought) -> Sighting | None:
+        """Return the event of the mail."""
+        return mailgun_answers.sighting(answer, sought)
+
     def _call(self, method: str, path: str, kind: str | None, body: bytes | None) -> Request:
         authorization = basic("api", self._key)
         headers = {"authorization": authorization} | ({"content-type": kind} if kind else {})
         return Request(method, self._url + path, headers, body, (self._key, authorization))
 
 
-def open_mailgun(fields: MailgunFields, surroundings: Surroundings) -> HttpMailProvider:
+def open_mailgun(fields: MailgunFields, surroundings: Surroundings) -> SearchableMailProvider:
     """Return the provider for a domain."""
-    return HttpMailProvider(MailgunService(fields), surroundings.http)
+    service = MailgunService(fields)
+    return SearchableMailProvider(service, service, surroundings.http)
 
 
 def form(fields: dict[str, str], message: bytes) -> tuple[str, bytes]:

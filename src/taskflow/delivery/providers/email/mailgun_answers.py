@@ -6,10 +6,12 @@ says `Forbidden` in plain text; 402 is a request that failed although it was wel
 
 from taskflow.delivery.outcome import Cause, Outcome
 from taskflow.delivery.providers.answers import accepted, fault, of_refusal, rejected, uncertain
-from taskflow.delivery.providers.contract import ProviderUnusableError
+from taskflow.delivery.providers.contract import ProviderUnusableError, Sighting, Sought
 from taskflow.delivery.providers.http import Answer
 from taskflow.delivery.providers.posting import refused
 
+OUR_ID = "taskflow_message_id"  # the variable that goes along, and comes back with each event
+MOST_EVENTS = 20  # each has about two kilobytes, and an answer may have sixty-four
 _SUSPENDED = ("account disabled", "account is disabled", "is disabled", "probation", "not allowed to send")
 _QUOTA = ("limit exceeded", "limit has been reached", "sending limit", "exceeded your")
 
@@ -47,3 +49,23 @@ def found(answer: Answer, domain: str) -> str:
     if state != "active":
         raise ProviderUnusableError(f"Mailgun knows {domain}, but its state is {state}: finish its DNS records.")
     return f"Signed in to Mailgun: {domain} is active."
+
+
+def sighting(answer: Answer, sought: Sought) -> Sighting | None:
+    """Return what the events of a recipient say of a mail.
+
+    Raises:
+        ProviderUnusableError: there may be more of them.
+    """
+    events = answer.json.get("items")
+    if not isinstance(events, list):
+        raise refused(answer)
+    for event in (event for event in events if isinstance(event, dict)):
+        variables, message = event.get("user-variables"), event.get("message")
+        if isinstance(variables, dict) and variables.get(OUR_ID) == str(sought.message_id):
+            headers = message.get("headers") if isinstance(message, dict) else None
+            found_id = headers.get("message-id") if isinstance(headers, dict) else None
+            return Sighting(found_id[:255] if isinstance(found_id, str) else None)
+    if len(events) >= MOST_EVENTS:
+        raise ProviderUnusableError("Mailgun took too many mails for this recipient to tell which they are.")
+    return None

@@ -5,17 +5,18 @@ tracking is turned off.
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from pydantic import Field
 
 from taskflow.delivery.outcome import Outcome
-from taskflow.delivery.providers.contract import Channel, Kind, Mail, Surroundings
+from taskflow.delivery.providers.contract import Channel, Kind, Mail, Sighting, Sought, Surroundings
 from taskflow.delivery.providers.email import postmark_answers
 from taskflow.delivery.providers.fields import Fields, Line, Secret, Url
 from taskflow.delivery.providers.http import Answer, Request
 from taskflow.delivery.providers.parsed import Attachment, parse
-from taskflow.delivery.providers.posting import HttpMailProvider
+from taskflow.delivery.providers.posting import SearchableMailProvider
 
 _URL = "https://api.postmarkapp.com"
 
@@ -46,7 +47,7 @@ class PostmarkService:
             "MessageStream": self._stream,
             "TrackOpens": False,
             "TrackLinks": "None",
-            "Metadata": {"taskflow-id": str(mail.message_id)},
+            "Metadata": {postmark_answers.OUR_ID: str(mail.message_id)},
         }
         optional = {
             "TextBody": parts.text,
@@ -71,6 +72,20 @@ class PostmarkService:
         """Say which server it is."""
         return postmark_answers.found(answer)
 
+    def search(self, sought: Sought) -> Request:
+        """Ask for the mail with our id (https://postmarkapp.com/developer/api/messages-api)."""
+        about = {
+            "count": 1,
+            "offset": 0,
+            "messagestream": self._stream,
+            f"metadata_{postmark_answers.OUR_ID}": str(sought.message_id),
+        }
+        return self._call("GET", f"/messages/outbound?{urlencode(about)}", None)
+
+    def sighting(self, answer: Answer, sought: Sought) -> Sighting | None:
+        """Return what was found."""
+        return postmark_answers.sighting(answer, sought)
+
     def _call(self, method: str, path: str, body: bytes | None) -> Request:
         headers = {"accept": "application/json", "x-postmark-server-token": self._token}
         if body is not None:
@@ -78,9 +93,10 @@ class PostmarkService:
         return Request(method, self._url + path, headers, body, (self._token,))
 
 
-def open_postmark(fields: PostmarkFields, surroundings: Surroundings) -> HttpMailProvider:
+def open_postmark(fields: PostmarkFields, surroundings: Surroundings) -> SearchableMailProvider:
     """Return the provider for a server."""
-    return HttpMailProvider(PostmarkService(fields), surroundings.http)
+    service = PostmarkService(fields)
+    return SearchableMailProvider(service, service, surroundings.http)
 
 
 def _file(one: Attachment) -> dict[str, str]:

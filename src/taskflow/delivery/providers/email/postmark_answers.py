@@ -6,10 +6,11 @@ that says why; 401, 413, 429, 500 and 503 as HTTP says.
 
 from taskflow.delivery.outcome import Cause, Outcome
 from taskflow.delivery.providers.answers import accepted, fault, of_refusal, rejected, uncertain
-from taskflow.delivery.providers.contract import ProviderUnusableError
+from taskflow.delivery.providers.contract import ProviderUnusableError, Sighting, Sought
 from taskflow.delivery.providers.http import Answer
 from taskflow.delivery.providers.posting import refused
 
+OUR_ID = "taskflow-id"  # the metadata that goes along, and can be searched for
 _FAULTS = {
     10: Cause.CREDENTIALS,  # bad or missing server token
     100: Cause.OUTAGE,  # maintenance
@@ -55,3 +56,21 @@ def found(answer: Answer) -> str:
     if answer.json.get("DeliveryType") == "Sandbox":
         raise ProviderUnusableError(f"Postmark's server {name} is one of its sandbox: it delivers nothing.")
     return f"Signed in to Postmark: the server is {name}."
+
+
+def sighting(answer: Answer, sought: Sought) -> Sighting | None:
+    """Return what a search for our id has found.
+
+    Raises:
+        ProviderUnusableError: it found something else.
+    """
+    messages = answer.json.get("Messages")
+    if not isinstance(messages, list):
+        raise refused(answer)
+    if not messages:
+        return None
+    metadata = messages[0].get("Metadata") if isinstance(messages[0], dict) else None
+    if not isinstance(metadata, dict) or metadata.get(OUR_ID) != str(sought.message_id):
+        raise ProviderUnusableError("Postmark answered with a mail that was not asked for.")
+    message_id = messages[0].get("MessageID")
+    return Sighting(message_id[:255] if isinstance(message_id, str) else None)

@@ -1,6 +1,13 @@
 """The sandbox inbox as a provider: it keeps what it gets and shows it, and sends nothing on."""
 
-from taskflow.delivery.providers.contract import Channel, Kind, Surroundings
+from taskflow.delivery.providers.contract import (
+    Channel,
+    Kind,
+    ProviderUnusableError,
+    Sighting,
+    Sought,
+    Surroundings,
+)
 from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
 from taskflow.delivery.providers.fields import Fields
 from taskflow.delivery.smtp import SmtpPool
@@ -11,10 +18,29 @@ class SandboxFields(Fields):
     """Nothing to set: the inbox is where `TASKFLOW_SANDBOX_*` says."""
 
 
-def open_inbox(_fields: SandboxFields, surroundings: Surroundings) -> SmtpMailProvider:
+class InboxMailProvider(SmtpMailProvider):
+    """Hands mails to the inbox over SMTP, and can look into it."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        """Connect to nothing yet."""
+        host, port = surroundings.sandbox
+        super().__init__(SmtpPool(SmtpSettings().or_sandbox(host, port)), f"the sandbox inbox at {host}:{port}")
+        self._look = surroundings.inbox
+
+    async def find(self, sought: Sought) -> Sighting | None:
+        """Look for a mail by its Message-ID and its recipient.
+
+        Raises:
+            ProviderUnusableError: the inbox cannot be read here, or keeps nothing that old any more.
+        """
+        if self._look is None:
+            raise ProviderUnusableError("The inbox cannot be read here.")
+        return await self._look(sought)
+
+
+def open_inbox(_fields: SandboxFields, surroundings: Surroundings) -> InboxMailProvider:
     """Return the provider for the inbox."""
-    host, port = surroundings.sandbox
-    return SmtpMailProvider(SmtpPool(SmtpSettings().or_sandbox(host, port)), f"the sandbox inbox at {host}:{port}")
+    return InboxMailProvider(surroundings)
 
 
 SANDBOX = Kind(

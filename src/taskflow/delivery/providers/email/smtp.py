@@ -5,8 +5,6 @@ sandbox inbox takes the mail.
 """
 
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -117,21 +115,6 @@ SMTP = Kind(name="smtp", title="SMTP server", channel=Channel.EMAIL, settings=Sm
 def smtp_name(settings: Settings) -> str:
     """Return the name of that server as a provider."""
     return "sandbox" if settings.smtp.host is None else f"smtp:{settings.smtp.host}"[:50]
-
-
-@asynccontextmanager
-async def open_smtp(settings: Settings) -> AsyncIterator[SmtpPool]:
-    """Make the pool (it connects with the first message) and close it at the end.
-
-    Raises:
-        ConfigurationError: the settings would send a password in the clear.
-    """
-    smtp = settings.smtp.or_sandbox(settings.sandbox.host, settings.sandbox.port)
-    pool = SmtpPool(smtp)
-    try:
-        yield pool
-    finally:
-        await pool.close()
 
 
 def _check_helo_name(name: str) -> None:

@@ -1,0 +1,1 @@
+"""What becomes of uncertain messages under the policy `reconcile`: their providers are asked."""
