@@ -104,9 +104,7 @@ async def graveyard() -> AsyncIterator[ScriptedSmtp]:
 
 
 @pytest.fixture
-async def hop(
-    next_hop: Postfix, certificates: Path, sink: ScriptedSmtp, graveyard: ScriptedSmtp
-) -> AsyncIterator[Hop]:
+async def hop(next_hop: Postfix, certificates: Path, sink: ScriptedSmtp, graveyard: ScriptedSmtp) -> AsyncIterator[Hop]:
     """Postfix, running."""
     settings = {
         "relayhost": f"[127.0.0.1]:{sink.port}",
@@ -201,7 +199,9 @@ async def installation(
         found = Installation(admin, domains, zone, hop)
         where = {"host": "localhost", "port": hop.port, "security": "starttls", "username": USER,
                  "helo_name": "mail.sender.example", "ca_certificates": hop.certificates.read_text()}  # fmt: skip
-        made = await found.post("providers", name="postfix", kind="smtp", settings=where, secrets={"password": PASSWORD})
+        made = await found.post(
+            "providers", name="postfix", kind="smtp", settings=where, secrets={"password": PASSWORD}
+        )
         tested = await found.post(f"providers/{made['provider_id']}/test")
         assert tested["works"], tested
         yield found

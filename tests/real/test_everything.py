@@ -25,7 +25,9 @@ async def test_a_campaign_arrives_signed_and_what_bounces_names_its_message(inst
     done = await installation.campaign(
         template_subject="Grüße, {{ first_name }}", template_body=HTML + padding, recipients=people + refused
     )
-    assert (done["progress"]["sent"], done["progress"]["failed"]) == (31, 1), "one was refused at once, one took its time"
+    assert (done["progress"]["sent"], done["progress"]["failed"]) == (31, 1), (
+        "one was refused at once, one took its time"
+    )
     await eventually(lambda: len(sink.messages) == 31, seconds=60, what="30 mails and a bounce")
     mails = {one.rcpt_to.decode(): one for one in sink.messages if one.mail_from}
     assert set(mails) == {one["email"] for one in people}
@@ -43,7 +45,11 @@ async def test_messages_of_every_shape_arrive_signed(installation: Installation)
     sink = installation.hop.sink
     upload = {"file": ("terms.pdf", b"%PDF-1.7\n" + bytes(range(256)) * 14_000, "application/pdf")}
     media = (await installation.admin.post("/api/v1/media", files=upload)).json()
-    words = {"subject": "Order {{ order }} 🎉", "text": "From\n.\n..\n{{ order }}" + " é" * 600, "variables": {"order": 7}}
+    words = {
+        "subject": "Order {{ order }} 🎉",
+        "text": "From\n.\n..\n{{ order }}" + " é" * 600,
+        "variables": {"order": 7},
+    }
     [large] = await installation.message(
         "ann@example.com", **words, attachments=[{"media_id": media["media_id"], "filename": "größe.pdf"}]
     )

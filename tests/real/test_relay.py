@@ -105,7 +105,8 @@ async def test_msmtp_delivers_what_sendmail_would(
     config = tmp_path / "msmtprc"
     config.write_text(
         f"account default\nhost localhost\nport {relay.port}\ntls on\ntls_starttls on\ntls_trust_file {certificates}\n"
-        f"auth on\nuser anybody\npassword {key}\nfrom shop@sender.example\nset_msgid_header off\nundisclosed_recipients off\n"
+        f"auth on\nuser anybody\npassword {key}\nfrom shop@sender.example\nset_msgid_header off\n"
+        "undisclosed_recipients off\n"
     )
     config.chmod(0o600)
     data = mail("ann@example.com").replace(b"\r\n", b"\n")

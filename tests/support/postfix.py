@@ -87,9 +87,7 @@ class Postfix:
         )
 
     @asynccontextmanager
-    async def running(
-        self, settings: Mapping[str, str], *ports: Mapping[str, str]
-    ) -> AsyncIterator[Sequence[int]]:
+    async def running(self, settings: Mapping[str, str], *ports: Mapping[str, str]) -> AsyncIterator[Sequence[int]]:
         """Run it for the length of a block; hand out a port for each mapping of settings that hold there alone."""
         numbers = [_free_port() for _ in ports]
         self._configure(settings, dict(zip(numbers, ports, strict=True)))
