@@ -14,14 +14,15 @@ unexport PYTHONDONTWRITEBYTECODE
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench chaos fmt generate lock clean
+.PHONY: help demo up test test-real check bench chaos fmt generate lock clean
 
 help:
 	@printf '%s\n' \
 	  'make demo    a campaign of 10,000 mails through the whole system, here and now' \
 	  'make up      the whole system: PostgreSQL, Redis, API, dashboard, coordinator, workers, sandbox inbox' \
 	  'make test    all tests, with real servers' \
-	  'make check   lint, types, import contract, generated files' \
+	  'make test-real  the tests beside real mail programs: Postfix, swaks, msmtp, curl, SpamAssassin (Debian, as root)' \
+  'make check   lint, types, import contract, generated files' \
 	  'make chaos   twenty seeds of every fault instead of two (long)' \
 	  'make bench   the benchmarks, beside their rivals (long)' \
 	  'make fmt     format everything' \
@@ -40,6 +41,10 @@ up:
 test:
 	$(SETUP) dev dashboard
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+test-real:
+	$(SETUP) dev real
+	@$(BIN)/python -m pytest tests/real -m real $(ARGS)
 
 check:
 	$(SETUP) dev node

@@ -7,6 +7,7 @@
 | bench | benchmarks/.venv with benchmarks/requirements.txt, the rivals that are measured beside us |
 | node | dashboard/node_modules, by the machine's Node 20.19+ or by the one that ships as a wheel |
 | dashboard | src/taskflow/api/dashboard, the built dashboard |
+| real | the machine's own Postfix, swaks, msmtp, curl and SpamAssassin: installed on Debian, named elsewhere |
 | npm ARG… | runs npm in dashboard/ with that Node (takes the rest of the line) |
 
 Each part remembers a hash of all it was made from and does nothing when that is unchanged. Whatever is installed is
@@ -36,6 +37,16 @@ BUILT = ROOT / "src" / "taskflow" / "api" / "dashboard"
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = (20, 19)
 _NOT_SOURCES = {"node_modules", "dist", "tests"}
+# What `make test-real` talks to: programs, and the Debian packages that have them.
+_PEERS = {
+    "postfix": "postfix",
+    "saslpasswd2": "sasl2-bin",
+    "swaks": "swaks",
+    "msmtp": "msmtp",
+    "curl": "curl",
+    "spamassassin": "spamassassin",
+}
+_PEERS_FURTHER = ("libsasl2-modules", "libnet-ssleay-perl")  # signing in and TLS, for Postfix and swaks
 
 
 def main(parts: list[str]) -> int:
@@ -102,7 +113,28 @@ def dashboard() -> None:
                 sys.exit("the dashboard could not be built")
 
 
-PARTS = {"runtime": runtime, "dev": dev, "bench": bench, "node": node, "dashboard": dashboard}
+def real() -> None:
+    """Install the mail programs of the `real` tests, or say what is missing: those tests are never skipped."""
+    if os.getuid() != 0:
+        sys.exit("The real tests start Postfix, which only root may: run `make test-real` as root, in a container say.")
+    # Beside programs that ordinary users have on their PATH.
+    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    missing = [name for name in _PEERS if shutil.which(name) is None]
+    if not missing:
+        return
+    packages = [_PEERS[name] for name in missing]
+    if shutil.which("apt-get") is None:
+        sys.exit(f"Not installed here: {', '.join(missing)}. Debian has them in: {' '.join(packages)}.")
+    _say(f"installing {' '.join(packages)}")
+    answers = b"postfix postfix/main_mailer_type select No configuration\n"  # the tests configure their own
+    subprocess.run(["debconf-set-selections"], input=answers, check=False)
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages, *_PEERS_FURTHER]
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    if _run(install, **quiet) != 0 and (_run(["apt-get", "update"]) != 0 or _run(install, **quiet) != 0):
+        sys.exit(f"apt-get could not install {' '.join(packages)}")
+
+
+PARTS = {"runtime": runtime, "dev": dev, "bench": bench, "node": node, "dashboard": dashboard, "real": real}
 
 
 def _environment(venv: Path, requirements: Path) -> None:

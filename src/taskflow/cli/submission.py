@@ -23,7 +23,7 @@ def submission(host: str | None, port: int | None) -> None:
     """
     settings = load_settings(attach=True)
     configure_logging(settings.log.level, settings.log.format)
-    logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd logs every command
+    logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd logs every command, and warns at each sign-in
     changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update={"submission": settings.submission.model_copy(update=changes)})
     asyncio.run(serve(settings))

@@ -1,5 +1,6 @@
 """kill -9 between the server's 250 and the commit: by policy, what is not known is listed, or mailed again."""
 
+import asyncio
 import email
 import time
 from collections import Counter, defaultdict
@@ -9,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.campaigns import counted, counter_sums, create, ledger, people, status_counts
-from support.processes import running
-from support.scripted_smtp import Message, ScriptedSmtp
+from support.processes import kill_group, running
+from support.scripted_smtp import Message, ScriptedSmtp, Session
 from support.waiting import eventually
 from taskflow.campaigns.service import CampaignService
 from taskflow.db.pool import Database
@@ -106,3 +107,44 @@ async def test_with_resend_who_was_on_the_wire_is_mailed_again_once_the_old_atte
     for (first, one), (second, other) in twice:
         assert second - first > LEASE + LONGEST_SMTP_TIME - 0.5  # SENDING was committed a moment before it arrived
         assert one == other, "a server may drop what it has seen"
+
+
+async def test_nothing_goes_out_after_a_cancel_though_the_sender_died_and_another_comes(
+    service: CampaignService, environment: dict[str, str], smtp: ScriptedSmtp, database: Database
+) -> None:
+    async def slowly(_session: Session) -> None:
+        await asyncio.sleep(0.05)
+
+    smtp.always("BODY", slowly)
+    environment |= {
+        "TASKFLOW_SMTP_HOST": "127.0.0.1",
+        "TASKFLOW_SMTP_PORT": str(smtp.port),
+        "TASKFLOW_SMTP_SECURITY": "none",
+        "TASKFLOW_WORKER_HEARTBEAT_SECONDS": "0.5",
+        "TASKFLOW_WORKER_LEASE_SECONDS": str(LEASE),
+        "TASKFLOW_WORKER_PROCESSES": "1",
+    }
+    campaign = await create(service, people(400))
+    async with running(environment, "coordinator"), running(environment, "worker") as doomed:
+        await service.start(campaign.campaign_id)
+        await eventually(lambda: len(smtp.messages) > 40, seconds=60, what="the first mails")
+        kill_group(doomed)
+        await doomed.wait()
+        await service.cancel(campaign.campaign_id)
+        await eventually(lambda: not smtp._tasks, what="the dead one's last words")
+        before = len(smtp.messages)
+        async with running(environment, "worker"):
+
+            async def over() -> bool:
+                counts = await status_counts(database, campaign.campaign_id)
+                return set(counts) <= {"SENT", "UNCERTAIN", "CANCELLED"}
+
+            await eventually(over, seconds=60, what="the end of every row")
+    counts = await status_counts(database, campaign.campaign_id)
+    received = Counter(message.rcpt_to.decode() for message in smtp.messages)
+    assert len(smtp.messages) == before < 400
+    assert set(received.values()) == {1}
+    assert 0 < counts["UNCERTAIN"] <= 10 * 4
+    assert counts["CANCELLED"] > 200
+    rows = await ledger(database, campaign.campaign_id)
+    assert received.keys() <= {email for email, row in rows.items() if row["status"] in ("SENT", "UNCERTAIN")}

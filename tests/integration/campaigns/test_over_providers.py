@@ -1,6 +1,7 @@
 """Campaigns over several providers, through a real coordinator and worker into real mail servers."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -186,3 +187,42 @@ async def test_who_was_perhaps_written_to_over_one_provider_is_not_over_another(
     assert list(uncertain.values()) == ["first", "first"]
     assert not uncertain.keys() & set(got(first) + got(second))
     assert Counter(got(first) + got(second)) == dict.fromkeys(rows.keys() - uncertain.keys(), 1)
+
+
+async def test_when_both_are_down_everybody_waits_without_an_attempt_and_is_reached_when_one_is_back(
+    installation: Installation, first: ScriptedSmtp, second: ScriptedSmtp
+) -> None:
+    for server in (first, second):
+        server.always("CONNECT", hang_up)
+    await installation.add("first", first, priority=1)
+    await installation.add("second", second, priority=2)
+    campaign = await installation.begun(100)
+    await eventually(lambda: len(first.sessions) > 2 and len(second.sessions) > 2, seconds=60, what="both are tried")
+    assert set(await status_counts(installation.database, campaign.campaign_id)) <= {"PENDING", "SENDING"}
+    second.never_mind("CONNECT")
+    rows = await installation.completed(campaign)
+    assert Counter(got(second)) == dict.fromkeys(rows, 1)
+    assert {(row["status"], row["provider"], row["attempt"]) for row in rows.values()} == {("SENT", "second", 1)}
+
+
+async def test_a_provider_that_fails_now_and_then_loses_and_doubles_nobody(
+    installation: Installation, first: ScriptedSmtp, second: ScriptedSmtp
+) -> None:
+    said = itertools.count()
+
+    async def sometimes(session: Session) -> None:
+        if next(said) % 3 == 0:
+            await session.say(b"530 5.7.0 authenticate first\r\n")
+        else:
+            line = session.commands[-1]
+            session.mail_from = line[line.index(b"<") + 1 : line.index(b">")]
+            await session.say(b"250 2.1.0 ok\r\n")
+
+    first.always("MAIL", sometimes)
+    await installation.add("first", first, priority=1)
+    await installation.add("second", second, priority=2)
+    rows = await installation.completed(await installation.begun(300))
+    assert Counter(got(first) + got(second)) == dict.fromkeys(rows, 1)
+    assert {row["status"] for row in rows.values()} == {"SENT"}
+    assert got(first), "it is used where it works"
+    assert got(second), "what it refused went on"

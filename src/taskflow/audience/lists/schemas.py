@@ -14,7 +14,10 @@ from taskflow.base.bodies import Body
 
 MAX_PEOPLE = 1_000
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name = Annotated[
+    str,  # it stands in the subject of confirmations: nothing that `delivery.headers` refuses
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"),
+]
 Sender = Annotated[str, StringConstraints(max_length=254)]
 
 

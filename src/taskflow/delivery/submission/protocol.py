@@ -6,6 +6,7 @@ nobody between can put commands in front.
 """
 
 import ipaddress
+import re
 from asyncio import BaseTransport
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,6 +17,7 @@ from taskflow.delivery.incoming import FastSmtp
 from taskflow.identity.models import Principal
 
 _MOST_FAILURES = 3
+_PATH = re.compile(r"\s*(?:<([^<>\s]*)>|([^<>\s]+))(?: +(.*))?")
 
 SignIn = Callable[[str], Awaitable[Principal | None]]
 
@@ -34,6 +36,13 @@ class SubmissionSmtp(FastSmtp):
         super().connection_made(transport)
         if self._tls_protocol is None:
             self._auth_require_tls = not _is_loopback(transport.get_extra_info("peername"))
+
+    def _getaddr(self, arg: str) -> tuple[str | None, str | None]:
+        """Take the address as it stands; aiosmtpd reads comments, routes and quoted words out of it before we look."""
+        match = _PATH.fullmatch(arg)
+        if match is None:
+            return None, None
+        return match[1] or match[2] or "", match[3] or ""
 
     async def auth_PLAIN(self, _: Any, args: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
         """Take `\\0name\\0key` (RFC 4616)."""
