@@ -105,7 +105,7 @@ class Answer:
             return min(float(text[:9]), _MOST_WAIT)
         try:
             moment = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
