@@ -9,9 +9,11 @@ import pytest
 from support.mail_apis import KEY, Mailgun, Postmark, SendGrid, Ses
 from support.mail_providers import Providers, mail, send, send_one
 from support.receiver import Reply, begun, endless_after, endless_head, half_close, hang, plain, receiving, saying
-from taskflow.delivery.outcome import Cause, OutcomeKind
-from taskflow.delivery.providers.contract import MailProvider, ProviderUnusableError
-from taskflow.delivery.providers.http import HttpClient
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
+from taskflow.delivery.providers.answers import accepted
+from taskflow.delivery.providers.contract import Mail, MailProvider, ProviderUnusableError
+from taskflow.delivery.providers.http import Answer, HttpClient, Request
+from taskflow.delivery.providers.posting import HttpMailProvider
 
 KINDS: dict[str, tuple[Callable[[], Any], dict[str, Any], dict[str, str]]] = {
     "ses": (Ses, {"region": "eu-west-1", "access_key_id": "AKIACANARY"}, {"secret_access_key": KEY}),
@@ -44,6 +46,44 @@ async def test_a_window_is_taken_in_order_each_with_an_outcome_and_an_id(client:
             assert len({outcome.provider_id for outcome in outcomes} - {None}) == 3
         bodies = [message.body for message in server.messages]
         assert [f"p{number}@example.com".encode() in body for number, body in enumerate(bodies)] == [True] * 3
+
+
+class FaultyService:
+    """A service with a bug: it cannot tell of one mail, and cannot read the answer about another."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def request(self, mail: Mail) -> Request:
+        if "untold" in mail.rcpt_to:
+            raise TypeError("str is not valid UTF-8: surrogates not allowed")
+        return Request("POST", self._url, body=mail.rcpt_to.encode())
+
+    def outcome(self, answer: Answer) -> Outcome:
+        if answer.json["to"].startswith("unread"):
+            raise OverflowError("a year of eleven digits")
+        return accepted(answer, answer.json["to"])
+
+    def probe(self) -> None:
+        return None
+
+    def found(self, answer: Answer) -> str:
+        return str(answer)
+
+
+async def test_whatever_goes_wrong_with_one_mail_is_told_of_it_alone(client: HttpClient) -> None:
+    async with receiving() as server:
+        server.answer = lambda message: plain(200, body=b'{"to": "%s"}' % message.body)
+        provider = HttpMailProvider(FaultyService(server.url), client)
+        names = ("anna", "untold", "unread", "bob")
+        outcomes = await send(provider, *(mail(rcpt_to=f"{name}@example.com") for name in names))
+        assert [(one.kind, one.verb) for one in outcomes] == [
+            (OutcomeKind.ACCEPTED, "POST"),
+            (OutcomeKind.REJECTED, "CHECK"),
+            (OutcomeKind.UNCERTAIN, "POST"),
+            (OutcomeKind.ACCEPTED, "POST"),
+        ]
+        assert len(server.messages) == 3
 
 
 CUTS: dict[str, Reply] = {

@@ -1,6 +1,7 @@
 """Each provider's own words: what it is told of a mail, and what its documented errors mean."""
 
 import base64
+import json
 from email import message_from_bytes
 from email.policy import SMTP
 from typing import Any
@@ -102,6 +103,23 @@ async def test_postmark_gets_every_part_of_the_mail(providers: Providers) -> Non
         image, file = told["Attachments"]
         assert (image["ContentID"], base64.b64decode(image["Content"])) == ("cid:logo@example.org", apis.IMAGE)
         assert (file["Name"], base64.b64decode(file["Content"])) == ("Rechnung März.pdf", apis.FILE)
+
+
+UTF8 = (
+    "From: Grüße <news@example.org>\r\nTo: anna@example.com\r\nReply-To: Jörg <help@example.org>\r\n"
+    "Subject: Schöne Grüße\r\nX-Note: süß\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHallo\r\n"
+    '--b\r\nContent-Type: application/pdf; name="März.pdf"\r\n\r\nPDF\r\n--b--\r\n'
+).encode()
+
+
+@pytest.mark.parametrize(("build", "api"), [(sendgrid, apis.SendGrid), (postmark, apis.Postmark)])
+async def test_a_mail_with_utf8_in_its_headers_is_told_as_it_reads(providers: Providers, build: Any, api: Any) -> None:
+    async with receiving() as server:
+        server.answer = taking = api()
+        assert (await send_one(build(providers, server.url), body=UTF8)).kind is ACCEPTED
+        told = json.dumps(taking.taken, ensure_ascii=False)
+        assert [words for words in ("Grüße", "Jörg", "Schöne Grüße", "süß", "März.pdf") if words not in told] == []
 
 
 def letter_of(one: Any) -> bytes:

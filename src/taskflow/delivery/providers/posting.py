@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from taskflow.base.logging import get_logger
 from taskflow.delivery import addresses
-from taskflow.delivery.outcome import NOT_STARTED, Outcome, OutcomeKind, refused_by_us
-from taskflow.delivery.providers.answers import of_failure
+from taskflow.delivery.outcome import NOT_STARTED, Cause, Outcome, OutcomeKind, refused_by_us
+from taskflow.delivery.providers.answers import VERB, of_failure
 from taskflow.delivery.providers.contract import Mail, ProviderUnusableError
 from taskflow.delivery.providers.http import Answer, CallFailedError, HttpClient, Request
 from taskflow.delivery.providers.parsed import UnreadableMailError
+
+log = get_logger(__name__)
 
 
 class MailService(Protocol):
@@ -87,17 +90,24 @@ class HttpMailProvider:
         """Nothing is held: connections belong to the process's client."""
 
     async def _one(self, mail: Mail) -> Outcome:
+        """Return what became of one mail; an error of its service's own is about this mail and no other."""
         try:
             addresses.parse(mail.mail_from)
             addresses.parse(mail.rcpt_to)
             request = self._service.request(mail)
         except (addresses.UnsafeAddressError, UnreadableMailError) as error:
             return refused_by_us(str(error))
+        except Exception as error:
+            log.exception("request_not_made", message_id=str(mail.message_id))
+            return refused_by_us(f"This provider cannot be told of the mail: {type(error).__name__}.")
         try:
-            answer = await self._client.call(request)
+            return self._service.outcome(await self._client.call(request))
         except CallFailedError as error:
             return of_failure(error)
-        return self._service.outcome(answer)
+        except Exception as error:
+            log.exception("answer_not_read", message_id=str(mail.message_id))
+            reason = f"The answer about the mail could not be read: {type(error).__name__}."
+            return Outcome(OutcomeKind.UNCERTAIN, VERB, reason=reason, cause=Cause.UNKNOWN)
 
 
 def refused(answer: Answer) -> ProviderUnusableError:
