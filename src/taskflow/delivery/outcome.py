@@ -40,6 +40,7 @@ class Cause(StrEnum):
     THROTTLED = "throttled"  # slower; burns no attempt
     QUOTA = "quota"  # nothing more today, or no money
     CREDENTIALS = "credentials"
+    SENDER = "sender"  # the provider may not send for whom the message is from
     SUSPENDED = "suspended"
     OUTAGE = "outage"
     INVALID = "invalid"  # our request or configuration is wrong

@@ -17,6 +17,7 @@ from support.routing import (
     DOMAIN_BUSY,
     GREYLISTED,
     NO_SUCH_USER,
+    NOT_OURS,
     OUT_OF_QUOTA,
     THROTTLED,
     Clock,
@@ -31,6 +32,7 @@ from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
+from taskflow.delivery.router.holds import Holds
 from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route
 
 K = OutcomeKind
@@ -106,6 +108,54 @@ async def test_a_fault_everywhere_stays_a_fault_with_the_time_to_wait(
         carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
         [(outcome, name)] = await carrier.send(mails(ADA), DEADLINE)
     assert (outcome.kind, outcome.retry_after, name) == (K.PROVIDER_FAULT, 1.0, "gmail")
+
+
+async def test_a_sender_whom_a_provider_does_not_send_for_keeps_no_other_from_it(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first, second = FakeProvider("ses"), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        router.holds = Holds(lambda: clock.now / 1000)
+        providers = {"ses": first, "gmail": second}
+        wrong = RoutedCarrier(router, providers, replace(BULK, sending_domain="shop.example"))
+        first.always = NOT_OURS
+        for _ in range(6):
+            assert await wrong.send(mails(ADA), DEADLINE) == [(ACCEPTED, "gmail")]
+        assert len(first.got) == 1  # it is not asked again at once
+        first.always = None
+        assert await RoutedCarrier(router, providers, BULK).send(mails(ADA), DEADLINE) == [(ACCEPTED, "ses")]
+        clock.pass_by(31)
+        assert await wrong.send(mails(ADA), DEADLINE) == [(ACCEPTED, "ses")]
+
+
+async def test_a_campaign_of_a_sender_whom_nobody_sends_for_waits_and_a_single_message_uses_up_its_attempts(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first = FakeProvider("ses")
+    first.always = NOT_OURS
+    async with routing(database, broker, ROUTES[0], clock=clock) as router:
+        router.holds = Holds(lambda: clock.now / 1000)
+        bulk, single = (
+            RoutedCarrier(router, {"ses": first}, replace(BULK, message_class=one)) for one in reversed(MessageClass)
+        )
+        assert [outcome.kind for outcome, _ in await bulk.send(mails(ADA), DEADLINE)] == [K.PROVIDER_FAULT]
+        [(held, name)] = await single.send(mails(ADA), DEADLINE)
+        assert (held.kind, held.retry_after, name) == (K.NOT_STARTED, 30.0, NOBODY)
+        assert held.text == "ses does not send for example.org: 403 not verified"
+        clock.pass_by(30)
+        [(outcome, name)] = await single.send(mails(ADA), DEADLINE)
+    assert (outcome.kind, outcome.text, name) == (K.DEFERRED, "403 not verified", "ses")
+
+
+async def test_a_text_is_held_by_the_number_or_name_that_it_is_from(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first = FakeProvider("ses", NOT_OURS)
+    async with routing(database, broker, ROUTES[0], clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first}, Ask(MessageClass.TRANSACTIONAL))
+        texts = [Sms(uuid7(), sender, "+4915112345678", "Hi") for sender in ("SHOP", "BANK")]
+        assert (await carrier.send(texts[:1], DEADLINE))[0][0].kind is K.DEFERRED
+        assert [outcome.kind for outcome, _ in await carrier.send(texts, DEADLINE)] == [K.NOT_STARTED, K.ACCEPTED]
 
 
 async def test_a_window_larger_than_a_budget_is_split(database: Database, broker: RedisBroker, clock: Clock) -> None:

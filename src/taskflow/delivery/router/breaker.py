@@ -5,6 +5,7 @@
 | accepted | good | a little faster, where it was slowed | used |
 | rejected by the provider | good: it works, the message does not | - | used |
 | provider fault | fault | - | given back |
+| provider fault about the sender | - | held for this sender (`holds.py`) | given back |
 | uncertain, by an outage or a broken connection | fault | - | used |
 | deferred, because the connection broke | fault | - | used |
 | deferred by a 421 or 4yz to RCPT, DATA or the message | - | its domain half as fast, through this provider | used |
@@ -55,6 +56,11 @@ def is_quota(outcome: Outcome) -> bool:
     return outcome.kind in (OutcomeKind.DEFERRED, OutcomeKind.PROVIDER_FAULT) and outcome.cause is Cause.QUOTA
 
 
+def refuses_sender(outcome: Outcome) -> bool:
+    """Tell whether the provider does not send for whom the message is from: nothing is known of other senders."""
+    return outcome.kind is OutcomeKind.PROVIDER_FAULT and outcome.cause is Cause.SENDER
+
+
 def may_fail_over(outcome: Outcome) -> bool:
     """Tell whether another provider may have the message: it is proved that this one did not take it, and why."""
     return outcome.kind is OutcomeKind.PROVIDER_FAULT or is_throttle(outcome) or is_quota(outcome)
@@ -62,7 +68,7 @@ def may_fail_over(outcome: Outcome) -> bool:
 
 def verdict(outcome: Outcome) -> Verdict:
     """Return what the breaker of its provider hears."""
-    if is_throttle(outcome) or is_quota(outcome):
+    if is_throttle(outcome) or is_quota(outcome) or refuses_sender(outcome):
         return Verdict.NOTHING
     match outcome.kind:
         case OutcomeKind.ACCEPTED:

@@ -26,6 +26,7 @@ from taskflow.db.pool import Database
 from taskflow.delivery.router.breaker import Report, policy
 from taskflow.delivery.router.budgets import UsageLog, known
 from taskflow.delivery.router.choose import order, usable
+from taskflow.delivery.router.holds import Holds
 from taskflow.delivery.router.models import (
     Ask,
     BreakerState,
@@ -89,6 +90,7 @@ class Router:
         self._policy = policy(settings)
         self._read_routes = routes
         self._routes: tuple[float, Sequence[Route]] = (0.0, ())
+        self.holds = Holds()
         self._rng = rng or random.Random()  # noqa: S311 - no secret
         prefix = broker.keys.prefix
         self._reserve, self._settle, self._restore = (
@@ -228,7 +230,7 @@ class Router:
 
 def _no_route(terms: Ask) -> Wait:
     if terms.without:
-        return Wait(_AWAY_SECONDS, "No other provider may have this message.")
+        return Wait(_AWAY_SECONDS, "No other provider may have this message.", is_for_want=True)
     what = f"{terms.message_class} messages"
     if terms.sending_domain:
         what += f" from {terms.sending_domain}"

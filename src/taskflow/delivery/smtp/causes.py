@@ -1,9 +1,9 @@
 """Why an SMTP server refused, in the words that all providers share.
 
 The enhanced status code (RFC 3463) tells, then the basic code with the verb it answers. What is about us is never
-about the person: 5.7.x is reputation, whatever the text says. Two refusals that servers write into the answer to a
-message are the provider's own: a rate or a quota of the account is over. They become faults of the provider: the
-message was not taken, and another provider may carry it.
+about the person: 5.7.x is reputation, whatever the text says. Some refusals are the provider's own: a rate or a quota
+of the account is over, or MAIL is refused for good, because it does not send for this sender. They become faults of the
+provider: the message was not taken, and another provider may carry it.
 """
 
 import re
@@ -17,6 +17,8 @@ _THROTTLE = re.compile(r"throttling failure|maximum sending rate", re.IGNORECASE
 _AUTH = frozenset({530, 534, 535, 538})
 _QUOTA_WAIT = 3_600.0
 _THROTTLE_WAIT = 5.0
+_SENDER = re.compile(r"sender address rejected", re.IGNORECASE)
+_SENDER_WAIT = 60.0
 # (subject, detail) of an enhanced code; None: any detail.
 _MEANINGS: dict[tuple[int, int | None], Cause] = {
     (1, 7): Cause.INVALID,  # the sender's address
@@ -50,7 +52,17 @@ def with_cause(outcome: Outcome) -> Outcome:
             return _fault(outcome, Cause.QUOTA, _QUOTA_WAIT)
         if _THROTTLE.search(outcome.text):
             return _fault(outcome, Cause.THROTTLED, _THROTTLE_WAIT)
-    return replace(outcome, cause=_cause(outcome.verb, outcome.code or 0, outcome.text))
+    cause = _cause(outcome.verb, outcome.code or 0, outcome.text)
+    if _refuses_sender(outcome, cause):
+        return _fault(outcome, Cause.SENDER, _SENDER_WAIT)
+    return replace(outcome, cause=cause)
+
+
+def _refuses_sender(outcome: Outcome, cause: Cause) -> bool:
+    """Tell whether a server does not send for whom the message is from; Postfix says it in its answer to RCPT."""
+    if outcome.kind is not OutcomeKind.REJECTED or cause is Cause.SIZE:
+        return False
+    return outcome.verb == "MAIL" or (outcome.verb == "RCPT" and _SENDER.search(outcome.text) is not None)
 
 
 def _fault(outcome: Outcome, cause: Cause, wait: float) -> Outcome:
