@@ -79,10 +79,15 @@ def verdict(outcome: Outcome) -> Verdict:
             return Verdict.FAULT
         case OutcomeKind.UNCERTAIN if outcome.cause in _BROKEN and outcome.reason != STOPPED.reason:
             return Verdict.FAULT
-        case OutcomeKind.DEFERRED if outcome.cause is Cause.OUTAGE or (outcome.cause is None and outcome.reply is None):
+        case OutcomeKind.DEFERRED if outcome.cause in _BROKEN and not _is_of_the_recipient(outcome):
             return Verdict.FAULT
         case _:
             return Verdict.NOTHING
+
+
+def _is_of_the_recipient(outcome: Outcome) -> bool:
+    """Tell whether a message was put off in words that may be about its recipient: a domain that is down, a greylist."""
+    return outcome.reply is not None and (outcome.cause is None or outcome.verb in _AT_THE_RECIPIENT)
 
 
 def slowed(outcome: Outcome, provider: str, domain: str) -> tuple[str, float, str] | None:
