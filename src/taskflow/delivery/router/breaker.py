@@ -9,7 +9,8 @@
 | uncertain, by an outage or a broken connection | fault | - | used |
 | deferred, because the connection broke | fault | - | used |
 | deferred by a 421 or 4yz to RCPT, DATA or the message | - | its domain half as fast, through this provider | used |
-| throttled (429, `Throttling`, 454) | - | the provider half as fast; stopped as long as it asks | used |
+| throttled, as a provider fault (429, `Throttling`) | - | the provider half as fast; stopped as long as it asks | given back |
+| throttled, as a deferral (421) | - | half as fast: its domain after RCPT, else the provider | used |
 | quota used up | - | the provider stopped for as long as it asks, or five minutes | given back |
 | not started | - | - | given back |
 
