@@ -12,7 +12,7 @@ from support.scripted_smtp import ScriptedSmtp
 from support.waiting import eventually
 from taskflow.base.errors import ConfigurationError
 from taskflow.db.pool import Database
-from taskflow.delivery.outcome import OutcomeKind
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers import catalogue as catalogue_module
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Channel, Kind
@@ -144,6 +144,31 @@ async def test_a_plugin_that_cannot_open_its_provider_stops_nobody_and_tells_no_
         await made(service, "s")
         assert await names(ProviderCatalogue(database, settings, opener)) == ["s"]
         assert await plugged.test(row.provider_id) == (False, "p: its kind cannot open it: RuntimeError.")
+
+
+async def test_a_plugin_whose_provider_lacks_a_part_stops_nobody_and_is_told_what_it_lacks(
+    database: Database, settings: Settings, service: ProviderService
+) -> None:
+    class Halfway:
+        async def send(self, *_: object) -> list[Outcome]:
+            return []
+
+        async def check(self) -> str:
+            return "It answers."
+
+        async def close(self) -> None:
+            """Nothing is held."""
+
+    registry = Registry((*KINDS, Kind("pigeon", "Pigeon post", Channel.EMAIL, Pigeon, lambda *_: Halfway())))  # type: ignore[arg-type,return-value]  # what is tested
+    async with Opener.open(settings, registry) as opener:
+        plugged = ProviderService(database, registry, vault(settings), opener)
+        row = await plugged.create(NEW | {"name": "p", "kind": "pigeon", "secrets": {"whistle": "canary"}})
+        await made(service, "s")
+        catalogue = ProviderCatalogue(database, settings, opener)
+        assert await names(catalogue) == ["s"]
+        assert await catalogue.longest_send_seconds() > 0
+        sentence = "p: what its kind opens lacks longest_send_seconds."
+        assert await plugged.test(row.provider_id) == (False, sentence)
 
 
 async def test_whoever_holds_a_replaced_provider_ends_its_window_in_peace(
