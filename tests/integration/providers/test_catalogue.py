@@ -1,5 +1,6 @@
 """What senders get: enabled providers, open, in order, and up to date."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from taskflow.delivery.providers.contract import Channel, Kind
 from taskflow.delivery.providers.fields import Fields, Secret
 from taskflow.delivery.providers.opening import FALLBACK_ID, Opener
 from taskflow.delivery.providers.registry import KINDS, Registry
-from taskflow.delivery.providers.service import ProviderService
+from taskflow.delivery.providers.service import LastProviderError, ProviderService
 from taskflow.delivery.rotation import rotate
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
@@ -109,8 +110,21 @@ async def test_when_all_are_disabled_nobody_stands_in(catalogue: ProviderCatalog
     assert await names(catalogue) == ["only"]
     await service.update(only, {"enabled": False})
     assert await names(catalogue) == []
-    await service.delete(only)
+    with pytest.raises(LastProviderError):
+        await service.delete(only)
+    assert await names(catalogue) == []
+    await service.delete(only, last=True)
     assert await names(catalogue) == ["sandbox"]
+
+
+async def test_of_two_that_are_deleted_at_once_one_stays(service: ProviderService, database: Database) -> None:
+    both = [await made(service, name) for name in ("one", "other")]
+    texts = await made(service, "texts", kind="sms-sandbox")
+    ends = await asyncio.gather(*(service.delete(one) for one in both), return_exceptions=True)
+    assert [type(end) for end in ends if not isinstance(end, str)] == [LastProviderError]
+    assert await database.pool.fetchval("SELECT count(*) FROM providers WHERE channel = 'email'") == 1
+    with pytest.raises(LastProviderError):
+        await service.delete(texts)
 
 
 async def test_one_that_cannot_be_opened_is_left_out_and_comes_back_when_mended(

@@ -23,6 +23,7 @@ from support.routing import (
     seeded,
 )  # fmt: skip
 from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Cause, Outcome, OutcomeKind, refused_by_us
+from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.router.breaker import Report, Verdict, may_fail_over, slowed, verdict
 from taskflow.delivery.router.choose import order, usable
 from taskflow.delivery.router.models import Ask, Choice, MessageClass, Route
@@ -65,6 +66,21 @@ def test_a_message_under_dlt_goes_to_no_route_without_it_even_when_all_others_ha
     ask = replace(BULK, requires_dlt=True)
     assert usable(routes, ask) == routes[:1]
     assert usable(routes, replace(ask, without=frozenset({"dlt"}))) == []
+
+
+def test_a_sandbox_never_takes_over_from_a_real_provider_of_its_channel() -> None:
+    real, inbox = Route("ses", priority=2), Route("inbox", is_sandbox=True, priority=100)
+    texts = Route("texts", channel=Channel.SMS, is_sandbox=True, supports_dlt=True, priority=9)
+    assert usable([real, inbox], replace(BULK, without=frozenset({"ses"}))) == []
+    assert usable([real, inbox], BULK, among={"inbox"}) == []  # the real one cannot be opened here
+    assert usable([real, replace(inbox, priority=2)], BULK) == [real]
+    # Without a real one that may have the message, or put before it on purpose, a sandbox is a provider like others.
+    assert usable([inbox, texts], BULK) == [inbox, texts]
+    assert usable([replace(real, sending_domains=frozenset({"a.example"})), inbox], BULK) == [inbox]
+    assert usable([real, replace(inbox, priority=1)], BULK) == [real, replace(inbox, priority=1)]
+    # Mail does not stand for texts; and a real provider without DLT sends nothing under DLT into the inbox either.
+    assert usable([real, texts], BULK, among={"texts"}) == [texts]
+    assert usable([Route("twilio", channel=Channel.SMS), texts], replace(BULK, requires_dlt=True)) == []
 
 
 def test_routes_of_one_priority_come_first_as_often_as_their_weights_say() -> None:

@@ -113,6 +113,7 @@ class Kind:
     priority: int = 1  # of a new provider of this kind; the smallest is asked first
     defaults: Mapping[str, int] = field(default_factory=dict)  # budgets of a new one: per_second, per_minute, per_day
     supports_dlt: bool = False  # hands the ids of a DLT template to Indian operators
+    is_sandbox: bool = False  # keeps messages for people to look at, and sends nothing on
 
     def may_carry(self, message: Mail | Sms) -> bool:
         """Tell whether a provider of this kind may be asked to carry a message at all, first or after another."""

@@ -9,7 +9,7 @@
 | uncertain, by an outage or a broken connection | fault | - | used |
 | deferred, because the connection broke | fault | - | used |
 | deferred by a 421 or 4yz to RCPT, DATA or the message | - | its domain half as fast, through this provider | used |
-| throttled, as a provider fault (429, `Throttling`) | - | the provider half as fast; stopped as long as it asks | given back |
+| throttled, as a fault (429, `Throttling`) | - | the provider half as fast; stopped as long as it asks | given back |
 | throttled, as a deferral (421) | - | half as fast: its domain after RCPT, else the provider | used |
 | quota used up | - | the provider stopped for as long as it asks, or five minutes | given back |
 | not started | - | - | given back |
@@ -87,7 +87,7 @@ def verdict(outcome: Outcome) -> Verdict:
 
 
 def _is_of_the_recipient(outcome: Outcome) -> bool:
-    """Tell whether a message was put off in words that may be about its recipient: a domain that is down, a greylist."""
+    """Tell whether a message was put off in words that may be about its recipient: its domain is down."""
     return outcome.reply is not None and (outcome.cause is None or outcome.verb in _AT_THE_RECIPIENT)
 
 

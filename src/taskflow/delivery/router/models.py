@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from taskflow.delivery.providers.contract import Channel
+
 
 class MessageClass(StrEnum):
     """Whom a message is for: one person who waits for it, or many who do not."""
@@ -62,6 +64,8 @@ class Route:
     sending_domains: frozenset[str] = frozenset()  # in lower case; empty: any
     supports_dlt: bool = False
     budgets: Budgets = field(default_factory=Budgets)
+    channel: Channel = Channel.EMAIL
+    is_sandbox: bool = False  # keeps what it gets: never takes over from a real one
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,4 +87,5 @@ KIND = Kind(
     open=lambda told, _: SmsSandbox(told),
     priority=9,
     supports_dlt=True,
+    is_sandbox=True,
 )
