@@ -23,6 +23,7 @@ from support.routing import (
     Clock,
     FakeProvider,
     board,
+    chosen,
     mails,
     routing,
 )  # fmt: skip
@@ -31,9 +32,11 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
+from taskflow.delivery.router import service
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
 from taskflow.delivery.router.holds import Holds
-from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route
+from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route, Wait
+from taskflow.settings import RouterSettings
 
 K = OutcomeKind
 ROUTES = (Route("ses"), Route("gmail", priority=2))
@@ -185,6 +188,26 @@ async def test_routes_that_are_not_open_here_are_not_chosen(
     async with routing(database, broker, *ROUTES, clock=clock) as router:
         second = FakeProvider("gmail")
         assert await RoutedCarrier(router, {"gmail": second}, BULK).send(mails(ADA), DEADLINE) == [(ACCEPTED, "gmail")]
+
+
+async def test_a_provider_that_was_opened_after_routes_were_read_is_found_at_once(
+    database: Database, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(service, "_ROUTES_SECONDS", 3_600.0)
+    known = [Route("sandbox")]
+
+    async def read() -> Sequence[Route]:
+        return list(known)
+
+    async with service.Router(database, broker, RouterSettings(), read) as router:
+        assert chosen(await router.reserve([BULK], {"sandbox"})) == {"sandbox": 1}
+        known[:] = [Route("ses"), Route("gmail", priority=2)]
+        assert chosen(await router.reserve([BULK], {"gmail"})) == {"gmail": 1}
+        # The other way round it is soon asked for again, not in half a minute.
+        [wait] = await router.reserve([replace(BULK, sending_domain="a.example")], {"away"})
+    assert isinstance(wait, Wait)
+    assert (wait.seconds, wait.reason) == (3.0, "ses, gmail: changed just now, or cannot be opened by this worker.")
 
 
 async def test_an_sms_under_dlt_waits_rather_than_going_to_a_route_without_it(

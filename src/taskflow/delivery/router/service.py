@@ -44,8 +44,10 @@ log = get_logger(__name__)
 ReadRoutes = Callable[[], Awaitable[Sequence[Route]]]
 
 _ROUTES_SECONDS = 2.0  # how long a change of providers goes unseen
+_AGAIN_SECONDS = 0.2  # when something tells that there was one
 _AWAY_SECONDS = 1.0
 _NO_ROUTE_SECONDS = 30.0
+_UNOPENED_SECONDS = 3.0
 
 WHY = {
     "forced": "{route} is switched off by hand.",
@@ -81,7 +83,7 @@ class Router:
             database: where budgets are remembered.
             broker: where they are decided.
             settings: of the breakers.
-            routes: returns the providers in use; asked every two seconds at most.
+            routes: returns the providers in use; asked every two seconds, and when one is open that it has not named.
             slot: of this process in `provider_usage`.
             rng: draws among providers of one priority, and the jitter of breakers.
         """
@@ -111,10 +113,11 @@ class Router:
                     await self._teller
         await self._usage.close()
 
-    async def routes(self) -> Sequence[Route]:
-        """Return the providers in use, as they were two seconds ago at most."""
+    async def routes(self, opened: Collection[str] = ()) -> Sequence[Route]:
+        """Return the providers in use, as they were two seconds ago at most; anew if one that is open is not there."""
         read_at, routes = self._routes
-        if not read_at or time.monotonic() - read_at > _ROUTES_SECONDS:
+        fresh_seconds = _ROUTES_SECONDS if {route.name for route in routes}.issuperset(opened) else _AGAIN_SECONDS
+        if not read_at or time.monotonic() - read_at > fresh_seconds:
             routes = await self._read_routes()
             self._routes = (time.monotonic(), routes)
         return routes
@@ -130,21 +133,23 @@ class Router:
         for index, ask in enumerate(asks):
             groups[ask.terms].append(index)
         try:
-            routes = [route for route in await self.routes() if among is None or route.name in among]
+            routes = await self.routes(among or ())
             for indexes in groups.values():
                 domains = [asks[index].recipient_domain for index in indexes]
-                found = await self._reserve_alike(routes, asks[indexes[0]], domains)
+                found = await self._reserve_alike(routes, among, asks[indexes[0]], domains)
                 for index, answer in zip(indexes, found, strict=True):
                     answers[index] = answer
         except (RedisError, *DATABASE_AWAY) as error:
             log.warning("router_waits", error=str(error) or type(error).__name__)
         return answers
 
-    async def _reserve_alike(self, routes: Sequence[Route], terms: Ask, domains: Sequence[str]) -> list[Choice | Wait]:
+    async def _reserve_alike(
+        self, routes: Sequence[Route], among: Collection[str] | None, terms: Ask, domains: Sequence[str]
+    ) -> list[Choice | Wait]:
         """Reserve for messages that differ in their recipients' domains only."""
-        candidates = order(usable(routes, terms), self._rng)
+        candidates = order(usable(routes, terms, among), self._rng)
         if not candidates:
-            return [_no_route(terms)] * len(domains)
+            return [_no_route(terms, unopened=usable(routes, terms))] * len(domains)
         at: defaultdict[str, list[int]] = defaultdict(list)
         for index, domain in enumerate(domains):
             at[domain].append(index)
@@ -228,9 +233,12 @@ class Router:
         return changes
 
 
-def _no_route(terms: Ask) -> Wait:
+def _no_route(terms: Ask, unopened: Sequence[Route]) -> Wait:
     if terms.without:
         return Wait(_AWAY_SECONDS, "No other provider may have this message.", is_for_want=True)
+    if unopened:
+        names = ", ".join(route.name for route in unopened)
+        return Wait(_UNOPENED_SECONDS, f"{names}: changed just now, or cannot be opened by this worker.")
     what = f"{terms.message_class} messages"
     if terms.sending_domain:
         what += f" from {terms.sending_domain}"
