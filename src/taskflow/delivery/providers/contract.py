@@ -63,7 +63,7 @@ class MailProvider(Protocol):
         """Return the longest time from a message's first byte to its outcome."""
 
     async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
-        """Hand over at most ten mails, in order, and return one outcome for each; nothing is raised for a message.
+        """Hand over at most ten mails, and return one outcome for each, in order; nothing is raised for a message.
 
         `deadline`: on `time.monotonic()`, looked at before each mail; one whose turn comes later is `not_started`.
         """
@@ -83,7 +83,7 @@ class SmsProvider(Protocol):
     """Carries SMS; as `MailProvider`."""
 
     async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
-        """Hand over at most ten texts, in order, and return one outcome for each."""
+        """Hand over at most ten texts, and return one outcome for each, in order."""
 
     async def check(self) -> str:
         """Sign in, send nothing, and say in one sentence what was found."""

@@ -128,7 +128,7 @@ class HttpClient:
         """
         self._guard = guard
         self.seconds = seconds
-        self._connections = connections
+        self.connections = connections
         self._tls = tls or system_trust()
         self._pools: dict[tuple[str, str, int], httpcore.AsyncConnectionPool] = {}
 
@@ -194,7 +194,7 @@ class HttpClient:
             self._pools[origin] = httpcore.AsyncConnectionPool(
                 ssl_context=self._tls,
                 network_backend=_GuardedNetwork(self._guard, target),
-                max_connections=self._connections,
+                max_connections=self.connections,
                 keepalive_expiry=_IDLE_SECONDS,
             )
         return self._pools[origin]

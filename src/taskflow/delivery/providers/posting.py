@@ -4,18 +4,19 @@ A service is what a kind adds: how a mail becomes a request, how an answer reads
 "test connection".
 """
 
-import time
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from taskflow.base.logging import get_logger
 from taskflow.delivery import addresses
-from taskflow.delivery.outcome import NOT_STARTED, Cause, Outcome, OutcomeKind, refused_by_us
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind, refused_by_us
 from taskflow.delivery.providers.answers import VERB, of_failure
 from taskflow.delivery.providers.contract import Mail, ProviderUnusableError
 from taskflow.delivery.providers.http import Answer, CallFailedError, HttpClient, Request
 from taskflow.delivery.providers.parsed import UnreadableMailError
+from taskflow.delivery.providers.window import send_each
 
 log = get_logger(__name__)
 
@@ -45,12 +46,13 @@ class MailService(Protocol):
 
 
 class HttpMailProvider:
-    """Sends mails one by one over a service."""
+    """Sends mails over a service, a request each."""
 
     def __init__(self, service: MailService, client: HttpClient) -> None:
         """Use the client of the process."""
         self._service = service
         self._client = client
+        self._slots = asyncio.Semaphore(client.connections)
 
     @property
     def longest_send_seconds(self) -> float:
@@ -58,17 +60,8 @@ class HttpMailProvider:
         return self._client.seconds
 
     async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
-        """Hand mails over in order; after a fault of the provider, the rest of the window is not tried."""
-        outcomes: list[Outcome] = []
-        for mail in mails:
-            if time.monotonic() >= deadline:
-                outcome = NOT_STARTED
-            elif outcomes and outcomes[-1].kind is OutcomeKind.PROVIDER_FAULT:
-                outcome = outcomes[-1]
-            else:
-                outcome = await self._one(mail)
-            outcomes.append(outcome)
-        return outcomes
+        """Hand mails over, the first alone and then the rest together; after a fault the rest is not tried."""
+        return await send_each(mails, deadline, self._slots, self._one)
 
     async def check(self) -> str:
         """Sign in and say what was found.
