@@ -31,7 +31,7 @@ from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Channel, ProviderUnusableError, Sms
 from taskflow.delivery.router import service
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
 from taskflow.delivery.router.holds import Holds
@@ -205,9 +205,11 @@ async def test_a_provider_that_was_opened_after_routes_were_read_is_found_at_onc
         known[:] = [Route("ses"), Route("gmail", priority=2)]
         assert chosen(await router.reserve([BULK], {"gmail"})) == {"gmail": 1}
         # The other way round it is soon asked for again, not in half a minute.
-        [wait] = await router.reserve([replace(BULK, sending_domain="a.example")], {"away"})
-    assert isinstance(wait, Wait)
-    assert (wait.seconds, wait.reason) == (3.0, "ses, gmail: changed just now, or cannot be opened by this worker.")
+        [wait] = await router.reserve([BULK], {"away"})
+        assert wait == Wait(3.0, "ses, gmail: changed just now, or cannot be opened by this worker.")
+        # A text asks in vain: these are for mail.
+        [wait] = await router.reserve([Ask(MessageClass.BULK, channel=Channel.SMS)], ())
+        assert wait == Wait(30.0, "No provider takes bulk messages.")
 
 
 async def test_an_sms_under_dlt_waits_rather_than_going_to_a_route_without_it(

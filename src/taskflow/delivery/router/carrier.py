@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from taskflow.base.logging import get_logger
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Mail, ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Channel, Mail, ProviderUnusableError, Sms
 from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over, refuses_sender
 from taskflow.delivery.router.models import Ask, Choice, MessageClass, Wait
 from taskflow.delivery.router.service import Router
@@ -98,7 +98,8 @@ class RoutedCarrier(Generic[Message]):
     def _asks(self, messages: Sequence[Message]) -> list[Ask]:
         """Return what each message needs; those to one domain share it."""
         domains = [_domain(message) for message in messages]
-        asks = {domain: replace(self._terms, recipient_domain=domain) for domain in set(domains)}
+        channel = Channel.SMS if any(isinstance(message, Sms) for message in messages) else Channel.EMAIL
+        asks = {domain: replace(self._terms, recipient_domain=domain, channel=channel) for domain in set(domains)}
         return [asks[domain] for domain in domains]
 
     def _sender(self, message: Message) -> str:

@@ -83,6 +83,7 @@ class Ask:
     campaign_per_minute: float | None = None
     requires_dlt: bool = False
     without: frozenset[str] = frozenset()
+    channel: Channel = Channel.EMAIL
 
     @property
     def terms(self) -> tuple[Any, ...]:

@@ -149,7 +149,8 @@ class Router:
         """Reserve for messages that differ in their recipients' domains only."""
         candidates = order(usable(routes, terms, among), self._rng)
         if not candidates:
-            return [_no_route(terms, unopened=usable(routes, terms))] * len(domains)
+            unopened = [route for route in usable(routes, terms) if route.channel is terms.channel]
+            return [_no_route(terms, unopened)] * len(domains)
         at: defaultdict[str, list[int]] = defaultdict(list)
         for index, domain in enumerate(domains):
             at[domain].append(index)
