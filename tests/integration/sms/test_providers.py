@@ -185,6 +185,26 @@ async def test_after_a_fault_of_the_provider_the_rest_of_a_window_is_not_tried(o
     assert len(receiver.messages) == 1
 
 
+async def test_whatever_goes_wrong_with_one_text_is_told_of_it_alone() -> None:
+    class Faulty(Twilio):
+        def refusal(self, text: Sms) -> Outcome | None:
+            if "bug" in text.text:
+                raise TypeError("str is not valid UTF-8: surrogates not allowed")
+            return super().refusal(text)
+
+    def faulty(url: str, client: HttpClient, **_: Any) -> Faulty:
+        return Faulty(
+            TwilioSettings(account_sid=ACCOUNT, auth_token=SecretStr(SECRET), sender="A", api_url=url), client
+        )
+
+    async with provider(faulty, CREATED, CREATED) as (made, receiver):
+        outcomes = await send(made, text(), text(body="bug"), text())
+    assert [outcome.kind for outcome in outcomes] == [
+        OutcomeKind.ACCEPTED, OutcomeKind.UNCERTAIN, OutcomeKind.ACCEPTED,
+    ]  # fmt: skip
+    assert len(receiver.messages) == 2
+
+
 @EVERY
 @pytest.mark.parametrize("status", [500, 502, 504])
 async def test_a_gateways_word_does_not_prove_that_nothing_was_taken(opened: Open, written: Any, status: int) -> None:

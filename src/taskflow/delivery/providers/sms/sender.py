@@ -34,11 +34,10 @@ class HttpSender(ABC):
         return await send_each(texts, deadline, self._slots, self._send)
 
     async def _send(self, text: Sms) -> Outcome:
-        refusal = common_refusal(text, supports_dlt=self.supports_dlt) or self.refusal(text)
-        if refusal is not None:
-            return refusal
+        """Return what became of one text; an error of ours is about this text and no other."""
         try:
-            return await self.hand_over(text)
+            refusal = common_refusal(text, supports_dlt=self.supports_dlt) or self.refusal(text)
+            return refusal if refusal is not None else await self.hand_over(text)
         except CallFailedError as error:
             return of_failure(error)
         except Exception as error:
