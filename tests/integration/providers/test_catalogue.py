@@ -22,6 +22,7 @@ from taskflow.delivery.providers.opening import FALLBACK_ID, Opener
 from taskflow.delivery.providers.registry import KINDS, Registry
 from taskflow.delivery.providers.service import LastProviderError, ProviderService
 from taskflow.delivery.rotation import rotate
+from taskflow.delivery.router.configured import configured_routes
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
 
@@ -115,6 +116,18 @@ async def test_when_all_are_disabled_nobody_stands_in(catalogue: ProviderCatalog
     assert await names(catalogue) == []
     await service.delete(only, last=True)
     assert await names(catalogue) == ["sandbox"]
+
+
+async def test_routes_know_what_is_a_sandbox_and_what_carries_texts(
+    service: ProviderService, database: Database, settings: Settings
+) -> None:
+    read = configured_routes(database, settings, Registry())
+    assert [(route.name, route.is_sandbox) for route in await read()] == [("sandbox", False)]  # it stands in alone
+    await made(service, "relay", kind="smtp", settings={"host": "a.example.org"})
+    await made(service, "inbox")
+    await made(service, "texts", kind="sms-sandbox")
+    found = {route.name: (route.channel, route.is_sandbox) for route in await read()}
+    assert found == {"relay": (Channel.EMAIL, False), "inbox": (Channel.EMAIL, True), "texts": (Channel.SMS, True)}
 
 
 async def test_of_two_that_are_deleted_at_once_one_stays(service: ProviderService, database: Database) -> None:

@@ -8,7 +8,7 @@ from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
 from email.policy import EmailPolicy
-from typing import Any
+from typing import Any, cast
 
 from taskflow.base.errors import InvalidInputError
 
@@ -28,7 +28,7 @@ class _Utf8Policy(EmailPolicy):
         return name, value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
 
 
-_POLICY = _Utf8Policy(linesep="\r\n", utf8=True)
+_POLICY = cast("EmailPolicy[EmailMessage]", _Utf8Policy(linesep="\r\n", utf8=True))
 
 
 class UnreadableMailError(InvalidInputError):
