@@ -132,6 +132,7 @@ def said(kind: OutcomeKind, code: int, text: str = "", *, verb: str = "POST", ca
 ACCEPTED = said(OutcomeKind.ACCEPTED, 250, "queued", verb="DOT")
 NO_SUCH_USER = said(OutcomeKind.REJECTED, 550, "no such user", verb="RCPT", cause=Cause.ADDRESS)
 BAD_KEY = said(OutcomeKind.PROVIDER_FAULT, 401, "bad key", cause=Cause.CREDENTIALS)
+NOT_OURS = said(OutcomeKind.PROVIDER_FAULT, 403, "not verified", cause=Cause.SENDER)
 THROTTLED = said(OutcomeKind.DEFERRED, 429, "slow down", cause=Cause.THROTTLED)
 DOMAIN_BUSY = said(OutcomeKind.DEFERRED, 421, "4.7.28 unusual rate", verb="RCPT")
 GREYLISTED = said(OutcomeKind.DEFERRED, 450, "4.2.0 greylisted", verb="RCPT")

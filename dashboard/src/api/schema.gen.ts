@@ -1668,6 +1668,8 @@ export interface paths {
         /**
          * Delete Provider
          * @description Delete a provider; ledgers keep its name.
+         *
+         *     Without any of its channel, messages that wait go to TASKFLOW_SMTP_* or into the sandbox inbox: say so (`last`).
          */
         delete: operations["delete_provider"];
         options?: never;
@@ -4218,7 +4220,7 @@ export interface components {
          * @description Why, in words that all providers share; what it means for the person, the message and the provider.
          * @enum {string}
          */
-        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "quota" | "credentials" | "suspended" | "outage" | "invalid" | "unknown";
+        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "quota" | "credentials" | "sender" | "suspended" | "outage" | "invalid" | "unknown";
         /**
          * ChangeOut
          * @description One part that differs.
@@ -14528,7 +14530,10 @@ export interface operations {
     };
     delete_provider: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also the last one of its channel. */
+                last?: boolean;
+            };
             header?: never;
             path: {
                 provider_id: string;

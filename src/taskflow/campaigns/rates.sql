@@ -2,11 +2,11 @@
 
 -- name: rates
 -- Of a campaign: what is out; what a server refused for good or sent back; whose owner complained after it came, told
--- for this campaign or for none.
+-- for this campaign or for none. A refusal over HTTP is a 4xx, or a 2xx whose body says no; 408, 425 and 429 put off.
 SELECT coalesce((SELECT sum(k.sent)::int FROM campaign_counters k WHERE k.campaign_id = c.campaign_id), 0) AS sent,
        (SELECT count(*)::int FROM email_recipients r
         WHERE r.campaign_id = c.campaign_id AND r.attention IN ('FAILED', 'BOUNCED')
-          AND (r.attention = 'BOUNCED' OR r.reply LIKE '5%')) AS bounced,
+          AND (r.attention = 'BOUNCED' OR r.reply ~ '^(5|HTTP [24](?!08|25|29))')) AS bounced,
        (SELECT count(*)::int FROM suppressions s
         WHERE s.reason = 'complained' AND s.channel = 'email' AND s.created_at >= c.started_at
           AND (s.campaign_id = c.campaign_id

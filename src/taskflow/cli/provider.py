@@ -137,11 +137,12 @@ def change(
 
 @provider.command()
 @click.argument("names", nargs=-1, required=True)
+@click.option("--last", is_flag=True, help="Also the last one: messages that wait go into the sandbox inbox then.")
 @speaks_http
-def remove(client: Client, output: Output, names: tuple[str, ...]) -> None:
+def remove(client: Client, output: Output, names: tuple[str, ...], last: bool) -> None:
     """Delete providers; ledgers keep their names."""
     for name in names:
-        client.delete(f"/providers/{_find(client, name)['provider_id']}")
+        client.delete(f"/providers/{_find(client, name)['provider_id']}" + ("?last=true" if last else ""))
     output.thing({"deleted": list(names)}, text=f"deleted {', '.join(names)}")
 
 

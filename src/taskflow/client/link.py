@@ -44,9 +44,9 @@ class Link:
         call = wire.call(method, path, body, repeatable=repeatable, seconds=seconds)
         return wire.read(kind, await send_call(self._http, call))
 
-    async def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
+    async def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> None:
         """Send a call that has no answer."""
-        await send_call(self._http, wire.call(method, path, body))
+        await send_call(self._http, wire.call(method, path, body, query))
 
     async def look(self, kind: type[T], path: str, **query: Any) -> T:
         """Read something; who has asked too often asks again when they may."""

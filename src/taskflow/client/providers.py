@@ -40,9 +40,9 @@ class Providers:
         """Sign in at a provider, send nothing, and return what was found."""
         return await self._link.ask(FoundOut, "POST", f"/providers/{provider_id}/test")
 
-    async def delete(self, provider_id: UUID) -> None:
-        """Delete a provider; ledgers keep its name."""
-        await self._link.tell("DELETE", f"/providers/{provider_id}")
+    async def delete(self, provider_id: UUID, *, last: bool = False) -> None:
+        """Delete a provider; ledgers keep its name. `last`: also the last one, before mail goes to the sandbox."""
+        await self._link.tell("DELETE", f"/providers/{provider_id}", last=last)
 
     async def rotate_secrets(self) -> RotatedOut:
         """Wrap all secrets with the present secret key, after it was changed."""

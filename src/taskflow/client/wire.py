@@ -31,10 +31,26 @@ LONG_SECONDS = 600.0
 """For what takes long: an upload, the start of a campaign to a million contacts."""
 
 
-def call(method: str, path: str, body: Any = None, *, repeatable: bool = True, seconds: float | None = None) -> Call:
+def call(
+    method: str,
+    path: str,
+    body: Any = None,
+    query: Mapping[str, Any] | None = None,
+    *,
+    repeatable: bool = True,
+    seconds: float | None = None,
+) -> Call:
     """Build a call; a POST gets a key, under which the API makes nothing twice."""
     headers = {"Idempotency-Key": str(uuid7())} if method == "POST" else {}
-    return Call(method, path, to_jsonable_python(body), headers, repeatable=repeatable, seconds=seconds)
+    return Call(
+        method,
+        path,
+        to_jsonable_python(body),
+        headers,
+        to_jsonable_python(query or {}),
+        repeatable=repeatable,
+        seconds=seconds,
+    )
 
 
 def reading(path: str, query: Mapping[str, Any]) -> Call:

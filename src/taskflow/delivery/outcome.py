@@ -41,6 +41,7 @@ class Cause(StrEnum):
     GREYLISTED = "greylisted"  # the server wants to see this message again later; nobody else has to go slower
     QUOTA = "quota"  # nothing more today, or no money
     CREDENTIALS = "credentials"
+    SENDER = "sender"  # the provider may not send for whom the message is from
     SUSPENDED = "suspended"
     OUTAGE = "outage"
     INVALID = "invalid"  # our request or configuration is wrong

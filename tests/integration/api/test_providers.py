@@ -60,7 +60,7 @@ async def test_no_answer_row_or_audit_entry_holds_a_secret(api: Api, admin: http
         await admin.post(URL, json=SES | {"name": "x", "secrets": KEY}),
         await admin.post(f"{path}/test"),
         await admin.post(f"{URL}/rotate-secrets"),
-        await admin.delete(path),
+        await admin.delete(path, params={"last": True}),
         await admin.get("/api/v1/audit-log"),
     ]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 409, *[422] * 6, 200, 200, 204, 200]
@@ -91,7 +91,9 @@ async def test_settings_and_secrets_are_merged_and_a_null_goes_back_to_the_defau
     renamed = (await admin.patch(path, json={"name": "relay-2", "enabled": False, "per_minute": 60})).json()
     assert (renamed["name"], renamed["enabled"], renamed["per_minute"]) == ("relay-2", False, 60)
     assert (await admin.patch(path, json={"per_minute": None})).json()["per_minute"] is None
-    assert (await admin.delete(path)).status_code == 204
+    answer = await admin.delete(path)
+    assert (answer.status_code, answer.json()["code"]) == (409, "last_provider")
+    assert (await admin.delete(path, params={"last": True})).status_code == 204
     for answer in (await admin.get(path), await admin.patch(path, json={}), await admin.post(f"{path}/test")):
         assert (answer.status_code, answer.json()["code"]) == (404, "provider_not_found")
 

@@ -257,7 +257,9 @@ async def test_a_provider_is_added_changed_tested_and_deleted(messaging: Messagi
     found = await providers.test(relay.provider_id)
     assert (found.works, found.found.startswith("127.0.0.1:1: CONNECT")) == (False, True)
     assert (await providers.rotate_secrets()).rewrapped == 0
-    await providers.delete(relay.provider_id)
+    with pytest.raises(ConflictError, match="the last of its channel"):
+        await providers.delete(relay.provider_id)
+    await providers.delete(relay.provider_id, last=True)
     with pytest.raises(NotFoundError):
         await providers.get(relay.provider_id)
 

@@ -133,6 +133,24 @@ async def test_refusals_for_good_and_returned_mail_count_and_what_servers_put_of
     assert "11 of 201 messages were refused or returned" in (paused.error_message or "")
 
 
+async def test_refusals_of_providers_over_http_count_and_what_they_put_off_does_not(
+    service: CampaignService, context: DutyContext, database: Database
+) -> None:
+    campaign = await started(service)
+    first, _ = await numbers(database, campaign)
+    await took(database, campaign, first, first + 189)
+    await refused(database, campaign, first + 190, first + 199, "HTTP 408: timed out")
+    await refused(database, campaign, first + 200, first + 209, "HTTP 425")
+    assert (await service.rates(campaign.campaign_id)).bounced == 0
+    await refused(database, campaign, first + 210, first + 214, "HTTP 400: 'to' parameter is not a valid address")
+    await refused(database, campaign, first + 215, first + 219, 'HTTP 200: {"ErrorCode":406}')
+    await refused(database, campaign, first + 220, first + 220, "HTTP 413")
+    await look(context)
+    paused = await service.get(campaign.campaign_id)
+    assert paused.status == "PAUSED"
+    assert "11 of 201 messages were refused or returned" in (paused.error_message or "")
+
+
 async def test_a_small_sample_and_other_peoples_complaints_pause_nothing(
     service: CampaignService, context: DutyContext, database: Database
 ) -> None:

@@ -1,5 +1,6 @@
 """What senders get: enabled providers, open, in order, and up to date."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,15 +15,16 @@ from support.texts import text
 from support.waiting import eventually
 from taskflow.base.errors import ConfigurationError
 from taskflow.db.pool import Database
-from taskflow.delivery.outcome import OutcomeKind
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers import catalogue as catalogue_module
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Channel, Kind
 from taskflow.delivery.providers.fields import Fields, Secret
 from taskflow.delivery.providers.opening import FALLBACK_ID, Opener
 from taskflow.delivery.providers.registry import KINDS, Registry
-from taskflow.delivery.providers.service import ProviderService
+from taskflow.delivery.providers.service import LastProviderError, ProviderService
 from taskflow.delivery.rotation import rotate
+from taskflow.delivery.router.configured import configured_routes
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
 
@@ -115,8 +117,33 @@ async def test_when_all_are_disabled_nobody_stands_in(catalogue: ProviderCatalog
     assert await names(catalogue) == ["only"]
     await service.update(only, {"enabled": False})
     assert await names(catalogue) == []
-    await service.delete(only)
+    with pytest.raises(LastProviderError):
+        await service.delete(only)
+    assert await names(catalogue) == []
+    await service.delete(only, last=True)
     assert await names(catalogue) == ["sandbox"]
+
+
+async def test_routes_know_what_is_a_sandbox_and_what_carries_texts(
+    service: ProviderService, database: Database, settings: Settings
+) -> None:
+    read = configured_routes(database, settings, Registry())
+    assert [(route.name, route.is_sandbox) for route in await read()] == [("sandbox", False)]  # it stands in alone
+    await made(service, "relay", kind="smtp", settings={"host": "a.example.org"})
+    await made(service, "inbox")
+    await made(service, "texts", kind="sms-sandbox")
+    found = {route.name: (route.channel, route.is_sandbox) for route in await read()}
+    assert found == {"relay": (Channel.EMAIL, False), "inbox": (Channel.EMAIL, True), "texts": (Channel.SMS, True)}
+
+
+async def test_of_two_that_are_deleted_at_once_one_stays(service: ProviderService, database: Database) -> None:
+    both = [await made(service, name) for name in ("one", "other")]
+    texts = await made(service, "texts", kind="sms-sandbox")
+    ends = await asyncio.gather(*(service.delete(one) for one in both), return_exceptions=True)
+    assert [type(end) for end in ends if not isinstance(end, str)] == [LastProviderError]
+    assert await database.pool.fetchval("SELECT count(*) FROM providers WHERE channel = 'email'") == 1
+    with pytest.raises(LastProviderError):
+        await service.delete(texts)
 
 
 async def test_one_that_cannot_be_opened_is_left_out_and_comes_back_when_mended(
@@ -150,6 +177,31 @@ async def test_a_plugin_that_cannot_open_its_provider_stops_nobody_and_tells_no_
         await made(service, "s")
         assert await names(ProviderCatalogue(database, settings, opener, Registry())) == ["s"]
         assert await plugged.test(row.provider_id) == (False, "p: its kind cannot open it: RuntimeError.")
+
+
+async def test_a_plugin_whose_provider_lacks_a_part_stops_nobody_and_is_told_what_it_lacks(
+    database: Database, settings: Settings, service: ProviderService
+) -> None:
+    class Halfway:
+        async def send(self, *_: object) -> list[Outcome]:
+            return []
+
+        async def check(self) -> str:
+            return "It answers."
+
+        async def close(self) -> None:
+            """Nothing is held."""
+
+    registry = Registry((*KINDS, Kind("pigeon", "Pigeon post", Channel.EMAIL, Pigeon, lambda *_: Halfway())))  # type: ignore[arg-type,return-value]  # what is tested
+    async with Opener.open(settings, registry) as opener:
+        plugged = ProviderService(database, registry, vault(settings), opener)
+        row = await plugged.create(NEW | {"name": "p", "kind": "pigeon", "secrets": {"whistle": "canary"}})
+        await made(service, "s")
+        catalogue = ProviderCatalogue(database, settings, opener)
+        assert await names(catalogue) == ["s"]
+        assert await catalogue.longest_send_seconds() > 0
+        sentence = "p: what its kind opens lacks longest_send_seconds."
+        assert await plugged.test(row.provider_id) == (False, sentence)
 
 
 async def test_whoever_holds_a_replaced_provider_ends_its_window_in_peace(

@@ -144,7 +144,8 @@ async def test_an_answer_is_told_on_one_printable_line() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("17", 17.0), ("0", 0.0), ("999999999999999", 86_400.0), ("-5", None), ("soon", None), ("", None), ("٣", None),
-     ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0)],
+     ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+     ("Fri, 31 Dec 99999999999 23:59:59 GMT", None)],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date_and_at_most_a_day(text: str, seconds: float | None) -> None:
     assert Answer(429, {"retry-after": text}, b"").retry_after == seconds

@@ -1,6 +1,7 @@
 """Each provider's own words: what it is told of a mail, and what its documented errors mean."""
 
 import base64
+import json
 from email import message_from_bytes
 from email.policy import SMTP
 from typing import Any
@@ -104,6 +105,23 @@ async def test_postmark_gets_every_part_of_the_mail(providers: Providers) -> Non
         assert (file["Name"], base64.b64decode(file["Content"])) == ("Rechnung März.pdf", apis.FILE)
 
 
+UTF8 = (
+    "From: Grüße <news@example.org>\r\nTo: anna@example.com\r\nReply-To: Jörg <help@example.org>\r\n"
+    "Subject: Schöne Grüße\r\nX-Note: süß\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    "--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHallo\r\n"
+    '--b\r\nContent-Type: application/pdf; name="März.pdf"\r\n\r\nPDF\r\n--b--\r\n'
+).encode()
+
+
+@pytest.mark.parametrize(("build", "api"), [(sendgrid, apis.SendGrid), (postmark, apis.Postmark)])
+async def test_a_mail_with_utf8_in_its_headers_is_told_as_it_reads(providers: Providers, build: Any, api: Any) -> None:
+    async with receiving() as server:
+        server.answer = taking = api()
+        assert (await send_one(build(providers, server.url), body=UTF8)).kind is ACCEPTED
+        told = json.dumps(taking.taken, ensure_ascii=False)
+        assert [words for words in ("Grüße", "Jörg", "Schöne Grüße", "süß", "März.pdf") if words not in told] == []
+
+
 def letter_of(one: Any) -> bytes:
     assert message_from_bytes(one.body, policy=SMTP)["Subject"] == message_from_bytes(letter(), policy=SMTP)["Subject"]
     return bytes(one.body)
@@ -136,12 +154,12 @@ SES_ERRORS: list[tuple[Reply, OutcomeKind, Cause]] = [
     (ses_error(400, "LimitExceededException"), FAULT, Cause.QUOTA),
     (ses_error(400, "AccountSuspendedException"), FAULT, Cause.SUSPENDED),
     (ses_error(400, "SendingPausedException"), FAULT, Cause.SUSPENDED),
-    (ses_error(400, "MailFromDomainNotVerifiedException"), FAULT, Cause.INVALID),
+    (ses_error(400, "MailFromDomainNotVerifiedException"), FAULT, Cause.SENDER),
     (ses_error(404, "NotFoundException", "no such configuration set"), FAULT, Cause.INVALID),
     (ses_error(403, "AccessDeniedException"), FAULT, Cause.CREDENTIALS),
     (ses_error(400, "ExpiredTokenException"), FAULT, Cause.CREDENTIALS),
     (ses_error(400, "MessageRejected", "Virus detected"), REJECTED, Cause.CONTENT),
-    (ses_error(400, "MessageRejected", "Email address is not verified."), FAULT, Cause.INVALID),
+    (ses_error(400, "MessageRejected", "Email address is not verified."), FAULT, Cause.SENDER),
     (ses_error(400, "BadRequestException", "Illegal address"), REJECTED, Cause.INVALID),
     (ses_error(400, "BadRequestException", "Message length is more than 41943040"), REJECTED, Cause.SIZE),
     (ses_error(500, "InternalFailure"), UNCERTAIN, Cause.OUTAGE),
@@ -154,7 +172,7 @@ SENDGRID_ERRORS: list[tuple[Reply, OutcomeKind, Cause]] = [
     (sendgrid_error(400, "The subject is required.", "subject"), REJECTED, Cause.INVALID),
     (sendgrid_error(401, "Maximum credits exceeded"), FAULT, Cause.QUOTA),
     (sendgrid_error(401, "Permission denied, wrong credentials"), FAULT, Cause.CREDENTIALS),
-    (sendgrid_error(403, "The from address does not match a verified Sender Identity.", "from"), FAULT, Cause.INVALID),
+    (sendgrid_error(403, "The from address does not match a verified Sender Identity.", "from"), FAULT, Cause.SENDER),
     (sendgrid_error(403, "access forbidden"), FAULT, Cause.CREDENTIALS),
     (sendgrid_error(405, "method not allowed"), FAULT, Cause.INVALID),
     (sendgrid_error(413, "payload too large"), REJECTED, Cause.SIZE),
@@ -178,8 +196,8 @@ POSTMARK_ERRORS: list[tuple[Reply, OutcomeKind, Cause]] = [
     (postmark_error(401, 10), FAULT, Cause.CREDENTIALS),
     (postmark_error(422, 100, "Maintenance"), FAULT, Cause.OUTAGE),
     (postmark_error(422, 300, "Invalid 'To' address"), REJECTED, Cause.INVALID),
-    (postmark_error(422, 400, "Sender signature not found"), FAULT, Cause.INVALID),
-    (postmark_error(422, 401, "Sender signature not confirmed"), FAULT, Cause.INVALID),
+    (postmark_error(422, 400, "Sender signature not found"), FAULT, Cause.SENDER),
+    (postmark_error(422, 401, "Sender signature not confirmed"), FAULT, Cause.SENDER),
     (postmark_error(422, 402, "Invalid JSON"), REJECTED, Cause.INVALID),
     (postmark_error(422, 405, "Not allowed to send"), FAULT, Cause.QUOTA),
     (postmark_error(422, 406, "Inactive recipient"), REJECTED, Cause.OPTED_OUT),

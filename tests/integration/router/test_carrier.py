@@ -17,11 +17,13 @@ from support.routing import (
     DOMAIN_BUSY,
     GREYLISTED,
     NO_SUCH_USER,
+    NOT_OURS,
     OUT_OF_QUOTA,
     THROTTLED,
     Clock,
     FakeProvider,
     board,
+    chosen,
     mails,
     routing,
 )  # fmt: skip
@@ -29,9 +31,12 @@ from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Channel, ProviderUnusableError, Sms
+from taskflow.delivery.router import service
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
-from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route
+from taskflow.delivery.router.holds import Holds
+from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route, Wait
+from taskflow.settings import RouterSettings
 
 K = OutcomeKind
 ROUTES = (Route("ses"), Route("gmail", priority=2))
@@ -108,6 +113,54 @@ async def test_a_fault_everywhere_stays_a_fault_with_the_time_to_wait(
     assert (outcome.kind, outcome.retry_after, name) == (K.PROVIDER_FAULT, 1.0, "gmail")
 
 
+async def test_a_sender_whom_a_provider_does_not_send_for_keeps_no_other_from_it(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first, second = FakeProvider("ses"), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        router.holds = Holds(lambda: clock.now / 1000)
+        providers = {"ses": first, "gmail": second}
+        wrong = RoutedCarrier(router, providers, replace(BULK, sending_domain="shop.example"))
+        first.always = NOT_OURS
+        for _ in range(6):
+            assert await wrong.send(mails(ADA), DEADLINE) == [(ACCEPTED, "gmail")]
+        assert len(first.got) == 1  # it is not asked again at once
+        first.always = None
+        assert await RoutedCarrier(router, providers, BULK).send(mails(ADA), DEADLINE) == [(ACCEPTED, "ses")]
+        clock.pass_by(31)
+        assert await wrong.send(mails(ADA), DEADLINE) == [(ACCEPTED, "ses")]
+
+
+async def test_a_campaign_of_a_sender_whom_nobody_sends_for_waits_and_a_single_message_uses_up_its_attempts(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first = FakeProvider("ses")
+    first.always = NOT_OURS
+    async with routing(database, broker, ROUTES[0], clock=clock) as router:
+        router.holds = Holds(lambda: clock.now / 1000)
+        bulk, single = (
+            RoutedCarrier(router, {"ses": first}, replace(BULK, message_class=one)) for one in reversed(MessageClass)
+        )
+        assert [outcome.kind for outcome, _ in await bulk.send(mails(ADA), DEADLINE)] == [K.PROVIDER_FAULT]
+        [(held, name)] = await single.send(mails(ADA), DEADLINE)
+        assert (held.kind, held.retry_after, name) == (K.NOT_STARTED, 30.0, NOBODY)
+        assert held.text == "ses does not send for example.org: 403 not verified"
+        clock.pass_by(30)
+        [(outcome, name)] = await single.send(mails(ADA), DEADLINE)
+    assert (outcome.kind, outcome.text, name) == (K.DEFERRED, "403 not verified", "ses")
+
+
+async def test_a_text_is_held_by_the_number_or_name_that_it_is_from(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first = FakeProvider("ses", NOT_OURS)
+    async with routing(database, broker, ROUTES[0], clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first}, Ask(MessageClass.TRANSACTIONAL))
+        texts = [Sms(uuid7(), sender, "+4915112345678", "Hi") for sender in ("SHOP", "BANK")]
+        assert (await carrier.send(texts[:1], DEADLINE))[0][0].kind is K.DEFERRED
+        assert [outcome.kind for outcome, _ in await carrier.send(texts, DEADLINE)] == [K.NOT_STARTED, K.ACCEPTED]
+
+
 async def test_a_window_larger_than_a_budget_is_split(database: Database, broker: RedisBroker, clock: Clock) -> None:
     routes = [Route("ses", budgets=Budgets(per_day=2)), Route("gmail", priority=2, budgets=Budgets(per_day=3))]
     first, second = FakeProvider("ses"), FakeProvider("gmail")
@@ -135,6 +188,28 @@ async def test_routes_that_are_not_open_here_are_not_chosen(
     async with routing(database, broker, *ROUTES, clock=clock) as router:
         second = FakeProvider("gmail")
         assert await RoutedCarrier(router, {"gmail": second}, BULK).send(mails(ADA), DEADLINE) == [(ACCEPTED, "gmail")]
+
+
+async def test_a_provider_that_was_opened_after_routes_were_read_is_found_at_once(
+    database: Database, broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(service, "_ROUTES_SECONDS", 3_600.0)
+    known = [Route("sandbox")]
+
+    async def read() -> Sequence[Route]:
+        return list(known)
+
+    async with service.Router(database, broker, RouterSettings(), read) as router:
+        assert chosen(await router.reserve([BULK], {"sandbox"})) == {"sandbox": 1}
+        known[:] = [Route("ses"), Route("gmail", priority=2)]
+        assert chosen(await router.reserve([BULK], {"gmail"})) == {"gmail": 1}
+        # The other way round it is soon asked for again, not in half a minute.
+        [wait] = await router.reserve([BULK], {"away"})
+        assert wait == Wait(3.0, "ses, gmail: changed just now, or cannot be opened by this worker.")
+        # A text asks in vain: these are for mail.
+        [wait] = await router.reserve([Ask(MessageClass.BULK, channel=Channel.SMS)], ())
+        assert wait == Wait(30.0, "No provider takes bulk messages.")
 
 
 async def test_an_sms_under_dlt_waits_rather_than_going_to_a_route_without_it(

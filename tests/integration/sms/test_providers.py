@@ -168,7 +168,53 @@ async def test_a_throttle_says_how_long_to_wait(opened: Open, written: Any) -> N
 
 
 @EVERY
-@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize(
+    ("status", "kind", "cause"),
+    [
+        (402, OutcomeKind.PROVIDER_FAULT, Cause.QUOTA),
+        (407, OutcomeKind.PROVIDER_FAULT, Cause.CREDENTIALS),
+        (408, OutcomeKind.DEFERRED, Cause.OUTAGE),
+        (409, OutcomeKind.REJECTED, Cause.INVALID),
+        (503, OutcomeKind.PROVIDER_FAULT, Cause.OUTAGE),
+    ],
+)
+async def test_a_status_means_what_it_means_for_mail(
+    opened: Open, written: Any, status: int, kind: OutcomeKind, cause: Cause
+) -> None:
+    outcome = await answered(opened, plain(status, "Connection: close", body=b"<h1>No"), written())
+    assert (outcome.kind, outcome.cause) == (kind, cause)
+
+
+@EVERY
+async def test_after_a_fault_of_the_provider_the_rest_of_a_window_is_not_tried(opened: Open, written: Any) -> None:
+    async with provider(opened, says(401, {})) as (made, receiver):
+        outcomes = await send(made, written(), written(), written())
+    assert [outcome.cause for outcome in outcomes] == [Cause.CREDENTIALS] * 3
+    assert len(receiver.messages) == 1
+
+
+async def test_whatever_goes_wrong_with_one_text_is_told_of_it_alone() -> None:
+    class Faulty(Twilio):
+        def refusal(self, text: Sms) -> Outcome | None:
+            if "bug" in text.text:
+                raise TypeError("str is not valid UTF-8: surrogates not allowed")
+            return super().refusal(text)
+
+    def faulty(url: str, client: HttpClient, **_: Any) -> Faulty:
+        return Faulty(
+            TwilioSettings(account_sid=ACCOUNT, auth_token=SecretStr(SECRET), sender="A", api_url=url), client
+        )
+
+    async with provider(faulty, CREATED, CREATED) as (made, receiver):
+        outcomes = await send(made, text(), text(body="bug"), text())
+    assert [outcome.kind for outcome in outcomes] == [
+        OutcomeKind.ACCEPTED, OutcomeKind.UNCERTAIN, OutcomeKind.ACCEPTED,
+    ]  # fmt: skip
+    assert len(receiver.messages) == 2
+
+
+@EVERY
+@pytest.mark.parametrize("status", [500, 502, 504])
 async def test_a_gateways_word_does_not_prove_that_nothing_was_taken(opened: Open, written: Any, status: int) -> None:
     async with provider(opened, *[plain(status, "Connection: close", body=b"<h1>Bad")] * 2) as (made, _):
         [outcome] = await send(made, written())
@@ -187,7 +233,7 @@ async def test_a_success_in_no_words_of_the_provider_is_uncertain(opened: Open, 
 
 
 @EVERY
-async def test_texts_go_in_turn_and_none_begins_after_the_deadline(opened: Open, written: Any) -> None:
+async def test_each_text_has_its_outcome_and_none_begins_after_the_deadline(opened: Open, written: Any) -> None:
     async with provider(opened, *[says(400, {})] * 3) as (made, receiver):
         assert await made.send([written(), written()], time.monotonic() - 1) == [NOT_STARTED, NOT_STARTED]
         assert receiver.connections == 0
@@ -497,13 +543,11 @@ TWILIO_CODES = (
     + [(429, code, OutcomeKind.PROVIDER_FAULT, Cause.THROTTLED) for code in (20429, 14107, 88001)]
     + [(429, 63038, OutcomeKind.PROVIDER_FAULT, Cause.QUOTA)]
     + [
-        (400, code, OutcomeKind.PROVIDER_FAULT, Cause.INVALID)
+        (400, code, OutcomeKind.PROVIDER_FAULT, Cause.SENDER)
         for code in (21212, 21603, 21606, 21609, 21659, 21660, 21705)
     ]
-    + [
-        (status, code, OutcomeKind.UNCERTAIN, Cause.OUTAGE)
-        for status, code in ((503, 20503), (500, 20500), (500, 21211))
-    ]
+    + [(status, code, OutcomeKind.UNCERTAIN, Cause.OUTAGE) for status, code in ((500, 20500), (500, 21211))]
+    + [(503, 20503, OutcomeKind.PROVIDER_FAULT, Cause.OUTAGE)]
 )
 
 

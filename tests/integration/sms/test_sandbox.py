@@ -10,10 +10,12 @@ from support.texts import FACTS, dlt_text, text
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import OutcomeKind
-from taskflow.delivery.providers.contract import ProviderUnusableError
-from taskflow.delivery.providers.sms.sandbox import SmsSandbox, SmsSandboxSettings
+from taskflow.delivery.providers.contract import ProviderUnusableError, Surroundings
+from taskflow.delivery.providers.http import HttpClient
+from taskflow.delivery.providers.sms.sandbox import KIND, SmsSandbox, SmsSandboxFields
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.delivery.sandbox.schemas import InboxRule
+from taskflow.engine.webhooks.addresses import AddressGuard
 from taskflow.privacy.erasing import erase
 from taskflow.privacy.service import PrivacyService
 from taskflow.privacy.subject import Subject
@@ -28,7 +30,7 @@ async def server(settings: Settings, database: Database) -> AsyncIterator[Sandbo
 
 @pytest.fixture
 async def sandbox(server: SandboxServer) -> AsyncIterator[SmsSandbox]:
-    opened = SmsSandbox(SmsSandboxSettings(host="127.0.0.1", port=server.port))
+    opened = SmsSandbox("127.0.0.1", server.port)
     yield opened
     await opened.close()
 
@@ -53,6 +55,14 @@ async def test_a_text_and_its_parts_are_in_the_inbox(sandbox: SmsSandbox, databa
     assert "ACME" in sender["From"]
 
 
+async def test_it_is_where_the_sandbox_of_its_surroundings_is(server: SandboxServer) -> None:
+    client = HttpClient(AddressGuard())
+    opened = KIND.open(SmsSandboxFields(), Surroundings(client, ("127.0.0.1", server.port)))
+    assert await opened.check() == "The sandbox answers."
+    await opened.close()
+    await client.close()
+
+
 async def test_it_fails_where_a_rule_says_so(sandbox: SmsSandbox, server: SandboxServer, database: Database) -> None:
     rule = {"pattern": "+491711234567@sms.invalid", "action": "reject", "times": None}
     await Inbox(database.pool).replace_rules([InboxRule.model_validate(rule)])
@@ -65,7 +75,7 @@ async def test_it_says_whether_it_is_there(sandbox: SmsSandbox) -> None:
     assert await sandbox.check() == "The sandbox answers."
     async with receiving() as receiver:
         port = receiver.port
-    away = SmsSandbox(SmsSandboxSettings(port=port))
+    away = SmsSandbox("127.0.0.1", port)
     with pytest.raises(ProviderUnusableError):
         await away.check()
     [outcome] = await away.send([text()], time.monotonic() + 30)

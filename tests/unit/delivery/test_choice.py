@@ -16,12 +16,14 @@ from support.routing import (
     DOMAIN_BUSY,
     GREYLISTED,
     NO_SUCH_USER,
+    NOT_OURS,
     OUT_OF_QUOTA,
     THROTTLED,
     said,
     seeded,
 )  # fmt: skip
 from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Cause, Outcome, OutcomeKind, refused_by_us
+from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.router.breaker import Report, Verdict, may_fail_over, slowed, verdict
 from taskflow.delivery.router.choose import order, usable
 from taskflow.delivery.router.models import Ask, Choice, MessageClass, Route
@@ -66,6 +68,21 @@ def test_a_message_under_dlt_goes_to_no_route_without_it_even_when_all_others_ha
     assert usable(routes, replace(ask, without=frozenset({"dlt"}))) == []
 
 
+def test_a_sandbox_never_takes_over_from_a_real_provider_of_its_channel() -> None:
+    real, inbox = Route("ses", priority=2), Route("inbox", is_sandbox=True, priority=100)
+    texts = Route("texts", channel=Channel.SMS, is_sandbox=True, supports_dlt=True, priority=9)
+    assert usable([real, inbox], replace(BULK, without=frozenset({"ses"}))) == []
+    assert usable([real, inbox], BULK, among={"inbox"}) == []  # the real one cannot be opened here
+    assert usable([real, replace(inbox, priority=2)], BULK) == [real]
+    # Without a real one that may have the message, or put before it on purpose, a sandbox is a provider like others.
+    assert usable([inbox, texts], BULK) == [inbox, texts]
+    assert usable([replace(real, sending_domains=frozenset({"a.example"})), inbox], BULK) == [inbox]
+    assert usable([real, replace(inbox, priority=1)], BULK) == [real, replace(inbox, priority=1)]
+    # Mail does not stand for texts; and a real provider without DLT sends nothing under DLT into the inbox either.
+    assert usable([real, texts], BULK, among={"texts"}) == [texts]
+    assert usable([Route("twilio", channel=Channel.SMS), texts], replace(BULK, requires_dlt=True)) == []
+
+
 def test_routes_of_one_priority_come_first_as_often_as_their_weights_say() -> None:
     routes = [Route("three", weight=3), Route("one", weight=1), Route("last", priority=2, weight=100)]
     rng = seeded(1)
@@ -81,11 +98,17 @@ def test_routes_of_one_priority_come_first_as_often_as_their_weights_say() -> No
         (NO_SUCH_USER, Verdict.GOOD, False),
         (refused_by_us("unsafe"), Verdict.NOTHING, False),
         (BAD_KEY, Verdict.FAULT, True),
+        (NOT_OURS, Verdict.NOTHING, True),
         (CUT, Verdict.FAULT, False),
         (replace(CUT, cause=Cause.OUTAGE), Verdict.FAULT, False),
         (replace(CUT, reason=STOPPED.reason), Verdict.NOTHING, False),
         (replace(CUT, cause=Cause.UNKNOWN), Verdict.NOTHING, False),
         (BROKEN, Verdict.FAULT, False),
+        (replace(BROKEN, verb="DATA", cause=Cause.OUTAGE), Verdict.FAULT, False),
+        (said(OutcomeKind.DEFERRED, 451, "4.3.0 disk full", verb="MAIL", cause=Cause.OUTAGE), Verdict.FAULT, False),
+        (said(OutcomeKind.DEFERRED, 408, "", cause=Cause.OUTAGE), Verdict.FAULT, False),
+        (said(OutcomeKind.DEFERRED, 451, "4.3.0 later", verb="RCPT", cause=Cause.OUTAGE), Verdict.NOTHING, False),
+        (said(OutcomeKind.DEFERRED, 450, "4.4.1 dead", verb="DOT", cause=Cause.OUTAGE), Verdict.NOTHING, False),
         (GREYLISTED, Verdict.NOTHING, False),
         (DOMAIN_BUSY, Verdict.NOTHING, True),
         (THROTTLED, Verdict.NOTHING, True),

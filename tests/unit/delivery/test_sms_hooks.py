@@ -145,6 +145,28 @@ def test_our_id_comes_back_from_the_twenty_characters_that_bulksms_keeps() -> No
     assert message_id_of("") is None
 
 
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("Invalid Number", Cause.ADDRESS),
+        ("invalid mobile number", Cause.ADDRESS),
+        ("Invalid Template ID", Cause.CONTENT),
+        ("Invalid Header", Cause.INVALID),
+        ("Invalid Sender ID", Cause.INVALID),
+        ("Invalid Entity ID", Cause.INVALID),
+        ("Invalid DLT template for DND number", Cause.CONTENT),
+        ("Invalid request", Cause.UNKNOWN),
+        ("DND", Cause.OPTED_OUT),
+        ("Absent Subscriber", Cause.UNKNOWN),
+    ],
+)
+def test_a_reason_of_a_dlt_operator_is_the_persons_only_where_it_says_so(reason: str, cause: Cause) -> None:
+    report = {"request_id": "a", "number": "9876543210", "status": "Failed", "reason": reason}
+    [told] = fast2sms.read(json.dumps(report).encode())
+    assert isinstance(told, Report)
+    assert told.cause is cause
+
+
 def test_fast2sms_tells_what_we_ask_it_to() -> None:
     message_id = uuid7()
     told = fast2sms.read(

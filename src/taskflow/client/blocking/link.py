@@ -45,9 +45,9 @@ class Link:
         call = wire.call(method, path, body, repeatable=repeatable, seconds=seconds)
         return wire.read(kind, send_call_blocking(self._http, call))
 
-    def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
+    def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> None:
         """Send a call that has no answer."""
-        send_call_blocking(self._http, wire.call(method, path, body))
+        send_call_blocking(self._http, wire.call(method, path, body, query))
 
     def look(self, kind: type[T], path: str, **query: Any) -> T:
         """Read something; who has asked too often asks again when they may."""

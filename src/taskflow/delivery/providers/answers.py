@@ -4,7 +4,7 @@
 |---|---|---|
 | 2xx | accepted | its kind reads the id |
 | 3xx, 404, 405 | provider fault: `invalid` | the address is wrong, and redirects are not followed |
-| 401, 403 | provider fault: `credentials` | |
+| 401, 403, 407 | provider fault: `credentials` | |
 | 402 | provider fault: `quota` | |
 | 408, 425 | deferred: `outage` | refused before it was read |
 | 413 | rejected: `size` | |
@@ -64,7 +64,7 @@ def of_failure(error: CallFailedError) -> Outcome:
 def of_refusal(answer: Answer) -> Outcome:
     """Return what a status means that is not 2xx."""
     code = answer.code
-    if code in (401, 403):
+    if code in (401, 403, 407):
         return fault(answer, Cause.CREDENTIALS)
     if code == 402:
         return fault(answer, Cause.QUOTA)

@@ -93,7 +93,7 @@ class MailProvider(Protocol):
         """Return the longest time from a message's first byte to its outcome."""
 
     async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
-        """Hand over at most ten mails, in order, and return one outcome for each; nothing is raised for a message.
+        """Hand over at most ten mails, and return one outcome for each, in order; nothing is raised for a message.
 
         `deadline`: on `time.monotonic()`, looked at before each mail; one whose turn comes later is `not_started`.
         """
@@ -117,7 +117,7 @@ class SmsProvider(Protocol):
         """Return the longest time from a text's first byte to its outcome."""
 
     async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
-        """Hand over at most ten texts, in order, and return one outcome for each."""
+        """Hand over at most ten texts, and return one outcome for each, in order."""
 
     async def check(self) -> str:
         """Sign in, send nothing, and say in one sentence what was found."""
@@ -149,6 +149,7 @@ class Kind:
     defaults: Mapping[str, int] = field(default_factory=dict)  # budgets of a new one: per_second, per_minute, per_day
     supports_dlt: bool = False  # hands the ids of a DLT template to Indian operators
     dlt_only: bool = False  # carries no text without one
+    is_sandbox: bool = False  # keeps messages for people to look at, and sends nothing on
 
     def may_carry(self, message: Mail | Sms) -> bool:
         """Tell whether a provider of this kind may be asked to carry a message at all, first or after another."""

@@ -97,9 +97,17 @@ async def update_provider(provider_id: UUID, body: ProviderChange, providers: Pr
 @router.delete(
     "/{provider_id}", status_code=204, dependencies=[_ADMIN, audited("provider.delete", target="provider_id")]
 )
-async def delete_provider(provider_id: UUID, providers: Providers, trail: Trail) -> Response:
-    """Delete a provider; ledgers keep its name."""
-    trail.target(provider_id, name=await providers.delete(provider_id))
+async def delete_provider(
+    provider_id: UUID,
+    providers: Providers,
+    trail: Trail,
+    last: Annotated[bool, Query(description="Also the last one of its channel.")] = False,
+) -> Response:
+    """Delete a provider; ledgers keep its name.
+
+    Without any of its channel, messages that wait go to TASKFLOW_SMTP_* or into the sandbox inbox: say so (`last`).
+    """
+    trail.target(provider_id, name=await providers.delete(provider_id, last=last))
     return Response(status_code=204)
 
 

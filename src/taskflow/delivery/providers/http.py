@@ -105,7 +105,7 @@ class Answer:
             return min(float(text[:9]), _MOST_WAIT)
         try:
             moment = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
@@ -128,7 +128,7 @@ class HttpClient:
         """
         self._guard = guard
         self.seconds = seconds
-        self._connections = connections
+        self.connections = connections
         self._tls = tls or system_trust()
         self._pools: dict[tuple[str, str, int], httpcore.AsyncConnectionPool] = {}
 
@@ -194,7 +194,7 @@ class HttpClient:
             self._pools[origin] = httpcore.AsyncConnectionPool(
                 ssl_context=self._tls,
                 network_backend=_GuardedNetwork(self._guard, target),
-                max_connections=self._connections,
+                max_connections=self.connections,
                 keepalive_expiry=_IDLE_SECONDS,
             )
         return self._pools[origin]

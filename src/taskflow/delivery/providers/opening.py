@@ -93,10 +93,20 @@ class Opener:
         except (InvalidInputError, SealBrokenError) as error:
             raise ProviderUnusableError(f"{row.name}: {error}") from error
         try:
-            return kind.open(told, self._surroundings)
+            made = kind.open(told, self._surroundings)
+            lacks = lacking(made, kind.channel)
         except Exception as error:  # noqa: BLE001 - a plugin's code; its words may hold a secret, so only the type is told
             reason = f"{row.name}: its kind cannot open it: {type(error).__name__}."
             raise ProviderUnusableError(reason) from None
+        if lacks:
+            raise ProviderUnusableError(f"{row.name}: what its kind opens lacks {', '.join(lacks)}.")
+        return made
+
+
+def lacking(provider: object, channel: Channel) -> list[str]:
+    """Return what a provider has to have for its channel and has not."""
+    contract = MailProvider if channel is Channel.EMAIL else SmsProvider
+    return [name for name in vars(contract) if not name.startswith("_") and not hasattr(provider, name)]
 
 
 def bound_to(provider_id: UUID) -> str:

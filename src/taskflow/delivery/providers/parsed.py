@@ -7,8 +7,8 @@ from email import message_from_bytes
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
-from email.policy import SMTP
-from typing import Any
+from email.policy import EmailPolicy
+from typing import Any, cast
 
 from taskflow.base.errors import InvalidInputError
 
@@ -18,6 +18,17 @@ _OWN_FIELDS = frozenset(
 )  # fmt: skip
 _MOST_DEPTH = 20
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
+
+
+class _Utf8Policy(EmailPolicy):
+    """Reads headers as UTF-8 (RFC 6532), whatever else they hold: no lone surrogate stands for a byte afterwards."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
+
+
+_POLICY = cast("EmailPolicy[EmailMessage]", _Utf8Policy(linesep="\r\n", utf8=True))
 
 
 class UnreadableMailError(InvalidInputError):
@@ -65,7 +76,7 @@ def parse(raw: bytes) -> ParsedMail:
         UnreadableMailError: it has no sender or no content, or is no mail.
     """
     try:
-        message = message_from_bytes(raw, EmailMessage, policy=SMTP)
+        message = message_from_bytes(raw, EmailMessage, policy=_POLICY)
         senders = list(message["from"].addresses) if message["from"] is not None else []
         reply_to = list(message["reply-to"].addresses) if message["reply-to"] is not None else []
         subject = str(message["subject"] or "")

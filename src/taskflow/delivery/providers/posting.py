@@ -4,17 +4,21 @@ A service is what a kind adds: how a mail becomes a request, how an answer reads
 "test connection".
 """
 
-import time
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from taskflow.base.logging import get_logger
 from taskflow.delivery import addresses
-from taskflow.delivery.outcome import NOT_STARTED, Outcome, OutcomeKind, refused_by_us
-from taskflow.delivery.providers.answers import of_failure
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind, refused_by_us
+from taskflow.delivery.providers.answers import VERB, of_failure
 from taskflow.delivery.providers.contract import Mail, ProviderUnusableError, Sighting, Sought
 from taskflow.delivery.providers.http import Answer, CallFailedError, HttpClient, Request
 from taskflow.delivery.providers.parsed import UnreadableMailError
+from taskflow.delivery.providers.window import send_each
+
+log = get_logger(__name__)
 
 
 class MailService(Protocol):
@@ -56,12 +60,13 @@ class MailSearch(Protocol):
 
 
 class HttpMailProvider:
-    """Sends mails one by one over a service."""
+    """Sends mails over a service, a request each."""
 
     def __init__(self, service: MailService, client: HttpClient) -> None:
         """Use the client of the process."""
         self._service = service
         self._client = client
+        self._slots = asyncio.Semaphore(client.connections)
 
     @property
     def longest_send_seconds(self) -> float:
@@ -69,17 +74,8 @@ class HttpMailProvider:
         return self._client.seconds
 
     async def send(self, mails: Sequence[Mail], deadline: float) -> list[Outcome]:
-        """Hand mails over in order; after a fault of the provider, the rest of the window is not tried."""
-        outcomes: list[Outcome] = []
-        for mail in mails:
-            if time.monotonic() >= deadline:
-                outcome = NOT_STARTED
-            elif outcomes and outcomes[-1].kind is OutcomeKind.PROVIDER_FAULT:
-                outcome = outcomes[-1]
-            else:
-                outcome = await self._one(mail)
-            outcomes.append(outcome)
-        return outcomes
+        """Hand mails over, the first alone and then the rest together; after a fault the rest is not tried."""
+        return await send_each(mails, deadline, self._slots, self._one)
 
     async def check(self) -> str:
         """Sign in and say what was found.
@@ -101,17 +97,24 @@ class HttpMailProvider:
         """Nothing is held: connections belong to the process's client."""
 
     async def _one(self, mail: Mail) -> Outcome:
+        """Return what became of one mail; an error of its service's own is about this mail and no other."""
         try:
             addresses.parse(mail.mail_from)
             addresses.parse(mail.rcpt_to)
             request = self._service.request(mail)
         except (addresses.UnsafeAddressError, UnreadableMailError) as error:
             return refused_by_us(str(error))
+        except Exception as error:
+            log.exception("request_not_made", message_id=str(mail.message_id))
+            return refused_by_us(f"This provider cannot be told of the mail: {type(error).__name__}.")
         try:
-            answer = await self._client.call(request)
+            return self._service.outcome(await self._client.call(request))
         except CallFailedError as error:
             return of_failure(error)
-        return self._service.outcome(answer)
+        except Exception as error:
+            log.exception("answer_not_read", message_id=str(mail.message_id))
+            reason = f"The answer about the mail could not be read: {type(error).__name__}."
+            return Outcome(OutcomeKind.UNCERTAIN, VERB, reason=reason, cause=Cause.UNKNOWN)
 
 
 class SearchableMailProvider(HttpMailProvider):

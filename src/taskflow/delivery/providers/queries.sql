@@ -23,6 +23,11 @@ SELECT * FROM providers WHERE provider_id = $1 FOR NO KEY UPDATE;
 -- In the order in which they are asked.
 SELECT * FROM providers WHERE $1::text IS NULL OR channel = $1 ORDER BY priority, name;
 
+-- name: lock_channel
+-- All providers of a provider's channel: whoever deletes one of them waits for whoever deletes another.
+SELECT provider_id FROM providers WHERE channel = (SELECT channel FROM providers WHERE provider_id = $1)
+ORDER BY provider_id FOR UPDATE;
+
 -- name: delete_provider
 DELETE FROM providers WHERE provider_id = $1 RETURNING name;
 

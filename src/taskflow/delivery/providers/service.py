@@ -31,6 +31,12 @@ class ProviderNameTakenError(ConflictError):
     code = "provider_name_taken"
 
 
+class LastProviderError(ConflictError):
+    """This is the last provider of its channel."""
+
+    code = "last_provider"
+
+
 class Found(NamedTuple):
     """What a test of the connection found."""
 
@@ -109,9 +115,21 @@ class ProviderService:
                 raise _taken(changes["name"]) from error
         return ProviderRow.of(found(changed, provider_id))
 
-    async def delete(self, provider_id: UUID) -> str:
-        """Delete a provider and return its name, which stays in ledgers; raises ProviderNotFoundError."""
-        return str(found(await self._pool.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
+    async def delete(self, provider_id: UUID, *, last: bool = False) -> str:
+        """Delete a provider and return its name, which stays in ledgers; `last`: also the last one of its channel.
+
+        Raises:
+            ProviderNotFoundError: there is none.
+            LastProviderError: without it what waits would go into the sandbox inbox, and count as sent.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            left = await connection.fetch(sql.lock_channel, provider_id)
+            if not last and [row["provider_id"] for row in left] == [provider_id]:
+                raise LastProviderError(
+                    "Without this provider, the last of its channel, messages that wait go to TASKFLOW_SMTP_* or into"
+                    " the sandbox inbox. Disable it to stop them, or say that it is the last (last=true, --last)."
+                )
+            return str(found(await connection.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
 
     async def test(self, provider_id: UUID) -> Found:
         """Sign in at a provider, send nothing, and say what was found; it may be disabled.

@@ -5,11 +5,13 @@
 | accepted | good | a little faster, where it was slowed | used |
 | rejected by the provider | good: it works, the message does not | - | used |
 | provider fault | fault | - | given back |
+| provider fault about the sender | - | held for this sender (`holds.py`) | given back |
 | uncertain, by an outage or a broken connection | fault | - | used |
 | deferred, because the connection broke | fault | - | used |
 | deferred by a 421 or 4yz to RCPT, DATA or the message | - | its domain half as fast, through this provider | used |
 | deferred by greylisting | - | - : the one message waits | used |
-| throttled (429, `Throttling`, 454) | - | the provider half as fast; stopped as long as it asks | used |
+| throttled, as a fault (429, `Throttling`) | - | the provider half as fast; stopped as long as it asks | given back |
+| throttled, as a deferral (421) | - | half as fast: its domain after RCPT, else the provider | used |
 | quota used up | - | the provider stopped for as long as it asks, or five minutes | given back |
 | not started | - | - | given back |
 
@@ -56,6 +58,11 @@ def is_quota(outcome: Outcome) -> bool:
     return outcome.kind in (OutcomeKind.DEFERRED, OutcomeKind.PROVIDER_FAULT) and outcome.cause is Cause.QUOTA
 
 
+def refuses_sender(outcome: Outcome) -> bool:
+    """Tell whether the provider does not send for whom the message is from: nothing is known of other senders."""
+    return outcome.kind is OutcomeKind.PROVIDER_FAULT and outcome.cause is Cause.SENDER
+
+
 def may_fail_over(outcome: Outcome) -> bool:
     """Tell whether another provider may have the message: it is proved that this one did not take it, and why."""
     return outcome.kind is OutcomeKind.PROVIDER_FAULT or is_throttle(outcome) or is_quota(outcome)
@@ -63,7 +70,7 @@ def may_fail_over(outcome: Outcome) -> bool:
 
 def verdict(outcome: Outcome) -> Verdict:
     """Return what the breaker of its provider hears."""
-    if is_throttle(outcome) or is_quota(outcome):
+    if is_throttle(outcome) or is_quota(outcome) or refuses_sender(outcome):
         return Verdict.NOTHING
     match outcome.kind:
         case OutcomeKind.ACCEPTED:
@@ -74,10 +81,15 @@ def verdict(outcome: Outcome) -> Verdict:
             return Verdict.FAULT
         case OutcomeKind.UNCERTAIN if outcome.cause in _BROKEN and outcome.reason != STOPPED.reason:
             return Verdict.FAULT
-        case OutcomeKind.DEFERRED if outcome.cause is Cause.OUTAGE or (outcome.cause is None and outcome.reply is None):
+        case OutcomeKind.DEFERRED if outcome.cause in _BROKEN and not _is_of_the_recipient(outcome):
             return Verdict.FAULT
         case _:
             return Verdict.NOTHING
+
+
+def _is_of_the_recipient(outcome: Outcome) -> bool:
+    """Tell whether a message was put off in words that may be about its recipient: its domain is down."""
+    return outcome.reply is not None and (outcome.cause is None or outcome.verb in _AT_THE_RECIPIENT)
 
 
 def slowed(outcome: Outcome, provider: str, domain: str) -> tuple[str, float, str] | None:

@@ -15,9 +15,9 @@ from typing import Generic, Protocol, TypeVar
 
 from taskflow.base.logging import get_logger
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Mail, ProviderUnusableError, Sms
-from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over
-from taskflow.delivery.router.models import Ask, Choice, Wait
+from taskflow.delivery.providers.contract import Channel, Mail, ProviderUnusableError, Sms
+from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over, refuses_sender
+from taskflow.delivery.router.models import Ask, Choice, MessageClass, Wait
 from taskflow.delivery.router.service import Router
 
 log = get_logger(__name__)
@@ -75,7 +75,7 @@ class RoutedCarrier(Generic[Message]):
         results: list[Carried | None] = [None] * len(messages)
         waiting = list(range(len(messages)))
         while waiting:
-            loads = await self._choose(asks, results, waiting)
+            loads = await self._choose(messages, asks, results, waiting)
             sent = [self._admitted(choice, messages, load, deadline, admit) for choice, load in loads]
             reports: list[Report] = []
             waiting = []
@@ -84,6 +84,8 @@ class RoutedCarrier(Generic[Message]):
                 reports.append(Report.of(choice, told, failovers=sum(bool(asks[i].without) for i in load)))
                 for i, outcome in zip(load, outcomes, strict=True):
                     results[i] = (outcome, choice.route.name)
+                    if refuses_sender(outcome):
+                        self._router.holds.note(choice.route.name, self._sender(messages[i]), outcome)
                     if may_fail_over(outcome):
                         asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
                         waiting.append(i)
@@ -91,23 +93,33 @@ class RoutedCarrier(Generic[Message]):
                 await self._router.settle(reports)
             if time.monotonic() >= deadline:
                 break
-        return [_at_the_end(_known(result)) for result in results]
+        return [_at_the_end(_known(result), self._terms.message_class) for result in results]
 
     def _asks(self, messages: Sequence[Message]) -> list[Ask]:
         """Return what each message needs; those to one domain share it."""
         domains = [_domain(message) for message in messages]
-        asks = {domain: replace(self._terms, recipient_domain=domain) for domain in set(domains)}
+        channel = Channel.SMS if any(isinstance(message, Sms) for message in messages) else Channel.EMAIL
+        asks = {domain: replace(self._terms, recipient_domain=domain, channel=channel) for domain in set(domains)}
         return [asks[domain] for domain in domains]
 
+    def _sender(self, message: Message) -> str:
+        """Return whom a provider must be allowed to send for."""
+        return (message.sender or "") if isinstance(message, Sms) else self._terms.sending_domain
+
     async def _choose(
-        self, asks: Sequence[Ask], results: list[Carried | None], waiting: Sequence[int]
+        self, messages: Sequence[Message], asks: Sequence[Ask], results: list[Carried | None], waiting: Sequence[int]
     ) -> list[tuple[Choice, list[int]]]:
         """Return who gets which messages; those that must wait get their outcome."""
         loads: dict[tuple[str, int, str | None], tuple[Choice, list[int]]] = {}
-        answers = await self._router.reserve([asks[i] for i in waiting], self._providers)
-        for i, answer in zip(waiting, answers, strict=True):
+        holds = [self._router.holds.of(self._sender(messages[i]), self._providers) for i in waiting]
+        asked = [
+            replace(asks[i], without=asks[i].without.union(held)) if held else asks[i]
+            for i, held in zip(waiting, holds, strict=True)
+        ]
+        answers = await self._router.reserve(asked, self._providers)
+        for i, held, answer in zip(waiting, holds, answers, strict=True):
             if isinstance(answer, Wait):
-                results[i] = _waiting(results[i], answer)
+                results[i] = _waiting(results[i], _shortest(answer, held.values()))
             else:
                 key = (answer.route.name, answer.taken_at, answer.probe)
                 loads.setdefault(key, (answer, []))[1].append(i)
@@ -162,9 +174,21 @@ def _waiting(before: Carried | None, wait: Wait) -> Carried:
     return replace(outcome, retry_after=max(outcome.retry_after or 0.0, wait.seconds)), provider
 
 
-def _at_the_end(result: Carried) -> Carried:
-    """Let a throttle or a quota that nobody made up for be no attempt."""
+def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:
+    """Return the wait that is over first."""
+    waits = [*holds] if wait.is_for_want and holds else [wait, *holds]
+    return min(waits, key=lambda one: one.seconds)
+
+
+def _at_the_end(result: Carried, message_class: MessageClass) -> Carried:
+    """Let a throttle or a quota that nobody made up for be no attempt.
+
+    A sender whom nobody sends for is one, where a person waits: the message ends when its attempts are used up. A
+    campaign waits until its sender is verified.
+    """
     outcome, provider = result
+    if refuses_sender(outcome) and message_class is MessageClass.TRANSACTIONAL:
+        return replace(outcome, kind=OutcomeKind.DEFERRED), provider
     if outcome.kind is OutcomeKind.DEFERRED and (is_throttle(outcome) or is_quota(outcome)):
         return replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=outcome.retry_after or 1.0), provider
     return result

@@ -1,27 +1,42 @@
 """Which providers may have a message, and in which order they are asked.
 
-By class, sending domain and DLT; then by priority, the smallest first; among those of one priority each comes first as
+By class, sending domain and DLT; a sandbox only where no real provider of its channel comes before it, because what
+it keeps counts as sent; then by priority, the smallest first; among those of one priority each comes first as
 often as its weight says. Whether one takes a message now is decided by its breaker and budgets, in Redis.
 """
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from taskflow.delivery.router.models import Ask, Route
 
 _LEAST_WEIGHT = 1e-9
 
 
-def usable(routes: Iterable[Route], ask: Ask) -> list[Route]:
-    """Return the routes that this message may take at all; one that needs DLT never takes one without."""
-    return [
+def usable(routes: Iterable[Route], ask: Ask, among: Collection[str] | None = None) -> list[Route]:
+    """Return the routes that this message may take at all, of those that are `among` these (None: any).
+
+    One that needs DLT never takes one without.
+    """
+    fitting = [
         route
         for route in routes
         if ask.message_class in route.classes
         and (not route.sending_domains or ask.sending_domain in route.sending_domains)
-        and (route.supports_dlt or not ask.requires_dlt)
-        and route.name not in ask.without
     ]
+    return [
+        route
+        for route in fitting
+        if (route.supports_dlt or not ask.requires_dlt)
+        and route.name not in ask.without
+        and (among is None or route.name in among)
+        and not (route.is_sandbox and any(_is_before(other, route) for other in fitting))
+    ]
+
+
+def _is_before(other: Route, sandbox: Route) -> bool:
+    """Tell whether a real provider is asked before a sandbox, whatever state it is in."""
+    return not other.is_sandbox and other.channel is sandbox.channel and other.priority <= sandbox.priority
 
 
 def order(routes: Sequence[Route], rng: random.Random) -> list[Route]:

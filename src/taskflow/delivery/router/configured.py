@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from taskflow.db.pool import Database
-from taskflow.delivery.providers.contract import Channel
+from taskflow.delivery.providers.contract import Channel, Kind
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.opening import SMS_FALLBACK
@@ -22,15 +22,15 @@ from taskflow.settings import Settings
 def configured_routes(database: Database, settings: Settings, registry: Registry) -> ReadRoutes:
     """Return what reads them."""
     reader = ProviderReader(database.pool)
-    with_dlt = {kind.name for kind in registry.kinds if kind.supports_dlt}
+    kinds = {kind.name: kind for kind in registry.kinds}
 
     async def read() -> Sequence[Route]:
         rows = await reader.all()
-        routes = [_route(row, supports_dlt=row.kind in with_dlt) for row in rows if row.enabled]
+        routes = [_route(row, kinds.get(row.kind)) for row in rows if row.enabled]
         if not any(row.channel is Channel.EMAIL for row in rows):
             routes.append(Route(smtp_name(settings)))
         if not any(row.channel is Channel.SMS for row in rows):
-            routes.append(Route(SMS_FALLBACK, supports_dlt=True))
+            routes.append(Route(SMS_FALLBACK, channel=Channel.SMS, supports_dlt=True))
         return routes
 
     return read
@@ -44,13 +44,15 @@ async def open_router(context: WorkerContext) -> AsyncIterator[Router]:
         yield router
 
 
-def _route(row: ProviderRow, *, supports_dlt: bool) -> Route:
+def _route(row: ProviderRow, kind: Kind | None) -> Route:
     return Route(
         name=row.name,
         priority=row.priority,
         weight=row.weight,
         classes=frozenset(map(MessageClass, row.classes)) or EVERY_CLASS,
         sending_domains=frozenset(row.domains),
-        supports_dlt=supports_dlt,
+        supports_dlt=kind is not None and kind.supports_dlt,
         budgets=Budgets(row.per_second, row.per_minute, row.per_day, tuple(row.warm_up)),
+        channel=row.channel,
+        is_sandbox=kind is not None and kind.is_sandbox,
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from taskflow.delivery.providers.contract import Channel
+
 
 class MessageClass(StrEnum):
     """Whom a message is for: one person who waits for it, or many who do not."""
@@ -61,6 +63,8 @@ class Route:
     sending_domains: frozenset[str] = frozenset()  # in lower case; empty: any
     supports_dlt: bool = False
     budgets: Budgets = field(default_factory=Budgets)
+    channel: Channel = Channel.EMAIL
+    is_sandbox: bool = False  # keeps what it gets: never takes over from a real one
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Ask:
     recipient_domain: str = ""
     requires_dlt: bool = False
     without: frozenset[str] = frozenset()
+    channel: Channel = Channel.EMAIL
 
     @property
     def terms(self) -> tuple[Any, ...]:
@@ -105,6 +110,7 @@ class Wait:
     seconds: float
     reason: str
     for_all: bool = True
+    is_for_want: bool = False  # there is none that could be waited for: all that may have it are left out
 
 
 @dataclass(frozen=True, slots=True)

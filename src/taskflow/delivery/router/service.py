@@ -25,6 +25,7 @@ from taskflow.delivery.router.breaker import Report, policy
 from taskflow.delivery.router.budgets import UsageLog, known
 from taskflow.delivery.router.choose import usable
 from taskflow.delivery.router.exchange import Answers, Exchange, Group, Lineup
+from taskflow.delivery.router.holds import Holds
 from taskflow.delivery.router.models import (
     Ask,
     BreakerState,
@@ -42,9 +43,11 @@ log = get_logger(__name__)
 ReadRoutes = Callable[[], Awaitable[Sequence[Route]]]
 
 _ROUTES_SECONDS = 2.0  # how long a change of providers goes unseen
+_AGAIN_SECONDS = 0.2  # when something tells that there was one
 _AWAY_SECONDS = 1.0
 _NO_ROUTE_SECONDS = 30.0
 _LINEUPS = 1_000  # terms that are kept in mind
+_UNOPENED_SECONDS = 3.0
 
 WHY = {
     "forced": "{route} is switched off by hand.",
@@ -79,7 +82,7 @@ class Router:
             database: where budgets are remembered.
             broker: where they are decided.
             settings: of the breakers.
-            routes: returns the providers in use; asked every two seconds at most.
+            routes: returns the providers in use; asked every two seconds, and when one is open that it has not named.
             slot: of this process in `provider_usage`.
             rng: draws among providers of one priority, and the jitter of breakers.
         """
@@ -89,6 +92,7 @@ class Router:
         self._read_routes = routes
         self._routes: tuple[float, Sequence[Route]] = (0.0, ())
         self._lineups: dict[tuple[Any, ...], Lineup] = {}
+        self.holds = Holds()
         self._rng = rng or random.Random()  # noqa: S311 - no secret
         prefix = broker.keys.prefix
         self._call, self._restore = (Script(broker.redis, name, prefix) for name in ("exchange", "restore"))
@@ -103,10 +107,11 @@ class Router:
         await self._exchange.close()
         await self._usage.close()
 
-    async def routes(self) -> Sequence[Route]:
-        """Return the providers in use, as they were two seconds ago at most."""
+    async def routes(self, opened: Collection[str] = ()) -> Sequence[Route]:
+        """Return the providers in use, as they were two seconds ago at most; anew if one that is open is not there."""
         read_at, routes = self._routes
-        if not read_at or time.monotonic() - read_at > _ROUTES_SECONDS:
+        fresh_seconds = _ROUTES_SECONDS if {route.name for route in routes}.issuperset(opened) else _AGAIN_SECONDS
+        if not read_at or time.monotonic() - read_at > fresh_seconds:
             routes = await self._read_routes()
             self._routes = (time.monotonic(), routes)
             self._lineups.clear()
@@ -125,11 +130,12 @@ class Router:
         names = None if among is None else frozenset(among)
         try:
             for indexes in groups.values():
-                lineup = await self._lineup(asks[indexes[0]], names)
+                terms = asks[indexes[0]]
+                lineup = await self._lineup(terms, names)
                 if lineup.routes:
                     found = await self._exchange.ask(lineup, [asks[index].recipient_domain for index in indexes])
                 else:
-                    found = [_no_route(asks[indexes[0]])] * len(indexes)
+                    found = [await self._no_route(terms)] * len(indexes)
                 for index, answer in zip(indexes, found, strict=True):
                     answers[index] = answer
         except (RedisError, *DATABASE_AWAY) as error:
@@ -138,15 +144,20 @@ class Router:
 
     async def _lineup(self, terms: Ask, among: frozenset[str] | None) -> Lineup:
         """Return who may have messages of these terms: the same one as long as providers do not change."""
-        routes = await self.routes()
+        routes = await self.routes(among or ())
         key = (terms.terms, among)
         found = self._lineups.get(key)
         if found is None:
             if len(self._lineups) >= _LINEUPS:
                 self._lineups.clear()
-            found = Lineup(usable([route for route in routes if among is None or route.name in among], terms))
+            found = Lineup(usable(routes, terms, among))
             self._lineups[key] = found
         return found
+
+    async def _no_route(self, terms: Ask) -> Wait:
+        """Return what messages wait for that nobody who is open here may have."""
+        unopened = [route for route in usable(await self.routes(), terms) if route.channel is terms.channel]
+        return _no_route(terms, unopened)
 
     # -- after
 
@@ -224,9 +235,12 @@ def _heard(reply: Any) -> list[Change]:
     return changes
 
 
-def _no_route(terms: Ask) -> Wait:
+def _no_route(terms: Ask, unopened: Sequence[Route]) -> Wait:
     if terms.without:
-        return Wait(_AWAY_SECONDS, "No other provider may have this message.")
+        return Wait(_AWAY_SECONDS, "No other provider may have this message.", is_for_want=True)
+    if unopened:
+        names = ", ".join(route.name for route in unopened)
+        return Wait(_UNOPENED_SECONDS, f"{names}: changed just now, or cannot be opened by this worker.")
     what = f"{terms.message_class} messages"
     if terms.sending_domain:
         what += f" from {terms.sending_domain}"

@@ -4,8 +4,9 @@ The enhanced status code (RFC 3463) tells, then the basic code with the verb it 
 about the person: 5.7.x is reputation, whatever the text says. Greylisting (RFC 6647) has no code of its own, only
 words: it is about one message, which waits as long as the server asks; a throttle is about all of a domain.
 
-Two refusals that servers write into the answer to a message are the provider's own: a rate or a quota of the account
-is over. They become faults of the provider: the message was not taken, and another provider may carry it.
+Some refusals are the provider's own: a rate or a quota of the account is over, or MAIL is refused for good, because it
+does not send for this sender. They become faults of the provider: the message was not taken, and another provider may
+carry it.
 """
 
 import re
@@ -29,6 +30,8 @@ _QUOTA_WAIT = 3_600.0
 _THROTTLE_WAIT = 5.0
 _GREY_WAIT = 300.0  # what Postgrey and its like ask for, when a server does not say
 _LONGEST_GREY_WAIT = 3_600.0
+_SENDER = re.compile(r"sender address rejected", re.IGNORECASE)
+_SENDER_WAIT = 60.0
 # (subject, detail) of an enhanced code; None: any detail.
 _MEANINGS: dict[tuple[int, int | None], Cause] = {
     (1, 7): Cause.INVALID,  # the sender's address
@@ -64,7 +67,17 @@ def with_cause(outcome: Outcome) -> Outcome:
             return _fault(outcome, Cause.THROTTLED, _THROTTLE_WAIT)
         if outcome.kind is OutcomeKind.DEFERRED and _is_greylisting(outcome.verb, outcome.text):
             return replace(outcome, cause=Cause.GREYLISTED, retry_after=_grey_wait(outcome.text))
-    return replace(outcome, cause=_cause(outcome.verb, outcome.code or 0, outcome.text))
+    cause = _cause(outcome.verb, outcome.code or 0, outcome.text)
+    if _refuses_sender(outcome, cause):
+        return _fault(outcome, Cause.SENDER, _SENDER_WAIT)
+    return replace(outcome, cause=cause)
+
+
+def _refuses_sender(outcome: Outcome, cause: Cause) -> bool:
+    """Tell whether a server does not send for whom the message is from; Postfix says it in its answer to RCPT."""
+    if outcome.kind is not OutcomeKind.REJECTED or cause is Cause.SIZE:
+        return False
+    return outcome.verb == "MAIL" or (outcome.verb == "RCPT" and _SENDER.search(outcome.text) is not None)
 
 
 def _fault(outcome: Outcome, cause: Cause, wait: float) -> Outcome:

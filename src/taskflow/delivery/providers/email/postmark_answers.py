@@ -14,8 +14,8 @@ OUR_ID = "taskflow-id"  # the metadata that goes along, and can be searched for
 _FAULTS = {
     10: Cause.CREDENTIALS,  # bad or missing server token
     100: Cause.OUTAGE,  # maintenance
-    400: Cause.INVALID,  # sender signature not found
-    401: Cause.INVALID,  # sender signature not confirmed
+    400: Cause.SENDER,  # sender signature not found
+    401: Cause.SENDER,  # sender signature not confirmed
     405: Cause.QUOTA,  # out of credits
     412: Cause.SUSPENDED,  # account is pending
     413: Cause.SUSPENDED,  # account may not send

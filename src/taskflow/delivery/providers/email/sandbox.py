@@ -44,5 +44,11 @@ def open_inbox(_fields: SandboxFields, surroundings: Surroundings) -> InboxMailP
 
 
 SANDBOX = Kind(
-    name="sandbox", title="Sandbox inbox", channel=Channel.EMAIL, settings=SandboxFields, open=open_inbox, priority=100
+    name="sandbox",
+    title="Sandbox inbox",
+    channel=Channel.EMAIL,
+    settings=SandboxFields,
+    open=open_inbox,
+    priority=100,
+    is_sandbox=True,
 )

@@ -23,7 +23,7 @@ def outcome(answer: Answer) -> Outcome:
     if "maximum credits exceeded" in words:
         return fault(answer, Cause.QUOTA, 3_600.0)
     if answer.code == 403 and "verified sender" in words:
-        return fault(answer, Cause.INVALID)
+        return fault(answer, Cause.SENDER)
     if answer.code == 400:
         fields = [str(error.get("field", "")) for error in errors]
         if any(field.startswith("personalizations") and field.endswith("email") for field in fields):

@@ -13,7 +13,7 @@ from taskflow.delivery.providers.posting import refused
 _FAULTS = {
     "AccountSuspendedException": Cause.SUSPENDED,
     "SendingPausedException": Cause.SUSPENDED,
-    "MailFromDomainNotVerifiedException": Cause.INVALID,
+    "MailFromDomainNotVerifiedException": Cause.SENDER,
     "NotFoundException": Cause.INVALID,
     "LimitExceededException": Cause.QUOTA,
     "AccessDeniedException": Cause.CREDENTIALS,
@@ -43,7 +43,7 @@ def outcome(answer: Answer) -> Outcome:
         return fault(answer, _FAULTS[name])
     if name == "MessageRejected":
         if "not verified" in text.lower():  # our address or, in SES's own sandbox, theirs: nothing about the message
-            return fault(answer, Cause.INVALID)
+            return fault(answer, Cause.SENDER)
         return rejected(answer, Cause.CONTENT)
     if name == "BadRequestException":
         return rejected(answer, Cause.SIZE if "length" in text.lower() or "size" in text.lower() else Cause.INVALID)

@@ -1,8 +1,4 @@
-"""Requests to one SMS provider over the process's HTTP client (`delivery.providers.http`), with whole answers or none.
-
-What was not sent cannot have been taken: whatever fails before the first byte of a request is proved not taken,
-whatever fails after it is uncertain, and so is an answer that is cut or too long.
-"""
+"""Requests to one SMS provider over the process's HTTP client: where it is, and what signs all of them in."""
 
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -12,18 +8,9 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 from pydantic import AfterValidator, SecretStr
 
-from taskflow.delivery.providers.http import Answer, CallFailedError, HttpClient, Request, basic
+from taskflow.delivery.providers.http import Answer, HttpClient, Request, basic
 
 _SHORTEST = 8
-
-
-class UnansweredError(Exception):
-    """No complete answer was read."""
-
-    def __init__(self, reason: str, *, was_sent: bool) -> None:
-        """`was_sent`: at least one byte of the request was written, so that it may have been taken."""
-        super().__init__(reason)
-        self.was_sent = was_sent
 
 
 class Exchange:
@@ -43,6 +30,7 @@ class Exchange:
         Values of `headers` and the password are taken out of answers that repeat them.
         """
         self.seconds = seconds
+        self.connections = client.connections
         self._client = client
         self._base = base_url.rstrip("/") + "/"
         self._hidden = [*(headers or {}).values(), *([auth[1].get_secret_value()] if auth is not None else [])]
@@ -58,10 +46,10 @@ class Exchange:
         json: Any = None,
         data: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request, with a body of `json` or a form of `data`, and return the whole answer.
+        """Send a request, with a body of `json` or a form of `data`, and return the answer.
 
         Raises:
-            UnansweredError: there was none.
+            CallFailedError: there was none.
         """
         url = self._base + path + (f"?{urlencode(params)}" if params else "")
         body, kind = None, {}
@@ -69,14 +57,9 @@ class Exchange:
             body, kind = orjson.dumps(json), {"content-type": "application/json"}
         elif data is not None:
             body, kind = urlencode(data).encode(), {"content-type": "application/x-www-form-urlencoded"}
-        asked = Request(method, url, {**self._headers, **kind}, body, self._hidden, self.seconds)
-        try:
-            answer = await self._client.call(asked)
-        except CallFailedError as error:
-            raise UnansweredError(str(error), was_sent=error.handed_over) from error
-        if not answer.is_whole:
-            raise UnansweredError("The answer was cut, or is longer than 64 KiB.", was_sent=True)
-        return answer
+        return await self._client.call(
+            Request(method, url, {**self._headers, **kind}, body, self._hidden, self.seconds)
+        )
 
 
 def _check_url(url: str) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from taskflow.content.sms import sms_length
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.fields import Fields
 from taskflow.delivery.providers.sms.sender import common_refusal
 from taskflow.delivery.sms.dlt import Facts
 from taskflow.delivery.smtp import Envelope, SmtpPool
@@ -22,21 +21,16 @@ DOMAIN: Final = "sms.invalid"
 _FROM: Final = f"sms@{DOMAIN}"
 
 
-class SmsSandboxSettings(BaseModel):
-    """Where the sandbox listens."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    host: str = Field("127.0.0.1", description="As TASKFLOW_SANDBOX_HOST says.")
-    port: int = Field(2525, ge=1, le=65535, description="As TASKFLOW_SANDBOX_PORT says.")
+class SmsSandboxFields(Fields):
+    """Nothing to set: the inbox is where `TASKFLOW_SANDBOX_*` says."""
 
 
 class SmsSandbox:
     """Keeps texts for people to look at."""
 
-    def __init__(self, settings: SmsSandboxSettings) -> None:
+    def __init__(self, host: str, port: int) -> None:
         """Connect to nothing yet."""
-        self._pool = SmtpPool(SmtpSettings(host=settings.host, port=settings.port, security="none"))
+        self._pool = SmtpPool(SmtpSettings().or_sandbox(host, port))
 
     @property
     def longest_send_seconds(self) -> float:
@@ -88,8 +82,9 @@ KIND = Kind(
     name="sms-sandbox",
     title="SMS sandbox",
     channel=Channel.SMS,
-    settings=SmsSandboxSettings,
-    open=lambda told, _: SmsSandbox(told),
+    settings=SmsSandboxFields,
+    open=lambda _, around: SmsSandbox(*around.sandbox),
     priority=9,
     supports_dlt=True,
+    is_sandbox=True,
 )

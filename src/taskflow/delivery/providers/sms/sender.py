@@ -1,19 +1,22 @@
-"""What all SMS providers over HTTP share: texts in turn, what is refused before anything is sent, what a cut means."""
+"""What all SMS providers over HTTP share: a request a text, and what is refused before anything is sent."""
 
+import asyncio
 import re
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from taskflow.delivery.outcome import NOT_STARTED, Cause, Outcome, OutcomeKind
+from taskflow.base.logging import get_logger
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
+from taskflow.delivery.providers.answers import VERB, of_failure, of_refusal, uncertain
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
-from taskflow.delivery.providers.http import Answer
-from taskflow.delivery.providers.sms.exchange import Exchange, UnansweredError
+from taskflow.delivery.providers.http import Answer, CallFailedError
+from taskflow.delivery.providers.sms.exchange import Exchange
+from taskflow.delivery.providers.window import send_each
+
+log = get_logger(__name__)
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ._&-]{1,11}")
-
-_FOR_ALL = frozenset({Cause.CREDENTIALS, Cause.OUTAGE, Cause.QUOTA, Cause.SUSPENDED})
 
 
 class HttpSender(ABC):
@@ -24,6 +27,7 @@ class HttpSender(ABC):
     def __init__(self, exchange: Exchange) -> None:
         """Ask over this."""
         self.exchange = exchange
+        self._slots = asyncio.Semaphore(exchange.connections)
 
     @property
     def longest_send_seconds(self) -> float:
@@ -31,29 +35,20 @@ class HttpSender(ABC):
         return self.exchange.seconds
 
     async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
-        """Hand over texts in turn; one whose turn comes after `deadline` (`time.monotonic()`) is `not_started`.
-
-        After a fault that is the provider's whatever the text, the rest of the window is not tried.
-        """
-        outcomes: list[Outcome] = []
-        for text in texts:
-            if time.monotonic() >= deadline:
-                outcome = NOT_STARTED
-            elif outcomes and outcomes[-1].kind is OutcomeKind.PROVIDER_FAULT and outcomes[-1].cause in _FOR_ALL:
-                outcome = outcomes[-1]
-            else:
-                outcome = await self._send(text)
-            outcomes.append(outcome)
-        return outcomes
+        """Hand over texts, the first alone and then the rest together; after a fault the rest is not tried."""
+        return await send_each(texts, deadline, self._slots, self._send)
 
     async def _send(self, text: Sms) -> Outcome:
-        refusal = common_refusal(text, supports_dlt=self.supports_dlt) or self.refusal(text)
-        if refusal is not None:
-            return refusal
+        """Return what became of one text; an error of ours is about this text and no other."""
         try:
-            return await self.hand_over(text)
-        except UnansweredError as error:
-            return unanswered(error)
+            refusal = common_refusal(text, supports_dlt=self.supports_dlt) or self.refusal(text)
+            return refusal if refusal is not None else await self.hand_over(text)
+        except CallFailedError as error:
+            return of_failure(error)
+        except Exception as error:
+            log.exception("text_not_sent", message_id=str(text.message_id))
+            reason = f"It is not known what became of the text: {type(error).__name__}."
+            return Outcome(OutcomeKind.UNCERTAIN, VERB, reason=reason, cause=Cause.UNKNOWN)
 
     def refusal(self, text: Sms) -> Outcome | None:  # noqa: ARG002 - for those who have something to refuse
         """Return why this provider must not get a text at all."""
@@ -64,7 +59,7 @@ class HttpSender(ABC):
         """Send the request and read its answer.
 
         Raises:
-            UnansweredError: there was none.
+            CallFailedError: there was none.
         """
 
     async def looked_up(self, path: str) -> Answer:
@@ -75,7 +70,7 @@ class HttpSender(ABC):
         """
         try:
             return await self.exchange.request("GET", path)
-        except UnansweredError as error:
+        except CallFailedError as error:
             raise ProviderUnusableError(str(error)) from error
 
     async def close(self) -> None:  # noqa: B027 - all providers can be closed
@@ -100,32 +95,9 @@ def refused(reason: str, cause: Cause = Cause.INVALID) -> Outcome:
     return Outcome(OutcomeKind.REJECTED, "CHECK", reason=reason, cause=cause)
 
 
-def unanswered(error: UnansweredError) -> Outcome:
-    """Return the outcome of a text whose request got no complete answer."""
-    if error.was_sent:
-        return Outcome(OutcomeKind.UNCERTAIN, "POST", reason=str(error), cause=Cause.OUTAGE)
-    return Outcome(OutcomeKind.PROVIDER_FAULT, "CONNECT", reason=str(error), cause=Cause.OUTAGE)
-
-
 def of_status(answer: Answer) -> Outcome:
-    """Return what an answer without a word of the provider's own says: its status only.
-
-    2xx without the provider's words, and 5xx (a gateway may have lost the answer of a request that was taken), leave
-    it open; everything else says that nothing was taken.
-    """
-    if answer.code == 429:
-        kind, cause = OutcomeKind.PROVIDER_FAULT, Cause.THROTTLED
-    elif answer.code in (401, 403, 407):
-        kind, cause = OutcomeKind.PROVIDER_FAULT, Cause.CREDENTIALS
-    elif answer.code == 413:
-        kind, cause = OutcomeKind.REJECTED, Cause.SIZE
-    elif answer.code in (400, 422):
-        kind, cause = OutcomeKind.REJECTED, Cause.INVALID
-    elif 300 <= answer.code < 500:
-        kind, cause = OutcomeKind.PROVIDER_FAULT, Cause.INVALID
-    else:
-        kind, cause = OutcomeKind.UNCERTAIN, Cause.OUTAGE
-    return Outcome(kind, "POST", answer, retry_after=answer.retry_after, cause=cause)
+    """Return what an answer without a word of the provider's own says; a success in no words leaves it open."""
+    return of_refusal(answer) if answer.code >= 300 else uncertain(answer)
 
 
 def _is_unicode(text: str) -> bool:

@@ -19,14 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from taskflow.content.sms import sms_length
 from taskflow.delivery.outcome import Cause, Outcome
 from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
-from taskflow.delivery.providers.http import Answer, HttpClient
+from taskflow.delivery.providers.http import Answer, CallFailedError, HttpClient
 from taskflow.delivery.providers.sms.bulksms.answers import made_by, outcome_of
-from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange, UnansweredError
+from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange
 from taskflow.delivery.providers.sms.sender import HttpSender, refused
 
 _FIELD: Final = re.compile(r"\{(?:F\d+|fn|sn)#*\}")
 _MOST_NUMBERS: Final = 3
 _SERVER_ERROR: Final = 500
+_NOT_SERVED: Final = 503
 
 
 class BulkSmsSettings(BaseModel):
@@ -88,21 +89,21 @@ class BulkSms(HttpSender):
         query = {"deduplication-id": str(number)}
         try:
             answer = await self.exchange.request("POST", "v1/messages", params=query, json=[self._body(text)])
-        except UnansweredError as error:
-            if not error.was_sent:
+        except CallFailedError as error:
+            if not error.handed_over:
                 raise
         else:
-            if answer.code < _SERVER_ERROR:
+            if answer.is_whole and (answer.code < _SERVER_ERROR or answer.code == _NOT_SERVED):
                 return answer
         return await self._asked_again(text, query)
 
     async def _asked_again(self, text: Sms, query: dict[str, str]) -> Answer:
         try:
             answer = await self.exchange.request("POST", "v1/messages", params=query, json=[self._body(text)])
-        except UnansweredError as error:
-            raise UnansweredError(str(error), was_sent=True) from error  # the first one was
+        except CallFailedError as error:
+            raise CallFailedError(str(error), handed_over=True) from error  # the first one was
         if made_by(answer) is None:
-            raise UnansweredError(f"The answer was lost, and asked for again BulkSMS said {answer}.", was_sent=True)
+            raise CallFailedError(f"The answer was lost, and asked for again BulkSMS said {answer}.", handed_over=True)
         return answer
 
     def _body(self, text: Sms) -> dict[str, Any]:

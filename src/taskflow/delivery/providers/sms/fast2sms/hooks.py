@@ -4,6 +4,7 @@
 {"id": …, "from": …, "to": …, "message": …}                             a reply
 """
 
+import re
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,14 +21,17 @@ _STATUSES: Final = {
     "sent": ReportStatus.SENT,
     "submitted": ReportStatus.SENT,
 }
-_CAUSES: Final = (  # words of DLT operators
-    ("dnd", Cause.OPTED_OUT),
-    ("invalid", Cause.ADDRESS),
-    ("absent", Cause.UNKNOWN),
-    ("template", Cause.CONTENT),
-    ("header", Cause.INVALID),
-    ("entity", Cause.INVALID),
-    ("blacklist", Cause.CONTENT),
+# Words of DLT operators, the first that is found counts. Only a number that is told to be wrong is the person's: much
+# else is "invalid".
+_CAUSES: Final = tuple(
+    (re.compile(words), cause)
+    for words, cause in (
+        (r"template", Cause.CONTENT),
+        (r"header|entity|sender|telemarketer", Cause.INVALID),
+        (r"dnd", Cause.OPTED_OUT),
+        (r"blacklist", Cause.CONTENT),
+        (r"invalid (?:mobile |phone |destination )?(?:number|msisdn)", Cause.ADDRESS),
+    )
 )
 
 
@@ -53,4 +57,4 @@ def _read(item: dict[str, Any]) -> Told | None:
 
 
 def _cause(detail: str) -> Cause:
-    return next((cause for word, cause in _CAUSES if word in detail.lower()), Cause.UNKNOWN)
+    return next((cause for words, cause in _CAUSES if words.search(detail.lower())), Cause.UNKNOWN)

@@ -20,7 +20,7 @@ _FAULTS: Final = (
     | dict.fromkeys((20429, 14107, 30022, 88001), Cause.THROTTLED)
     | dict.fromkeys((30010, 30023, 63038), Cause.QUOTA)  # a price or a day's number is used up
     # the sender is not ours, or cannot send
-    | dict.fromkeys((21212, 21603, 21606, 21609, 21659, 21660, 21701, 21703, 21704, 21705, 30034), Cause.INVALID)
+    | dict.fromkeys((21212, 21603, 21606, 21609, 21659, 21660, 21701, 21703, 21704, 21705, 30034), Cause.SENDER)
     | dict.fromkeys((30410, 30500), Cause.OUTAGE)
 )
 _SERVER_ERROR: Final = 500  # in the middle of something: its code does not prove that nothing was taken
