@@ -79,6 +79,46 @@ WHERE message_id = $1 AND status = 'UNCERTAIN'
   AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))
 RETURNING message_id;
 
+-- ────────────────────────────────────────────── orphans ─────────────────────────────────────────────
+
+-- name: ended_badly
+-- Tasks without a campaign that failed or were cancelled after $1 (null: all that are kept), and messages that are open
+-- all the same; $2: seconds after which one that is still SENDING cannot be on the wire any more.
+  (
+    SELECT task_id, status FROM tasks WHERE failed_at > coalesce($1, '-infinity'::timestamptz) AND campaign_id IS NULL
+    UNION ALL
+    SELECT task_id, status FROM tasks
+    WHERE completed_at > coalesce($1, '-infinity'::timestamptz) AND cancel_requested_at IS NOT NULL
+      AND status = 'CANCELLED' AND campaign_id IS NULL
+  ) AS t JOIN messages m ON m.message_id = t.task_id
+  WHERE m.status IN ('PENDING', 'DEFERRED')
+     OR (m.status = 'SENDING' AND m.sending_at < now() - $2::float8 * interval '1 second')
+
+-- name: look_for_orphans
+-- Whether there are any; asked without a lock, with the time of the look.
+SELECT now(), EXISTS (SELECT FROM
+-- include: ended_badly
+);
+
+-- name: settle_orphans
+-- Up to $3 rows end as their tasks did, with the reason of the dead letter; who was on the wire is UNCERTAIN.
+WITH orphan AS MATERIALIZED (
+  SELECT m.message_id,
+         CASE WHEN m.status = 'SENDING' THEN 'UNCERTAIN' WHEN t.status = 'CANCELLED' THEN 'CANCELLED' ELSE 'FAILED' END
+           AS wanted
+  FROM
+-- include: ended_badly
+  ORDER BY m.message_id LIMIT $3 FOR UPDATE OF m
+), settled AS (
+  UPDATE messages AS m
+  SET status = o.wanted, attention = o.wanted,
+      error_message = coalesce((SELECT failure_reason FROM dead_letter_queue d WHERE d.task_id = o.message_id
+                                ORDER BY d.lease_epoch DESC LIMIT 1), m.error_message)
+  FROM orphan o WHERE m.message_id = o.message_id
+  RETURNING m.message_id
+)
+SELECT count(*)::int FROM settled;
+
 -- ───────────────────────────────────────────── retention ────────────────────────────────────────────
 
 -- name: unkept
