@@ -81,6 +81,26 @@ async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger
     assert await database.pool.fetchval("SELECT count(*) FROM message_contents") == 0
 
 
+@pytest.mark.parametrize(
+    ("channel", "reasons", "wanted"),
+    [
+        ("email", ("unsubscribed",), _S.SENDING),
+        ("email", ("unsubscribed", "complained"), _S.SUPPRESSED),
+        ("email", ("bounced",), _S.SUPPRESSED),
+        ("sms", ("unsubscribed",), _S.SUPPRESSED),
+    ],
+)
+async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_bounced_complained_or_said_stop(
+    messages: MessageLedger, database: Database, channel: str, reasons: tuple[str, ...], wanted: str
+) -> None:
+    message_id = await waiting(database)
+    for reason in reasons:
+        await database.pool.execute(
+            "INSERT INTO suppressions (channel, address, reason) VALUES ($1, 'ann@example.com', $2)", channel, reason
+        )
+    assert await messages.begin("test", [begin(message_id)._replace(channel=channel)]) == {message_id: wanted}
+
+
 @pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "settle"])
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
     columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 9, "settle": 6}[name]

@@ -20,7 +20,7 @@ FROM unnest($1::uuid[]) AS i (id) JOIN message_submissions s ON s.submission_id 
 --   $1 provider, then id, epoch, the status and attempt the row was read with, channel, address, what an erasure has left
 --   of the address, subject, size, content to keep. Only while the task is RUNNING under this epoch and the row is as it
 --   was read. Who must not be written to ends SUPPRESSED instead; to have unsubscribed from campaigns is no reason: a
---   receipt is no campaign.
+--   receipt is no campaign. Whoever has answered STOP to a text gets none.
 -- Answers (id, status now) for every row that moved.
 WITH next AS (
   SELECT u.*,
@@ -28,7 +28,7 @@ WITH next AS (
            SELECT FROM suppressions s
            WHERE s.channel = u.channel
              AND s.address = ANY (suppression_keys(u.address, u.erased))
-             AND s.list_id IS NULL AND s.reason <> 'unsubscribed'
+             AND s.list_id IS NULL AND (s.reason <> 'unsubscribed' OR u.channel = 'sms')
          ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
   FROM unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[],
               $11::bytea[]) AS u (id, epoch, was, attempt, channel, address, erased, subject, size, content)
