@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from taskflow.delivery import verdict
 from taskflow.delivery.ledger import Begin, End, Row
-from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 
@@ -36,7 +36,8 @@ class Letter:
 
 def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> End:
     """Return what the ledger row becomes; `provider` had the message last."""
-    status = verdict.status_after(outcome, letter.row.status, last=verdict.is_last_attempt(letter.item), resend=resend)
+    row, last = letter.row, verdict.is_last_attempt(letter.item)
+    status = verdict.status_after(outcome, row.status, last=last, resend=resend, in_doubt=row.in_doubt)
     return End(
         letter.row.recipient_id,
         letter.item.lease_epoch,
@@ -46,6 +47,8 @@ def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> 
         counts=verdict.counts(outcome),
         provider=provider,
         provider_id=outcome.provider_id,
+        cause=verdict.cause_of(outcome),
+        doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
     )
 
 

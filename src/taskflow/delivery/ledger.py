@@ -40,7 +40,11 @@ TRANSIENT = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 
 class Row(NamedTuple):
-    """A recipient as read. `sending_seconds`: how long ago its last attempt was begun; `list_id`: what brought it."""
+    """A recipient as read.
+
+    `sending_seconds`: how long ago its last attempt was begun; `list_id`: what brought it; `in_doubt`: an earlier attempt
+    was perhaps delivered.
+    """
 
     recipient_id: UUID
     status: str
@@ -51,6 +55,7 @@ class Row(NamedTuple):
     error_message: str | None
     sending_seconds: float | None
     list_id: UUID | None = None
+    in_doubt: bool = False
 
 
 class Begin(NamedTuple):
@@ -66,7 +71,11 @@ class Begin(NamedTuple):
 
 
 class End(NamedTuple):
-    """What became of a message that was SENDING. `counts`: whether its attempt was one; `provider`: who had it last."""
+    """What became of a message that was SENDING.
+
+    `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`); `doubtful`: nobody
+    knows whether it was delivered.
+    """
 
     recipient_id: UUID
     epoch: int
@@ -76,6 +85,8 @@ class End(NamedTuple):
     counts: bool = True
     provider: str | None = None
     provider_id: str | None = None
+    cause: str | None = None
+    doubtful: bool = False
 
 
 class Settlement(NamedTuple):

@@ -7,7 +7,8 @@
 -- name: read
 -- What is known of these recipients, and what the campaign is doing.
 SELECT r.recipient_id, r.status, r.lease_epoch, r.attempt, r.email, r.personalization, r.error_message,
-       extract(epoch FROM clock_timestamp() - r.sending_at)::float8 AS sending_seconds, r.list_id
+       extract(epoch FROM clock_timestamp() - r.sending_at)::float8 AS sending_seconds, r.list_id,
+       r.in_doubt
 FROM unnest($2::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM email_recipients WHERE campaign_id = $1 AND recipient_id = i.id LIMIT 1) AS r;
 
@@ -17,10 +18,10 @@ SELECT status, uncertain_policy FROM campaigns WHERE campaign_id = $1;
 -- name: turn
 -- The outcomes of one window and SENDING for the next, in one commit.
 --   $1 campaign, $2 counter slot
---   $3.. outcomes: id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there.
---        Only the attempt that set SENDING gets through: its epoch is the row's. What comes back unsent to a cancelled
---        campaign ends CANCELLED.
---   $11.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, who gets it, what
+--   $3.. outcomes: id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there,
+--        the cause of a refusal, whether nobody knows what became of it. Only the attempt that set SENDING gets through:
+--        its epoch is the row's. What comes back unsent to a cancelled campaign ends CANCELLED.
+--   $13.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, who gets it, what
 --        an erasure has left of the address. Only while the task is RUNNING under this epoch, the campaign is RUNNING, and the row
 --        is as it was read; a suppressed address ends SUPPRESSED instead: it, its domain, or it as somebody erased;
 --        everywhere, or on its list.
@@ -35,14 +36,17 @@ WITH campaign AS (
       attempt = r.attempt - CASE WHEN o.counts THEN 0 ELSE 1 END,
       reply = o.reply,
       error_message = o.error,
+      bounce_reason = o.cause,
+      in_doubt = r.in_doubt OR o.doubtful,
       provider = coalesce(o.provider, r.provider),
       provider_message_id = o.provider_id
   FROM (
-    SELECT $1::uuid AS campaign_id, id, epoch, reply, error, counts, provider, provider_id,
+    SELECT $1::uuid AS campaign_id, id, epoch, reply, error, counts, provider, provider_id, cause, doubtful,
            CASE WHEN u.status IN ('PENDING', 'DEFERRED') AND (SELECT status FROM campaign) = 'CANCELLED'
                 THEN 'CANCELLED' ELSE u.status END AS status
-    FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::text[])
-      AS u (id, epoch, status, reply, error, counts, provider, provider_id)
+    FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::text[], $11::text[],
+                $12::bool[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, cause, doubtful)
     OFFSET 0
   ) AS o
   WHERE r.campaign_id = o.campaign_id AND r.recipient_id = o.id AND r.lease_epoch = o.epoch AND r.status = 'SENDING'
@@ -55,7 +59,9 @@ WITH campaign AS (
       attempt = r.attempt + CASE n.wanted WHEN 'SENDING' THEN 1 ELSE 0 END,
       sending_at = CASE n.wanted WHEN 'SENDING' THEN clock_timestamp() ELSE r.sending_at END,
       provider = n.provider,
-      error_message = NULL
+      error_message = NULL,
+      bounce_reason = NULL,
+      in_doubt = r.in_doubt OR n.was = 'SENDING'
   FROM (
     SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt, u.provider,
            CASE WHEN EXISTS (
@@ -64,7 +70,7 @@ WITH campaign AS (
                AND s.address = ANY (suppression_keys(u.email, u.erased))
                AND (s.list_id IS NULL OR s.list_id = u.list_id)
            ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
-    FROM unnest($11::uuid[], $12::int[], $13::text[], $14::int[], $15::text[], $16::uuid[], $17::text[], $18::text[])
+    FROM unnest($13::uuid[], $14::int[], $15::text[], $16::int[], $17::text[], $18::uuid[], $19::text[], $20::text[])
            AS u (id, epoch, was, attempt, email, list_id, provider, erased)
     JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
     WHERE (SELECT status FROM campaign) = 'RUNNING'
@@ -115,7 +121,7 @@ RETURNING r.recipient_id;
 --   the status it gets, why. Fenced like SENDING.
 WITH ended AS (
   UPDATE email_recipients AS r
-  SET status = o.wanted, attention = o.wanted, error_message = o.error
+  SET status = o.wanted, attention = o.wanted, error_message = o.error, in_doubt = r.in_doubt OR o.wanted = 'UNCERTAIN'
   FROM (
     SELECT $1::uuid AS campaign_id, u.*
     FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[])

@@ -140,6 +140,22 @@ async def test_a_row_that_moved_since_it_was_read_is_not_begun(stage: Stage) -> 
     assert await stage.counts() == {"SENDING": 5}
 
 
+async def test_a_row_remembers_that_nobody_knows_what_became_of_an_attempt(stage: Stage) -> None:
+    async def in_doubt() -> set[bool]:
+        await stage.reread()
+        return {row.in_doubt for row in stage.rows}
+
+    await stage.begin()
+    assert await in_doubt() == {False}
+    await stage.end("DEFERRED", doubtful=True)
+    assert await in_doubt() == {True}
+    await stage.begin()
+    await stage.end("DEFERRED", cause="mailbox_full")
+    assert await in_doubt() == {True}
+    rows = (await ledger(stage.database, stage.campaign_id)).values()
+    assert {row["bounce_reason"] for row in rows} == {"mailbox_full"}
+
+
 async def test_a_stale_outcome_changes_nothing(stage: Stage) -> None:
     await stage.begin()
     assert await stage.end("SENT", epoch=2) == {}

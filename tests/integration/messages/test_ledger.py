@@ -81,6 +81,24 @@ async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger
     assert await database.pool.fetchval("SELECT count(*) FROM message_contents") == 0
 
 
+async def test_a_row_remembers_that_nobody_knows_what_became_of_an_attempt(
+    messages: MessageLedger, database: Database
+) -> None:
+    repeated, lost = await waiting(database), await waiting(database)
+
+    async def in_doubt() -> dict[UUID, bool]:
+        return {row.message_id: row.in_doubt for row in (await messages.read([repeated, lost])).values()}
+
+    await messages.begin("test", [begin(repeated), begin(lost)])
+    assert await in_doubt() == {repeated: False, lost: False}
+    await messages.end([end(repeated, "DEFERRED")._replace(doubtful=True)])
+    await messages.begin("test", [begin(repeated, was="DEFERRED", attempt=1)])
+    await messages.end([end(repeated, "DEFERRED")])
+    await database.pool.execute("UPDATE tasks SET lease_epoch = 2 WHERE task_id = $1", lost)
+    await messages.begin("test", [begin(lost, epoch=2, was="SENDING", attempt=1)])
+    assert await in_doubt() == {repeated: True, lost: True}
+
+
 @pytest.mark.parametrize(
     ("channel", "reasons", "wanted"),
     [
@@ -103,7 +121,7 @@ async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_boun
 
 @pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "settle"])
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
-    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 9, "settle": 6}[name]
+    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "settle": 6}[name]
     first = ["test"] if name in ("begin", "hand_on") else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))

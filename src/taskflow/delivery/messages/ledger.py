@@ -23,7 +23,10 @@ _S = RecipientStatus
 
 
 class Row(NamedTuple):
-    """A message as read. `sending_seconds`: how long ago its last attempt was begun."""
+    """A message as read.
+
+    `sending_seconds`: how long ago its last attempt was begun; `in_doubt`: an earlier one was perhaps delivered.
+    """
 
     message_id: UUID
     submission_id: UUID
@@ -38,6 +41,7 @@ class Row(NamedTuple):
     uncertain_policy: str
     error_message: str | None
     sending_seconds: float | None
+    in_doubt: bool
 
     @property
     def resend(self) -> bool:
@@ -61,7 +65,11 @@ class Begin(NamedTuple):
 
 
 class End(NamedTuple):
-    """What became of a message that was SENDING. `counts`: its attempt was one; `forget`: the person's values."""
+    """What became of a message that was SENDING.
+
+    `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`); `doubtful`: nobody knows
+    whether it was delivered.
+    """
 
     message_id: UUID
     epoch: int
@@ -72,6 +80,8 @@ class End(NamedTuple):
     provider: str | None
     provider_id: str | None
     forget: bool
+    cause: str | None = None
+    doubtful: bool = False
 
 
 class MessageLedger:

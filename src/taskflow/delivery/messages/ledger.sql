@@ -6,7 +6,8 @@
 -- What is known of these messages.
 SELECT m.message_id, m.submission_id, m.status, m.lease_epoch, m.attempt, m.channel, m.address, m.name, m.locale,
        m.personalization, m.uncertain_policy, m.error_message,
-       extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds
+       extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds,
+       m.in_doubt
 FROM unnest($1::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m;
 
@@ -44,7 +45,9 @@ WITH next AS (
       subject = n.subject,
       size_bytes = n.size,
       provider = $1,
-      error_message = NULL
+      error_message = NULL,
+      bounce_reason = NULL,
+      in_doubt = m.in_doubt OR n.was = 'SENDING'
   FROM next AS n
   WHERE m.message_id = n.id AND m.status = n.was AND m.attempt = n.attempt
   RETURNING m.message_id, m.status, n.content
@@ -66,7 +69,8 @@ RETURNING m.message_id;
 -- name: end
 -- What became of them, right after the network. Only the attempt that set SENDING gets through: its epoch is the row's.
 --   id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there, whether the
---   values of the person are to be forgotten now that the message is out.
+--   values of the person are to be forgotten now that the message is out, the cause of a refusal, whether nobody knows
+--   what became of it.
 WITH ended AS (
   UPDATE messages AS m
   SET status = o.status,
@@ -75,12 +79,15 @@ WITH ended AS (
       attempt = m.attempt - CASE WHEN o.counts THEN 0 ELSE 1 END,
       reply = o.reply,
       error_message = o.error,
+      bounce_reason = o.cause,
+      in_doubt = m.in_doubt OR o.doubtful,
       provider = coalesce(o.provider, m.provider),
       provider_message_id = o.provider_id,
       personalization = CASE WHEN o.status = 'SENT' AND o.forget THEN '{}' ELSE m.personalization END
   FROM (
-    SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::bool[])
-      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget)
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[],
+                         $9::bool[], $10::text[], $11::bool[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget, cause, doubtful)
     OFFSET 0
   ) AS o
   WHERE m.message_id = o.id AND m.lease_epoch = o.epoch AND m.status = 'SENDING'
@@ -93,7 +100,7 @@ SELECT message_id, status FROM ended;
 --   id, epoch of the task that says so, the status and epoch the row was read with, the status it gets, why.
 WITH ended AS (
   UPDATE messages AS m
-  SET status = o.wanted, attention = o.wanted, error_message = o.error
+  SET status = o.wanted, attention = o.wanted, error_message = o.error, in_doubt = m.in_doubt OR o.wanted = 'UNCERTAIN'
   FROM (
     SELECT u.* FROM unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::text[], $6::text[])
            AS u (id, epoch, was, was_epoch, wanted, error)

@@ -33,7 +33,7 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
-from taskflow.delivery.verdict import counts, is_last_attempt, report, status_after
+from taskflow.delivery.verdict import cause_of, counts, is_last_attempt, report, status_after
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
 from taskflow.identity.secret_key import signing_key
@@ -85,7 +85,8 @@ class _Ready:
     def end(self, outcome: Outcome, provider: str) -> End:
         """Return what its row becomes."""
         last = is_last_attempt(self.item)
-        status = status_after(outcome, self.row.status, last=last, resend=self.row.resend)
+        row = self.row
+        status = status_after(outcome, row.status, last=last, resend=row.resend, in_doubt=row.in_doubt)
         return End(
             self.row.message_id,
             self.item.lease_epoch,
@@ -96,6 +97,8 @@ class _Ready:
             provider=provider or None,
             provider_id=outcome.provider_id,
             forget=self.submission.archive != "full",
+            cause=cause_of(outcome),
+            doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
         )
 
 

@@ -1,3 +1,6 @@
+ALTER TABLE email_recipients DROP COLUMN in_doubt;
+ALTER TABLE messages DROP COLUMN in_doubt;
+
 DELETE FROM suppressions w USING suppressions o
 WHERE w.reason = 'unsubscribed' AND o.reason <> 'unsubscribed' AND o.channel = w.channel AND o.address = w.address
   AND o.list_id IS NOT DISTINCT FROM w.list_id;

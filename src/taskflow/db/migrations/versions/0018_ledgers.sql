@@ -6,3 +6,7 @@ CREATE INDEX tasks_cancelled ON tasks (completed_at) WHERE completed_at IS NOT N
 DROP INDEX suppressions_address;
 CREATE UNIQUE INDEX suppressions_address ON suppressions (channel, address, list_id, (reason = 'unsubscribed'))
   NULLS NOT DISTINCT;
+
+-- An earlier attempt was perhaps delivered: `resend` sends it again once, and never a third time.
+ALTER TABLE messages ADD COLUMN in_doubt boolean NOT NULL DEFAULT false;
+ALTER TABLE email_recipients ADD COLUMN in_doubt boolean NOT NULL DEFAULT false;
