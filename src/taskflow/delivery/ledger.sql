@@ -1,5 +1,6 @@
 -- The ledger of campaign mail. All statements run on `database.hot` (plans walk indexes only), name one campaign, and
--- join on `unnest` of sorted ids. Lock order: recipients, then counters.
+-- join on `unnest` of sorted ids. Lock order: recipients, then counters,
+-- then suppressions.
 --
 -- `OFFSET 0` hides from the planner that the campaign is one value: on a table without statistics it would rather walk
 -- the whole campaign by `campaign_id = $1` than look ids up.
@@ -103,6 +104,19 @@ WITH campaign AS (
 SELECT true AS ended, recipient_id, status FROM ended
 UNION ALL
 SELECT false, recipient_id, status FROM begun;
+
+-- name: suppress_bounced
+-- Behind `turn`, in its transaction: who has no mailbox is not written to again. $1 campaign, then id and epoch.
+INSERT INTO suppressions (channel, address, reason, source, campaign_id, note)
+SELECT 'email', b.address, 'bounced', 'refused', b.campaign_id, b.note
+FROM (
+  SELECT lower(r.email) AS address, r.campaign_id, left(r.reply, 1000) AS note
+  FROM (SELECT $1::uuid AS campaign_id, u.* FROM unnest($2::uuid[], $3::int[]) AS u (id, epoch) OFFSET 0) AS o
+  JOIN email_recipients r ON r.campaign_id = o.campaign_id AND r.recipient_id = o.id
+  WHERE r.lease_epoch = o.epoch AND r.status = 'FAILED'
+  ORDER BY address
+) AS b
+ON CONFLICT DO NOTHING;
 
 -- name: hand_on
 -- Another provider gets what one has refused, before the network is touched again; nobody does once the campaign has

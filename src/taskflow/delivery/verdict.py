@@ -11,7 +11,7 @@
 | provider fault, not started | as it was | handed back, no attempt burnt |
 """
 
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 
@@ -52,6 +52,11 @@ def cause_of(outcome: Outcome) -> str | None:
     """Return why a message was refused, for good or for now, in the words that all providers share (`Cause`)."""
     is_refusal = outcome.kind in (OutcomeKind.REJECTED, OutcomeKind.DEFERRED)
     return outcome.cause.value if is_refusal and outcome.cause is not None else None
+
+
+def is_bounce(outcome: Outcome) -> bool:
+    """Tell whether there is no such recipient, for good: nobody should write there again."""
+    return outcome.kind is OutcomeKind.REJECTED and outcome.cause is Cause.ADDRESS
 
 
 def report(batch: Batch, item: BatchItem, outcome: Outcome, written: str | None, after: float | None = None) -> None:

@@ -99,6 +99,20 @@ async def test_a_row_remembers_that_nobody_knows_what_became_of_an_attempt(
     assert await in_doubt() == {repeated: True, lost: True}
 
 
+async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(
+    messages: MessageLedger, database: Database
+) -> None:
+    gone, next_one = await waiting(database), await waiting(database)
+    await messages.begin("test", [begin(gone)])
+    refused = end(gone, "FAILED")._replace(reply="550 5.1.1 no such user", cause="address", bounced=True)
+    for _ in range(2):  # the second time a reply was lost
+        assert await messages.end([refused]) == {gone: _S.FAILED}
+    [row] = await database.pool.fetch("SELECT * FROM suppressions")
+    assert (row["channel"], row["address"], row["reason"]) == ("email", "ann@example.com", "bounced")
+    assert (row["source"], row["note"]) == ("refused", "550 5.1.1 no such user")
+    assert await messages.begin("test", [begin(next_one)]) == {next_one: _S.SUPPRESSED}
+
+
 @pytest.mark.parametrize(
     ("channel", "reasons", "wanted"),
     [
@@ -119,9 +133,9 @@ async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_boun
     assert await messages.begin("test", [begin(message_id)._replace(channel=channel)]) == {message_id: wanted}
 
 
-@pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "settle"])
+@pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "suppress_bounced", "settle"])
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
-    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "settle": 6}[name]
+    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "suppress_bounced": 2, "settle": 6}[name]
     first = ["test"] if name in ("begin", "hand_on") else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))

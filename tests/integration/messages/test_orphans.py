@@ -26,7 +26,7 @@ async def add(database: Database, status: str, task: str, *, sending_ago: float 
     message_id, now = uuid7(), datetime.now(UTC)
     await database.pool.execute(
         "INSERT INTO messages (message_id, submission_id, channel, address, from_address, status, attention, sending_at)"
-        " VALUES ($1, $1, 'email', 'ann@example.com', 'a@b.example', $2,"
+        " VALUES ($1, $1, 'email', 'ann@example.com', 'a@b.example', $2::text,"
         "         CASE WHEN $2::text = 'DEFERRED' THEN $2::text END, $3)",
         message_id, status, now - timedelta(seconds=sending_ago) if status == "SENDING" else None,
     )  # fmt: skip

@@ -95,6 +95,19 @@ WITH ended AS (
 )
 SELECT message_id, status FROM ended;
 
+-- name: suppress_bounced
+-- Behind `end`, in its transaction: who has no mailbox, or no such number, is not written to again. Id and epoch.
+INSERT INTO suppressions (channel, address, reason, source, note)
+SELECT b.channel, b.address, 'bounced', 'refused', b.note
+FROM (
+  SELECT m.channel, lower(m.address) AS address, left(m.reply, 1000) AS note
+  FROM (SELECT * FROM unnest($1::uuid[], $2::int[]) AS u (id, epoch) OFFSET 0) AS o
+  JOIN messages m ON m.message_id = o.id
+  WHERE m.lease_epoch = o.epoch AND m.status = 'FAILED'
+  ORDER BY m.channel, address
+) AS b
+ON CONFLICT DO NOTHING;
+
 -- name: settle
 -- Rows that end without a network: SENDING of a lost attempt becomes UNCERTAIN, what cannot be made FAILED.
 --   id, epoch of the task that says so, the status and epoch the row was read with, the status it gets, why.

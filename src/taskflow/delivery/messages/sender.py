@@ -33,7 +33,7 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
-from taskflow.delivery.verdict import cause_of, counts, is_last_attempt, report, status_after
+from taskflow.delivery.verdict import cause_of, counts, is_bounce, is_last_attempt, report, status_after
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
 from taskflow.identity.secret_key import signing_key
@@ -99,6 +99,7 @@ class _Ready:
             forget=self.submission.archive != "full",
             cause=cause_of(outcome),
             doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
+            bounced=is_bounce(outcome),
         )
 
 

@@ -14,11 +14,20 @@ from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _QUOTA = re.compile(r"daily (?:message quota|user sending limit|sending quota)|sending limit exceeded", re.IGNORECASE)
 _THROTTLE = re.compile(r"throttling failure|maximum sending rate", re.IGNORECASE)  # Amazon SES
+# A refusal without an enhanced code says nothing of the mailbox by its number alone: 550 is also a blocked server, or a
+# relay that does not know us. Only these words are about the person.
+_NO_MAILBOX = re.compile(
+    r"(?:user|recipient|mailbox|address|account)\b[^.]{0,80}?"
+    r"(?:unknown|not found|does(?: not|n't) exist|not exist|no longer|disabled|invalid)"
+    r"|(?:unknown|no such|invalid|non-?existent) (?:user|recipient|mailbox|address|account|person)",
+    re.IGNORECASE,
+)
 _AUTH = frozenset({530, 534, 535, 538})
 _QUOTA_WAIT = 3_600.0
 _THROTTLE_WAIT = 5.0
 # (subject, detail) of an enhanced code; None: any detail.
 _MEANINGS: dict[tuple[int, int | None], Cause] = {
+    (1, 0): Cause.UNKNOWN,  # any refusal that has to do with an address, also the sender's
     (1, 7): Cause.INVALID,  # the sender's address
     (1, 8): Cause.INVALID,
     (1, None): Cause.ADDRESS,
@@ -75,7 +84,7 @@ def _cause(verb: str, code: int, text: str) -> Cause:
     if code == 552:
         return Cause.SIZE
     if code in (550, 551, 553) and verb == "RCPT":
-        return Cause.ADDRESS
+        return Cause.ADDRESS if _NO_MAILBOX.search(text) else Cause.UNKNOWN
     if code in (450, 451, 452):
         return Cause.THROTTLED
     if verb == "DOT" and code >= 500:
