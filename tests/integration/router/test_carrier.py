@@ -108,6 +108,32 @@ async def test_a_fault_everywhere_stays_a_fault_with_the_time_to_wait(
     assert (outcome.kind, outcome.retry_after, name) == (K.PROVIDER_FAULT, 1.0, "gmail")
 
 
+async def test_who_has_been_refused_for_an_hour_waits_for_the_provider_that_has_room_first(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    routes = [Route("ses"), Route("gmail", priority=2, budgets=Budgets(per_second=1))]
+    for_an_hour = replace(OUT_OF_QUOTA, retry_after=3600.0)
+    first, second = FakeProvider("ses", for_an_hour, for_an_hour), FakeProvider("gmail")
+    async with routing(database, broker, *routes, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        results = await carrier.send(mails(ADA, ADA), DEADLINE)
+    waits = [outcome.retry_after for outcome, _ in results if outcome.kind is not K.ACCEPTED]
+    assert waits
+    assert all(seconds is not None and seconds <= 1.1 for seconds in waits)
+
+
+async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_again(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first = FakeProvider("ses", ACCEPTED)
+    async with routing(database, broker, Route("ses", budgets=Budgets(per_day=1)), clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first}, BULK)
+        results = await carrier.send(mails(ADA, BOB), DEADLINE)
+    [outcome] = [outcome for outcome, _ in results if outcome.kind is not K.ACCEPTED]
+    assert (outcome.kind, outcome.retry_after) == (K.NOT_STARTED, 60.0)
+    assert outcome.text == "ses has had its messages of these 24 hours."
+
+
 async def test_a_window_larger_than_a_budget_is_split(database: Database, broker: RedisBroker, clock: Clock) -> None:
     routes = [Route("ses", budgets=Budgets(per_day=2)), Route("gmail", priority=2, budgets=Budgets(per_day=3))]
     first, second = FakeProvider("ses"), FakeProvider("gmail")

@@ -18,7 +18,7 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail, ProviderUnusableError, Sms
 from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over
 from taskflow.delivery.router.models import Ask, Choice, Wait
-from taskflow.delivery.router.service import Router
+from taskflow.delivery.router.service import NO_OTHER, Router
 
 log = get_logger(__name__)
 
@@ -33,6 +33,9 @@ NOT_ADMITTED = Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason="It is not to be
 NOT_NOTED = Outcome(
     OutcomeKind.NOT_STARTED, "CHECK", reason="The ledger could not note it, so it was not sent.", retry_after=1.0
 )
+LONGEST_WAIT_SECONDS = 60.0
+"""Until somebody asks again, however long a budget is used up: another provider may have come, or a limit gone."""
+
 NOBODY = ""  # the name of the provider of a message that none has had
 
 
@@ -158,12 +161,16 @@ def _waiting(before: Carried | None, wait: Wait) -> Carried:
     if before is None:
         return Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=wait.reason, retry_after=wait.seconds), NOBODY
     outcome, provider = before
-    return replace(outcome, retry_after=max(outcome.retry_after or 0.0, wait.seconds)), provider
+    if outcome.retry_after is None or wait is NO_OTHER:
+        return replace(outcome, retry_after=outcome.retry_after or wait.seconds), provider
+    return replace(outcome, retry_after=min(outcome.retry_after, wait.seconds)), provider  # whoever takes it first
 
 
 def _at_the_end(result: Carried) -> Carried:
-    """Let a throttle or a quota that nobody made up for be no attempt."""
+    """Let a throttle or a quota that nobody made up for be no attempt, and no wait be longer than a minute."""
     outcome, provider = result
+    if outcome.retry_after is not None:
+        outcome = replace(outcome, retry_after=min(outcome.retry_after, LONGEST_WAIT_SECONDS))
     if outcome.kind is OutcomeKind.DEFERRED and (is_throttle(outcome) or is_quota(outcome)):
         return replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=outcome.retry_after or 1.0), provider
-    return result
+    return outcome, provider
