@@ -6,16 +6,23 @@ often as its weight says. Whether one takes a message now is decided by its brea
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from taskflow.delivery.router.models import Ask, Route
+from taskflow.delivery.router.models import Ask, MessageClass, Route
 
 _LEAST_WEIGHT = 1e-9
 
 
 def usable(routes: Iterable[Route], ask: Ask) -> list[Route]:
-    """Return the routes that this message may take at all; one that needs DLT never takes one without."""
+    """Return the routes that this message may take at all; one that needs DLT never takes one without.
+
+    Bulk leaves a tenth of the budgets of those that carry transactional messages, too.
+    """
+    is_bulk = ask.message_class is MessageClass.BULK
     return [
-        route
+        replace(route, budgets=route.budgets.for_bulk)
+        if is_bulk and MessageClass.TRANSACTIONAL in route.classes
+        else route
         for route in routes
         if ask.message_class in route.classes
         and (not route.sending_domains or ask.sending_domain in route.sending_domains)
