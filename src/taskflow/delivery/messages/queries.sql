@@ -129,49 +129,54 @@ SELECT count(*)::int FROM settled;
       AND m.status IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN', 'FAILED'))
 
 -- name: old_submission
--- An old call, once none of its messages can be sent any more.
+-- An old call, once none of its messages can be sent any more, nor could lately: what was scheduled for weeks ahead is as
+-- old as its sending.
   s.submission_id < $1 AND NOT EXISTS (
     SELECT FROM messages m
-    WHERE m.submission_id = s.submission_id AND m.status IN ('PENDING', 'DEFERRED', 'SENDING'))
+    WHERE m.submission_id = s.submission_id
+      AND (m.status IN ('PENDING', 'DEFERRED', 'SENDING') OR greatest(m.scheduled_at, m.sending_at, m.sent_at) >= $3))
 
 -- name: old_message
--- An old message that has ended; one that somebody has to decide about stays.
+-- An old message that has ended; one that somebody has to decide about stays. Ids tell the age of the call and bound the
+-- walk; it counts from the end.
   message_id < $2 AND status NOT IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN')
+  AND coalesce(greatest(scheduled_at, sending_at, sent_at) < $4, true)
 
 -- name: is_something_old
--- Whether there is anything to do; asked without a lock. $1: calls and contents before this are old; $2: messages.
+-- Whether there is anything to do; asked without a lock. $1: calls and contents before this are old; $2: messages; $3 and
+-- $4: the same as times.
 SELECT EXISTS (SELECT FROM message_submissions s WHERE
 -- include: unkept
   ) OR EXISTS (SELECT FROM message_submissions s WHERE
 -- include: old_submission
-  ) OR EXISTS (SELECT FROM message_contents WHERE message_id < $1)
+  ) OR EXISTS (SELECT FROM message_contents WHERE message_id < $1 AND created_at < $3)
     OR EXISTS (SELECT FROM messages WHERE
 -- include: old_message
   );
 
 -- name: expire
--- Deletes up to $3 of each.
+-- Deletes up to $5 of each.
 WITH unkept AS (
   DELETE FROM message_submissions WHERE submission_id IN (
     SELECT s.submission_id FROM message_submissions s WHERE
 -- include: unkept
-    ORDER BY s.submission_id LIMIT $3)
+    ORDER BY s.submission_id LIMIT $5)
   RETURNING 1
 ), submissions AS (
   DELETE FROM message_submissions WHERE submission_id IN (
     SELECT s.submission_id FROM message_submissions s WHERE
 -- include: old_submission
-    ORDER BY s.submission_id LIMIT $3)
+    ORDER BY s.submission_id LIMIT $5)
   RETURNING 1
 ), contents AS (
   DELETE FROM message_contents WHERE message_id IN (
-    SELECT message_id FROM message_contents WHERE message_id < $1 ORDER BY message_id LIMIT $3)
+    SELECT message_id FROM message_contents WHERE message_id < $1 AND created_at < $3 ORDER BY message_id LIMIT $5)
   RETURNING 1
 ), gone AS (
   DELETE FROM messages WHERE message_id IN (
     SELECT message_id FROM messages WHERE
 -- include: old_message
-    ORDER BY message_id LIMIT $3)
+    ORDER BY message_id LIMIT $5)
   RETURNING 1
 )
 SELECT (SELECT count(*) FROM unkept) + (SELECT count(*) FROM submissions) + (SELECT count(*) FROM contents)
