@@ -1,5 +1,6 @@
 """A window of messages through the router: failed over when that is safe, told why it waits when it is not."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -25,12 +26,14 @@ from support.routing import (
     mails,
     routing,
 )  # fmt: skip
+from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
+from taskflow.delivery.router.breaker import Report
 from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route
 
 K = OutcomeKind
@@ -132,6 +135,28 @@ async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_
     [outcome] = [outcome for outcome, _ in results if outcome.kind is not K.ACCEPTED]
     assert (outcome.kind, outcome.retry_after) == (K.NOT_STARTED, 60.0)
     assert outcome.text == "ses has had its messages of these 24 hours."
+
+
+async def test_outcomes_do_not_wait_for_a_redis_that_does_not_answer(
+    database: Database, broker: RedisBroker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = asyncio.Event()
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": FakeProvider("ses", ACCEPTED, CUT)}, BULK)
+        settle = router.settle
+
+        async def hang(reports: Sequence[Report]) -> None:
+            await answers.wait()
+            await settle(reports)
+
+        monkeypatch.setattr(router, "settle", hang)
+        assert await carrier.send(mails(ADA, BOB), DEADLINE) == [(ACCEPTED, "ses"), (CUT, "ses")]
+        answers.set()
+
+        async def is_heard() -> bool:
+            return (await board(database, broker, *ROUTES).look())[0].faults == 1
+
+        await eventually(is_heard, what="the fault at the breaker")
 
 
 async def test_a_window_larger_than_a_budget_is_split(database: Database, broker: RedisBroker, clock: Clock) -> None:

@@ -36,6 +36,9 @@ NOT_NOTED = Outcome(
 LONGEST_WAIT_SECONDS = 60.0
 """Until somebody asks again, however long a budget is used up: another provider may have come, or a limit gone."""
 
+_TELL_SECONDS = 0.05  # that outcomes wait, before they are committed, for Redis to hear of them
+_TELLING: set[asyncio.Task[None]] = set()  # what takes longer; the router's end waits for it
+
 NOBODY = ""  # the name of the provider of a message that none has had
 
 
@@ -91,10 +94,21 @@ class RoutedCarrier(Generic[Message]):
                         asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
                         waiting.append(i)
             if reports:
-                await self._router.settle(reports)
+                await self._tell(reports)
             if time.monotonic() >= deadline:
                 break
         return [_at_the_end(_known(result)) for result in results]
+
+    async def _tell(self, reports: Sequence[Report]) -> None:
+        """Tell what became of messages, so that the next reservation knows it.
+
+        While Redis does not answer it is told behind the sender: a crash before outcomes are committed makes messages
+        uncertain that are known to be sent.
+        """
+        telling = asyncio.create_task(self._router.settle(reports), name="router-tell")
+        _TELLING.add(telling)
+        telling.add_done_callback(_TELLING.discard)
+        await asyncio.wait([telling], timeout=_TELL_SECONDS)
 
     def _asks(self, messages: Sequence[Message]) -> list[Ask]:
         """Return what each message needs; those to one domain share it."""
