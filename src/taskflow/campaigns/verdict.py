@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from taskflow.campaigns.models import DELAYS
 from taskflow.delivery import verdict
 from taskflow.delivery.ledger import Begin, End, Row
 from taskflow.delivery.outcome import Outcome, OutcomeKind
@@ -55,4 +56,5 @@ def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> 
 
 def report(letter: Letter, outcome: Outcome, written: str | None) -> None:
     """Tell the engine how the task ended, now that the ledger has committed `written` (None: it was not ours)."""
-    verdict.report(letter.batch, letter.item, outcome, written)
+    after = DELAYS[min(letter.item.retry_count, len(DELAYS) - 1)]
+    verdict.report(letter.batch, letter.item, outcome, written, after)
