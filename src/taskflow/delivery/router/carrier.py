@@ -18,7 +18,7 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail, ProviderUnusableError, Sms
 from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over
 from taskflow.delivery.router.models import Ask, Choice, Wait
-from taskflow.delivery.router.service import NO_OTHER, Router
+from taskflow.delivery.router.service import Router
 
 log = get_logger(__name__)
 
@@ -175,7 +175,7 @@ def _waiting(before: Carried | None, wait: Wait) -> Carried:
     if before is None:
         return Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=wait.reason, retry_after=wait.seconds), NOBODY
     outcome, provider = before
-    if outcome.retry_after is None or wait is NO_OTHER:
+    if outcome.retry_after is None or wait.is_for_want:
         return replace(outcome, retry_after=outcome.retry_after or wait.seconds), provider
     return replace(outcome, retry_after=min(outcome.retry_after, wait.seconds)), provider  # whoever takes it first
 

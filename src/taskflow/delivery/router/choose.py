@@ -14,21 +14,22 @@ _LEAST_WEIGHT = 1e-9
 
 
 def usable(routes: Iterable[Route], ask: Ask) -> list[Route]:
-    """Return the routes that this message may take at all; one that needs DLT never takes one without.
-
-    Bulk leaves a tenth of the budgets of those that carry transactional messages, too.
-    """
-    is_bulk = ask.message_class is MessageClass.BULK
+    """Return the routes that this message may take at all; one that needs DLT never takes one without."""
     return [
-        replace(route, budgets=route.budgets.for_bulk)
-        if is_bulk and MessageClass.TRANSACTIONAL in route.classes
-        else route
+        _with_share(route, ask.message_class)
         for route in routes
         if ask.message_class in route.classes
         and (not route.sending_domains or ask.sending_domain in route.sending_domains)
         and (route.supports_dlt or not ask.requires_dlt)
         and route.name not in ask.without
     ]
+
+
+def _with_share(route: Route, message_class: MessageClass) -> Route:
+    """Return a route with the budgets that a class may use: bulk leaves a tenth to transactional messages."""
+    if message_class is MessageClass.BULK and MessageClass.TRANSACTIONAL in route.classes:
+        return replace(route, budgets=route.budgets.for_bulk)
+    return route
 
 
 def order(routes: Sequence[Route], rng: random.Random) -> list[Route]:

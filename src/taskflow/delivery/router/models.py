@@ -121,6 +121,7 @@ class Wait:
 
     seconds: float
     reason: str
+    is_for_want: bool = False  # there is none that could be waited for: all that may have it are left out
 
 
 @dataclass(frozen=True, slots=True)

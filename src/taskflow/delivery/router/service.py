@@ -58,7 +58,6 @@ WHY = {
     "domain_throttled": "{domain} has asked {route} for fewer messages.",
     "campaign": "The campaign has had its messages of this minute.",
 }
-NO_OTHER = Wait(_AWAY_SECONDS, "No other provider may have this message.")
 AWAY = Wait(_AWAY_SECONDS, "Redis or PostgreSQL does not answer: budgets cannot be kept without either.")
 
 
@@ -229,7 +228,7 @@ class Router:
 
 def _no_route(terms: Ask) -> Wait:
     if terms.without:
-        return NO_OTHER
+        return Wait(_AWAY_SECONDS, "No other provider may have this message.", is_for_want=True)
     what = f"{terms.message_class} messages"
     if terms.sending_domain:
         what += f" from {terms.sending_domain}"
