@@ -42,7 +42,7 @@ TRANSIENT = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 class Row(NamedTuple):
     """A recipient as read.
 
-    `sending_seconds`: how long ago its last attempt was begun; `list_id`: what brought it; `in_doubt`: an earlier attempt
+    `sending_seconds`: how long ago its last attempt was begun; `list_id`: what brought it; `in_doubt`: an earlier one
     was perhaps delivered.
     """
 
@@ -73,8 +73,8 @@ class Begin(NamedTuple):
 class End(NamedTuple):
     """What became of a message that was SENDING.
 
-    `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`); `doubtful`: nobody
-    knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes to the address again.
+    `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`); `doubtful`:
+    nobody knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
     """
 
     recipient_id: UUID
@@ -152,7 +152,8 @@ class Ledger:
         ends = sorted(ends)
         begins = sorted(begins)
         erased = [self._erasure.of(begin.email) for begin in begins]
-        columns = (*columns_of([end[:-1] for end in ends], End._fields[:-1]), *columns_of(begins, Begin._fields), erased)
+        outcomes = columns_of([end[:-1] for end in ends], End._fields[:-1])
+        columns = (*outcomes, *columns_of(begins, Begin._fields), erased)
         bounces = columns_of([(end.recipient_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
 
         async def attempt() -> Turned:

@@ -1,8 +1,8 @@
 """What the ledger row of a claimed send task says: the reading side of the crash contract.
 
 A row that is SENDING under an older epoch than its task's was on the wire when its sender died. With the policy `hold`
-it is lost, which somebody has to decide about; with `resend` it waits until the old attempt cannot be alive any more, and
-is sent again, once: one that is lost for the second time is lost.
+it is lost, which somebody has to decide about; with `resend` it waits until the old attempt cannot be alive any more,
+and is sent again, once: what is lost for the second time is lost.
 """
 
 from typing import Literal, Protocol

@@ -215,7 +215,9 @@ async def test_retention_counts_from_the_end_of_what_was_scheduled_long_before(
         "UPDATE messages SET scheduled_at = now() - interval '91 days', sending_at = scheduled_at, sent_at = now()"
     )
     assert await MessageRetention().run_once(context) == 0, "it was sent only now"
-    await pool.execute("UPDATE messages SET sending_at = now() - interval '91 days', sent_at = now() - interval '91 days'")
+    await pool.execute(
+        "UPDATE messages SET sending_at = now() - interval '91 days', sent_at = now() - interval '91 days'"
+    )
     await pool.execute("UPDATE message_contents SET created_at = now() - interval '91 days'")
     assert await MessageRetention().run_once(context) == 3
 
@@ -241,7 +243,8 @@ async def test_retention_takes_words_before_messages_and_nothing_that_waits(
         )
         await pool.execute("UPDATE message_submissions SET submission_id = $2 WHERE submission_id = $1", *ids)
         await pool.execute(
-            "INSERT INTO message_contents (message_id, content, created_at) VALUES ($1, 'x', now() - interval '100 days')",
+            "INSERT INTO message_contents (message_id, content, created_at)"
+            " VALUES ($1, 'x', now() - interval '100 days')",
             ids[1],
         )
     context = await lead(database, api.broker, settings)

@@ -99,9 +99,7 @@ async def test_a_row_remembers_that_nobody_knows_what_became_of_an_attempt(
     assert await in_doubt() == {repeated: True, lost: True}
 
 
-async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(
-    messages: MessageLedger, database: Database
-) -> None:
+async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(messages: MessageLedger, database: Database) -> None:
     gone, next_one = await waiting(database), await waiting(database)
     await messages.begin("test", [begin(gone)])
     refused = end(gone, "FAILED")._replace(reply="550 5.1.1 no such user", cause="address", bounced=True)
@@ -135,7 +133,8 @@ async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_boun
 
 @pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "suppress_bounced", "settle"])
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
-    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "suppress_bounced": 2, "settle": 6}[name]
+    counts = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "suppress_bounced": 2, "settle": 6}
+    columns = counts[name]
     first = ["test"] if name in ("begin", "hand_on") else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))

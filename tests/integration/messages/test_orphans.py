@@ -25,8 +25,8 @@ async def add(database: Database, status: str, task: str, *, sending_ago: float 
     """Insert a message of this status, and its task."""
     message_id, now = uuid7(), datetime.now(UTC)
     await database.pool.execute(
-        "INSERT INTO messages (message_id, submission_id, channel, address, from_address, status, attention, sending_at)"
-        " VALUES ($1, $1, 'email', 'ann@example.com', 'a@b.example', $2::text,"
+        "INSERT INTO messages (message_id, submission_id, channel, address, from_address, status, attention,"
+        " sending_at) VALUES ($1, $1, 'email', 'ann@example.com', 'a@b.example', $2::text,"
         "         CASE WHEN $2::text = 'DEFERRED' THEN $2::text END, $3)",
         message_id, status, now - timedelta(seconds=sending_ago) if status == "SENDING" else None,
     )  # fmt: skip
@@ -85,8 +85,8 @@ async def test_a_cancelled_task_takes_its_message_along_and_the_reason_is_that_o
     await engine.cancel(cancelled)
     dead = await add(database, "PENDING", "TIMEOUT")
     await database.pool.execute(
-        "INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason, total_attempts)"
-        " VALUES ($1, $1, 3, 'send_message', '{}', 'It took its process with it.', 3)",
+        "INSERT INTO dead_letter_queue (dlq_id, task_id, lease_epoch, task_name, task_data, failure_reason,"
+        " total_attempts) VALUES ($1, $1, 3, 'send_message', '{}', 'It took its process with it.', 3)",
         dead,
     )
     assert await MessageOrphans().run_once(context) == 2

@@ -32,8 +32,8 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
-from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
 from taskflow.delivery.router.breaker import Report
+from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
 from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route
 
 K = OutcomeKind

@@ -67,8 +67,8 @@ class Begin(NamedTuple):
 class End(NamedTuple):
     """What became of a message that was SENDING.
 
-    `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`); `doubtful`: nobody knows
-    whether it was delivered; `bounced`: there is no such recipient, so nobody writes to the address again.
+    `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`); `doubtful`: nobody
+    knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
     """
 
     message_id: UUID

@@ -47,7 +47,7 @@ class Budgets:
 
     @property
     def for_bulk(self) -> "Budgets":
-        """Return what of them many may use, so that one who waits for a message finds room: all but a tenth, rounded down."""
+        """Return what of them bulk may use, so that who waits for a message finds room: all but a tenth."""
         return Budgets(
             _less_a_tenth(self.per_second),
             _less_a_tenth(self.per_minute),
