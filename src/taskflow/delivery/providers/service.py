@@ -1,7 +1,7 @@
 """Makes, changes and tests providers. Secrets come in and never go out."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -37,11 +37,18 @@ class Found(NamedTuple):
     sentence: str
 
 
+Moved = Callable[[str, str | None], Awaitable[None]]
+"""Hears that a provider has another name (None: it was deleted)."""
+
+
 class ProviderService:
     """Providers for code that shares the database."""
 
-    def __init__(self, database: Database, registry: Registry, vault: Vault, opener: Opener) -> None:
-        """Use what the process has opened."""
+    def __init__(
+        self, database: Database, registry: Registry, vault: Vault, opener: Opener, *, moved: Moved | None = None
+    ) -> None:
+        """Use what the process has opened; `moved` is told of a name that is not this provider's any more."""
+        self._moved = moved
         self._pool = database.pool
         self._registry = registry
         self._vault = vault
@@ -104,11 +111,22 @@ class ProviderService:
                 )
             except asyncpg.UniqueViolationError as error:
                 raise _taken(changes["name"]) from error
-        return ProviderRow.of(found(changed, provider_id))
+            now = ProviderRow.of(found(changed, provider_id))
+            if now.name != row.name:
+                await connection.execute(sql.forget_state, now.name)  # of one that was deleted long ago
+                await connection.execute(sql.carry_state, row.name, now.name)
+        if now.name != row.name and self._moved is not None:
+            await self._moved(row.name, now.name)
+        return now
 
     async def delete(self, provider_id: UUID) -> str:
         """Delete a provider and return its name, which stays in ledgers; raises ProviderNotFoundError."""
-        return str(found(await self._pool.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
+        async with self._pool.acquire() as connection, connection.transaction():
+            name = str(found(await connection.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
+            await connection.execute(sql.forget_state, name)
+        if self._moved is not None:
+            await self._moved(name, None)
+        return name
 
     async def test(self, provider_id: UUID) -> Found:
         """Sign in at a provider, send nothing, and say what was found; it may be disabled.

@@ -43,7 +43,7 @@ class RouteBoard:
         self._broker = broker
         self._policy = policy(settings)
         self._routes = routes
-        self._look = Script(broker.redis, "look", broker.keys.prefix)
+        self._look, self._forget = (Script(broker.redis, name, broker.keys.prefix) for name in ("look", "forget"))
 
     async def look(self) -> list[RouteState]:
         """Return every route, the first to be asked first.
@@ -91,6 +91,16 @@ class RouteBoard:
             log.warning("switch_failed", provider=name, error=repr(error))
             raise RoutesUnseenError("Redis does not answer: the breaker is as it was. Try again shortly.") from error
         return next(state for state in await self.look() if state.route.name == name)
+
+    async def moved(self, name: str, renamed: str | None) -> None:
+        """Let a provider that was renamed keep its breaker and budgets, and one that was deleted leave none behind.
+
+        PostgreSQL has them by the new name already; who asks next restores them from there.
+        """
+        try:
+            await self._forget(name=name, reopen=renamed is not None)
+        except (RedisError, OSError) as error:
+            log.warning("route_not_moved", provider=name, renamed=renamed, error=repr(error))
 
 
 def _state(route: Route, seen: dict[str, Any]) -> RouteState:
