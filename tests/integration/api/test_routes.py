@@ -96,3 +96,15 @@ async def test_a_renamed_provider_keeps_its_state_and_a_deleted_one_leaves_none_
     for name in ("old", "new"):
         await admin.post("/api/v1/providers", json=body | {"name": name})
         assert await seen(name) == (None, 0, [])
+
+
+async def test_a_provider_that_no_worker_can_open_is_not_shown_as_usable(api: Api, admin: httpx.AsyncClient) -> None:
+    for name, secrets in (("relay", {"password": "a secret"}), ("plugin", {}), ("fine", {})):
+        settings = {"host": "127.0.0.1", "security": "tls"} | ({"username": "me"} if secrets else {})
+        body = {"name": name, "kind": "smtp", "settings": settings, "secrets": secrets}
+        assert (await admin.post("/api/v1/providers", json=body)).status_code == 201
+    await api.database.pool.execute("UPDATE providers SET secrets = 'not what was sealed' WHERE name = 'relay'")
+    await api.database.pool.execute("UPDATE providers SET kind = 'of-a-plugin' WHERE name = 'plugin'")
+    found = {one["name"]: (one["usable"], one["waiting"] or "") for one in (await admin.get(URL)).json()["items"]}
+    assert {name: usable for name, (usable, _) in found.items()} == {"relay": False, "plugin": False, "fine": True}
+    assert all(found[name][1].startswith(f"{name}: ") for name in ("relay", "plugin"))

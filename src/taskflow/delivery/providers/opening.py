@@ -81,6 +81,14 @@ class Opener:
             reason = f"{row.name}: its kind cannot open it: {type(error).__name__}."
             raise ProviderUnusableError(reason) from None
 
+    def why_not(self, row: ProviderRow) -> str | None:
+        """Return why a provider cannot be opened here: as `provider` would say it, without opening it; None: it can."""
+        try:
+            fields.read(self._registry.kind(row.kind), row.settings, self.secrets(row))
+        except (InvalidInputError, SealBrokenError) as error:
+            return f"{row.name}: {error}"
+        return None
+
 
 def bound_to(provider_id: UUID) -> str:
     """Return the name that a provider's seal is bound to."""

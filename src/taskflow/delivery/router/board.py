@@ -1,6 +1,7 @@
 """What providers are doing, for people: states of breakers, what is left of budgets, why one takes nothing now."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -37,8 +38,16 @@ class RoutesUnseenError(UnavailableError):
 class RouteBoard:
     """The routes of the installation, seen and switched."""
 
-    def __init__(self, database: Database, broker: RedisBroker, settings: RouterSettings, routes: ReadRoutes) -> None:
-        """`routes` returns the providers in use."""
+    def __init__(
+        self,
+        database: Database,
+        broker: RedisBroker,
+        settings: RouterSettings,
+        routes: ReadRoutes,
+        unopenable: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+    ) -> None:
+        """`routes` returns the providers in use, `unopenable` those that cannot be opened, with the reason."""
+        self._unopenable = unopenable
         self._pool = database.pool
         self._broker = broker
         self._policy = policy(settings)
@@ -59,7 +68,12 @@ class RouteBoard:
             found = await self._look(policy=self._policy, routes=asked)
         except (RedisError, OSError) as error:
             raise RoutesUnseenError from error
-        return [_state(route, seen) for route, seen in zip(routes, found, strict=True)]
+        states = [_state(route, seen) for route, seen in zip(routes, found, strict=True)]
+        why = await self._unopenable() if self._unopenable is not None else {}
+        return [
+            replace(state, waiting=why[state.route.name], wait_seconds=None) if state.route.name in why else state
+            for state in states
+        ]
 
     async def history(self, names: Sequence[str]) -> dict[str, list[asyncpg.Record]]:
         """Return the last changes of breakers by provider, the newest first."""

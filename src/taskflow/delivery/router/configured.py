@@ -1,6 +1,6 @@
 """The routes of an installation: its enabled providers; without one for mail, the server that the settings name."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from taskflow.broker.redis.broker import RedisBroker
@@ -9,6 +9,7 @@ from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.models import ProviderRow
+from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.router.models import EVERY_CLASS, Budgets, MessageClass, Route
@@ -27,6 +28,17 @@ def configured_routes(database: Database, settings: Settings, registry: Registry
         if not any(row.channel is Channel.EMAIL for row in rows):
             routes.append(Route(smtp_name(settings)))
         return routes
+
+    return read
+
+
+def unopenable(database: Database, opener: Opener) -> Callable[[], Awaitable[Mapping[str, str]]]:
+    """Return what says which enabled providers cannot be opened, by name, and why."""
+    reader = ProviderReader(database.pool)
+
+    async def read() -> Mapping[str, str]:
+        rows = [row for row in await reader.all() if row.enabled]
+        return {row.name: why for row in rows if (why := opener.why_not(row)) is not None}
 
     return read
 
