@@ -9772,7 +9772,7 @@ export interface components {
             reason: components["schemas"]["Reason"];
             /**
              * Source
-             * @description How it came here: api, page, one-click, import, …
+             * @description How it came here: api, page, one-click, import, refused (by a server), …
              */
             source: string | null;
             /**
