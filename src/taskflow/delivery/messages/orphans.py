@@ -37,7 +37,7 @@ class MessageOrphans:
     async def run_once(self, context: DutyContext) -> int:
         """Settle a batch; return how many messages."""
         since = self._since
-        now, found = await context.database.pool.fetchrow(sql.look_for_orphans, since, _LOST_AFTER_SECONDS)
+        [(now, found)] = await context.database.pool.fetch(sql.look_for_orphans, since, _LOST_AFTER_SECONDS)
         settled = 0
         if found:
             async with context.leading() as connection:
