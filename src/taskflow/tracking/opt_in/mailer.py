@@ -56,6 +56,8 @@ class NotTakenError(UnavailableError):
 class NotAttemptedError(NotTakenError):
     """No provider takes the mail now: it was no attempt, and is due again after some seconds."""
 
+    code = "mail_not_attempted"
+
     def __init__(self, message: str, after: float | None) -> None:
         """`after`: seconds; None: at once."""
         super().__init__(message)
