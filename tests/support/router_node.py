@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from support.routing import ACCEPTED, BULK, DEADLINE, mails
+from support.routing import ACCEPTED, DEADLINE, RECEIPT, mails
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome
@@ -49,7 +49,7 @@ async def main(notes: str, count: int, per_day: int) -> None:
     async with Database.open(settings.database) as database, RedisBroker.open(settings.redis) as broker:
         slot = 1 + os.getpid() % 32_000
         async with Router(database, broker, settings.router, routes, slot=slot) as router:
-            carrier = RoutedCarrier(router, {"ses": NotingProvider(notes)}, BULK)
+            carrier = RoutedCarrier(router, {"ses": NotingProvider(notes)}, RECEIPT)
 
             async def lane() -> None:
                 for _ in range(count // (10 * LANES)):

@@ -17,6 +17,7 @@ from taskflow.delivery.router.service import Router
 from taskflow.settings import RouterSettings
 
 BULK = Ask(MessageClass.BULK, "example.org")
+RECEIPT = Ask(MessageClass.TRANSACTIONAL, "example.org")
 NOON = 1_800_000_000_000 - 1_800_000_000_000 % 86_400_000 + 43_200_000  # ms: the middle of some day
 DEADLINE = float("inf")
 

@@ -9870,7 +9870,7 @@ export interface components {
             reason: components["schemas"]["Reason"];
             /**
              * Source
-             * @description How it came here: api, page, one-click, import, …
+             * @description How it came here: api, page, one-click, import, refused (by a server), …
              */
             source: string | null;
             /**

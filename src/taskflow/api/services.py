@@ -17,7 +17,7 @@ from taskflow.delivery.messages.composer import KeptWords
 from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.router.board import RouteBoard
-from taskflow.delivery.router.configured import configured_routes
+from taskflow.delivery.router.configured import configured_routes, unopenable
 from taskflow.engine.autoscaling.durations import DurationMeter
 from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
@@ -45,7 +45,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         storage = await stack.enter_async_context(open_storage(settings))
         registry = Registry.installed()
         routes = configured_routes(database, settings, registry)
-        services.add(RouteBoard(database, broker, settings.router, routes))
-        services.add(registry, vault(settings), await stack.enter_async_context(Opener.open(settings, registry)))
+        opener = await stack.enter_async_context(Opener.open(settings, registry))
+        services.add(RouteBoard(database, broker, settings.router, routes, unopenable(database, opener)))
+        services.add(registry, vault(settings), opener)
         services.add(MediaLibrary(database, storage, settings), KeptWords())
         yield services

@@ -63,9 +63,11 @@ class FaultBoard:
                 if self._said.get(campaign_id, "") == message:
                     continue
                 try:
-                    await self._repository.set_error(campaign_id, message)
+                    is_news = await self._repository.set_wait(campaign_id, message)
                 except Exception:
                     log.warning("fault_not_written", campaign_id=str(campaign_id), exc_info=True)
                 else:
                     self._said[campaign_id] = message
+                    if message is not None and not is_news:
+                        del self._said[campaign_id]  # it is paused: it may have to be said again when it goes on
             await asyncio.sleep(_WRITE_SECONDS)

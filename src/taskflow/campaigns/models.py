@@ -10,7 +10,9 @@ from taskflow.content.rendering.models import Template
 
 TASK_NAME = "send_email"
 QUEUE = "email"
-MAX_RETRIES = 5
+DELAYS = (1.0, 2.0, 4.0, 8.0, 16.0, 120.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0)
+"""Seconds before each further attempt: the first for a hiccup, then as long as greylisting and a night take."""
+MAX_RETRIES = len(DELAYS)
 TIMEOUT_SECONDS = 300
 
 

@@ -53,6 +53,12 @@ SELECT status FROM campaigns WHERE campaign_id = $1;
 -- Say (or, with NULL, no longer say) what holds a campaign up.
 UPDATE campaigns SET error_message = $2 WHERE campaign_id = $1 AND error_message IS DISTINCT FROM $2;
 
+-- name: set_wait
+-- The same of one that runs: why another was paused, or has failed, is not a sender's to change.
+UPDATE campaigns SET error_message = $2
+WHERE campaign_id = $1 AND status = 'RUNNING' AND error_message IS DISTINCT FROM $2
+RETURNING true;
+
 -- name: missing_variables
 -- For each path that the template needs: how many recipients lack it, and the first row that does. One pass.
 -- $2: top-level names, which decide quickly about almost every row; $3: the paths, dotted.

@@ -77,6 +77,10 @@ class CampaignRepository:
         """Say what holds a campaign up; None when nothing does."""
         await (connection or self._pool).execute(sql.set_error, campaign_id, message)
 
+    async def set_wait(self, campaign_id: UUID, message: str | None) -> bool:
+        """Say what a campaign that runs waits for; None when it waits for nothing. Tell whether that was news."""
+        return await self._pool.fetchval(sql.set_wait, campaign_id, message) is not None
+
     async def missing_variables(
         self, campaign_id: UUID, needs: Needs, connection: Connection | None = None
     ) -> list[MissingVariable]:

@@ -314,7 +314,7 @@ def _values(new: NewCampaign, needs: Needs, created_by: UUID | None) -> tuple[An
         new.template_body,
         new.template_text,
         new.template_variables,
-        new.from_email,
+        str(addresses.parse(new.from_email)),  # as keys, providers and routes know its domain
         new.from_name,
         new.reply_to,
         new.rate_limit_per_minute,

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from taskflow.campaigns.models import DELAYS
 from taskflow.delivery import verdict
 from taskflow.delivery.ledger import Begin, End, Row
-from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 
@@ -37,7 +38,8 @@ class Letter:
 
 def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> End:
     """Return what the ledger row becomes; `provider` had the message last."""
-    status = verdict.status_after(outcome, letter.row.status, last=verdict.is_last_attempt(letter.item), resend=resend)
+    row, last = letter.row, verdict.is_last_attempt(letter.item)
+    status = verdict.status_after(outcome, row.status, last=last, resend=resend, in_doubt=row.in_doubt)
     return End(
         letter.row.recipient_id,
         letter.item.lease_epoch,
@@ -48,9 +50,12 @@ def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> 
         provider=provider,
         provider_id=outcome.provider_id,
         cause=verdict.cause_of(outcome),
+        doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
+        bounced=verdict.is_bounce(outcome),
     )
 
 
 def report(letter: Letter, outcome: Outcome, written: str | None) -> None:
     """Tell the engine how the task ended, now that the ledger has committed `written` (None: it was not ours)."""
-    verdict.report(letter.batch, letter.item, outcome, written)
+    after = DELAYS[min(letter.item.retry_count, len(DELAYS) - 1)]
+    verdict.report(letter.batch, letter.item, outcome, written, after)

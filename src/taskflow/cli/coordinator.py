@@ -26,7 +26,7 @@ _RETRY_SECONDS = 1.0
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /health there; 0: a free port.")
 def coordinator(duties: str | None, metrics_port: int | None) -> None:
     """Run the coordinator's duties: relay, scheduler, schedules, dependencies, expiry, rescuer, campaigns,
-    imports, dead_letters, unconfirmed, messages, pruner, drift.
+    imports, dead_letters, unconfirmed, messages, message_orphans, sms_retention, pruner, drift.
 
     Any number of coordinators may run: one leads, the others take over within seconds when it is gone. One that runs
     other duties than the rest elects a leader of its own. It works at TASKFLOW_DATABASE_URL and TASKFLOW_REDIS_URL, or
@@ -50,6 +50,7 @@ def all_duties() -> "list[Duty]":
     from taskflow.audience.imports.jobs.duty import ImportsDuty
     from taskflow.campaigns.duty import CampaignsDuty
     from taskflow.delivery.messages.duty import MessageRetention
+    from taskflow.delivery.messages.orphans import MessageOrphans
     from taskflow.delivery.reconciliation.duty import Reconciliation
     from taskflow.delivery.sms.duty import SmsRetention
     from taskflow.engine.coordinator.dead_letters import DeadLetters
@@ -75,6 +76,7 @@ def all_duties() -> "list[Duty]":
         DeadLetters(),
         Unconfirmed(),
         MessageRetention(),
+        MessageOrphans(),
         SmsRetention(),
         Pruner(),
         DriftMeter(),

@@ -40,7 +40,11 @@ TRANSIENT = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 
 class Row(NamedTuple):
-    """A recipient as read. `sending_seconds`: how long ago its last attempt was begun; `list_id`: what brought it."""
+    """A recipient as read.
+
+    `sending_seconds`: how long ago its last attempt was begun; `list_id`: what brought it; `in_doubt`: an earlier one
+    was perhaps delivered.
+    """
 
     recipient_id: UUID
     status: str
@@ -51,6 +55,7 @@ class Row(NamedTuple):
     error_message: str | None
     sending_seconds: float | None
     list_id: UUID | None = None
+    in_doubt: bool = False
 
 
 class Begin(NamedTuple):
@@ -68,7 +73,8 @@ class Begin(NamedTuple):
 class End(NamedTuple):
     """What became of a message that was SENDING.
 
-    `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`).
+    `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`); `doubtful`:
+    nobody knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
     """
 
     recipient_id: UUID
@@ -80,6 +86,8 @@ class End(NamedTuple):
     provider: str | None = None
     provider_id: str | None = None
     cause: str | None = None
+    doubtful: bool = False
+    bounced: bool = False
 
 
 class Settlement(NamedTuple):
@@ -144,11 +152,14 @@ class Ledger:
         ends = sorted(ends)
         begins = sorted(begins)
         erased = [self._erasure.of(begin.email) for begin in begins]
-        columns = (*columns_of(ends, End._fields), *columns_of(begins, Begin._fields), erased)
+        outcomes = columns_of([end[:-1] for end in ends], End._fields[:-1])
+        columns = (*outcomes, *columns_of(begins, Begin._fields), erased)
+        bounces = columns_of([(end.recipient_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
 
         async def attempt() -> Turned:
             turned = Turned({}, {})
-            rows = await self._pool.fetch(sql.turn, campaign_id, slot, *columns)
+            turn = sql.turn, campaign_id, slot, *columns
+            rows = await with_bounces(self._pool, turn, (sql.suppress_bounced, campaign_id, *bounces))
             for is_end, recipient_id, status in rows:
                 (turned.ended if is_end else turned.begun)[recipient_id] = status
             if len(rows) < len(ends) + len(begins):
@@ -206,6 +217,19 @@ _S = RecipientStatus
 def columns_of(rows: Sequence[tuple[Any, ...]], fields: Sequence[str]) -> list[list[Any]]:
     """Turn rows into columns, for `unnest`."""
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in fields]
+
+
+async def with_bounces(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:
+    """Run a statement that ends messages; when addresses bounced, suppress them in the same transaction.
+
+    Each a query and its arguments, `suppress` with ids and epochs last: where there are none, it costs nothing.
+    """
+    if not suppress[-1]:
+        return await pool.fetch(*statement)
+    async with pool.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(*statement)
+        await connection.execute(*suppress)
+    return rows
 
 
 async def requeued(pool: Pool, failed: Sequence[tuple[UUID, int]]) -> set[UUID]:

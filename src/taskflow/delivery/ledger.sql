@@ -1,5 +1,5 @@
 -- The ledger of campaign mail. All statements run on `database.hot` (plans walk indexes only), name one campaign, and
--- join on `unnest` of sorted ids. Lock order: recipients, then costs and counters.
+-- join on `unnest` of sorted ids. Lock order: recipients, then costs and counters, then suppressions.
 --
 -- `OFFSET 0` hides from the planner that the campaign is one value: on a table without statistics it would rather walk
 -- the whole campaign by `campaign_id = $1` than look ids up.
@@ -7,7 +7,8 @@
 -- name: read
 -- What is known of these recipients, and what the campaign is doing.
 SELECT r.recipient_id, r.status, r.lease_epoch, r.attempt, r.email, r.personalization, r.error_message,
-       extract(epoch FROM clock_timestamp() - r.sending_at)::float8 AS sending_seconds, r.list_id
+       extract(epoch FROM clock_timestamp() - r.sending_at)::float8 AS sending_seconds, r.list_id,
+       r.in_doubt
 FROM unnest($2::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM email_recipients WHERE campaign_id = $1 AND recipient_id = i.id LIMIT 1) AS r;
 
@@ -18,9 +19,10 @@ SELECT status, uncertain_policy FROM campaigns WHERE campaign_id = $1;
 -- The outcomes of one window and SENDING for the next, in one commit.
 --   $1 campaign, $2 counter slot
 --   $3.. outcomes: id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there,
---        the cause of a refusal. Only the attempt that set SENDING gets through: its epoch is the row's. What comes back
---        unsent to a cancelled campaign ends CANCELLED; what is SENT costs what its provider takes now.
---   $12.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, who gets it, what
+--        the cause of a refusal, whether nobody knows what became of it. Only the attempt that set SENDING gets through:
+--        its epoch is the row's. What comes back unsent to a cancelled campaign ends CANCELLED; what is SENT costs what
+--        its provider takes now.
+--   $13.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, who gets it, what
 --        an erasure has left of the address. Only while the task is RUNNING under this epoch, the campaign is RUNNING, and the row
 --        is as it was read; a suppressed address ends SUPPRESSED instead: it, its domain, or it as somebody erased;
 --        everywhere, or on its list.
@@ -36,17 +38,19 @@ WITH campaign AS (
       reply = o.reply,
       error_message = o.error,
       bounce_reason = o.cause,
+      in_doubt = r.in_doubt OR o.doubtful,
       provider = coalesce(o.provider, r.provider),
       provider_message_id = o.provider_id,
       cost = o.price,
       currency = o.currency
   FROM (
     SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.reply, u.error, u.counts, u.provider, u.provider_id, u.cause,
-           p.price, p.currency,
+           u.doubtful, p.price, p.currency,
            CASE WHEN u.status IN ('PENDING', 'DEFERRED') AND (SELECT status FROM campaign) = 'CANCELLED'
                 THEN 'CANCELLED' ELSE u.status END AS status
-    FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::text[], $11::text[])
-      AS u (id, epoch, status, reply, error, counts, provider, provider_id, cause)
+    FROM unnest($3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::bool[], $9::text[], $10::text[], $11::text[],
+                $12::bool[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, cause, doubtful)
     LEFT JOIN providers p ON p.name = u.provider AND u.status = 'SENT'
     OFFSET 0
   ) AS o
@@ -61,7 +65,8 @@ WITH campaign AS (
       sending_at = CASE n.wanted WHEN 'SENDING' THEN clock_timestamp() ELSE r.sending_at END,
       provider = n.provider,
       error_message = NULL,
-      bounce_reason = NULL
+      bounce_reason = NULL,
+      in_doubt = r.in_doubt OR n.was = 'SENDING'
   FROM (
     SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt, u.provider,
            CASE WHEN EXISTS (
@@ -70,7 +75,7 @@ WITH campaign AS (
                AND s.address = ANY (suppression_keys(u.email, u.erased))
                AND (s.list_id IS NULL OR s.list_id = u.list_id)
            ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
-    FROM unnest($12::uuid[], $13::int[], $14::text[], $15::int[], $16::text[], $17::uuid[], $18::text[], $19::text[])
+    FROM unnest($13::uuid[], $14::int[], $15::text[], $16::int[], $17::text[], $18::uuid[], $19::text[], $20::text[])
            AS u (id, epoch, was, attempt, email, list_id, provider, erased)
     JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
     WHERE (SELECT status FROM campaign) = 'RUNNING'
@@ -108,6 +113,19 @@ SELECT true AS ended, recipient_id, status FROM ended
 UNION ALL
 SELECT false, recipient_id, status FROM begun;
 
+-- name: suppress_bounced
+-- Behind `turn`, in its transaction: who has no mailbox is not written to again. $1 campaign, then id and epoch.
+INSERT INTO suppressions (channel, address, reason, source, campaign_id, note)
+SELECT 'email', b.address, 'bounced', 'refused', b.campaign_id, b.note
+FROM (
+  SELECT lower(r.email) AS address, r.campaign_id, left(r.reply, 1000) AS note
+  FROM (SELECT $1::uuid AS campaign_id, u.* FROM unnest($2::uuid[], $3::int[]) AS u (id, epoch) OFFSET 0) AS o
+  JOIN email_recipients r ON r.campaign_id = o.campaign_id AND r.recipient_id = o.id
+  WHERE r.lease_epoch = o.epoch AND r.status = 'FAILED'
+  ORDER BY address
+) AS b
+ON CONFLICT DO NOTHING;
+
 -- name: hand_on
 -- Another provider gets what one has refused, before the network is touched again; nobody does once the campaign has
 -- stopped.
@@ -125,7 +143,8 @@ RETURNING r.recipient_id;
 --   the status it gets, why. Fenced like SENDING.
 WITH ended AS (
   UPDATE email_recipients AS r
-  SET status = o.wanted, attention = o.wanted, error_message = o.error, bounce_reason = NULL
+  SET status = o.wanted, attention = o.wanted, error_message = o.error, bounce_reason = NULL,
+      in_doubt = r.in_doubt OR o.wanted = 'UNCERTAIN'
   FROM (
     SELECT $1::uuid AS campaign_id, u.*
     FROM unnest($3::uuid[], $4::int[], $5::text[], $6::int[], $7::text[], $8::text[])

@@ -1,7 +1,8 @@
 """What the ledger row of a claimed send task says: the reading side of the crash contract.
 
 A row that is SENDING under an older epoch than its task's was on the wire when its sender died. With the policy `hold`
-it is lost, which somebody has to decide about; with `resend` it waits until the old attempt cannot be alive any more.
+it is lost, which somebody has to decide about; with `resend` it waits until the old attempt cannot be alive any more,
+and is sent again, once: what is lost for the second time is lost.
 """
 
 from typing import Literal, Protocol
@@ -27,6 +28,10 @@ class LedgerRow(Protocol):
         """The epoch of the attempt that set SENDING."""
 
     @property
+    def in_doubt(self) -> bool:
+        """Whether an earlier attempt was perhaps delivered."""
+
+    @property
     def sending_seconds(self) -> float | None:
         """How long ago that was."""
 
@@ -43,7 +48,7 @@ def standing_of(row: LedgerRow, epoch: int, *, resend: bool, resend_after: float
     if row.status == _S.FAILED:
         return "failed"
     if row.status == _S.SENDING and row.lease_epoch < epoch:
-        if not resend:
+        if not resend or row.in_doubt:
             return "lost"
         return "waiting" if (row.sending_seconds or 0.0) > resend_after else "later"
     return "waiting"

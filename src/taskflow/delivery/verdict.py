@@ -6,12 +6,12 @@
 | rejected | FAILED | failed for good: a dead letter |
 | deferred, attempts left | DEFERRED | tried again after a delay |
 | deferred, the last attempt | FAILED | failed for good |
-| uncertain, policy `hold` or the last attempt | UNCERTAIN | failed for good: a person decides |
-| uncertain, policy `resend` | DEFERRED | tried again |
+| uncertain, policy `hold`, the last attempt, or for the second time | UNCERTAIN | failed for good: a person decides |
+| uncertain, policy `resend` | DEFERRED | tried again, once |
 | provider fault, not started | as it was | handed back, no attempt burnt |
 """
 
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 
@@ -23,8 +23,12 @@ def is_last_attempt(item: BatchItem) -> bool:
     return item.retry_count >= item.max_retries
 
 
-def status_after(outcome: Outcome, was: str, *, last: bool, resend: bool) -> RecipientStatus:
-    """Return what a row becomes that was `was` before it was SENDING; `last`: there is no further attempt."""
+def status_after(outcome: Outcome, was: str, *, last: bool, resend: bool, in_doubt: bool) -> RecipientStatus:
+    """Return what a row becomes that was `was` before it was SENDING.
+
+    `last`: there is no further attempt. `in_doubt`: an earlier one was perhaps delivered, as is one that was lost: a
+    provider that takes messages and does not say so would get them as often as there are attempts.
+    """
     match outcome.kind:
         case OutcomeKind.ACCEPTED:
             return _S.SENT
@@ -33,7 +37,8 @@ def status_after(outcome: Outcome, was: str, *, last: bool, resend: bool) -> Rec
         case OutcomeKind.DEFERRED:
             return _S.FAILED if last else _S.DEFERRED
         case OutcomeKind.UNCERTAIN:
-            return _S.DEFERRED if resend and not last else _S.UNCERTAIN
+            may_resend = resend and not (last or in_doubt or was == _S.SENDING)
+            return _S.DEFERRED if may_resend else _S.UNCERTAIN
         case _:
             return _S.DEFERRED if was in (_S.DEFERRED, _S.SENDING) else _S.PENDING
 
@@ -47,6 +52,11 @@ def cause_of(outcome: Outcome) -> str | None:
     """Return why a message was refused, for good or for now, in the words that all providers share (`Cause`)."""
     is_refusal = outcome.kind in (OutcomeKind.REJECTED, OutcomeKind.DEFERRED)
     return outcome.cause.value if is_refusal and outcome.cause is not None else None
+
+
+def is_bounce(outcome: Outcome) -> bool:
+    """Tell whether there is no such recipient, for good: nobody should write there again."""
+    return outcome.kind is OutcomeKind.REJECTED and outcome.cause is Cause.ADDRESS
 
 
 def report(batch: Batch, item: BatchItem, outcome: Outcome, written: str | None, after: float | None = None) -> None:

@@ -217,6 +217,32 @@ def aged(given: UUID) -> UUID:
     return UUID(int=given.int - (100 * 86_400_000 << 80))
 
 
+async def test_retention_counts_from_the_end_of_what_was_scheduled_long_before(
+    marketer: httpx.AsyncClient, database: Database, api: Api, settings: Settings
+) -> None:
+    submitted = UUID((await send(marketer, "ann@example.com"))["submission_id"])
+    pool = database.pool
+    ids = submitted, aged(submitted)
+    await pool.execute(
+        "UPDATE messages SET submission_id = $2, message_id = $2, status = 'SENT', scheduled_at = now(),"
+        " sending_at = now(), sent_at = now() WHERE submission_id = $1",
+        *ids,
+    )
+    await pool.execute("UPDATE message_submissions SET submission_id = $2 WHERE submission_id = $1", *ids)
+    await pool.execute("INSERT INTO message_contents (message_id, content) VALUES ($1, 'x')", ids[1])
+    context = await lead(database, api.broker, settings)
+    assert await MessageRetention().run_once(context) == 0
+    await pool.execute(
+        "UPDATE messages SET scheduled_at = now() - interval '91 days', sending_at = scheduled_at, sent_at = now()"
+    )
+    assert await MessageRetention().run_once(context) == 0, "it was sent only now"
+    await pool.execute(
+        "UPDATE messages SET sending_at = now() - interval '91 days', sent_at = now() - interval '91 days'"
+    )
+    await pool.execute("UPDATE message_contents SET created_at = now() - interval '91 days'")
+    assert await MessageRetention().run_once(context) == 3
+
+
 async def test_retention_takes_words_before_messages_and_nothing_that_waits(
     marketer: httpx.AsyncClient, database: Database, api: Api, settings: Settings
 ) -> None:
@@ -231,9 +257,17 @@ async def test_retention_takes_words_before_messages_and_nothing_that_waits(
     )
     for given in (old, waiting):
         ids = given, aged(given)
-        await pool.execute("UPDATE messages SET submission_id = $2, message_id = $2 WHERE submission_id = $1", *ids)
+        await pool.execute(
+            "UPDATE messages SET submission_id = $2, message_id = $2, sending_at = sending_at - interval '100 days',"
+            " sent_at = sent_at - interval '100 days' WHERE submission_id = $1",
+            *ids,
+        )
         await pool.execute("UPDATE message_submissions SET submission_id = $2 WHERE submission_id = $1", *ids)
-        await pool.execute("INSERT INTO message_contents (message_id, content) VALUES ($1, 'x')", ids[1])
+        await pool.execute(
+            "INSERT INTO message_contents (message_id, content, created_at)"
+            " VALUES ($1, 'x', now() - interval '100 days')",
+            ids[1],
+        )
     context = await lead(database, api.broker, settings)
     assert await MessageRetention().run_once(context) > 0
     assert await MessageRetention().run_once(context) == 0

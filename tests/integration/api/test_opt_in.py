@@ -26,7 +26,7 @@ from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.engine.context import WorkerContext
 from taskflow.engine.retry import NoRetry
 from taskflow.settings import Settings
-from taskflow.tracking.opt_in.mailer import ConfirmationMailer, NotTakenError
+from taskflow.tracking.opt_in.mailer import ConfirmationMailer, NotAttemptedError, NotTakenError
 
 CONTACTS, LISTS = "/api/v1/contacts", "/api/v1/lists"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -390,7 +390,7 @@ async def test_a_provider_that_is_away_passes_the_mail_on_and_one_for_others_is_
     await submit(api, made, "ada@example.com")
     [row] = await post.database.pool.fetch("SELECT task_kwargs FROM tasks")
     request_id = UUID(row["task_kwargs"]["request_id"])
-    with pytest.raises(NotTakenError, match="Connect"):
+    with pytest.raises(NotAttemptedError, match="Connect"):
         await post.mailer.send(request_id)
     assert await post.mails() == []
     assert (await admin.post("/api/v1/providers", json=others | {"name": "inbox", "priority": 9})).status_code == 201

@@ -1,11 +1,14 @@
 """Routes over HTTP and in the shell: what providers are doing, and a hand on their breakers."""
 
+from dataclasses import replace
+from typing import Any
+
 import httpx
 
 from support.api import Api
-from support.routing import BULK, routing
+from support.routing import BULK, RECEIPT, routing
 from taskflow.delivery.router.breaker import Report
-from taskflow.delivery.router.models import Route
+from taskflow.delivery.router.models import Budgets, Route, Wait
 
 URL = "/api/v1/routes"
 
@@ -69,3 +72,40 @@ async def test_metrics_show_breakers_refusals_and_failovers(api: Api) -> None:
     assert 'taskflow_route_usable{route="sandbox"} 0.0' in text
     assert 'taskflow_route_refused_total{reason="open",route="sandbox"} 3.0' in text
     assert 'taskflow_route_failovers_total{route="sandbox"} 2.0' in text
+
+
+async def test_a_renamed_provider_keeps_its_state_and_a_deleted_one_leaves_none_to_its_name(
+    api: Api, admin: httpx.AsyncClient
+) -> None:
+    async def seen(name: str) -> tuple[Any, int, list[str]]:
+        [route] = [one for one in (await admin.get(URL)).json()["items"] if one["name"] == name]
+        changes = [change["state"] for change in route["breaker"]["history"]]
+        return route["breaker"]["override"], route["budgets"][0]["used"], changes
+
+    body = {"name": "old", "kind": "sandbox", "per_day": 100}
+    path = f"/api/v1/providers/{(await admin.post('/api/v1/providers', json=body)).json()['provider_id']}"
+    route = Route("old", budgets=Budgets(per_day=100))
+    async with routing(api.database, api.broker, route) as router:
+        assert len(await router.reserve([RECEIPT] * 7)) == 7
+    await admin.post(f"{URL}/old/breaker", json={"state": "open"})
+    assert (await admin.patch(path, json={"name": "new"})).status_code == 200
+    async with routing(api.database, api.broker, replace(route, name="new")) as router:
+        [wait] = await router.reserve([RECEIPT])
+    assert wait == Wait(30.0, "new is switched off by hand.")
+    assert await seen("new") == ("open", 7, ["forced_open"])
+    assert (await admin.delete(path, params={"last": True})).status_code == 204
+    for name in ("old", "new"):
+        await admin.post("/api/v1/providers", json=body | {"name": name})
+        assert await seen(name) == (None, 0, [])
+
+
+async def test_a_provider_that_no_worker_can_open_is_not_shown_as_usable(api: Api, admin: httpx.AsyncClient) -> None:
+    for name, secrets in (("relay", {"password": "a secret"}), ("plugin", {}), ("fine", {})):
+        settings = {"host": "127.0.0.1", "security": "tls"} | ({"username": "me"} if secrets else {})
+        body = {"name": name, "kind": "smtp", "settings": settings, "secrets": secrets}
+        assert (await admin.post("/api/v1/providers", json=body)).status_code == 201
+    await api.database.pool.execute("UPDATE providers SET secrets = 'not what was sealed' WHERE name = 'relay'")
+    await api.database.pool.execute("UPDATE providers SET kind = 'of-a-plugin' WHERE name = 'plugin'")
+    found = {one["name"]: (one["usable"], one["waiting"] or "") for one in (await admin.get(URL)).json()["items"]}
+    assert {name: usable for name, (usable, _) in found.items()} == {"relay": False, "plugin": False, "fine": True}
+    assert all(found[name][1].startswith(f"{name}: ") for name in ("relay", "plugin"))

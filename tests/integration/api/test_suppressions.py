@@ -43,6 +43,27 @@ async def test_an_address_is_suppressed_once_and_may_be_let_in_again(
     assert (await viewer.get(f"{URL}/{made['suppression_id']}")).json()["code"] == "suppression_not_found"
 
 
+async def test_who_has_unsubscribed_is_still_suppressed_for_a_complaint_and_each_is_lifted_alone(
+    marketer: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    async def reasons() -> list[str]:
+        found = (await viewer.get(f"{URL}/check", params={"address": "ada@example.com"})).json()
+        return [one["reason"] for one in found["suppressions"]]
+
+    await marketer.post(URL, json={"address": "ada@example.com", "reason": "unsubscribed"})
+    answer = await marketer.post(URL, json={"address": "ada@example.com", "reason": "complained"})
+    assert answer.json()["reason"] == "complained"
+    again = (await marketer.post(URL, json={"address": "ada@example.com", "reason": "bounced"})).json()
+    assert again == answer.json(), "one of them is enough"
+    assert await reasons() == ["unsubscribed", "complained"]
+    await marketer.delete(f"{URL}/{again['suppression_id']}")
+    assert await reasons() == ["unsubscribed"]
+    files = {"file": ("bounces.csv", b"ada@example.com\nbob@example.com\n")}
+    report = (await marketer.post(f"{URL}/import", data={"reason": "bounced"}, files=files)).json()
+    assert (report["added"], report["known"]) == (2, 0)
+    assert await reasons() == ["unsubscribed", "bounced"]
+
+
 async def test_an_address_is_checked_with_its_domain_its_lists_and_erasures(
     api: Api, marketer: httpx.AsyncClient, viewer: httpx.AsyncClient
 ) -> None:

@@ -105,3 +105,10 @@ async def test_a_row_far_down_that_lacks_a_variable_is_found(service: CampaignSe
     assert caught.value.context["problems"] == [
         {"variable": "first_name", "row_number": 2734, "email": "p2734@example.com", "count": 1}
     ]
+
+
+async def test_a_sender_with_an_international_domain_is_kept_as_keys_and_providers_know_it(
+    service: CampaignService,
+) -> None:
+    campaign = await create(service, people(1), from_email="info@münchen.example")
+    assert campaign.from_email == "info@xn--mnchen-3ya.example"

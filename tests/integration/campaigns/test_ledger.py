@@ -171,6 +171,44 @@ async def test_a_row_that_moved_since_it_was_read_is_not_begun(stage: Stage) -> 
     assert await stage.counts() == {"SENDING": 5}
 
 
+async def test_a_row_remembers_that_nobody_knows_what_became_of_an_attempt(stage: Stage) -> None:
+    async def in_doubt() -> set[bool]:
+        await stage.reread()
+        return {row.in_doubt for row in stage.rows}
+
+    await stage.begin()
+    assert await in_doubt() == {False}
+    await stage.end("DEFERRED", doubtful=True)
+    assert await in_doubt() == {True}
+    await stage.begin()
+    await stage.end("DEFERRED", cause="mailbox_full")
+    assert await in_doubt() == {True}
+    rows = (await ledger(stage.database, stage.campaign_id)).values()
+    assert {row["bounce_reason"] for row in rows} == {"mailbox_full"}
+
+
+async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(stage: Stage) -> None:
+    pool = stage.database.pool
+    gone, full, *_ = stage.rows
+    await stage.begin()
+    await pool.execute(
+        "INSERT INTO suppressions (channel, address, reason) VALUES ('email', lower($1), 'unsubscribed')", gone.email
+    )
+    ends = [
+        End(gone.recipient_id, 1, "FAILED", "550 5.1.1 no such user", cause="address", bounced=True),
+        End(full.recipient_id, 1, "FAILED", "552 5.2.2 full", cause="mailbox_full"),
+    ]
+    for _ in range(2):  # the second time a reply was lost
+        turned = await stage.ledger.turn(stage.campaign_id, 1, ends, [])
+        assert set(turned.ended.values()) == {"FAILED"}
+    [row] = await pool.fetch("SELECT * FROM suppressions WHERE reason <> 'unsubscribed'")
+    assert (row["address"], row["reason"], row["note"]) == (gone.email.lower(), "bounced", "550 5.1.1 no such user")
+    assert (row["campaign_id"], row["list_id"], row["source"]) == (stage.campaign_id, None, "refused")
+    stale = [End(row.recipient_id, 2, "FAILED", "550 5.1.1", bounced=True) for row in stage.rows]
+    await stage.ledger.turn(stage.campaign_id, 1, stale, [])
+    assert await pool.fetchval("SELECT count(*) FROM suppressions WHERE reason = 'bounced'") == 1, "not by who is stale"
+
+
 async def test_a_stale_outcome_changes_nothing(stage: Stage) -> None:
     await stage.begin()
     assert await stage.end("SENT", epoch=2) == {}
@@ -295,7 +333,7 @@ async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(databas
     from taskflow.delivery.ledger import sql
 
     nothing: list[object] = []
-    arguments = [uuid7(), 1, *[nothing] * 17]
+    arguments = [uuid7(), 1, *[nothing] * 18]
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + sql.turn)
         plan = "\n".join(row[0] for row in await statement.fetch(*arguments))

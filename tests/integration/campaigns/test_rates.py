@@ -7,6 +7,7 @@ from support.duties import lead
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.duty import CampaignsDuty
 from taskflow.campaigns.models import Campaign
+from taskflow.campaigns.repository import CampaignRepository
 from taskflow.campaigns.service import CampaignService
 from taskflow.db.pool import Database
 from taskflow.engine.coordinator.duty import DutyContext
@@ -185,3 +186,19 @@ async def test_without_a_threshold_it_goes_on(
     await complained(database, *range(1, 100))
     await look(context)
     assert (await service.get(campaign.campaign_id)).status == "RUNNING"
+
+
+async def test_a_sender_that_still_waits_does_not_hide_why_a_campaign_was_paused(
+    service: CampaignService, database: Database, context: DutyContext
+) -> None:
+    campaign = await started(service)
+    repository = CampaignRepository(database.pool)
+    assert await repository.set_wait(campaign.campaign_id, "Waiting for a provider: busy.")
+    await took(database, campaign, 1, 200)
+    await refused(database, campaign, 201, 300)
+    await look(context)
+    paused = await service.get(campaign.campaign_id)
+    assert (paused.status, paused.error_message is not None) == ("PAUSED", True)
+    for message in ("Waiting for a provider: busy.", None):
+        assert not await repository.set_wait(campaign.campaign_id, message)
+    assert (await service.get(campaign.campaign_id)).error_message == paused.error_message

@@ -82,9 +82,60 @@ async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger
     assert await database.pool.fetchval("SELECT count(*) FROM message_contents") == 0
 
 
-@pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "settle", "wait"])
+async def test_a_row_remembers_that_nobody_knows_what_became_of_an_attempt(
+    messages: MessageLedger, database: Database
+) -> None:
+    repeated, lost = await waiting(database), await waiting(database)
+
+    async def in_doubt() -> dict[UUID, bool]:
+        return {row.message_id: row.in_doubt for row in (await messages.read([repeated, lost])).values()}
+
+    await messages.begin("test", [begin(repeated), begin(lost)])
+    assert await in_doubt() == {repeated: False, lost: False}
+    await messages.end([end(repeated, "DEFERRED")._replace(doubtful=True)])
+    await messages.begin("test", [begin(repeated, was="DEFERRED", attempt=1)])
+    await messages.end([end(repeated, "DEFERRED")])
+    await database.pool.execute("UPDATE tasks SET lease_epoch = 2 WHERE task_id = $1", lost)
+    await messages.begin("test", [begin(lost, epoch=2, was="SENDING", attempt=1)])
+    assert await in_doubt() == {repeated: True, lost: True}
+
+
+async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(messages: MessageLedger, database: Database) -> None:
+    gone, next_one = await waiting(database), await waiting(database)
+    await messages.begin("test", [begin(gone)])
+    refused = end(gone, "FAILED")._replace(reply="550 5.1.1 no such user", cause="address", bounced=True)
+    for _ in range(2):  # the second time a reply was lost
+        assert await messages.end([refused]) == {gone: _S.FAILED}
+    [row] = await database.pool.fetch("SELECT * FROM suppressions")
+    assert (row["channel"], row["address"], row["reason"]) == ("email", "ann@example.com", "bounced")
+    assert (row["source"], row["note"]) == ("refused", "550 5.1.1 no such user")
+    assert await messages.begin("test", [begin(next_one)]) == {next_one: _S.SUPPRESSED}
+
+
+@pytest.mark.parametrize(
+    ("channel", "reasons", "wanted"),
+    [
+        ("email", ("unsubscribed",), _S.SENDING),
+        ("email", ("unsubscribed", "complained"), _S.SUPPRESSED),
+        ("email", ("bounced",), _S.SUPPRESSED),
+        ("sms", ("unsubscribed",), _S.SUPPRESSED),
+    ],
+)
+async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_bounced_complained_or_said_stop(
+    messages: MessageLedger, database: Database, channel: str, reasons: tuple[str, ...], wanted: str
+) -> None:
+    message_id = await waiting(database)
+    for reason in reasons:
+        await database.pool.execute(
+            "INSERT INTO suppressions (channel, address, reason) VALUES ($1, 'ann@example.com', $2)", channel, reason
+        )
+    assert await messages.begin("test", [begin(message_id)._replace(channel=channel)]) == {message_id: wanted}
+
+
+@pytest.mark.parametrize("name", ["read", "submissions", "begin", "hand_on", "end", "suppress_bounced", "settle", "wait"])
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
-    columns = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 10, "settle": 6, "wait": 3}[name]
+    counts = {"read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "suppress_bounced": 2, "settle": 6}
+    columns = (counts | {"wait": 3})[name]
     first = ["test"] if name in ("begin", "hand_on") else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))

@@ -42,6 +42,10 @@ async def test_a_window_goes_over_one_connection(providers: Providers) -> None:
     [
         ("RCPT", "550 5.1.1 no such user", OutcomeKind.REJECTED, Cause.ADDRESS),
         ("RCPT", "550 no such user", OutcomeKind.REJECTED, Cause.ADDRESS),
+        ("RCPT", "550 Requested action not taken: mailbox not found", OutcomeKind.REJECTED, Cause.ADDRESS),
+        ("RCPT", "550 relaying denied", OutcomeKind.REJECTED, Cause.UNKNOWN),
+        ("RCPT", "550 your server is on a block list", OutcomeKind.REJECTED, Cause.UNKNOWN),
+        ("RCPT", "550 5.1.0 sender rejected", OutcomeKind.REJECTED, Cause.UNKNOWN),
         ("RCPT", "552 5.2.2 mailbox full", OutcomeKind.REJECTED, Cause.MAILBOX_FULL),
         ("RCPT", "452 4.2.2 mailbox full", OutcomeKind.DEFERRED, Cause.MAILBOX_FULL),
         ("RCPT", "550 5.7.1 user unknown, blocked by reputation", OutcomeKind.REJECTED, Cause.REPUTATION),

@@ -17,6 +17,7 @@ from support.routing import (
     DOMAIN_BUSY,
     NOON,
     OUT_OF_QUOTA,
+    RECEIPT,
     THROTTLED,
     Clock,
     board,
@@ -110,7 +111,7 @@ async def test_a_warm_up_allows_each_day_what_its_schedule_says(
     async with routing(database, broker, route, clock=clock) as router:
         given = []
         for day in range(4):
-            given.append(chosen(await router.reserve([BULK] * 100))["ses"])
+            given.append(chosen(await router.reserve([RECEIPT] * 100))["ses"])
             [state] = await board(database, broker, route, clock=clock).look()
             assert state.warm_up_day == day + 1
             clock.pass_by(DAY + 3600)
@@ -198,10 +199,10 @@ async def test_a_throttle_of_the_provider_slows_it_and_a_used_up_quota_stops_it(
 async def test_budgets_are_restored_after_a_flush(database: Database, broker: RedisBroker) -> None:
     route = ses(per_day=50, per_minute=40)
     async with routing(database, broker, route) as router:
-        assert chosen(await router.reserve([BULK] * 30)) == {"ses": 30}
+        assert chosen(await router.reserve([RECEIPT] * 30)) == {"ses": 30}
     await broker.redis.flushall()
     async with routing(database, broker, route) as router:
-        assert chosen(await router.reserve([BULK] * 30)) == {"ses": 10, MINUTE: 20}
+        assert chosen(await router.reserve([RECEIPT] * 30)) == {"ses": 10, MINUTE: 20}
         [state] = await board(database, broker, route).look()
         assert [budget.left for budget in state.budgets] == [0, 10]
 
@@ -209,11 +210,11 @@ async def test_budgets_are_restored_after_a_flush(database: Database, broker: Re
 async def test_the_rebuild_of_the_dispatch_restores_the_counters_too(database: Database, broker: RedisBroker) -> None:
     # It happens when a server comes back with an old snapshot, whose counters are as old.
     async with routing(database, broker, ses(per_day=50)) as router:
-        await router.reserve([BULK] * 30)
+        await router.reserve([RECEIPT] * 30)
     await broker.redis.delete(f"{broker.keys.prefix}router:use:ses:day")
     await broker.upkeep.begin("another life")
     async with routing(database, broker, ses(per_day=50)) as router:
-        assert chosen(await router.reserve([BULK] * 30))["ses"] == 20
+        assert chosen(await router.reserve([RECEIPT] * 30))["ses"] == 20
 
 
 async def test_a_window_costs_one_round_trip(database: Database, broker: RedisBroker, clock: Clock) -> None:

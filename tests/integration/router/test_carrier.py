@@ -1,5 +1,6 @@
 """A window of messages through the router: failed over when that is safe, told why it waits when it is not."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -27,12 +28,14 @@ from support.routing import (
     mails,
     routing,
 )  # fmt: skip
+from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, ProviderUnusableError, Sms
 from taskflow.delivery.router import service
+from taskflow.delivery.router.breaker import Report
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
 from taskflow.delivery.router.holds import Holds
 from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route, Wait
@@ -159,6 +162,52 @@ async def test_a_text_is_held_by_the_number_or_name_that_it_is_from(
         texts = [Sms(uuid7(), sender, "+4915112345678", "Hi") for sender in ("SHOP", "BANK")]
         assert (await carrier.send(texts[:1], DEADLINE))[0][0].kind is K.DEFERRED
         assert [outcome.kind for outcome, _ in await carrier.send(texts, DEADLINE)] == [K.NOT_STARTED, K.ACCEPTED]
+async def test_who_has_been_refused_for_an_hour_waits_for_the_provider_that_has_room_first(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    routes = [Route("ses"), Route("gmail", priority=2, budgets=Budgets(per_second=1))]
+    for_an_hour = replace(OUT_OF_QUOTA, retry_after=3600.0)
+    first, second = FakeProvider("ses", for_an_hour, for_an_hour), FakeProvider("gmail")
+    async with routing(database, broker, *routes, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        results = await carrier.send(mails(ADA, ADA), DEADLINE)
+    waits = [outcome.retry_after for outcome, _ in results if outcome.kind is not K.ACCEPTED]
+    assert waits
+    assert all(seconds is not None and seconds <= 1.1 for seconds in waits)
+
+
+async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_again(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    first = FakeProvider("ses", ACCEPTED)
+    async with routing(database, broker, Route("ses", budgets=Budgets(per_day=1)), clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": first}, BULK)
+        results = await carrier.send(mails(ADA, BOB), DEADLINE)
+    [outcome] = [outcome for outcome, _ in results if outcome.kind is not K.ACCEPTED]
+    assert (outcome.kind, outcome.retry_after) == (K.NOT_STARTED, 60.0)
+    assert outcome.text == "ses has had its messages of these 24 hours."
+
+
+async def test_outcomes_do_not_wait_for_a_redis_that_does_not_answer(
+    database: Database, broker: RedisBroker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = asyncio.Event()
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        carrier = RoutedCarrier(router, {"ses": FakeProvider("ses", ACCEPTED, CUT)}, BULK)
+        settle = router.settle
+
+        async def hang(reports: Sequence[Report]) -> None:
+            await answers.wait()
+            await settle(reports)
+
+        monkeypatch.setattr(router, "settle", hang)
+        assert await carrier.send(mails(ADA, BOB), DEADLINE) == [(ACCEPTED, "ses"), (CUT, "ses")]
+        answers.set()
+
+        async def is_heard() -> bool:
+            return (await board(database, broker, *ROUTES).look())[0].faults == 1
+
+        await eventually(is_heard, what="the fault at the breaker")
 
 
 async def test_a_window_larger_than_a_budget_is_split(database: Database, broker: RedisBroker, clock: Clock) -> None:

@@ -260,13 +260,13 @@ LEFT JOIN (SELECT DISTINCT ON (m.contact_id) m.contact_id, m.list_id
   ON @table.contact_id = s.contact_id
 
 -- name: join_suppressed
--- The address, everywhere.
-LEFT JOIN suppressions AS @table
-  ON @table.channel = 'email' AND @table.list_id IS NULL AND @table.address = lower(s.email)
+-- The address, everywhere; once, however many reasons there are.
+LEFT JOIN (SELECT DISTINCT address FROM suppressions WHERE channel = 'email' AND list_id IS NULL) AS @table
+  ON @table.address = lower(s.email)
 
 -- name: join_suppressed_domain
-LEFT JOIN suppressions AS @table
-  ON @table.channel = 'email' AND @table.list_id IS NULL AND @table.address = substring(lower(s.email) FROM '@[^@]*$')
+LEFT JOIN (SELECT DISTINCT address FROM suppressions WHERE channel = 'email' AND list_id IS NULL) AS @table
+  ON @table.address = substring(lower(s.email) FROM '@[^@]*$')
 
 -- name: suppressed
 @table.address IS NOT NULL

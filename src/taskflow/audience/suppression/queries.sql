@@ -1,7 +1,8 @@
 -- Suppressions as people see and change them. What asks them when a message is sent is delivery/ledger.sql:turn.
 
 -- name: insert_suppression
--- $1 id, $2 channel, $3 address, $4 list or null, $5 reason, $6 source, $7 note, $8 who. Once is enough: the first stays.
+-- $1 id, $2 channel, $3 address, $4 list or null, $5 reason, $6 source, $7 note, $8 who. Once is enough: the first stays,
+-- beside a person's own wish to leave (unsubscribed), which is another fact.
 INSERT INTO suppressions (suppression_id, channel, address, list_id, reason, source, note, created_by)
 VALUES ($1, $2, lower($3), $4, $5, $6, $7, $8)
 ON CONFLICT DO NOTHING RETURNING *;
@@ -16,7 +17,9 @@ WITH added AS (
 SELECT count(*)::int FROM added;
 
 -- name: find_suppression
-SELECT * FROM suppressions WHERE channel = $1 AND address = lower($2) AND list_id IS NOT DISTINCT FROM $3::uuid;
+-- The one that keeps another with the reason $4 from being added.
+SELECT * FROM suppressions WHERE channel = $1 AND address = lower($2) AND list_id IS NOT DISTINCT FROM $3::uuid
+  AND (reason = 'unsubscribed') = ($4::text = 'unsubscribed');
 
 -- name: get_suppression
 SELECT * FROM suppressions WHERE suppression_id = $1;

@@ -58,7 +58,7 @@ class SuppressionOut(BaseModel):
     address: str = Field(description="hmac:… where an erasure has left no more than that.")
     list_id: UUID | None
     reason: Reason
-    source: str | None = Field(description="How it came here: api, page, one-click, import, …")
+    source: str | None = Field(description="How it came here: api, page, one-click, import, refused (by a server), …")
     note: str | None
     campaign_id: UUID | None
     created_by: UUID | None

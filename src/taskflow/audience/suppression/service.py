@@ -88,7 +88,7 @@ class SuppressionService:
         row = await self._pool.fetchrow(sql.insert_suppression, *values)
         if row is not None:
             return row, True
-        return _found(await self._pool.fetchrow(sql.find_suppression, channel, target, list_id), target), False
+        return _found(await self._pool.fetchrow(sql.find_suppression, channel, target, list_id, reason), target), False
 
     async def get(self, suppression_id: UUID) -> asyncpg.Record:
         """Return a suppression's row, or raise SuppressionNotFoundError."""

@@ -1,8 +1,7 @@
 """Ends the retention of messages: first of what they say, then of the messages themselves."""
 
-import time
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
-from uuid import UUID
 
 from taskflow.base.ids import uuid7_floor
 from taskflow.delivery.messages.service import sql
@@ -11,8 +10,7 @@ from taskflow.settings import CoordinatorSettings
 
 _INTERVAL = 60.0
 _BATCH = 1_000
-_DAY = 86_400.0
-_NEVER = UUID(int=0)
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 class MessageRetention:
@@ -27,7 +25,8 @@ class MessageRetention:
     async def run_once(self, context: DutyContext) -> int:
         """Delete a batch of each; return how many rows."""
         settings = context.settings.message
-        before = _before(settings.content_days), _before(settings.days) if settings.days else _NEVER
+        ends = [_ago(settings.content_days), _ago(settings.days) if settings.days else _NEVER]
+        before = *(uuid7_floor(int(end.timestamp() * 1000)) for end in ends), *ends  # ids are times
         # Asked first: whoever leads and is stopped inside of a transaction holds up the next leader.
         if not await context.database.pool.fetchval(sql.is_something_old, *before):
             return 0
@@ -36,6 +35,5 @@ class MessageRetention:
         return deleted
 
 
-def _before(days: int) -> UUID:
-    """Return the smallest id of so long ago: ids are times."""
-    return uuid7_floor(int((time.time() - days * _DAY) * 1000))
+def _ago(days: int) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)

@@ -12,7 +12,7 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued
+from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued, with_bounces
 from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
 from taskflow.delivery.states import RecipientStatus
 
@@ -23,7 +23,10 @@ _S = RecipientStatus
 
 
 class Row(NamedTuple):
-    """A message as read. `sending_seconds`: how long ago its last attempt was begun."""
+    """A message as read.
+
+    `sending_seconds`: how long ago its last attempt was begun; `in_doubt`: an earlier one was perhaps delivered.
+    """
 
     message_id: UUID
     submission_id: UUID
@@ -38,6 +41,7 @@ class Row(NamedTuple):
     uncertain_policy: str
     error_message: str | None
     sending_seconds: float | None
+    in_doubt: bool
 
     @property
     def resend(self) -> bool:
@@ -63,7 +67,8 @@ class Begin(NamedTuple):
 class End(NamedTuple):
     """What became of a message that was SENDING.
 
-    `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`).
+    `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`); `doubtful`: nobody
+    knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
     """
 
     message_id: UUID
@@ -76,6 +81,8 @@ class End(NamedTuple):
     provider_id: str | None
     forget: bool
     cause: str | None = None
+    doubtful: bool = False
+    bounced: bool = False
 
 
 class MessageLedger:
@@ -135,10 +142,13 @@ class MessageLedger:
         """Commit outcomes; return the status that each row has now, as `begin` does."""
         if not ends:
             return {}
-        columns = columns_of(sorted(ends), End._fields)
+        ends = sorted(ends)
+        columns = columns_of([end[:-1] for end in ends], End._fields[:-1])
+        bounces = columns_of([(end.message_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
 
         async def attempt() -> dict[UUID, str]:
-            found = {row[0]: row[1] for row in await self._pool.fetch(sql.end, *columns)}
+            rows = await with_bounces(self._pool, (sql.end, *columns), (sql.suppress_bounced, *bounces))
+            found = {row[0]: row[1] for row in rows}
             missing = {end.message_id: end for end in ends if end.message_id not in found}
             for row in await self._look_again(missing):
                 end = missing[row.message_id]

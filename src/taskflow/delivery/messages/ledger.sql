@@ -6,7 +6,8 @@
 -- What is known of these messages.
 SELECT m.message_id, m.submission_id, m.status, m.lease_epoch, m.attempt, m.channel, m.address, m.name, m.locale,
        m.personalization, m.uncertain_policy, m.error_message,
-       extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds
+       extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds,
+       m.in_doubt
 FROM unnest($1::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m;
 
@@ -45,7 +46,8 @@ WITH next AS (
       size_bytes = n.size,
       provider = $1,
       error_message = NULL,
-      bounce_reason = NULL
+      bounce_reason = NULL,
+      in_doubt = m.in_doubt OR n.was = 'SENDING'
   FROM next AS n
   WHERE m.message_id = n.id AND m.status = n.was AND m.attempt = n.attempt
   RETURNING m.message_id, m.status, n.content
@@ -67,8 +69,8 @@ RETURNING m.message_id;
 -- name: end
 -- What became of them, right after the network. Only the attempt that set SENDING gets through: its epoch is the row's.
 --   id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there, whether the
---   values of the person are to be forgotten now that the message is out, the cause of a refusal. What is SENT costs what
---   its provider takes now: a mail once, a text for each of its parts.
+--   values of the person are to be forgotten now that the message is out, the cause of a refusal, whether nobody knows
+--   what became of it. What is SENT costs what its provider takes now: a mail once, a text for each of its parts.
 WITH ended AS (
   UPDATE messages AS m
   SET status = o.status,
@@ -78,6 +80,7 @@ WITH ended AS (
       reply = o.reply,
       error_message = o.error,
       bounce_reason = o.cause,
+      in_doubt = m.in_doubt OR o.doubtful,
       provider = coalesce(o.provider, m.provider),
       provider_message_id = o.provider_id,
       cost = o.price * coalesce(m.segments, 1),
@@ -86,8 +89,8 @@ WITH ended AS (
   FROM (
     SELECT u.*, p.price, p.currency
     FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::bool[],
-                $10::text[])
-      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget, cause)
+                $10::text[], $11::bool[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget, cause, doubtful)
     LEFT JOIN providers p ON p.name = u.provider AND u.status = 'SENT'
     OFFSET 0
   ) AS o
@@ -96,12 +99,26 @@ WITH ended AS (
 )
 SELECT message_id, status FROM ended;
 
+-- name: suppress_bounced
+-- Behind `end`, in its transaction: who has no mailbox, or no such number, is not written to again. Id and epoch.
+INSERT INTO suppressions (channel, address, reason, source, note)
+SELECT b.channel, b.address, 'bounced', 'refused', b.note
+FROM (
+  SELECT m.channel, lower(m.address) AS address, left(m.reply, 1000) AS note
+  FROM (SELECT * FROM unnest($1::uuid[], $2::int[]) AS u (id, epoch) OFFSET 0) AS o
+  JOIN messages m ON m.message_id = o.id
+  WHERE m.lease_epoch = o.epoch AND m.status = 'FAILED'
+  ORDER BY m.channel, address
+) AS b
+ON CONFLICT DO NOTHING;
+
 -- name: settle
 -- Rows that end without a network: SENDING of a lost attempt becomes UNCERTAIN, what cannot be made FAILED.
 --   id, epoch of the task that says so, the status and epoch the row was read with, the status it gets, why.
 WITH ended AS (
   UPDATE messages AS m
-  SET status = o.wanted, attention = o.wanted, error_message = o.error, bounce_reason = NULL
+  SET status = o.wanted, attention = o.wanted, error_message = o.error, bounce_reason = NULL,
+      in_doubt = m.in_doubt OR o.wanted = 'UNCERTAIN'
   FROM (
     SELECT u.* FROM unnest($1::uuid[], $2::int[], $3::text[], $4::int[], $5::text[], $6::text[])
            AS u (id, epoch, was, was_epoch, wanted, error)

@@ -126,6 +126,46 @@ WITH resolved AS (
 )
 SELECT channel FROM resolved;
 
+-- ────────────────────────────────────────────── orphans ─────────────────────────────────────────────
+
+-- name: ended_badly
+-- Tasks without a campaign that failed or were cancelled after $1 (null: all that are kept), and messages that are open
+-- all the same; $2: seconds after which one that is still SENDING cannot be on the wire any more.
+  (
+    SELECT task_id, status FROM tasks WHERE failed_at > coalesce($1, '-infinity'::timestamptz) AND campaign_id IS NULL
+    UNION ALL
+    SELECT task_id, status FROM tasks
+    WHERE completed_at > coalesce($1, '-infinity'::timestamptz) AND cancel_requested_at IS NOT NULL
+      AND status = 'CANCELLED' AND campaign_id IS NULL
+  ) AS t JOIN messages m ON m.message_id = t.task_id
+  WHERE m.status IN ('PENDING', 'DEFERRED')
+     OR (m.status = 'SENDING' AND m.sending_at < now() - $2::float8 * interval '1 second')
+
+-- name: look_for_orphans
+-- Whether there are any; asked without a lock, with the time of the look.
+SELECT now(), EXISTS (SELECT FROM
+-- include: ended_badly
+);
+
+-- name: settle_orphans
+-- Up to $3 rows end as their tasks did, with the reason of the dead letter; who was on the wire is UNCERTAIN.
+WITH orphan AS MATERIALIZED (
+  SELECT m.message_id,
+         CASE WHEN m.status = 'SENDING' THEN 'UNCERTAIN' WHEN t.status = 'CANCELLED' THEN 'CANCELLED' ELSE 'FAILED' END
+           AS wanted
+  FROM
+-- include: ended_badly
+  ORDER BY m.message_id LIMIT $3 FOR UPDATE OF m
+), settled AS (
+  UPDATE messages AS m
+  SET status = o.wanted, attention = o.wanted,
+      error_message = coalesce((SELECT failure_reason FROM dead_letter_queue d WHERE d.task_id = o.message_id
+                                ORDER BY d.lease_epoch DESC LIMIT 1), m.error_message)
+  FROM orphan o WHERE m.message_id = o.message_id
+  RETURNING m.message_id
+)
+SELECT count(*)::int FROM settled;
+
 -- ───────────────────────────────────────────── retention ────────────────────────────────────────────
 
 -- name: unkept
@@ -136,49 +176,54 @@ SELECT channel FROM resolved;
       AND m.status IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN', 'FAILED'))
 
 -- name: old_submission
--- An old call, once none of its messages can be sent any more.
+-- An old call, once none of its messages can be sent any more, nor could lately: what was scheduled for weeks ahead is as
+-- old as its sending.
   s.submission_id < $1 AND NOT EXISTS (
     SELECT FROM messages m
-    WHERE m.submission_id = s.submission_id AND m.status IN ('PENDING', 'DEFERRED', 'SENDING'))
+    WHERE m.submission_id = s.submission_id
+      AND (m.status IN ('PENDING', 'DEFERRED', 'SENDING') OR greatest(m.scheduled_at, m.sending_at, m.sent_at) >= $3))
 
 -- name: old_message
--- An old message that has ended; one that somebody has to decide about stays.
+-- An old message that has ended; one that somebody has to decide about stays. Ids tell the age of the call and bound the
+-- walk; it counts from the end.
   message_id < $2 AND status NOT IN ('PENDING', 'DEFERRED', 'SENDING', 'UNCERTAIN')
+  AND coalesce(greatest(scheduled_at, sending_at, sent_at) < $4, true)
 
 -- name: is_something_old
--- Whether there is anything to do; asked without a lock. $1: calls and contents before this are old; $2: messages.
+-- Whether there is anything to do; asked without a lock. $1: calls and contents before this are old; $2: messages; $3 and
+-- $4: the same as times.
 SELECT EXISTS (SELECT FROM message_submissions s WHERE
 -- include: unkept
   ) OR EXISTS (SELECT FROM message_submissions s WHERE
 -- include: old_submission
-  ) OR EXISTS (SELECT FROM message_contents WHERE message_id < $1)
+  ) OR EXISTS (SELECT FROM message_contents WHERE message_id < $1 AND created_at < $3)
     OR EXISTS (SELECT FROM messages WHERE
 -- include: old_message
   );
 
 -- name: expire
--- Deletes up to $3 of each.
+-- Deletes up to $5 of each.
 WITH unkept AS (
   DELETE FROM message_submissions WHERE submission_id IN (
     SELECT s.submission_id FROM message_submissions s WHERE
 -- include: unkept
-    ORDER BY s.submission_id LIMIT $3)
+    ORDER BY s.submission_id LIMIT $5)
   RETURNING 1
 ), submissions AS (
   DELETE FROM message_submissions WHERE submission_id IN (
     SELECT s.submission_id FROM message_submissions s WHERE
 -- include: old_submission
-    ORDER BY s.submission_id LIMIT $3)
+    ORDER BY s.submission_id LIMIT $5)
   RETURNING 1
 ), contents AS (
   DELETE FROM message_contents WHERE message_id IN (
-    SELECT message_id FROM message_contents WHERE message_id < $1 ORDER BY message_id LIMIT $3)
+    SELECT message_id FROM message_contents WHERE message_id < $1 AND created_at < $3 ORDER BY message_id LIMIT $5)
   RETURNING 1
 ), gone AS (
   DELETE FROM messages WHERE message_id IN (
     SELECT message_id FROM messages WHERE
 -- include: old_message
-    ORDER BY message_id LIMIT $3)
+    ORDER BY message_id LIMIT $5)
   RETURNING 1
 )
 SELECT (SELECT count(*) FROM unkept) + (SELECT count(*) FROM submissions) + (SELECT count(*) FROM contents)

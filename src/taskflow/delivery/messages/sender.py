@@ -34,7 +34,7 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
-from taskflow.delivery.verdict import cause_of, counts, is_last_attempt, report, status_after
+from taskflow.delivery.verdict import cause_of, counts, is_bounce, is_last_attempt, report, status_after
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
 from taskflow.identity.secret_key import signing_key
@@ -78,7 +78,8 @@ class _Ready:
     def end(self, outcome: Outcome, provider: str) -> End:
         """Return what its row becomes."""
         last = is_last_attempt(self.item)
-        status = status_after(outcome, self.row.status, last=last, resend=self.row.resend)
+        row = self.row
+        status = status_after(outcome, row.status, last=last, resend=row.resend, in_doubt=row.in_doubt)
         return End(
             self.row.message_id,
             self.item.lease_epoch,
@@ -90,6 +91,8 @@ class _Ready:
             provider_id=outcome.provider_id,
             forget=self.submission.forgets,
             cause=cause_of(outcome),
+            doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
+            bounced=is_bounce(outcome),
         )
 
 
@@ -292,7 +295,7 @@ class MessageSender:
         await self._say_why(held)
         written = await self._ledger.end([one.end(outcome, provider) for one, outcome, provider in went])
         for one, outcome, _ in went:
-            after = max(DELAYS[min(one.item.retry_count, len(DELAYS) - 1)], outcome.retry_after or 0.0)
+            after = DELAYS[min(one.item.retry_count, len(DELAYS) - 1)]
             report(batch, one.item, outcome, written.get(one.row.message_id), after)
 
 

@@ -24,6 +24,7 @@ from taskflow.delivery.providers.schemas import (
 )
 from taskflow.delivery.providers.service import ProviderService
 from taskflow.delivery.rotation import rotate
+from taskflow.delivery.router.board import RouteBoard
 from taskflow.identity.access import Caller, Trail, audited, require, service
 from taskflow.identity.models import Role
 
@@ -39,8 +40,9 @@ async def _providers(
     registry: Annotated[Registry, service(Registry)],
     vault: Annotated[Vault, service(Vault)],
     opener: Annotated[Opener, service(Opener)],
+    board: Annotated[RouteBoard, service(RouteBoard)],
 ) -> ProviderService:
-    return ProviderService(database, registry, vault, opener)
+    return ProviderService(database, registry, vault, opener, moved=board.moved)
 
 
 Providers = Annotated[ProviderService, Depends(_providers)]

@@ -108,6 +108,14 @@ def lacking(provider: object, channel: Channel) -> list[str]:
     contract = MailProvider if channel is Channel.EMAIL else SmsProvider
     return [name for name in vars(contract) if not name.startswith("_") and not hasattr(provider, name)]
 
+    def why_not(self, row: ProviderRow) -> str | None:
+        """Return why a provider cannot be opened here: as `provider` would say it, without opening it; None: it can."""
+        try:
+            fields.read(self._registry.kind(row.kind), row.settings, self.secrets(row))
+        except (InvalidInputError, SealBrokenError) as error:
+            return f"{row.name}: {error}"
+        return None
+
 
 def bound_to(provider_id: UUID) -> str:
     """Return the name that a provider's seal is bound to."""

@@ -41,3 +41,15 @@ UPDATE providers SET secrets = $2, secrets_key = $3, updated_at = now() WHERE pr
 
 -- name: count_secrets
 SELECT count(*) FROM providers WHERE secrets IS NOT NULL;
+
+-- name: forget_state
+-- What the router keeps of a name: use, the first day of a warm-up, a person's word, how its breaker changed.
+WITH usage AS (DELETE FROM provider_usage WHERE provider = $1),
+     breakers AS (DELETE FROM provider_breakers WHERE provider = $1)
+DELETE FROM provider_breaker_changes WHERE provider = $1;
+
+-- name: carry_state
+-- All of that goes by another name ($2) now.
+WITH usage AS (UPDATE provider_usage SET provider = $2 WHERE provider = $1),
+     breakers AS (UPDATE provider_breakers SET provider = $2 WHERE provider = $1)
+UPDATE provider_breaker_changes SET provider = $2 WHERE provider = $1;

@@ -1,7 +1,7 @@
 """Makes, changes and tests providers. Secrets come in and never go out."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -44,11 +44,18 @@ class Found(NamedTuple):
     sentence: str
 
 
+Moved = Callable[[str, str | None], Awaitable[None]]
+"""Hears that a provider has another name (None: it was deleted)."""
+
+
 class ProviderService:
     """Providers for code that shares the database."""
 
-    def __init__(self, database: Database, registry: Registry, vault: Vault, opener: Opener) -> None:
-        """Use what the process has opened."""
+    def __init__(
+        self, database: Database, registry: Registry, vault: Vault, opener: Opener, *, moved: Moved | None = None
+    ) -> None:
+        """Use what the process has opened; `moved` is told of a name that is not this provider's any more."""
+        self._moved = moved
         self._pool = database.pool
         self._registry = registry
         self._vault = vault
@@ -113,7 +120,13 @@ class ProviderService:
                 )
             except asyncpg.UniqueViolationError as error:
                 raise _taken(changes["name"]) from error
-        return ProviderRow.of(found(changed, provider_id))
+            now = ProviderRow.of(found(changed, provider_id))
+            if now.name != row.name:
+                await connection.execute(sql.forget_state, now.name)  # of one that was deleted long ago
+                await connection.execute(sql.carry_state, row.name, now.name)
+        if now.name != row.name and self._moved is not None:
+            await self._moved(row.name, now.name)
+        return now
 
     async def delete(self, provider_id: UUID, *, last: bool = False) -> str:
         """Delete a provider and return its name, which stays in ledgers; `last`: also the last one of its channel.
@@ -129,7 +142,11 @@ class ProviderService:
                     "Without this provider, the last of its channel, messages that wait go to TASKFLOW_SMTP_* or into"
                     " the sandbox inbox. Disable it to stop them, or say that it is the last (last=true, --last)."
                 )
-            return str(found(await connection.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
+            name = str(found(await connection.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
+            await connection.execute(sql.forget_state, name)
+        if self._moved is not None:
+            await self._moved(name, None)
+        return name
 
     async def test(self, provider_id: UUID) -> Found:
         """Sign in at a provider, send nothing, and say what was found; it may be disabled.

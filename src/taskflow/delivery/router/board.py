@@ -1,6 +1,7 @@
 """What providers are doing, for people: states of breakers, what is left of budgets, why one takes nothing now."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -37,13 +38,21 @@ class RoutesUnseenError(UnavailableError):
 class RouteBoard:
     """The routes of the installation, seen and switched."""
 
-    def __init__(self, database: Database, broker: RedisBroker, settings: RouterSettings, routes: ReadRoutes) -> None:
-        """`routes` returns the providers in use."""
+    def __init__(
+        self,
+        database: Database,
+        broker: RedisBroker,
+        settings: RouterSettings,
+        routes: ReadRoutes,
+        unopenable: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+    ) -> None:
+        """`routes` returns the providers in use, `unopenable` those that cannot be opened, with the reason."""
+        self._unopenable = unopenable
         self._pool = database.pool
         self._broker = broker
         self._policy = policy(settings)
         self._routes = routes
-        self._look = Script(broker.redis, "look", broker.keys.prefix)
+        self._look, self._forget = (Script(broker.redis, name, broker.keys.prefix) for name in ("look", "forget"))
 
     async def look(self) -> list[RouteState]:
         """Return every route, the first to be asked first.
@@ -59,7 +68,12 @@ class RouteBoard:
             found = await self._look(policy=self._policy, routes=asked)
         except (RedisError, OSError) as error:
             raise RoutesUnseenError from error
-        return [_state(route, seen) for route, seen in zip(routes, found, strict=True)]
+        states = [_state(route, seen) for route, seen in zip(routes, found, strict=True)]
+        why = await self._unopenable() if self._unopenable is not None else {}
+        return [
+            replace(state, waiting=why[state.route.name], wait_seconds=None) if state.route.name in why else state
+            for state in states
+        ]
 
     async def history(self, names: Sequence[str]) -> dict[str, list[asyncpg.Record]]:
         """Return the last changes of breakers by provider, the newest first."""
@@ -91,6 +105,16 @@ class RouteBoard:
             log.warning("switch_failed", provider=name, error=repr(error))
             raise RoutesUnseenError("Redis does not answer: the breaker is as it was. Try again shortly.") from error
         return next(state for state in await self.look() if state.route.name == name)
+
+    async def moved(self, name: str, renamed: str | None) -> None:
+        """Let a provider that was renamed keep its breaker and budgets, and one that was deleted leave none behind.
+
+        PostgreSQL has them by the new name already; who asks next restores them from there.
+        """
+        try:
+            await self._forget(name=name, reopen=renamed is not None)
+        except (RedisError, OSError) as error:
+            log.warning("route_not_moved", provider=name, renamed=renamed, error=repr(error))
 
 
 def _state(route: Route, seen: dict[str, Any]) -> RouteState:

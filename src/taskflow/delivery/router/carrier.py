@@ -33,6 +33,12 @@ NOT_ADMITTED = Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason="It is not to be
 NOT_NOTED = Outcome(
     OutcomeKind.NOT_STARTED, "CHECK", reason="The ledger could not note it, so it was not sent.", retry_after=1.0
 )
+LONGEST_WAIT_SECONDS = 60.0
+"""Until somebody asks again, however long a budget is used up: another provider may have come, or a limit gone."""
+
+_TELL_SECONDS = 0.05  # that outcomes wait, before they are committed, for Redis to hear of them
+_TELLING: set[asyncio.Task[None]] = set()  # what takes longer; the router's end waits for it
+
 NOBODY = ""  # the name of the provider of a message that none has had
 
 
@@ -90,10 +96,21 @@ class RoutedCarrier(Generic[Message]):
                         asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
                         waiting.append(i)
             if reports:
-                await self._router.settle(reports)
+                await self._tell(reports)
             if time.monotonic() >= deadline:
                 break
         return [_at_the_end(_known(result), self._terms.message_class) for result in results]
+
+    async def _tell(self, reports: Sequence[Report]) -> None:
+        """Tell what became of messages, so that the next reservation knows it.
+
+        While Redis does not answer it is told behind the sender: a crash before outcomes are committed makes messages
+        uncertain that are known to be sent.
+        """
+        telling = asyncio.create_task(self._router.settle(reports), name="router-tell")
+        _TELLING.add(telling)
+        telling.add_done_callback(_TELLING.discard)
+        await asyncio.wait([telling], timeout=_TELL_SECONDS)
 
     def _asks(self, messages: Sequence[Message]) -> list[Ask]:
         """Return what each message needs; those to one domain share it."""
@@ -171,7 +188,9 @@ def _waiting(before: Carried | None, wait: Wait) -> Carried:
         verb = "ROOM" if wait.for_all else "CHECK"
         return Outcome(OutcomeKind.NOT_STARTED, verb, reason=wait.reason, retry_after=wait.seconds), NOBODY
     outcome, provider = before
-    return replace(outcome, retry_after=max(outcome.retry_after or 0.0, wait.seconds)), provider
+    if outcome.retry_after is None or wait.is_for_want:
+        return replace(outcome, retry_after=outcome.retry_after or wait.seconds), provider
+    return replace(outcome, retry_after=min(outcome.retry_after, wait.seconds)), provider  # whoever takes it first
 
 
 def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:
@@ -181,7 +200,7 @@ def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:
 
 
 def _at_the_end(result: Carried, message_class: MessageClass) -> Carried:
-    """Let a throttle or a quota that nobody made up for be no attempt.
+    """Let a throttle or a quota that nobody made up for be no attempt, and no wait for providers longer than a minute.
 
     A sender whom nobody sends for is one, where a person waits: the message ends when its attempts are used up. A
     campaign waits until its sender is verified.
@@ -190,5 +209,7 @@ def _at_the_end(result: Carried, message_class: MessageClass) -> Carried:
     if refuses_sender(outcome) and message_class is MessageClass.TRANSACTIONAL:
         return replace(outcome, kind=OutcomeKind.DEFERRED), provider
     if outcome.kind is OutcomeKind.DEFERRED and (is_throttle(outcome) or is_quota(outcome)):
-        return replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=outcome.retry_after or 1.0), provider
-    return result
+        outcome = replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=outcome.retry_after or 1.0)
+    if outcome.kind is not OutcomeKind.DEFERRED and outcome.retry_after is not None:
+        outcome = replace(outcome, retry_after=min(outcome.retry_after, LONGEST_WAIT_SECONDS))
+    return outcome, provider

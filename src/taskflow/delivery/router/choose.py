@@ -7,8 +7,9 @@ often as its weight says. Whether one takes a message now is decided by its brea
 
 import random
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
-from taskflow.delivery.router.models import Ask, Route
+from taskflow.delivery.router.models import Ask, MessageClass, Route
 
 _LEAST_WEIGHT = 1e-9
 
@@ -25,7 +26,7 @@ def usable(routes: Iterable[Route], ask: Ask, among: Collection[str] | None = No
         and (not route.sending_domains or ask.sending_domain in route.sending_domains)
     ]
     return [
-        route
+        _with_share(route, ask.message_class)
         for route in fitting
         if (route.supports_dlt or not ask.requires_dlt)
         and route.name not in ask.without
@@ -37,6 +38,13 @@ def usable(routes: Iterable[Route], ask: Ask, among: Collection[str] | None = No
 def _is_before(other: Route, sandbox: Route) -> bool:
     """Tell whether a real provider is asked before a sandbox, whatever state it is in."""
     return not other.is_sandbox and other.channel is sandbox.channel and other.priority <= sandbox.priority
+
+
+def _with_share(route: Route, message_class: MessageClass) -> Route:
+    """Return a route with the budgets that a class may use: bulk leaves a tenth to transactional messages."""
+    if message_class is MessageClass.BULK and MessageClass.TRANSACTIONAL in route.classes:
+        return replace(route, budgets=route.budgets.for_bulk)
+    return route
 
 
 def order(routes: Sequence[Route], rng: random.Random) -> list[Route]:

@@ -3,14 +3,14 @@
 Without one for mail, the server that the settings name; without one for texts, the sandbox inbox.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.contract import Channel, Kind
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.models import ProviderRow
-from taskflow.delivery.providers.opening import SMS_FALLBACK
+from taskflow.delivery.providers.opening import SMS_FALLBACK, Opener
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.router.models import EVERY_CLASS, Budgets, MessageClass, Route
@@ -32,6 +32,17 @@ def configured_routes(database: Database, settings: Settings, registry: Registry
         if not any(row.channel is Channel.SMS for row in rows):
             routes.append(Route(SMS_FALLBACK, channel=Channel.SMS, supports_dlt=True))
         return routes
+
+    return read
+
+
+def unopenable(database: Database, opener: Opener) -> Callable[[], Awaitable[Mapping[str, str]]]:
+    """Return what says which enabled providers cannot be opened, by name, and why."""
+    reader = ProviderReader(database.pool)
+
+    async def read() -> Mapping[str, str]:
+        rows = [row for row in await reader.all() if row.enabled]
+        return {row.name: why for row in rows if (why := opener.why_not(row)) is not None}
 
     return read
 

@@ -47,6 +47,16 @@ class Budgets:
     warm_up: tuple[int, ...] = ()
 
     @property
+    def for_bulk(self) -> "Budgets":
+        """Return what of them bulk may use, so that who waits for a message finds room: all but a tenth."""
+        return Budgets(
+            _less_a_tenth(self.per_second),
+            _less_a_tenth(self.per_minute),
+            _less_a_tenth(self.per_day),
+            tuple(step - step // 10 for step in self.warm_up),
+        )
+
+    @property
     def outlast_redis(self) -> bool:
         """Tell whether PostgreSQL must know of the use before much more is given out."""
         return self.per_minute is not None or self.per_day is not None or bool(self.warm_up)
@@ -157,6 +167,10 @@ class RouteState:
     def usable(self) -> bool:
         """Tell whether it takes a message now."""
         return self.waiting is None
+
+
+def _less_a_tenth(limit: int | None) -> int | None:
+    return None if limit is None else limit - limit // 10
 
 
 def as_budgets(budgets: Budgets) -> dict[str, Any]:

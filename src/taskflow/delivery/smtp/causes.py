@@ -25,6 +25,14 @@ _COME_BACK = re.compile(
     re.IGNORECASE,
 )
 _COME_BACK_IN = re.compile(r"\b(\d{1,2}):(\d\d):(\d\d)\b|\b(\d{1,4}) (second|minute)s?\b", re.IGNORECASE)
+# A refusal without an enhanced code says nothing of the mailbox by its number alone: 550 is also a blocked server, or a
+# relay that does not know us. Only these words are about the person.
+_NO_MAILBOX = re.compile(
+    r"(?:user|recipient|mailbox|address|account)\b[^.]{0,80}?"
+    r"(?:unknown|not found|does(?: not|n't) exist|not exist|no longer|disabled|invalid)"
+    r"|(?:unknown|no such|invalid|non-?existent) (?:user|recipient|mailbox|address|account|person)",
+    re.IGNORECASE,
+)
 _AUTH = frozenset({530, 534, 535, 538})
 _QUOTA_WAIT = 3_600.0
 _THROTTLE_WAIT = 5.0
@@ -34,6 +42,7 @@ _SENDER = re.compile(r"sender address rejected", re.IGNORECASE)
 _SENDER_WAIT = 60.0
 # (subject, detail) of an enhanced code; None: any detail.
 _MEANINGS: dict[tuple[int, int | None], Cause] = {
+    (1, 0): Cause.UNKNOWN,  # any refusal that has to do with an address, also the sender's
     (1, 7): Cause.INVALID,  # the sender's address
     (1, 8): Cause.INVALID,
     (1, None): Cause.ADDRESS,
@@ -119,7 +128,7 @@ def _cause(verb: str, code: int, text: str) -> Cause:
     if code == 552:
         return Cause.SIZE
     if code in (550, 551, 553) and verb == "RCPT":
-        return Cause.ADDRESS
+        return Cause.ADDRESS if _NO_MAILBOX.search(text) else Cause.UNKNOWN
     if code in (450, 451, 452):
         return Cause.THROTTLED
     if verb == "DOT" and code >= 500:

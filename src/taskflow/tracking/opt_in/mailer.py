@@ -24,6 +24,7 @@ from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.purposes import feedback_id
+from taskflow.delivery.verdict import counts
 from taskflow.engine.context import WorkerContext
 from taskflow.engine.retry import NoRetry
 from taskflow.identity.secret_key import signing_key
@@ -52,6 +53,17 @@ class NotTakenError(UnavailableError):
     code = "mail_not_taken"
 
 
+class NotAttemptedError(NotTakenError):
+    """No provider takes the mail now: it was no attempt, and is due again after some seconds."""
+
+    code = "mail_not_attempted"
+
+    def __init__(self, message: str, after: float | None) -> None:
+        """`after`: seconds; None: at once."""
+        super().__init__(message)
+        self.after = after
+
+
 class ConfirmationMailer:
     """Sends the mails of requests; one per process."""
 
@@ -75,6 +87,7 @@ class ConfirmationMailer:
         """Ask a person to confirm; return the server's reply, or None when nobody is to be asked any more.
 
         Raises:
+            NotAttemptedError: nobody could be asked to take it now.
             NotTakenError: the server did not take it now, or nobody knows whether it did.
             NoRetry: it never will.
         """
@@ -102,6 +115,8 @@ class ConfirmationMailer:
             return text
         if outcome.kind is OutcomeKind.REJECTED:
             raise NoRetry(text)
+        if not counts(outcome):
+            raise NotAttemptedError(text, outcome.retry_after)
         raise NotTakenError(text)
 
     def _compose(self, request: ConfirmationRequest, from_email: str, sender: Sender) -> bytes:

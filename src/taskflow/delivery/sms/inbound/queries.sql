@@ -25,7 +25,7 @@ SELECT EXISTS (
 );
 
 -- name: suppress_number
--- The first reason stays.
+-- The first reason stays, beside the owner's own wish.
 INSERT INTO suppressions (channel, address, reason, source) VALUES ('sms', $1, $2, $3)
 ON CONFLICT DO NOTHING RETURNING suppression_id;
 
