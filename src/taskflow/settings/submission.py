@@ -14,3 +14,7 @@ class SubmissionSettings(BaseModel):
     key_file: Path | None = Field(None, description="Its private key (PEM); else in the certificate's file.")
     max_message_bytes: int = Field(25 * 1024**2, gt=0, le=64 * 1024**2)
     max_recipients: int = Field(100, ge=1, le=1_000, description="Most recipients of one mail.")
+    max_connections: int = Field(200, ge=1, description="Most connections of a relay process at a time.")
+    max_connections_per_address: int = Field(
+        50, ge=1, description="Most of them from one address; an IPv6 address counts as its /64."
+    )

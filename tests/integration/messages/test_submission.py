@@ -17,6 +17,7 @@ from support.api import Api
 from support.certificates import server_context
 from support.messages import PATH, ledger
 from support.processes import running
+from support.relay import Line, connected, key_of
 from support.scripted_smtp import ScriptedSmtp
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
@@ -35,15 +36,6 @@ async def server(database: Database, broker: RedisBroker, settings: Settings) ->
     """The relay on loopback, without a certificate."""
     async with SubmissionServer.running(database, broker, settings) as running_server:
         yield running_server
-
-
-async def key_of(api: Api, role: Role) -> str:
-    """Return an API key of a new user of this role."""
-    async with await api.as_role(role) as client:
-        answer = await client.post("/api/v1/api-keys", json={"name": "mail", "role": role.value})
-        assert answer.status_code == 201, answer.text
-        key: str = answer.json()["key"]
-        return key
 
 
 @pytest.fixture
@@ -69,47 +61,13 @@ def mail(**headers: str) -> EmailMessage:
     return message
 
 
-class Line:
-    """A client that says exactly what it is told."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def say(self, *lines: str | bytes) -> bytes:
-        """Send bytes as they are (text: a line) and return the last line of the reply."""
-        for line in lines:
-            self.writer.write(line.encode() + b"\r\n" if isinstance(line, str) else line)
-        await self.writer.drain()
-        return await self.reply()
-
-    async def reply(self) -> bytes:
-        """Return the last line of the next reply."""
-        async with asyncio.timeout(20):
-            while True:
-                line = await self.reader.readline()
-                if line[3:4] != b"-":
-                    return line
-
-    async def open_mail(self, key: str, *recipients: str) -> bytes:
-        """Sign in and get as far as DATA."""
-        token = base64.b64encode(b"\0anybody\0" + key.encode()).decode()
-        assert (await self.say(f"AUTH PLAIN {token}")).startswith(b"235")
-        assert (await self.say("MAIL FROM:<shop@sender.example>")).startswith(b"250")
-        for recipient in recipients:
-            assert (await self.say(f"RCPT TO:<{recipient}>")).startswith(b"250")
-        return await self.say("DATA")
-
-
 @pytest.fixture
 async def line(server: SubmissionServer) -> AsyncIterator[Line]:
     """A connection that has said EHLO."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    found = Line(reader, writer)
-    assert (await found.reply()).startswith(b"220")
-    assert (await found.say("EHLO client.example")).startswith(b"250")
-    yield found
-    writer.close()
+    async with connected(server) as found:
+        assert (await found.reply()).startswith(b"220")
+        assert (await found.say("EHLO client.example")).startswith(b"250")
+        yield found
 
 
 async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_unchanged(

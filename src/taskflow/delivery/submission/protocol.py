@@ -2,20 +2,22 @@
 
 The user name does not matter. PLAIN and LOGIN are only offered under TLS, or to a client on this machine: a key never
 crosses a network in the clear. What a client sent before the TLS handshake is thrown away (aiosmtpd does), so that
-nobody between can put commands in front.
+nobody between can put commands in front. Strangers get little: small buffers, few connections, and a minute to sign in.
 """
 
 import ipaddress
-from asyncio import BaseTransport
+from asyncio import BaseTransport, TimerHandle
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from taskflow.delivery.incoming import FastSmtp
+from taskflow.delivery.submission.connections import Connections
 from taskflow.identity.models import Principal
 
 _MOST_FAILURES = 3
+_STRANGER_SECONDS = 60.0  # until a connection has to be signed in
 
 SignIn = Callable[[str], Awaitable[Principal | None]]
 
@@ -23,17 +25,46 @@ SignIn = Callable[[str], Awaitable[Principal | None]]
 class SubmissionSmtp(FastSmtp):
     """A connection that has to sign in before it may say MAIL."""
 
-    def __init__(self, handler: Any, sign_in: SignIn, **options: Any) -> None:
-        """`sign_in` returns who has this key as their password, or None."""
+    def __init__(self, handler: Any, sign_in: SignIn, connections: Connections, **options: Any) -> None:
+        """`sign_in` returns who has this key as their password, or None; `connections` says who may come in."""
         super().__init__(handler, auth_required=True, authenticator=_taken, **options)
         self._sign_in = sign_in
+        self._connections = connections
+        self._is_welcome = True
         self._failures = 0
+        self._stranger_timer: TimerHandle | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Ask for TLS, unless the client is on this machine."""
         super().connection_made(transport)
         if self._tls_protocol is None:
-            self._auth_require_tls = not _is_loopback(transport.get_extra_info("peername"))
+            peer = transport.get_extra_info("peername")
+            self._auth_require_tls = not _is_loopback(peer)
+            self._is_welcome = self._connections.enter(self, peer)
+            self._stranger_timer = self.loop.call_later(_STRANGER_SECONDS, self._part_from_stranger)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Make room for others."""
+        super().connection_lost(error)
+        self._connections.leave(self)
+        if self._stranger_timer is not None:
+            self._stranger_timer.cancel()
+
+    async def _handle_client(self) -> None:
+        if self._is_welcome:
+            await super()._handle_client()
+        else:
+            await self.push("421 4.7.0 Too many connections: try again later")
+            self._hang_up()
+
+    def _part_from_stranger(self) -> None:
+        if self.session is not None and not self.session.authenticated:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close the connection once all answers are out."""
+        if self.transport is not None:
+            self.transport.close()
 
     async def auth_PLAIN(self, _: Any, args: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
         """Take `\\0name\\0key` (RFC 4616)."""
@@ -54,8 +85,7 @@ class SubmissionSmtp(FastSmtp):
         if self._failures < _MOST_FAILURES:
             return AuthResult(success=False, handled=False)
         await self.push("421 4.7.0 Too many wrong passwords")
-        if self.transport is not None:
-            self.transport.close()
+        self._hang_up()
         return AuthResult(success=False, handled=True)
 
 

@@ -24,6 +24,7 @@ from taskflow.delivery.ledger import patiently
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.models import Letter, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted, keep
+from taskflow.delivery.submission.connections import Connections
 from taskflow.delivery.submission.mail import MailRefusedError, finish
 from taskflow.delivery.submission.protocol import SubmissionSmtp
 from taskflow.engine.client import Engine
@@ -55,7 +56,8 @@ class SubmissionServer:
         signer = TokenSigner(secret, access_seconds=settings.security.access_token_seconds)
         self._authenticator = Authenticator(database, signer)
         self._tls = _tls_context(settings)
-        self._connections: set[SMTP] = set()
+        where = settings.submission
+        self._connections = Connections(where.max_connections, where.max_connections_per_address)
         self.port = 0
 
     @classmethod
@@ -77,7 +79,7 @@ class SubmissionServer:
             yield server
         finally:
             listener.close()
-            for connection in list(server._connections):
+            for connection in server._connections:
                 if connection.transport is not None:
                     connection.transport.close()
             await asyncio.sleep(0)  # their tasks end with the transports
@@ -159,9 +161,10 @@ class SubmissionServer:
 
     def _protocol(self) -> asyncio.BaseProtocol:
         where = self._settings.submission
-        protocol = SubmissionSmtp(
+        return SubmissionSmtp(
             self,
             self._sign_in,
+            self._connections,
             data_size_limit=where.max_message_bytes,
             enable_SMTPUTF8=True,
             hostname="taskflow",
@@ -170,9 +173,6 @@ class SubmissionServer:
             timeout=_IDLE_SECONDS,
             loop=asyncio.get_running_loop(),
         )
-        protocol.on_lost = self._connections.discard
-        self._connections.add(protocol)
-        return protocol
 
     async def _sign_in(self, key: str) -> Principal | None:
         """Return whose key this is, if they may send messages; access tokens are no passwords."""
