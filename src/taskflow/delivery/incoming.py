@@ -10,6 +10,10 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, syntax
 
+from taskflow.base.logging import get_logger
+
+log = get_logger(__name__)
+
 MOST_BYTES = 64 * 1024**2  # of a message, whatever the settings say
 
 _END = b".\r\n"
@@ -38,6 +42,11 @@ class FastSmtp(SMTP):
         super().connection_lost(error)
         if self.on_lost is not None:
             self.on_lost(self)
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Let the client come back when something went wrong in here; what it was, only the log hears."""
+        log.error("smtp_command_failed", error=type(error).__name__, exc_info=error)
+        return "451 4.3.0 Something is wrong here: try again shortly"
 
     def _getaddr(self, arg: str) -> Any:
         match = _PLAIN_PATH.fullmatch(arg)
@@ -71,7 +80,7 @@ class FastSmtp(SMTP):
         pieces: list[bytes] = []
         size, tail = 0, b"\r\n"
         most_on_wire = most * 4 // 3 + len(_END)  # of lines that are a dot each, every third byte is doubled
-        self._reader._limit = _PIECE_BYTES  # it can only be told when it is made, and then commands come first
+        self._buffer_at_most(_PIECE_BYTES)
         while not tail.endswith(b"\r\n" + _END):
             try:
                 piece = await self._reader.readuntil(_END)
@@ -83,12 +92,16 @@ class FastSmtp(SMTP):
                 pieces.append(piece)
             else:
                 pieces.clear()
-        self._reader._limit = _COMMAND_BYTES
+        self._buffer_at_most(_COMMAND_BYTES)
         if size > most_on_wire:
             return None
         text = b"".join((b"\r\n", *pieces)).removesuffix(_END)
         text = text.replace(b"\r\n.", b"\r\n").removeprefix(b"\r\n")
         return text if len(text) <= most else None
+
+    def _buffer_at_most(self, size: int) -> None:
+        """Stop reading from the client when so much waits; asyncio can only be told when the stream is made."""
+        self._reader._limit = size  # noqa: SLF001
 
 
 def describe(raw: bytes) -> tuple[str | None, str | None]:

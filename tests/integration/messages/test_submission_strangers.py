@@ -15,6 +15,7 @@ from taskflow.db.pool import Database
 from taskflow.delivery import incoming
 from taskflow.delivery.submission import protocol
 from taskflow.delivery.submission.server import SubmissionServer
+from taskflow.identity.authenticator import Authenticator
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
 
@@ -70,7 +71,9 @@ async def test_who_does_not_sign_in_is_hung_up(connect: Connect, monkeypatch: py
         assert await line.reader.read() == b""
 
 
-async def test_who_has_signed_in_may_stay(database: Database, broker: RedisBroker, settings: Settings, api: Api) -> None:
+async def test_who_has_signed_in_may_stay(
+    database: Database, broker: RedisBroker, settings: Settings, api: Api
+) -> None:
     key = await key_of(api, Role.MARKETER)
     async with SubmissionServer.running(database, broker, settings) as server, connected(server) as line:
         await line.reply()
@@ -79,6 +82,30 @@ async def test_who_has_signed_in_may_stay(database: Database, broker: RedisBroke
         for connection in server._connections:
             connection._part_from_stranger()
         assert (await line.say("NOOP")).startswith(b"250")
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (ConnectionRefusedError(111, "Connect call failed ('10.0.0.5', 5432)"), b"454 4.7.0 "),
+        (KeyError("x"), b"451 4.3.0 "),
+    ],
+)
+async def test_an_outage_is_temporary_and_says_nothing_of_the_inside(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, error: Exception, answer: bytes
+) -> None:
+    async def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Authenticator, "authenticate", fail)
+    line = await connect()
+    await line.reply()
+    await line.say("EHLO client.example")
+    said = await line.sign_in("tf_" + "0" * 60)
+    assert said.startswith(answer)
+    assert b"Error" not in said
+    assert b"10.0.0.5" not in said
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 "), "nobody has signed in"
 
 
 @pytest.mark.parametrize("piece", [3, 4, 5, 7, 64])

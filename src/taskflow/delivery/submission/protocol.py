@@ -12,6 +12,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.delivery.incoming import FastSmtp
 from taskflow.delivery.submission.connections import Connections
 from taskflow.identity.models import Principal
@@ -78,7 +79,12 @@ class SubmissionSmtp(FastSmtp):
         """Return whether the key that was given is somebody's; hang up on who has none again and again."""
         if not result.success or not isinstance(result.auth_data, LoginPassword):
             return result
-        principal = await self._sign_in(result.auth_data.password.decode("ascii", "replace"))
+        try:
+            principal = await self._sign_in(result.auth_data.password.decode("ascii", "replace"))
+        except DATABASE_AWAY:
+            return AuthResult(
+                success=False, handled=False, message="454 4.7.0 Nobody can sign in now: try again shortly"
+            )
         if principal is not None:
             return AuthResult(success=True, auth_data=principal)
         self._failures += 1
