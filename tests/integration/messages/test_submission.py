@@ -154,6 +154,46 @@ async def test_a_lost_connection_to_the_database_keeps_a_mail_once(
     assert (len(calls), len(await ledger(database))) == (2, 1)
 
 
+async def test_a_server_that_ends_answers_a_mail_whose_commit_is_under_way(
+    database: Database,
+    broker: RedisBroker,
+    settings: Settings,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    committing, go, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    real = messages.copy_into
+
+    async def slow(*arguments: object) -> None:
+        committing.set()
+        await go.wait()
+        await real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(messages, "copy_into", slow)
+    started: asyncio.Future[SubmissionServer] = asyncio.get_running_loop().create_future()
+
+    async def serve() -> None:
+        async with SubmissionServer.running(database, broker, settings) as server:
+            started.set_result(server)
+            await stop.wait()
+
+    serving = asyncio.create_task(serve())
+    async with connected(await started) as busy, connected(await started) as idle:
+        for client in (busy, idle):
+            await client.reply()
+            await client.say("EHLO client.example")
+        await busy.open_mail(key, "ann@example.com")
+        busy.writer.write(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+        await committing.wait()
+        stop.set()
+        assert await idle.reader.read() == b"", "who waits for nothing is hung up at once"
+        go.set()
+        assert (await busy.reply()).startswith(b"250 2.0.0 queued as ")
+        assert await busy.reader.read() == b""
+    await serving
+    assert set(await ledger(database)) == {"ann@example.com"}
+
+
 async def test_who_has_no_key_of_a_sender_gets_nowhere(line: Line, server: SubmissionServer, api: Api) -> None:
     assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 ")
     viewer = await key_of(api, Role.VIEWER)

@@ -79,7 +79,7 @@ async def test_who_has_signed_in_may_stay(
         await line.reply()
         await line.say("EHLO client.example")
         assert (await line.sign_in(key)).startswith(b"235")
-        for connection in server._connections:
+        for connection in server._connections._open:
             connection._part_from_stranger()
         assert (await line.say("NOOP")).startswith(b"250")
 

@@ -1,8 +1,14 @@
-"""Who is connected to the relay: so many in all, and so many from one address."""
+"""Who is connected to the relay: so many in all, and so many from one address.
 
+Some of them wait for a commit. At the end those hear what became of their mail before they are hung up: who does not
+hear sends it again.
+"""
+
+import asyncio
 from asyncio import BaseProtocol
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from taskflow.base.networks import subscriber
@@ -17,6 +23,10 @@ class Connections:
         self._most_per_address = most_per_address
         self._open: dict[BaseProtocol, str] = {}
         self._by_address: Counter[str] = Counter()
+        self._waiting: set[BaseProtocol] = set()
+        self._nobody_waits = asyncio.Event()
+        self._nobody_waits.set()
+        self.is_closing = False
 
     def enter(self, connection: BaseProtocol, peer: Any) -> bool:
         """Note a connection, `peer` as the transport names it; tell whether it may stay. It leaves in either case."""
@@ -28,12 +38,32 @@ class Connections:
 
     def leave(self, connection: BaseProtocol) -> None:
         """Forget a connection that is gone."""
+        self.answered(connection)
         address = self._open.pop(connection, None)
         if address is not None:
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
 
-    def __iter__(self) -> Iterator[Any]:
-        """Yield those that are open now."""
-        return iter(list(self._open))
+    def waits(self, connection: BaseProtocol) -> None:
+        """Note that a connection's mail is being committed."""
+        self._waiting.add(connection)
+        self._nobody_waits.clear()
+
+    def answered(self, connection: BaseProtocol) -> None:
+        """Note that it is, or is not, and that its client was told."""
+        self._waiting.discard(connection)
+        if not self._waiting:
+            self._nobody_waits.set()
+
+    async def close(self, hang_up: Callable[[Any], None], seconds: float) -> None:
+        """Hang up on those that wait for nothing, and after some seconds on all."""
+        self.is_closing = True
+        for connection in self._open.keys() - self._waiting:
+            hang_up(connection)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._nobody_waits.wait()
+        for connection in list(self._open):
+            hang_up(connection)
+        await asyncio.sleep(0)  # their tasks end with the transports

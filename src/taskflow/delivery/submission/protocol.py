@@ -10,7 +10,7 @@ from asyncio import BaseTransport, TimerHandle
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
 
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.delivery.incoming import FastSmtp
@@ -56,13 +56,21 @@ class SubmissionSmtp(FastSmtp):
             await super()._handle_client()
         else:
             await self.push("421 4.7.0 Too many connections: try again later")
-            self._hang_up()
+            self.hang_up()
+
+    @syntax("DATA")
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        """Read a message and answer it; the last one, when the server is closing."""
+        await super().smtp_DATA(arg)
+        self._connections.answered(self)
+        if self._connections.is_closing:
+            self.hang_up()
 
     def _part_from_stranger(self) -> None:
         if self.session is not None and not self.session.authenticated:
-            self._hang_up()
+            self.hang_up()
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         """Close the connection once all answers are out."""
         if self.transport is not None:
             self.transport.close()
@@ -91,7 +99,7 @@ class SubmissionSmtp(FastSmtp):
         if self._failures < _MOST_FAILURES:
             return AuthResult(success=False, handled=False)
         await self.push("421 4.7.0 Too many wrong passwords")
-        self._hang_up()
+        self.hang_up()
         return AuthResult(success=False, handled=True)
 
 

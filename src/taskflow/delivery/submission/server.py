@@ -37,6 +37,7 @@ from taskflow.settings import Settings
 log = get_logger(__name__)
 
 _IDLE_SECONDS = 300.0
+_DRAIN_SECONDS = 10.0  # for commits that are under way when the server ends
 
 
 class SubmissionServer:
@@ -79,10 +80,7 @@ class SubmissionServer:
             yield server
         finally:
             listener.close()
-            for connection in server._connections:
-                if connection.transport is not None:
-                    connection.transport.close()
-            await asyncio.sleep(0)  # their tasks end with the transports
+            await server._connections.close(SubmissionSmtp.hang_up, _DRAIN_SECONDS)
 
     # -- what aiosmtpd calls
 
@@ -127,8 +125,9 @@ class SubmissionServer:
             envelope.rcpt_options.extend(options)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep a message for each recipient, and answer once they are committed."""
+        self._connections.waits(server)
         submission_id = uuid7()
         sender = envelope.mail_from or ""
         message_id = MessageIds(self._secret, sender).of(submission_id)
