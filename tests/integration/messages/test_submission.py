@@ -194,6 +194,32 @@ async def test_a_server_that_ends_answers_a_mail_whose_commit_is_under_way(
     assert set(await ledger(database)) == {"ann@example.com"}
 
 
+async def test_a_client_that_did_not_hear_250_sends_its_mail_again_and_nobody_gets_two(
+    line: Line, key: str, database: Database
+) -> None:
+    data = b"From: a@b.example\r\nMessage-ID: <1@b.example>\r\n\r\nx\r\n.\r\n"
+    await line.open_mail(key, "ann@example.com", "bob@example.com")
+    first = await line.say(data)
+
+    async def again(data: bytes, *recipients: str) -> bytes:
+        for command in ("MAIL FROM:<shop@sender.example>", *(f"RCPT TO:<{one}>" for one in recipients), "DATA"):
+            await line.say(command)
+        return await line.say(data)
+
+    assert await again(data, "Bob@example.com", "ann@example.com") == first
+    assert len(await ledger(database)) == 2
+    for other in (
+        again(data, "ann@example.com"),
+        again(data.replace(b"x", b"y"), "ann@example.com", "bob@example.com"),
+    ):
+        answer = await other
+        assert answer.startswith(b"250 ")
+        assert answer != first
+    assert await database.pool.fetchval("SELECT count(*) FROM messages") == 5
+    nameless = data.replace(b"Message-ID", b"X-Message-ID")
+    assert await again(nameless, "ann@example.com") != await again(nameless, "ann@example.com")
+
+
 async def test_who_has_no_key_of_a_sender_gets_nowhere(line: Line, server: SubmissionServer, api: Api) -> None:
     assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 ")
     viewer = await key_of(api, Role.VIEWER)

@@ -38,6 +38,7 @@ class SubmittedMail:
 
     raw: CanonicalBody
     tags: tuple[str, ...]
+    is_named: bool  # it came with a Message-ID
 
 
 def finish(data: bytes, *, utf8: bool, message_id: str) -> SubmittedMail:
@@ -71,7 +72,7 @@ def finish(data: bytes, *, utf8: bool, message_id: str) -> SubmittedMail:
         kept.append(b"Date: " + formatdate().encode("ascii") + b"\r\n")
     if "message-id" not in names:
         kept.append(b"Message-ID: " + message_id.encode("ascii") + b"\r\n")
-    return SubmittedMail(CanonicalBody(b"".join(kept) + body[end:]), _tags(fields))
+    return SubmittedMail(CanonicalBody(b"".join(kept) + body[end:]), _tags(fields), "message-id" in names)
 
 
 def _fields(head: bytes) -> Iterator[tuple[str, bytes]]:

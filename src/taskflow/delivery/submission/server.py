@@ -2,14 +2,17 @@
 
 250 is answered only after the commit that keeps them, with their id. When PostgreSQL goes away in the middle, the same
 rows with the same ids are tried again for a minute; then the client is told to come back, and nobody can know whether
-its mail was kept: it may be sent twice then, which SMTP cannot tell apart either.
+its mail was kept. So a client may send the same bytes once more to the same people: within a day it gets what is there
+already, if its mail has a Message-ID of its own.
 """
 
 import asyncio
+import hashlib
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
+from uuid import UUID
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -19,6 +22,7 @@ from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
+from taskflow.db.queries import load
 from taskflow.delivery import addresses
 from taskflow.delivery.ledger import patiently
 from taskflow.delivery.message_ids import MessageIds
@@ -35,8 +39,10 @@ from taskflow.identity.tokens import API_KEY_MARK, TokenSigner
 from taskflow.settings import Settings
 
 log = get_logger(__name__)
+sql = load(__file__, "queries.sql")
 
 _IDLE_SECONDS = 300.0
+_REPEAT_SECONDS = 86_400.0  # within which the same mail is a repetition; as an Idempotency-Key is kept
 _DRAIN_SECONDS = 10.0  # for commits that are under way when the server ends
 
 
@@ -131,8 +137,9 @@ class SubmissionServer:
         submission_id = uuid7()
         sender = envelope.mail_from or ""
         message_id = MessageIds(self._secret, sender).of(submission_id)
+        data = bytes(envelope.original_content or b"")
         try:
-            mail = finish(bytes(envelope.original_content or b""), utf8=bool(envelope.smtp_utf8), message_id=message_id)
+            mail = finish(data, utf8=bool(envelope.smtp_utf8), message_id=message_id)
         except MailRefusedError as error:
             return f"550 5.6.0 {_line(error)}"
         submission = Submission(
@@ -145,7 +152,8 @@ class SubmissionServer:
         principal = cast("Principal", session.auth_data)
 
         async def attempt() -> Submitted:
-            return await keep(self._database, self._engine, submission, "smtp", principal.user_id, submission_id)
+            kept_as = await self._reserve(principal, envelope, data, submission_id) if mail.is_named else submission_id
+            return await keep(self._database, self._engine, submission, "smtp", principal.user_id, kept_as)
 
         try:
             submitted = await patiently(attempt)
@@ -154,7 +162,7 @@ class SubmissionServer:
             return "451 4.3.0 The mail could not be kept: try again shortly"
         if len(submitted.messages) == 1:
             return f"250 2.0.0 queued as {submitted.messages[0]['message_id']}"
-        return f"250 2.0.0 queued as {submission_id}, {len(submitted.messages)} messages"
+        return f"250 2.0.0 queued as {submitted.submission_id}, {len(submitted.messages)} messages"
 
     # -- inside
 
@@ -172,6 +180,15 @@ class SubmissionServer:
             timeout=_IDLE_SECONDS,
             loop=asyncio.get_running_loop(),
         )
+
+    async def _reserve(self, principal: Principal, envelope: Envelope, data: bytes, submission_id: UUID) -> UUID:
+        """Return the id under which this mail to these people is kept: that of an earlier try, or the one given."""
+        people = "\n".join([envelope.mail_from or "", *sorted(address.lower() for address in envelope.rcpt_tos)])
+        digest = hashlib.sha256(people.encode() + b"\n\n" + data).digest()
+        reserved: UUID = await self._database.pool.fetchval(
+            sql.reserve, f"smtp:{principal.user_id}", digest.hex(), digest, submission_id, _REPEAT_SECONDS
+        )
+        return reserved
 
     async def _sign_in(self, key: str) -> Principal | None:
         """Return whose key this is, if they may send messages; access tokens are no passwords."""
