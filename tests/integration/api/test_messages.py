@@ -69,6 +69,8 @@ async def test_a_repeated_request_is_taken_once(marketer: httpx.AsyncClient, dat
         ({"from_email": "shop"}, "unsafe_address", "shop"),
         ({"headers": {"Bcc": "eve@example.com"}}, "header_not_allowed", "Bcc"),
         ({"headers": {"X-A": "b\r\nBcc: eve@example.com"}}, "header_injection", "X-A"),
+        ({"headers": {"x-smtpapi": "{}"}}, "header_not_allowed", "x-smtpapi"),
+        ({"headers": {"X-Mailgun-Deliver-By": "x"}}, "header_not_allowed", "X-Mailgun-Deliver-By"),
         ({"headers": {"X-A:": "b"}}, "header_not_allowed", "X-A:"),
         ({"headers": {"DKIM-Signature": "v=1"}}, "header_not_allowed", "DKIM-Signature"),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "header_not_allowed", "twice"),

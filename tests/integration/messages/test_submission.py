@@ -310,6 +310,8 @@ FROM = b"From: a@b.example\r\n"
         (FROM + b"\r\n" + b"x" * 999, b"over 998 bytes"),
         (FROM + b"\r\n\0", b"NUL"),
         (FROM[:-2], b"no headers"),
+        (FROM + b"X-SMTPAPI: {}\r\n\r\nx", b"an order"),
+        (FROM + b"x-ses-source-arn: x\r\n\r\nx", b"an order"),
     ],
 )
 async def test_mail_that_can_be_read_in_two_ways_is_refused(

@@ -3,7 +3,7 @@
 What a submission server does (RFC 6409, section 8): Date and Message-ID are added where they are missing, Bcc is taken
 out. `X-TaskFlow-Tag` names tags for the ledger and is taken out too. Nothing else is touched: what was signed stays
 signed. Refused is what receivers would read in two ways: a second From, a header without a name, a line over 998 bytes,
-NUL, bytes beyond ASCII in headers without SMTPUTF8.
+NUL, bytes beyond ASCII in headers without SMTPUTF8; and headers by which a provider takes orders.
 """
 
 import re
@@ -15,6 +15,7 @@ from email.utils import formatdate, getaddresses
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery import addresses
+from taskflow.delivery.messages.further_headers import gives_orders
 from taskflow.delivery.mime import MAX_LINE_BYTES
 from taskflow.delivery.smtp.envelope import CanonicalBody
 
@@ -104,6 +105,8 @@ def _check(fields: list[tuple[str, bytes]]) -> None:
     for name, count in Counter(name for name, _ in fields).items():
         if count > 1 and name in _ONCE:
             raise MailRefusedError(f"The mail has {count} headers {name.title()}.")
+        if gives_orders(name):
+            raise MailRefusedError(f"The header {name[:60]} is refused: a provider takes it for an order.")
     senders = [field for name, field in fields if name == "from"]
     if not senders:
         raise MailRefusedError("The mail has no From.")
