@@ -1,8 +1,8 @@
 """Headers that a caller may add to a message: those that change neither who it is from and for, nor how it is read.
 
 Everything else is made by us (From, To, Date, Message-ID, MIME), or would make a message lie (Received, DKIM-Signature,
-Return-Path), or would send it to somebody else (Cc, Bcc, Resent-To). So do headers by which providers take orders: over
-SendGrid, `X-SMTPAPI` replaces the recipients, past ledger and suppressions. No message has those, from wherever it comes.
+Return-Path), or would send it to somebody else (Cc, Bcc, Resent-To). So do headers by which providers take orders: at
+SendGrid `X-SMTPAPI` replaces the recipients, past ledger and suppressions. No message has those, wherever it comes from.
 """
 
 import re
