@@ -11,6 +11,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, syntax
 
 from taskflow.base.logging import get_logger
+from taskflow.delivery import addresses
 
 log = get_logger(__name__)
 
@@ -20,6 +21,7 @@ _END = b".\r\n"
 _COMMAND_BYTES = 8 * 1024  # of a stream's buffer while commands are read: strangers send those
 _PIECE_BYTES = 256 * 1024  # while a message is read
 _PLAIN_PATH = re.compile(r"\s*<([^\s<>\"\\()@]+@[^\s<>\"\\()@]+)>(?: (.*))?")
+_NULL_PATH = re.compile(r"\s*<>(?: (.*))?")
 _SUBJECT = re.compile(rb"^Subject:(.*)", re.IGNORECASE | re.MULTILINE)
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>\s]{1,400}>)", re.IGNORECASE | re.MULTILINE)
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
@@ -31,7 +33,8 @@ class FastSmtp(SMTP):
     """aiosmtpd's server with two shortcuts; without them it takes a third of the mail.
 
     Plain addresses skip the full address parser, and a message is read up to its final dot at once instead of line by
-    line. Only CRLF dot CRLF ends a message, as in aiosmtpd itself, so that nothing can be smuggled past it.
+    line. Only CRLF dot CRLF ends a message, as in aiosmtpd itself, so that nothing can be smuggled past it. Handlers
+    get `NULL_PATH` for the empty address: senders may have it, recipients not.
     """
 
     line_length_limit = _COMMAND_BYTES
@@ -49,6 +52,9 @@ class FastSmtp(SMTP):
         return "451 4.3.0 Something is wrong here: try again shortly"
 
     def _getaddr(self, arg: str) -> Any:
+        null = _NULL_PATH.fullmatch(arg)
+        if null is not None:
+            return addresses.NULL_PATH, null[1] or ""
         match = _PLAIN_PATH.fullmatch(arg)
         if match is not None and arg.isascii():
             return match[1], match[2] or ""

@@ -23,9 +23,11 @@ from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.messages import service as messages
+from taskflow.delivery.return_paths import ReturnPaths
 from taskflow.delivery.submission.protocol import _is_loopback
 from taskflow.delivery.submission.server import SubmissionServer
 from taskflow.identity.models import Role
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 T = TypeVar("T")
@@ -87,9 +89,7 @@ async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_uncha
     assert await blocking(work) == {}
     rows = await ledger(database)
     assert set(rows) == {"ann@example.com", "bob@example.com"}
-    assert {(row["from_address"], tuple(row["tags"])) for row in rows.values()} == {
-        ("bounce@sender.example", ("order",))
-    }
+    assert {(row["from_address"], tuple(row["tags"])) for row in rows.values()} == {("shop@sender.example", ("order",))}
     async with running(mailing, "coordinator"), running(mailing, "worker"):
 
         async def sent() -> bool:
@@ -111,6 +111,43 @@ async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_uncha
         assert (found["subject"], found["source"]) == ("Grüße", "smtp")
         content = (await admin.get(f"{PATH}/{message_id}/content")).json()
         assert "your order is on its way" in content["text"]
+
+
+async def test_mail_goes_by_its_from_and_bounces_come_back_by_its_return_path(
+    line: Line, key: str, mailing: dict[str, str], smtp: ScriptedSmtp, database: Database, settings: Settings
+) -> None:
+    await database.pool.execute(
+        "INSERT INTO sending_domains (domain, return_path_domain) VALUES ('sender.example', 'bounces.sender.example')"
+    )
+    await line.sign_in(key)
+    for sender, recipient, data in (
+        ("app@elsewhere.example", "ann@example.com", b"From: The shop <Shop@Sender.example>"),
+        ("app@elsewhere.example", "bob@example.com", b"From: shop@other.example"),
+        ("", "cid@example.com", b"From: MAILER-DAEMON@sender.example"),
+    ):
+        assert (await line.say(f"MAIL FROM:<{sender}>")).startswith(b"250 ")
+        assert (await line.say("RCPT TO:<>")).startswith(b"553 "), "nobody is no recipient"
+        assert (await line.say(f"RCPT TO:<{recipient}>")).startswith(b"250 ")
+        assert (await line.say("DATA")).startswith(b"354 ")
+        assert (await line.say(data + b"\r\n\r\nx\r\n.\r\n")).startswith(b"250 ")
+    async with running(mailing, "coordinator"), running(mailing, "worker"):
+
+        async def sent() -> bool:
+            return all(row["status"] == "SENT" for row in (await ledger(database)).values())
+
+        await eventually(sent, seconds=60, what="all messages sent")
+    rows = await ledger(database)
+    assert {address: row["from_address"] for address, row in rows.items()} == {
+        "ann@example.com": "Shop@Sender.example",
+        "bob@example.com": "shop@other.example",
+        "cid@example.com": "MAILER-DAEMON@sender.example",
+    }
+    paths = {message.rcpt_to.decode(): message.mail_from.decode() for message in smtp.messages}
+    returns = ReturnPaths(signing_key(settings).get_secret_value().encode(), "bounces.sender.example")
+    assert paths["ann@example.com"].endswith("@bounces.sender.example")
+    assert returns.read(paths["ann@example.com"]).message_id == rows["ann@example.com"]["message_id"]
+    assert paths["bob@example.com"] == "app@elsewhere.example"
+    assert paths["cid@example.com"] == "", "a bounce of a bounce goes nowhere"
 
 
 async def test_250_names_the_message_and_comes_after_the_commit(

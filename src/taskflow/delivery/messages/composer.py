@@ -16,6 +16,7 @@ from taskflow.content.rendering import RenderPool, RenderProblem
 from taskflow.content.templates.models import Attachment, Content
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
+from taskflow.delivery.addresses import NULL_PATH
 from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.incoming import describe
 from taskflow.delivery.letterhead import files_of
@@ -132,8 +133,8 @@ class MessageComposer:
             SealBrokenError: the key that should sign cannot be opened.
         """
         if submission.raw is not None:
-            composed = Composed(submission.raw, describe(submission.raw)[0])
-            return [composed] * len(rows)
+            subject, paths = describe(submission.raw)[0], await self._return_paths_of(submission)
+            return [Composed(submission.raw, subject, paths(row.message_id)) for row in rows]
         letter = submission.letter
         words = await self._words_of(submission)
         sender = await self._senders.of(letter.from_email)
@@ -160,6 +161,14 @@ class MessageComposer:
                 path = sender.return_paths.of(row.message_id) if sender.return_paths is not None else None
                 done.append(Composed(body, result.subject, path))
         return done
+
+    async def _return_paths_of(self, submission: StoredSubmission) -> Callable[[UUID], str | None]:
+        """Return what tells where bounces of a finished mail go: where its sender's domain says, or as it came."""
+        letter = submission.letter
+        sender = await self._senders.of(letter.from_email)
+        if sender.return_paths is None or letter.mail_from == NULL_PATH:  # a bounce of a bounce goes nowhere
+            return lambda _: letter.mail_from
+        return sender.return_paths.of
 
     async def _words_of(self, submission: StoredSubmission) -> Words:
         template_id, version = submission.template_id, submission.template_version

@@ -2,7 +2,7 @@
 
 Everything else is made by us (From, To, Date, Message-ID, MIME), or would make a message lie (Received, DKIM-Signature,
 Return-Path), or would send it to somebody else (Cc, Bcc, Resent-To). So do headers by which providers take orders: at
-SendGrid `X-SMTPAPI` replaces the recipients, past ledger and suppressions. No message has those, wherever it comes from.
+SendGrid `X-SMTPAPI` replaces the recipients, past ledger and suppressions. Those are refused wherever they come from.
 """
 
 import re

@@ -36,6 +36,7 @@ class Letter:
     variables: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    mail_from: str | None = None  # where bounces go unless the sending domain has a return path: else to `from_email`
 
     def own_words(self) -> Content:
         """Return its own words as content of one locale."""

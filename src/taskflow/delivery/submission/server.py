@@ -104,7 +104,7 @@ class SubmissionServer:
         principal = cast("Principal", session.auth_data)
         try:
             await self._authenticator.confirm(principal)
-            envelope.mail_from = str(addresses.parse(address))
+            envelope.mail_from = address if address == addresses.NULL_PATH else str(addresses.parse(address))
         except UnauthenticatedError:
             session.authenticated = False
             return "535 5.7.8 The API key is no longer good"
@@ -135,15 +135,17 @@ class SubmissionServer:
         """Keep a message for each recipient, and answer once they are committed."""
         self._connections.waits(server)
         submission_id = uuid7()
-        sender = envelope.mail_from or ""
-        message_id = MessageIds(self._secret, sender).of(submission_id)
         data = bytes(envelope.original_content or b"")
         try:
-            mail = finish(data, utf8=bool(envelope.smtp_utf8), message_id=message_id)
+            mail = finish(
+                data,
+                utf8=bool(envelope.smtp_utf8),
+                message_id=lambda sender: MessageIds(self._secret, sender).of(submission_id),
+            )
         except MailRefusedError as error:
             return f"550 5.6.0 {_line(error)}"
         submission = Submission(
-            Letter(sender),
+            Letter(mail.from_email, mail_from=envelope.mail_from),
             [Recipient(address) for address in envelope.rcpt_tos],
             tags=mail.tags,
             archive=self._settings.message.archive,
