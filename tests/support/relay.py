@@ -54,10 +54,10 @@ async def connected(server: SubmissionServer) -> AsyncIterator[Line]:
     writer.close()
 
 
-async def key_of(api: Api, role: Role, **changes: object) -> str:
+async def key_of(api: Api, role: Role) -> str:
     """Return an API key of a new user of this role."""
     async with await api.as_role(role) as client:
-        answer = await client.post("/api/v1/api-keys", json={"name": "mail", "role": role.value} | changes)
+        answer = await client.post("/api/v1/api-keys", json={"name": "mail", "role": role.value})
         assert answer.status_code == 201, answer.text
         key: str = answer.json()["key"]
         return key

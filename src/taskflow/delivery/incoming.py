@@ -107,7 +107,7 @@ class FastSmtp(SMTP):
 
     def _buffer_at_most(self, size: int) -> None:
         """Stop reading from the client when so much waits; asyncio can only be told when the stream is made."""
-        self._reader._limit = size  # noqa: SLF001
+        self._reader._limit = size  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def describe(raw: bytes) -> tuple[str | None, str | None]:

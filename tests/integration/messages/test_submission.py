@@ -285,6 +285,47 @@ async def test_a_key_that_is_revoked_in_the_middle_of_a_session_sends_no_further
     assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 ")
 
 
+async def test_a_key_with_a_limit_hands_over_so_many_mails_and_each_is_in_the_audit_log(
+    line: Line, server: SubmissionServer, key: str, database: Database
+) -> None:
+    await database.pool.execute("UPDATE api_keys SET rate_limit_per_minute = 2")
+    await line.open_mail(key, "ann@example.com", "bob@example.com")
+    kept = await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"250")
+    async with connected(server) as other:
+        await other.reply()
+        await other.say("EHLO client.example")
+        await other.sign_in(key)
+        assert (await other.say("MAIL FROM:<shop@sender.example>")).startswith(b"451 4.7.1 At most 2 mails a minute")
+    [row] = await database.pool.fetch("SELECT * FROM audit_log WHERE action = 'message.send'")
+    assert row["target_id"] in kept.decode()
+    assert (row["actor"], str(row["address"])) == ("marketer@example.com (key mail)", "127.0.0.1")
+    assert row["detail"] == {"messages": 2, "source": "smtp"}
+
+
+async def test_without_a_limit_of_the_key_the_settings_have_one(line: Line, settings: Settings, key: str) -> None:
+    settings.submission.rate_limit_per_minute = 1
+    assert (await line.open_mail(key, "ann@example.com")).startswith(b"354")
+    await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"451 4.7.1 ")
+
+
+async def test_an_address_may_try_so_many_keys_a_minute(line: Line, settings: Settings, key: str) -> None:
+    settings.http.rate_limit_ip_per_minute = 1
+    assert (await line.sign_in("tf_" + "0" * 60)).startswith(b"535 ")
+    assert (await line.sign_in(key)).startswith(b"454 4.7.0 At most 1 sign-ins a minute")
+
+
+async def test_behind_a_proxy_on_this_machine_nobody_is_local(
+    database: Database, broker: RedisBroker, settings: Settings, key: str
+) -> None:
+    settings.submission.trust_loopback = False
+    async with SubmissionServer.running(database, broker, settings) as server, connected(server) as line:
+        await line.reply()
+        await line.say("EHLO client.example")
+        assert (await line.sign_in(key)).startswith(b"538 ")
+
+
 async def test_a_key_crosses_a_network_only_under_tls(
     database: Database,
     broker: RedisBroker,

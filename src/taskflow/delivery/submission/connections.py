@@ -14,6 +14,11 @@ from typing import Any
 from taskflow.base.networks import subscriber
 
 
+def address_of(peer: Any) -> str | None:
+    """Return the address of a peer as the transport names it, without the zone of a link-local one."""
+    return str(peer[0]).partition("%")[0] or None if peer else None
+
+
 class Connections:
     """The open connections of a process; an IPv6 address counts as its /64."""
 
@@ -30,7 +35,7 @@ class Connections:
 
     def enter(self, connection: BaseProtocol, peer: Any) -> bool:
         """Note a connection, `peer` as the transport names it; tell whether it may stay. It leaves in either case."""
-        address = subscriber(peer[0].partition("%")[0]) if peer else ""
+        address = subscriber(address_of(peer) or "::")
         has_room = len(self._open) < self._most and self._by_address[address] < self._most_per_address
         self._open[connection] = address
         self._by_address[address] += 1

@@ -12,25 +12,37 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
 
+from taskflow.base.errors import RateLimitedError
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.delivery.incoming import FastSmtp
-from taskflow.delivery.submission.connections import Connections
+from taskflow.delivery.submission.connections import Connections, address_of
 from taskflow.identity.models import Principal
 
 _MOST_FAILURES = 3
 _STRANGER_SECONDS = 60.0  # until a connection has to be signed in
 
-SignIn = Callable[[str], Awaitable[Principal | None]]
+SignIn = Callable[[str, str | None], Awaitable[Principal | None]]
 
 
 class SubmissionSmtp(FastSmtp):
     """A connection that has to sign in before it may say MAIL."""
 
-    def __init__(self, handler: Any, sign_in: SignIn, connections: Connections, **options: Any) -> None:
-        """`sign_in` returns who has this key as their password, or None; `connections` says who may come in."""
+    def __init__(
+        self, handler: Any, sign_in: SignIn, connections: Connections, *, trust_loopback: bool, **options: Any
+    ) -> None:
+        """Take what decides.
+
+        Args:
+            handler: of commands, as aiosmtpd has it.
+            sign_in: returns who has this key as their password, or None; it is told the client's address, too.
+            connections: says who may come in.
+            trust_loopback: take keys without TLS from this machine.
+            options: of aiosmtpd.
+        """
         super().__init__(handler, auth_required=True, authenticator=_taken, **options)
         self._sign_in = sign_in
         self._connections = connections
+        self._trust_loopback = trust_loopback
         self._is_welcome = True
         self._failures = 0
         self._stranger_timer: TimerHandle | None = None
@@ -40,7 +52,7 @@ class SubmissionSmtp(FastSmtp):
         super().connection_made(transport)
         if self._tls_protocol is None:
             peer = transport.get_extra_info("peername")
-            self._auth_require_tls = not _is_loopback(peer)
+            self._auth_require_tls = not (self._trust_loopback and _is_loopback(peer))
             self._is_welcome = self._connections.enter(self, peer)
             self._stranger_timer = self.loop.call_later(_STRANGER_SECONDS, self._part_from_stranger)
 
@@ -88,7 +100,10 @@ class SubmissionSmtp(FastSmtp):
         if not result.success or not isinstance(result.auth_data, LoginPassword):
             return result
         try:
-            principal = await self._sign_in(result.auth_data.password.decode("ascii", "replace"))
+            password = result.auth_data.password.decode("ascii", "replace")
+            principal = await self._sign_in(password, address_of(self.session.peer if self.session else None))
+        except RateLimitedError as error:
+            return AuthResult(success=False, handled=False, message=f"454 4.7.0 {error}")
         except DATABASE_AWAY:
             return AuthResult(
                 success=False, handled=False, message="454 4.7.0 Nobody can sign in now: try again shortly"

@@ -8,6 +8,7 @@ already, if its mail has a Message-ID of its own.
 
 import asyncio
 import hashlib
+import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,10 +17,12 @@ from uuid import UUID
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from taskflow.base.errors import ConfigurationError, TaskFlowError, UnauthenticatedError
+from taskflow.base.errors import ConfigurationError, RateLimitedError, TaskFlowError, UnauthenticatedError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
+from taskflow.base.networks import subscriber
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.rate_limiter import RateLimiter
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
@@ -28,10 +31,11 @@ from taskflow.delivery.ledger import patiently
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.models import Letter, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted, keep
-from taskflow.delivery.submission.connections import Connections
+from taskflow.delivery.submission.connections import Connections, address_of
 from taskflow.delivery.submission.mail import MailRefusedError, finish
 from taskflow.delivery.submission.protocol import SubmissionSmtp
 from taskflow.engine.client import Engine
+from taskflow.identity.audit import AuditEntry, AuditLog
 from taskflow.identity.authenticator import Authenticator
 from taskflow.identity.models import Principal, Role
 from taskflow.identity.secret_key import signing_key
@@ -62,6 +66,8 @@ class SubmissionServer:
         self._secret = secret.get_secret_value().encode()
         signer = TokenSigner(secret, access_seconds=settings.security.access_token_seconds)
         self._authenticator = Authenticator(database, signer)
+        self._limiter = RateLimiter(broker)
+        self._audit = AuditLog(database.pool)
         self._tls = _tls_context(settings)
         where = settings.submission
         self._connections = Connections(where.max_connections, where.max_connections_per_address)
@@ -100,14 +106,17 @@ class SubmissionServer:
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Take the sender, if the key is still good."""
+        """Take the sender, if the key is still good, and has not sent too much of late."""
         principal = cast("Principal", session.auth_data)
         try:
             await self._authenticator.confirm(principal)
+            await self._count(principal)
             envelope.mail_from = address if address == addresses.NULL_PATH else str(addresses.parse(address))
         except UnauthenticatedError:
             session.authenticated = False
             return "535 5.7.8 The API key is no longer good"
+        except RateLimitedError as error:
+            return f"451 4.7.1 {error}"
         except addresses.UnsafeAddressError as error:
             return f"553 5.1.7 {_line(error)}"
         except DATABASE_AWAY:
@@ -162,6 +171,17 @@ class SubmissionServer:
         except (TaskFlowError, *DATABASE_AWAY) as error:
             log.warning("submission_not_kept", error=str(error) or type(error).__name__)
             return "451 4.3.0 The mail could not be kept: try again shortly"
+        await self._audit.write(
+            AuditEntry(
+                "message.send",
+                principal.actor,
+                principal.user_id,
+                target_type="message",
+                target_id=str(submitted.submission_id),
+                address=address_of(session.peer),
+                detail={"messages": len(submitted.messages), "source": "smtp"},
+            )
+        )
         if len(submitted.messages) == 1:
             return f"250 2.0.0 queued as {submitted.messages[0]['message_id']}"
         return f"250 2.0.0 queued as {submitted.submission_id}, {len(submitted.messages)} messages"
@@ -174,6 +194,7 @@ class SubmissionServer:
             self,
             self._sign_in,
             self._connections,
+            trust_loopback=where.trust_loopback,
             data_size_limit=where.max_message_bytes,
             enable_SMTPUTF8=True,
             hostname="taskflow",
@@ -192,8 +213,29 @@ class SubmissionServer:
         )
         return reserved
 
-    async def _sign_in(self, key: str) -> Principal | None:
-        """Return whose key this is, if they may send messages; access tokens are no passwords."""
+    async def _count(self, principal: Principal) -> None:
+        """Count a mail of somebody; one of a key with a limit of its own as a request over HTTP."""
+        limit = principal.rate_limit_per_minute
+        if limit is not None:
+            await self._admit(principal.rate_limit_identity, limit, "mails")
+        else:
+            await self._admit(f"smtp:{principal.user_id}", self._settings.submission.rate_limit_per_minute, "mails")
+
+    async def _admit(self, identity: str, limit: int, what: str) -> None:
+        verdict = await self._limiter.ask(identity, limit)
+        if not verdict.admitted:
+            wait = max(1, math.ceil(verdict.reset))
+            raise RateLimitedError(f"At most {limit} {what} a minute: try again in {wait} s", retry_after=wait)
+
+    async def _sign_in(self, key: str, address: str | None) -> Principal | None:
+        """Return whose key this is, if they may send messages; access tokens are no passwords.
+
+        Raises:
+            RateLimitedError: somebody tries a lot from this address.
+        """
+        await self._admit(
+            f"smtp-ip:{subscriber(address or '::')}", self._settings.http.rate_limit_ip_per_minute, "sign-ins"
+        )
         if not key.startswith(API_KEY_MARK):
             return None
         try:
