@@ -150,6 +150,22 @@ async def test_an_address_is_found_in_campaigns_too(
     assert {one["from_address"] for one in found} == {"shop@sender.example"}
 
 
+@pytest.mark.parametrize(("archive", "kept"), [("none", {}), ("metadata", {}), ("full", {"code": 4711})])
+async def test_what_is_cancelled_or_resolved_as_sent_keeps_values_only_in_a_full_archive(
+    marketer: httpx.AsyncClient, database: Database, archive: str, kept: dict[str, int]
+) -> None:
+    people = [{"address": f"{name}@example.com", "variables": {"code": 4711}} for name in ("ann", "bob")]
+    ann, bob = (await send(marketer, *people, text="{{ code }}", archive=archive))["messages"]
+    await marketer.post(f"{PATH}/{ann['message_id']}/cancel")
+    await database.pool.execute(
+        "UPDATE messages SET status = 'UNCERTAIN', attention = 'UNCERTAIN', sending_at = now() WHERE message_id = $1",
+        UUID(bob["message_id"]),
+    )
+    await marketer.post(f"{PATH}/{bob['message_id']}/resolve", json={"resolution": "sent"})
+    rows = await ledger(database)
+    assert {row["status"]: row["personalization"] for row in rows.values()} == {"CANCELLED": kept, "SENT": kept}
+
+
 async def test_only_what_waits_can_be_cancelled(marketer: httpx.AsyncClient, database: Database) -> None:
     at = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     message = (await send(marketer, scheduled_at=at))["messages"][0]["message_id"]

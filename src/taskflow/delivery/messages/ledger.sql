@@ -20,7 +20,7 @@ FROM unnest($1::uuid[]) AS i (id) JOIN message_submissions s ON s.submission_id 
 --   $1 provider, then id, epoch, the status and attempt the row was read with, channel, address, what an erasure has left
 --   of the address, subject, size, content to keep. Only while the task is RUNNING under this epoch and the row is as it
 --   was read. Who must not be written to ends SUPPRESSED instead; to have unsubscribed from campaigns is no reason: a
---   receipt is no campaign.
+--   receipt is no campaign. Their values go at once, where the archive does not keep them.
 -- Answers (id, status now) for every row that moved.
 WITH next AS (
   SELECT u.*,
@@ -44,7 +44,11 @@ WITH next AS (
       subject = n.subject,
       size_bytes = n.size,
       provider = $1,
-      error_message = NULL
+      error_message = NULL,
+      personalization = CASE WHEN n.wanted = 'SUPPRESSED' AND EXISTS (
+                               SELECT FROM message_submissions s
+                               WHERE s.submission_id = m.submission_id AND s.archive <> 'full')
+                             THEN '{}' ELSE m.personalization END
   FROM next AS n
   WHERE m.message_id = n.id AND m.status = n.was AND m.attempt = n.attempt
   RETURNING m.message_id, m.status, n.content

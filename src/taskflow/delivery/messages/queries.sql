@@ -62,9 +62,18 @@ LEFT JOIN message_contents c USING (message_id)
 LEFT JOIN message_submissions s USING (submission_id)
 WHERE m.message_id = $1;
 
+-- name: forgets
+-- Whether the archive lets a message that has ended keep no values of its person.
+  EXISTS (SELECT FROM message_submissions s WHERE s.submission_id = messages.submission_id AND s.archive <> 'full')
+
 -- name: cancel
 -- Only what is not on the wire, and has not been.
-UPDATE messages SET status = 'CANCELLED', attention = 'CANCELLED'
+UPDATE messages
+SET status = 'CANCELLED',
+    attention = 'CANCELLED',
+    personalization = CASE WHEN
+-- include: forgets
+      THEN '{}' ELSE personalization END
 WHERE message_id = $1 AND status IN ('PENDING', 'DEFERRED') RETURNING message_id;
 
 -- name: resolve
@@ -74,6 +83,9 @@ UPDATE messages
 SET status = $2::text,
     attention = CASE WHEN $2::text = 'FAILED' THEN $2::text END,
     sent_at = CASE WHEN $2::text = 'SENT' THEN sending_at END,
+    personalization = CASE WHEN $2::text = 'SENT' AND
+-- include: forgets
+      THEN '{}' ELSE personalization END,
     error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
 WHERE message_id = $1 AND status = 'UNCERTAIN'
   AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))
