@@ -118,8 +118,8 @@ class MessageComposer:
         Raises:
             NotFoundError, InvalidInputError, UnavailableError: its template or a file of it cannot be used.
         """
-        if submission.raw is not None:
-            return len(submission.raw)
+        if submission.raw_bytes is not None:
+            return submission.raw_bytes
         words = await self._words_of(submission)
         files = await self._media.check_attachments(_attachments(submission, words.content))
         return _WORDS_BYTES + sum(file.size for file in files) * 4 // 3

@@ -5,6 +5,7 @@ are statements of their own: a transactional message waits for nobody, while cam
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued
+from taskflow.delivery.messages.errors import ContentNotKeptError
 from taskflow.delivery.messages.models import Letter, StoredSubmission
 from taskflow.delivery.states import RecipientStatus
 
@@ -94,6 +96,19 @@ class MessageLedger:
         wanted = sorted(submission_ids)
         rows = await patiently(lambda: self._pool.fetch(sql.submissions, wanted))
         return {row["submission_id"]: StoredSubmission(**row) for row in map(_with_letter, rows)}
+
+    async def whole(self, submission: StoredSubmission) -> StoredSubmission:
+        """Return a submission with its finished mail, if it came as one.
+
+        Raises:
+            ContentNotKeptError: the mail is not there any more.
+        """
+        if submission.raw_bytes is None:
+            return submission
+        raw = await patiently(lambda: self._pool.fetchval(sql.raw, submission.submission_id))
+        if raw is None:
+            raise ContentNotKeptError
+        return replace(submission, raw=raw)
 
     def erased(self, address: str) -> str:
         """Return what an erasure would have left of an address."""

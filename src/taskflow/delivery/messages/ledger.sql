@@ -11,9 +11,13 @@ FROM unnest($1::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m;
 
 -- name: submissions
--- What they have in common.
-SELECT s.submission_id, s.template_id, s.template_version, s.archive, s.letter, s.raw
+-- What they have in common; of finished mails only the size, which is known without reading them.
+SELECT s.submission_id, s.template_id, s.template_version, s.archive, s.letter, octet_length(s.raw) AS raw_bytes
 FROM unnest($1::uuid[]) AS i (id) JOIN message_submissions s ON s.submission_id = i.id;
+
+-- name: raw
+-- A finished mail.
+SELECT raw FROM message_submissions WHERE submission_id = $1;
 
 -- name: begin
 -- SENDING, before the network is touched.

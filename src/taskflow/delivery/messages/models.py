@@ -101,4 +101,5 @@ class StoredSubmission:
     template_version: int | None
     archive: Archive
     letter: Letter
-    raw: bytes | None
+    raw_bytes: int | None  # how large the finished mail is, if it came as one
+    raw: bytes | None = None  # which is read when its turn comes: it may be large

@@ -206,12 +206,19 @@ class MessageSender:
                 if window and size + each * len(some) > _WINDOW_BYTES:
                     yield window
                     window, size = [], 0
-                made = await self._usable(batch, some, self._composer.compose(submission, [row for _, row in some]))
+                made = await self._usable(batch, some, self._compose(submission, some))
                 if made is not None:
-                    window += await self._ready(batch, submission, some, made)
+                    window += await self._ready(batch, made[0], some, made[1])
                     size += each * len(some)
         if window:
             yield window
+
+    async def _compose(
+        self, submission: StoredSubmission, pairs: Sequence[Pair]
+    ) -> tuple[StoredSubmission, list[Composed | str]]:
+        """Return the submission with all that it holds, and its messages."""
+        whole = await self._ledger.whole(submission)
+        return whole, await self._composer.compose(whole, [row for _, row in pairs])
 
     async def _usable(self, batch: Batch, pairs: Sequence[Pair], work: Awaitable[T]) -> T | None:
         """Return what a template and files give; without them end the messages, or put them off, and return None."""
