@@ -48,6 +48,7 @@ def message() -> None:
 @click.option("--variables", help='Values for all, as JSON: {"order": 7}.')
 @click.option("--tag", "tags", multiple=True, help="To find them by; may be repeated.")
 @click.option("--at", "scheduled_at", help="Send then: 2026-01-31T09:00:00Z.")
+@click.option("--until", "expires_at", help="Do not send it later than this.")
 @click.option("--critical", is_flag=True, help="Before all others.")
 @click.option("--hold", is_flag=True, help="List it instead of sending it again when nobody knows whether it arrived.")
 @click.option("--key", help="An Idempotency-Key; a repetition under the same key sends nothing twice.")

@@ -91,6 +91,15 @@ async def test_who_is_suppressed_is_forgotten_unless_the_archive_is_full(
     assert await database.pool.fetchval("SELECT personalization FROM messages") == kept
 
 
+async def test_what_has_expired_is_not_begun(messages: MessageLedger, database: Database) -> None:
+    message_id = await waiting(database)
+    await database.pool.execute("UPDATE messages SET expires_at = now() + interval '1 hour'")
+    assert not (await messages.read([message_id]))[message_id].is_expired
+    await database.pool.execute("UPDATE messages SET expires_at = now() - interval '1 second'")
+    assert (await messages.read([message_id]))[message_id].is_expired
+    assert await messages.begin("test", [begin(message_id)]) == {}
+
+
 async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger, database: Database) -> None:
     message_id = await waiting(database)
     await database.pool.execute("UPDATE messages SET status = 'CANCELLED', attention = 'CANCELLED'")

@@ -25,7 +25,7 @@ _S = RecipientStatus
 
 
 class Row(NamedTuple):
-    """A message as read. `sending_seconds`: how long ago its last attempt was begun."""
+    """A message as read. `sending_seconds`: how long ago its last attempt was begun; `is_expired`: it is too late."""
 
     message_id: UUID
     submission_id: UUID
@@ -40,6 +40,7 @@ class Row(NamedTuple):
     uncertain_policy: str
     error_message: str | None
     sending_seconds: float | None
+    is_expired: bool = False
 
     @property
     def resend(self) -> bool:

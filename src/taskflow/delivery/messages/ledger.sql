@@ -6,7 +6,8 @@
 -- What is known of these messages.
 SELECT m.message_id, m.submission_id, m.status, m.lease_epoch, m.attempt, m.channel, m.address, m.name, m.locale,
        m.personalization, m.uncertain_policy, m.error_message,
-       extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds
+       extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds,
+       coalesce(m.expires_at <= clock_timestamp(), false) AS is_expired
 FROM unnest($1::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m;
 
@@ -22,8 +23,8 @@ SELECT raw FROM message_submissions WHERE submission_id = $1;
 -- name: begin
 -- SENDING, before the network is touched.
 --   $1 provider, then id, epoch, the status and attempt the row was read with, channel, address, what an erasure has left
---   of the address, subject, size, content to keep. Only while the task is RUNNING under this epoch and the row is as it
---   was read. Who must not be written to ends SUPPRESSED instead; to have unsubscribed from campaigns is no reason: a
+--   of the address, subject, size, content to keep. Only while the task is RUNNING under this epoch, the row is as it
+--   was read, and not too late. Who must not be written to ends SUPPRESSED instead; to have unsubscribed from campaigns is no reason: a
 --   receipt is no campaign. Their values go at once, where the archive does not keep them.
 -- Answers (id, status now) for every row that moved.
 WITH next AS (
@@ -55,6 +56,7 @@ WITH next AS (
                              THEN '{}' ELSE m.personalization END
   FROM next AS n
   WHERE m.message_id = n.id AND m.status = n.was AND m.attempt = n.attempt
+    AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
   RETURNING m.message_id, m.status, n.content
 ), kept AS (
   INSERT INTO message_contents AS c (message_id, content)

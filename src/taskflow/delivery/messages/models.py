@@ -90,6 +90,7 @@ class Submission:
     uncertain_policy: Policy = "resend"
     archive: Archive = "full"
     raw: bytes | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What crosses HTTP about messages."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -60,6 +60,9 @@ class MessageIn(Body):
     attachments: list[AttachmentIn] = Field([], max_length=MAX_ATTACHMENTS, fail_fast=True)
     tags: list[Tag] = Field([], max_length=20, description="To find them by.")
     scheduled_at: Instant | None = Field(None, description="Send then; at once by default.")
+    expires_at: Instant | None = Field(
+        None, description="Do not send it later than this: a code that nobody needs then."
+    )
     priority: Literal["CRITICAL", "HIGH"] = Field("HIGH", description="CRITICAL goes first.")
     uncertain_policy: Literal["hold", "resend"] = Field(
         "resend",
@@ -77,6 +80,13 @@ class MessageIn(Body):
             raise ValueError("give template_id, or subject with html or text, not both")
         if self.template_id is None and (not own or self.subject is None or self.template_version is not None):
             raise ValueError("give template_id, or subject with html or text")
+        return self
+
+    @model_validator(mode="after")
+    def check_times(self) -> Self:
+        """Demand a time in which it can be sent."""
+        if self.expires_at is not None and self.expires_at <= (self.scheduled_at or datetime.now(UTC)):
+            raise ValueError("expires_at is before it can be sent")
         return self
 
     def submission(self, archive: Archive) -> Submission:
@@ -101,6 +111,7 @@ class MessageIn(Body):
             scheduled_at=self.scheduled_at,
             priority=Priority.parse(self.priority),
             uncertain_policy=self.uncertain_policy,
+            expires_at=self.expires_at,
             archive=min(archive, self.archive or archive, key=_KEEPS.index),
         )
 
@@ -183,6 +194,7 @@ class MessageDetail(MessageOut):
 
     name: str | None
     locale: str | None
+    expires_at: datetime | None = Field(description="When it is too late to send it.")
     source: Literal["api", "smtp"] | None = Field(description="Null when what it came with is not kept any more.")
     attempts: list[AttemptOut]
 

@@ -48,7 +48,7 @@ Resolution = Literal["sent", "failed", "resend"]
 
 _COLUMNS = (
     "message_id", "submission_id", "scheduled_at", "template_id", "template_version", "channel", "uncertain_policy",
-    "address", "name", "locale", "from_address", "tags", "personalization",
+    "address", "name", "locale", "from_address", "tags", "personalization", "expires_at",
 )  # fmt: skip
 _RESOLVED: dict[str, RecipientStatus] = {
     "sent": RecipientStatus.SENT,
@@ -297,7 +297,7 @@ def _record(submission_id: UUID, number: int, one: Recipient, submission: Submis
     return (
         UUID(int=submission_id.int + number), submission_id, submission.scheduled_at, submission.template_id,
         submission.template_version, "email", submission.uncertain_policy, one.address, one.name, one.locale,
-        submission.letter.from_email, list(submission.tags) or None, dict(one.variables),
+        submission.letter.from_email, list(submission.tags) or None, dict(one.variables), submission.expires_at,
     )  # fmt: skip
 
 
