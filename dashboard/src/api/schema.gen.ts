@@ -6313,6 +6313,11 @@ export interface components {
             created_at: string;
             /** Error Message */
             error_message: string | null;
+            /**
+             * Expires At
+             * @description When it is too late to send it.
+             */
+            expires_at: string | null;
             /** From Address */
             from_address: string;
             /** Locale */
@@ -6392,6 +6397,11 @@ export interface components {
              * @enum {string}
              */
             channel: "email" | "sms";
+            /**
+             * Expires At
+             * @description Do not send it later than this: a code that nobody needs then.
+             */
+            expires_at?: string | null;
             /** From Email */
             from_email: string;
             /** From Name */
