@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from taskflow.api.metrics import HttpMetrics
-from taskflow.api.rate_limiter import RateLimiter
 from taskflow.api.stats import StatsCounter
 from taskflow.api.websocket.hub import EventHub
 from taskflow.audience.segments.evaluator import Evaluator
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.rate_limiter import RateLimiter
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.media.storage import open_storage
 from taskflow.content.rendering import RenderPool

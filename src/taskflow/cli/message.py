@@ -61,6 +61,7 @@ def message() -> None:
 @click.option("--plain", is_flag=True, help="Write typographic characters of a text as a typewriter does.")
 @click.option("--tag", "tags", multiple=True, help="To find them by; may be repeated.")
 @click.option("--at", "scheduled_at", help="Send then: 2026-01-31T09:00:00Z.")
+@click.option("--until", "expires_at", help="Do not send it later than this.")
 @click.option("--critical", is_flag=True, help="Before all others.")
 @click.option(
     "--uncertain",

@@ -370,6 +370,8 @@ class MessageFields(TypedDict, total=False):
     """To find them by."""
     scheduled_at: datetime | None
     """Send then; at once by default."""
+    expires_at: datetime | None
+    """Do not send it later than this: a code that nobody needs then."""
     priority: Literal["CRITICAL", "HIGH"]
     """CRITICAL goes first."""
     uncertain_policy: Literal["hold", "resend", "reconcile"]

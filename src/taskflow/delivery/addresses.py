@@ -14,6 +14,7 @@ import idna
 
 from taskflow.base.errors import InvalidInputError
 
+NULL_PATH = "<>"  # the sender of a bounce: nobody is told when it cannot be delivered (RFC 5321, section 4.5.5)
 MAX_ADDRESS_BYTES = 254  # RFC 5321, section 4.5.3.1.3, less the two angle brackets
 MAX_LOCAL_BYTES = 64
 MAX_DOMAIN_BYTES = 253

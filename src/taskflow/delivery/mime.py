@@ -76,7 +76,7 @@ class Skeleton:
             eight_bit: the server offers 8BITMIME (`SmtpPool.features`); else non-ASCII parts become base64.
             boundary: the MIME boundary, for byte-exact tests; by default 128 random bits.
             files: what goes along with each message, encoded once.
-            further: text headers that the caller answers for, by name.
+            further: text headers that the caller answers for, by name; a Feedback-ID among them is the one.
             signer: signs each message with DKIM; see `sign_with`.
 
         Raises:
@@ -85,6 +85,8 @@ class Skeleton:
         head = [b"From: " + headers.mailbox("From", from_email, from_name)]
         if reply_to:
             head.append(b"Reply-To: " + headers.mailbox("Reply-To", reply_to))
+        if any(name.lower() == "feedback-id" for name in further or ()):
+            feedback_id = None
         standing = [b"MIME-Version: 1.0", *standing_fields(purpose, feedback_id)]
         for name, value in (further or {}).items():
             standing.append(name.encode("ascii") + b": " + headers.unstructured(name, value))

@@ -12,5 +12,15 @@ class SubmissionSettings(BaseModel):
     port: int = Field(2587, ge=0, le=65535, description="Its port; 0 takes a free one.")
     cert_file: Path | None = Field(None, description="Certificate (PEM) for STARTTLS; without, only loopback.")
     key_file: Path | None = Field(None, description="Its private key (PEM); else in the certificate's file.")
+    trust_loopback: bool = Field(
+        True, description="Take keys without TLS from this machine. False where a proxy on it hands connections on."
+    )
     max_message_bytes: int = Field(25 * 1024**2, gt=0, le=64 * 1024**2)
     max_recipients: int = Field(100, ge=1, le=1_000, description="Most recipients of one mail.")
+    rate_limit_per_minute: int = Field(
+        1_000, ge=1, description="Mails a user may hand over in 60 s; an API key with a limit of its own has that."
+    )
+    max_connections: int = Field(200, ge=1, description="Most connections of a relay process at a time.")
+    max_connections_per_address: int = Field(
+        50, ge=1, description="Most of them from one address; an IPv6 address counts as its /64."
+    )

@@ -69,6 +69,8 @@ async def test_a_repeated_request_is_taken_once(marketer: httpx.AsyncClient, dat
         ({"from_email": "shop"}, "unsafe_address", "shop"),
         ({"headers": {"Bcc": "eve@example.com"}}, "header_not_allowed", "Bcc"),
         ({"headers": {"X-A": "b\r\nBcc: eve@example.com"}}, "header_injection", "X-A"),
+        ({"headers": {"x-smtpapi": "{}"}}, "header_not_allowed", "x-smtpapi"),
+        ({"headers": {"X-Mailgun-Deliver-By": "x"}}, "header_not_allowed", "X-Mailgun-Deliver-By"),
         ({"headers": {"X-A:": "b"}}, "header_not_allowed", "X-A:"),
         ({"headers": {"DKIM-Signature": "v=1"}}, "header_not_allowed", "DKIM-Signature"),
         ({"headers": {"X-A": "1", "x-a": "2"}}, "header_not_allowed", "twice"),
@@ -149,6 +151,22 @@ async def test_an_address_is_found_in_campaigns_too(
     found = (await marketer.get(PATH, params={"address": "ann@example.com"})).json()["items"]
     assert [one["campaign_id"] for one in found] == [None, str(campaign.campaign_id)]
     assert {one["from_address"] for one in found} == {"shop@sender.example"}
+
+
+@pytest.mark.parametrize(("archive", "kept"), [("none", {}), ("metadata", {}), ("full", {"code": 4711})])
+async def test_what_is_cancelled_or_resolved_as_sent_keeps_values_only_in_a_full_archive(
+    marketer: httpx.AsyncClient, database: Database, archive: str, kept: dict[str, int]
+) -> None:
+    people = [{"address": f"{name}@example.com", "variables": {"code": 4711}} for name in ("ann", "bob")]
+    ann, bob = (await send(marketer, *people, text="{{ code }}", archive=archive))["messages"]
+    await marketer.post(f"{PATH}/{ann['message_id']}/cancel")
+    await database.pool.execute(
+        "UPDATE messages SET status = 'UNCERTAIN', attention = 'UNCERTAIN', sending_at = now() WHERE message_id = $1",
+        UUID(bob["message_id"]),
+    )
+    await marketer.post(f"{PATH}/{bob['message_id']}/resolve", json={"resolution": "sent"})
+    rows = await ledger(database)
+    assert {row["status"]: row["personalization"] for row in rows.values()} == {"CANCELLED": kept, "SENT": kept}
 
 
 async def test_only_what_waits_can_be_cancelled(marketer: httpx.AsyncClient, database: Database) -> None:

@@ -9,8 +9,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from support.api import Api, client_of, running
 from support.waiting import eventually
-from taskflow.api.rate_limiter import RateLimiter
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.rate_limiter import RateLimiter
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
 

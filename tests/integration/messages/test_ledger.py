@@ -75,6 +75,32 @@ async def test_a_stale_sender_changes_nothing(messages: MessageLedger, database:
     assert await messages.settle([lost]) == set(), "it is no longer as it was read"
 
 
+@pytest.mark.parametrize(("archive", "kept"), [("none", {}), ("full", {"code": 4711})])
+async def test_who_is_suppressed_is_forgotten_unless_the_archive_is_full(
+    messages: MessageLedger, database: Database, archive: str, kept: dict[str, int]
+) -> None:
+    message_id = await waiting(database)
+    await database.pool.execute(
+        "INSERT INTO message_submissions (submission_id, source, archive, letter) VALUES ($1, 'api', $2, '{}')",
+        message_id, archive,
+    )  # fmt: skip
+    await database.pool.execute(
+        "INSERT INTO suppressions (suppression_id, channel, address, reason)"
+        " VALUES (gen_random_uuid(), 'email', 'ann@example.com', 'bounced')"
+    )
+    assert await messages.begin("test", [begin(message_id)]) == {message_id: _S.SUPPRESSED}
+    assert await database.pool.fetchval("SELECT personalization FROM messages") == kept
+
+
+async def test_what_has_expired_is_not_begun(messages: MessageLedger, database: Database) -> None:
+    message_id = await waiting(database)
+    await database.pool.execute("UPDATE messages SET expires_at = now() + interval '1 hour'")
+    assert not (await messages.read([message_id]))[message_id].is_expired
+    await database.pool.execute("UPDATE messages SET expires_at = now() - interval '1 second'")
+    assert (await messages.read([message_id]))[message_id].is_expired
+    assert await messages.begin("test", [begin(message_id)]) == {}
+
+
 async def test_what_was_cancelled_meanwhile_is_not_begun(messages: MessageLedger, database: Database) -> None:
     message_id = await waiting(database)
     await database.pool.execute("UPDATE messages SET status = 'CANCELLED', attention = 'CANCELLED'")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.messages import PATH, ledger, send, status_of
+from support.messages import PATH, call, ledger, send, status_of
 from support.processes import running
 from support.scripted_smtp import ScriptedSmtp, hang_up
 from support.waiting import eventually
@@ -115,6 +115,30 @@ async def test_a_thousand_recipients_get_one_each(
     assert Counter(message.rcpt_to.decode() for message in smtp.messages) == {one["address"]: 1 for one in people}
     body = next(message.body for message in smtp.messages if message.rcpt_to == b"p77@example.com")
     assert b"Subject: Number 77\r\n" in body
+
+
+async def test_what_could_not_be_sent_in_time_is_not_sent_at_all(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, mailing: dict[str, str]
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    submitted = await send(marketer, *(f"{name}@example.com" for name in ("ann", "bob", "cid")), expires_at=soon)
+    ann, bob, cid = (one["message_id"] for one in submitted["messages"])
+    await database.pool.execute(  # two hours later, and Bob's sender died while it was on the wire
+        "UPDATE messages SET expires_at = now() - interval '1 hour' WHERE address <> 'cid@example.com'"
+    )
+    await database.pool.execute(
+        "UPDATE messages SET status = 'SENDING', attempt = 1, sending_at = now() - interval '1 hour'"
+        " WHERE address = 'bob@example.com'"
+    )
+    async with running(mailing, "coordinator"), running(mailing, "worker"):
+        assert await reached(database, ann, "FAILED", "SENT") == "FAILED"
+        assert await reached(database, bob, "UNCERTAIN", "SENT") == "UNCERTAIN"
+        assert await reached(database, cid, "FAILED", "SENT") == "SENT"
+    assert [message.rcpt_to for message in smtp.messages] == [b"cid@example.com"]
+    found = (await marketer.get(f"{PATH}/{ann}")).json()
+    assert found["error_message"] == "It could not be sent before it expired."
+    late = await marketer.post(PATH, json=call(scheduled_at=soon, expires_at=soon))
+    assert (late.status_code, late.json()["code"]) == (422, "invalid_input")
 
 
 async def test_what_is_scheduled_waits_for_its_time(

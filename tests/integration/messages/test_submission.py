@@ -17,6 +17,7 @@ from support.api import Api
 from support.certificates import server_context
 from support.messages import PATH, ledger
 from support.processes import running
+from support.relay import Line, connected, key_of
 from support.scripted_smtp import ScriptedSmtp
 from support.signatures import signatures, valid, zone_of
 from support.waiting import eventually
@@ -24,9 +25,11 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.service import DomainService
 from taskflow.delivery.messages import service as messages
+from taskflow.delivery.return_paths import ReturnPaths
 from taskflow.delivery.submission.protocol import _is_loopback
 from taskflow.delivery.submission.server import SubmissionServer
 from taskflow.identity.models import Role
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 T = TypeVar("T")
@@ -37,15 +40,6 @@ async def server(database: Database, broker: RedisBroker, settings: Settings) ->
     """The relay on loopback, without a certificate."""
     async with SubmissionServer.running(database, broker, settings) as running_server:
         yield running_server
-
-
-async def key_of(api: Api, role: Role) -> str:
-    """Return an API key of a new user of this role."""
-    async with await api.as_role(role) as client:
-        answer = await client.post("/api/v1/api-keys", json={"name": "mail", "role": role.value})
-        assert answer.status_code == 201, answer.text
-        key: str = answer.json()["key"]
-        return key
 
 
 @pytest.fixture
@@ -71,47 +65,13 @@ def mail(**headers: str) -> EmailMessage:
     return message
 
 
-class Line:
-    """A client that says exactly what it is told."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def say(self, *lines: str | bytes) -> bytes:
-        """Send bytes as they are (text: a line) and return the last line of the reply."""
-        for line in lines:
-            self.writer.write(line.encode() + b"\r\n" if isinstance(line, str) else line)
-        await self.writer.drain()
-        return await self.reply()
-
-    async def reply(self) -> bytes:
-        """Return the last line of the next reply."""
-        async with asyncio.timeout(20):
-            while True:
-                line = await self.reader.readline()
-                if line[3:4] != b"-":
-                    return line
-
-    async def open_mail(self, key: str, *recipients: str) -> bytes:
-        """Sign in and get as far as DATA."""
-        token = base64.b64encode(b"\0anybody\0" + key.encode()).decode()
-        assert (await self.say(f"AUTH PLAIN {token}")).startswith(b"235")
-        assert (await self.say("MAIL FROM:<shop@sender.example>")).startswith(b"250")
-        for recipient in recipients:
-            assert (await self.say(f"RCPT TO:<{recipient}>")).startswith(b"250")
-        return await self.say("DATA")
-
-
 @pytest.fixture
 async def line(server: SubmissionServer) -> AsyncIterator[Line]:
     """A connection that has said EHLO."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    found = Line(reader, writer)
-    assert (await found.reply()).startswith(b"220")
-    assert (await found.say("EHLO client.example")).startswith(b"250")
-    yield found
-    writer.close()
+    async with connected(server) as found:
+        assert (await found.reply()).startswith(b"220")
+        assert (await found.say("EHLO client.example")).startswith(b"250")
+        yield found
 
 
 async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_unchanged(
@@ -131,9 +91,7 @@ async def test_a_stock_client_sends_through_the_relay_and_the_bytes_arrive_uncha
     assert await blocking(work) == {}
     rows = await ledger(database)
     assert set(rows) == {"ann@example.com", "bob@example.com"}
-    assert {(row["from_address"], tuple(row["tags"])) for row in rows.values()} == {
-        ("bounce@sender.example", ("order",))
-    }
+    assert {(row["from_address"], tuple(row["tags"])) for row in rows.values()} == {("shop@sender.example", ("order",))}
     async with running(mailing, "coordinator"), running(mailing, "worker"):
 
         async def sent() -> bool:
@@ -184,6 +142,43 @@ async def test_a_mail_that_its_domain_has_not_signed_is_signed_on_its_way(
     assert signatures(arrived[b"own@example.com"]) == ["own"], "what was signed stays as it is"
 
 
+async def test_mail_goes_by_its_from_and_bounces_come_back_by_its_return_path(
+    line: Line, key: str, mailing: dict[str, str], smtp: ScriptedSmtp, database: Database, settings: Settings
+) -> None:
+    await database.pool.execute(
+        "INSERT INTO sending_domains (domain, return_path_domain) VALUES ('sender.example', 'bounces.sender.example')"
+    )
+    await line.sign_in(key)
+    for sender, recipient, data in (
+        ("app@elsewhere.example", "ann@example.com", b"From: The shop <Shop@Sender.example>"),
+        ("app@elsewhere.example", "bob@example.com", b"From: shop@other.example"),
+        ("", "cid@example.com", b"From: MAILER-DAEMON@sender.example"),
+    ):
+        assert (await line.say(f"MAIL FROM:<{sender}>")).startswith(b"250 ")
+        assert (await line.say("RCPT TO:<>")).startswith(b"553 "), "nobody is no recipient"
+        assert (await line.say(f"RCPT TO:<{recipient}>")).startswith(b"250 ")
+        assert (await line.say("DATA")).startswith(b"354 ")
+        assert (await line.say(data + b"\r\n\r\nx\r\n.\r\n")).startswith(b"250 ")
+    async with running(mailing, "coordinator"), running(mailing, "worker"):
+
+        async def sent() -> bool:
+            return all(row["status"] == "SENT" for row in (await ledger(database)).values())
+
+        await eventually(sent, seconds=60, what="all messages sent")
+    rows = await ledger(database)
+    assert {address: row["from_address"] for address, row in rows.items()} == {
+        "ann@example.com": "Shop@Sender.example",
+        "bob@example.com": "shop@other.example",
+        "cid@example.com": "MAILER-DAEMON@sender.example",
+    }
+    paths = {message.rcpt_to.decode(): message.mail_from.decode() for message in smtp.messages}
+    returns = ReturnPaths(signing_key(settings).get_secret_value().encode(), "bounces.sender.example")
+    assert paths["ann@example.com"].endswith("@bounces.sender.example")
+    assert returns.read(paths["ann@example.com"]).message_id == rows["ann@example.com"]["message_id"]
+    assert paths["bob@example.com"] == "app@elsewhere.example"
+    assert paths["cid@example.com"] == "", "a bounce of a bounce goes nowhere"
+
+
 async def test_250_names_the_message_and_comes_after_the_commit(
     line: Line, key: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +220,72 @@ async def test_a_lost_connection_to_the_database_keeps_a_mail_once(
     assert (len(calls), len(await ledger(database))) == (2, 1)
 
 
+async def test_a_server_that_ends_answers_a_mail_whose_commit_is_under_way(
+    database: Database,
+    broker: RedisBroker,
+    settings: Settings,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    committing, go, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    real = messages.copy_into
+
+    async def slow(*arguments: object) -> None:
+        committing.set()
+        await go.wait()
+        await real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(messages, "copy_into", slow)
+    started: asyncio.Future[SubmissionServer] = asyncio.get_running_loop().create_future()
+
+    async def serve() -> None:
+        async with SubmissionServer.running(database, broker, settings) as server:
+            started.set_result(server)
+            await stop.wait()
+
+    serving = asyncio.create_task(serve())
+    async with connected(await started) as busy, connected(await started) as idle:
+        for client in (busy, idle):
+            await client.reply()
+            await client.say("EHLO client.example")
+        await busy.open_mail(key, "ann@example.com")
+        busy.writer.write(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+        await committing.wait()
+        stop.set()
+        assert await idle.reader.read() == b"", "who waits for nothing is hung up at once"
+        go.set()
+        assert (await busy.reply()).startswith(b"250 2.0.0 queued as ")
+        assert await busy.reader.read() == b""
+    await serving
+    assert set(await ledger(database)) == {"ann@example.com"}
+
+
+async def test_a_client_that_did_not_hear_250_sends_its_mail_again_and_nobody_gets_two(
+    line: Line, key: str, database: Database
+) -> None:
+    data = b"From: a@b.example\r\nMessage-ID: <1@b.example>\r\n\r\nx\r\n.\r\n"
+    await line.open_mail(key, "ann@example.com", "bob@example.com")
+    first = await line.say(data)
+
+    async def again(data: bytes, *recipients: str) -> bytes:
+        for command in ("MAIL FROM:<shop@sender.example>", *(f"RCPT TO:<{one}>" for one in recipients), "DATA"):
+            await line.say(command)
+        return await line.say(data)
+
+    assert await again(data, "Bob@example.com", "ann@example.com") == first
+    assert len(await ledger(database)) == 2
+    for other in (
+        again(data, "ann@example.com"),
+        again(data.replace(b"x", b"y"), "ann@example.com", "bob@example.com"),
+    ):
+        answer = await other
+        assert answer.startswith(b"250 ")
+        assert answer != first
+    assert await database.pool.fetchval("SELECT count(*) FROM messages") == 5
+    nameless = data.replace(b"Message-ID", b"X-Message-ID")
+    assert await again(nameless, "ann@example.com") != await again(nameless, "ann@example.com")
+
+
 async def test_who_has_no_key_of_a_sender_gets_nowhere(line: Line, server: SubmissionServer, api: Api) -> None:
     assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 ")
     viewer = await key_of(api, Role.VIEWER)
@@ -251,6 +312,47 @@ async def test_a_key_that_is_revoked_in_the_middle_of_a_session_sends_no_further
     await database.pool.execute("UPDATE api_keys SET revoked_at = now()")
     assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"535 ")
     assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"530 ")
+
+
+async def test_a_key_with_a_limit_hands_over_so_many_mails_and_each_is_in_the_audit_log(
+    line: Line, server: SubmissionServer, key: str, database: Database
+) -> None:
+    await database.pool.execute("UPDATE api_keys SET rate_limit_per_minute = 2")
+    await line.open_mail(key, "ann@example.com", "bob@example.com")
+    kept = await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"250")
+    async with connected(server) as other:
+        await other.reply()
+        await other.say("EHLO client.example")
+        await other.sign_in(key)
+        assert (await other.say("MAIL FROM:<shop@sender.example>")).startswith(b"451 4.7.1 At most 2 mails a minute")
+    [row] = await database.pool.fetch("SELECT * FROM audit_log WHERE action = 'message.send'")
+    assert row["target_id"] in kept.decode()
+    assert (row["actor"], str(row["address"])) == ("marketer@example.com (key mail)", "127.0.0.1")
+    assert row["detail"] == {"messages": 2, "source": "smtp"}
+
+
+async def test_without_a_limit_of_the_key_the_settings_have_one(line: Line, settings: Settings, key: str) -> None:
+    settings.submission.rate_limit_per_minute = 1
+    assert (await line.open_mail(key, "ann@example.com")).startswith(b"354")
+    await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+    assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"451 4.7.1 ")
+
+
+async def test_an_address_may_try_so_many_keys_a_minute(line: Line, settings: Settings, key: str) -> None:
+    settings.http.rate_limit_ip_per_minute = 1
+    assert (await line.sign_in("tf_" + "0" * 60)).startswith(b"535 ")
+    assert (await line.sign_in(key)).startswith(b"454 4.7.0 At most 1 sign-ins a minute")
+
+
+async def test_behind_a_proxy_on_this_machine_nobody_is_local(
+    database: Database, broker: RedisBroker, settings: Settings, key: str
+) -> None:
+    settings.submission.trust_loopback = False
+    async with SubmissionServer.running(database, broker, settings) as server, connected(server) as line:
+        await line.reply()
+        await line.say("EHLO client.example")
+        assert (await line.sign_in(key)).startswith(b"538 ")
 
 
 async def test_a_key_crosses_a_network_only_under_tls(
@@ -315,6 +417,8 @@ FROM = b"From: a@b.example\r\n"
         (FROM + b"\r\n" + b"x" * 999, b"over 998 bytes"),
         (FROM + b"\r\n\0", b"NUL"),
         (FROM[:-2], b"no headers"),
+        (FROM + b"X-SMTPAPI: {}\r\n\r\nx", b"an order"),
+        (FROM + b"x-ses-source-arn: x\r\n\r\nx", b"an order"),
     ],
 )
 async def test_mail_that_can_be_read_in_two_ways_is_refused(

@@ -35,6 +35,17 @@ def test_the_fields_of_each_purpose(purpose: Purpose, url: str | None, expected:
     assert message["Feedback-ID"] == feedback
 
 
+def test_a_message_has_one_feedback_id_and_it_is_the_callers() -> None:
+    skeleton = Skeleton(
+        from_email="news@example.org",
+        purpose="transactional",
+        feedback_id=feedback_id("transactional", "example.org"),
+        further={"feedback-ID": "receipts:shop"},
+    )
+    body = skeleton.build(to="ann@example.com", subject="x", text="y", message_id="<1@example.org>")
+    assert email.message_from_bytes(body).get_all("Feedback-ID") == ["receipts:shop"]
+
+
 def test_a_feedback_id_has_four_parts_at_most_and_a_sender_that_never_changes() -> None:
     one, other = feedback_id("campaign", "Example.org", CAMPAIGN), feedback_id("transactional", "example.org")
     assert re.fullmatch(rf"{CAMPAIGN.hex}:campaign:[a-z2-7]{{5,15}}", one)

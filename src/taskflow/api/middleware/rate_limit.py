@@ -13,9 +13,9 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskflow.api.problems import problem_response
-from taskflow.api.rate_limiter import RateLimiter, Verdict
 from taskflow.base.errors import RateLimitedError
 from taskflow.base.networks import subscriber
+from taskflow.broker.redis.rate_limiter import RateLimiter, Verdict
 from taskflow.identity.access import Services
 from taskflow.identity.models import Principal
 

@@ -17,6 +17,7 @@ from taskflow.content.rendering import RenderPool, RenderProblem
 from taskflow.content.templates.models import Attachment, Content
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
+from taskflow.delivery.addresses import NULL_PATH
 from taskflow.delivery.domains.finished import FinishedMail
 from taskflow.delivery.domains.senders import Sender, Senders
 from taskflow.delivery.incoming import describe
@@ -144,8 +145,8 @@ class MailComposer:
 
     async def size_of(self, submission: StoredSubmission) -> int:
         """Return about how many bytes each of its messages takes in memory; errors as in `Composer`."""
-        if submission.raw is not None:
-            return len(submission.raw)
+        if submission.raw_bytes is not None:
+            return submission.raw_bytes
         words = await self._words_of(submission)
         files = await self._media.check_attachments(_attachments(submission, words.content))
         return _WORDS_BYTES + sum(file.size for file in files) * 4 // 3
@@ -155,8 +156,8 @@ class MailComposer:
         letter = _letter(submission)
         if submission.raw is not None:
             raw = await self._signed(submission.raw)
-            subject = describe(submission.raw)[0]
-            return [_composed(letter, row, raw, subject) for row in rows]
+            subject, paths = describe(submission.raw)[0], await self._return_paths_of(letter)
+            return [_composed(letter, row, raw, subject, paths(row.message_id)) for row in rows]
         words = await self._words_of(submission)
         sender = await self._senders.of(letter.from_email)
         skeleton = await self._skeleton_of(submission, words, sender)
@@ -191,6 +192,13 @@ class MailComposer:
         if from_email is None or signer is None or mail.is_signed_by(signer.domain, from_email.rpartition("@")[2]):
             return raw
         return mail.signed(signer, time.time())
+
+    async def _return_paths_of(self, letter: Letter) -> Callable[[UUID], str | None]:
+        """Return what tells where bounces of a finished mail go: where its sender's domain says, or as it came."""
+        sender = await self._senders.of(letter.from_email)
+        if sender.return_paths is None or letter.mail_from == NULL_PATH:  # a bounce of a bounce goes nowhere
+            return lambda _: letter.mail_from
+        return sender.return_paths.of
 
     async def _words_of(self, submission: StoredSubmission) -> Words:
         template_id, version = submission.template_id, submission.template_version

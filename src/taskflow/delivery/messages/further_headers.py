@@ -1,7 +1,8 @@
 """Headers that a caller may add to a message: those that change neither who it is from and for, nor how it is read.
 
 Everything else is made by us (From, To, Date, Message-ID, MIME), or would make a message lie (Received, DKIM-Signature,
-Return-Path), or would send it to somebody else (Cc, Bcc, Resent-To).
+Return-Path), or would send it to somebody else (Cc, Bcc, Resent-To). So do headers by which providers take orders: at
+SendGrid `X-SMTPAPI` replaces the recipients, past ledger and suppressions. Those are refused wherever they come from.
 """
 
 import re
@@ -20,12 +21,27 @@ _ALLOWED = frozenset(
     }
 )  # fmt: skip
 _OURS = "x-taskflow-"
+_ORDERS = (
+    "x-smtpapi",  # SendGrid
+    "x-ses-",  # Amazon SES
+    "x-mailgun-",
+    "x-pm-",  # Postmark
+    "x-mc-",  # Mandrill
+    "x-msys-",  # SparkPost
+    "x-mj-", "x-mailjet-",
+    "x-mailin-", "x-sib-",  # Brevo
+)  # fmt: skip
 
 
 class HeaderNotAllowedError(InvalidInputError):
     """This header cannot be set on a message."""
 
     code = "header_not_allowed"
+
+
+def gives_orders(name: str) -> bool:
+    """Tell whether a provider would take this header for an order: other recipients, another account, tracking."""
+    return name.lower().startswith(_ORDERS)
 
 
 def check(given: Mapping[str, str]) -> None:
@@ -40,6 +56,8 @@ def check(given: Mapping[str, str]) -> None:
     seen: set[str] = set()
     for name, value in given.items():
         lower = name.lower()
+        if gives_orders(name):
+            raise HeaderNotAllowedError(f"The header {name[:60]} cannot be set: a provider takes it for an order.")
         is_free = lower.startswith("x-") and not lower.startswith(_OURS)
         if _NAME.fullmatch(name) is None or not (lower in _ALLOWED or is_free):
             raise HeaderNotAllowedError(

@@ -5,6 +5,7 @@ are statements of their own: a transactional message waits for nobody, while cam
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued, with_bounces
+from taskflow.delivery.messages.errors import ContentNotKeptError
 from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
 from taskflow.delivery.states import RecipientStatus
 
@@ -25,7 +27,8 @@ _S = RecipientStatus
 class Row(NamedTuple):
     """A message as read.
 
-    `sending_seconds`: how long ago its last attempt was begun; `in_doubt`: an earlier one was perhaps delivered.
+    `sending_seconds`: how long ago its last attempt was begun; `in_doubt`: an earlier one was perhaps delivered;
+    `is_expired`: it is too late.
     """
 
     message_id: UUID
@@ -41,7 +44,8 @@ class Row(NamedTuple):
     uncertain_policy: str
     error_message: str | None
     sending_seconds: float | None
-    in_doubt: bool
+    in_doubt: bool = False
+    is_expired: bool = False
 
     @property
     def resend(self) -> bool:
@@ -105,6 +109,19 @@ class MessageLedger:
         wanted = sorted(submission_ids)
         rows = await patiently(lambda: self._pool.fetch(sql.submissions, wanted))
         return {row["submission_id"]: StoredSubmission(**row) for row in map(_with_letter, rows)}
+
+    async def whole(self, submission: StoredSubmission) -> StoredSubmission:
+        """Return a submission with its finished mail, if it came as one.
+
+        Raises:
+            ContentNotKeptError: the mail is not there any more.
+        """
+        if submission.raw_bytes is None:
+            return submission
+        raw = await patiently(lambda: self._pool.fetchval(sql.raw, submission.submission_id))
+        if raw is None:
+            raise ContentNotKeptError
+        return replace(submission, raw=raw)
 
     def erased(self, address: str) -> str:
         """Return what an erasure would have left of an address."""

@@ -7,21 +7,26 @@
 SELECT m.message_id, m.submission_id, m.status, m.lease_epoch, m.attempt, m.channel, m.address, m.name, m.locale,
        m.personalization, m.uncertain_policy, m.error_message,
        extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds,
-       m.in_doubt
+       m.in_doubt, coalesce(m.expires_at <= clock_timestamp(), false) AS is_expired
 FROM unnest($1::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m;
 
 -- name: submissions
--- What they have in common.
-SELECT s.submission_id, s.channel, s.template_id, s.template_version, s.archive, s.letter, s.raw
+-- What they have in common; of finished mails only the size, which is known without reading them.
+SELECT s.submission_id, s.channel, s.template_id, s.template_version, s.archive, s.letter, octet_length(s.raw) AS raw_bytes
 FROM unnest($1::uuid[]) AS i (id) JOIN message_submissions s ON s.submission_id = i.id;
+
+-- name: raw
+-- A finished mail.
+SELECT raw FROM message_submissions WHERE submission_id = $1;
 
 -- name: begin
 -- SENDING, before the network is touched.
 --   $1 provider, then id, epoch, the status and attempt the row was read with, channel, address, what an erasure has left
---   of the address, subject, size, content to keep. Only while the task is RUNNING under this epoch and the row is as it
---   was read. Who must not be written to ends SUPPRESSED instead; to have unsubscribed from campaigns is no reason: a
---   receipt is no campaign. Whoever has answered STOP to a text gets none.
+--   of the address, subject, size, content to keep. Only while the task is RUNNING under this epoch, the row is as it
+--   was read, and not too late. Who must not be written to ends SUPPRESSED instead; to have unsubscribed from campaigns is
+--   no reason: a receipt is no campaign. Whoever has answered STOP to a text gets none. Their values go at once, where the
+--   archive does not keep them.
 -- Answers (id, status now) for every row that moved.
 WITH next AS (
   SELECT u.*,
@@ -47,9 +52,14 @@ WITH next AS (
       provider = $1,
       error_message = NULL,
       bounce_reason = NULL,
-      in_doubt = m.in_doubt OR n.was = 'SENDING'
+      in_doubt = m.in_doubt OR n.was = 'SENDING',
+      personalization = CASE WHEN n.wanted = 'SUPPRESSED' AND (m.channel = 'sms' OR EXISTS (
+                               SELECT FROM message_submissions s
+                               WHERE s.submission_id = m.submission_id AND s.archive <> 'full'))
+                             THEN '{}' ELSE m.personalization END
   FROM next AS n
   WHERE m.message_id = n.id AND m.status = n.was AND m.attempt = n.attempt
+    AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
   RETURNING m.message_id, m.status, n.content
 ), kept AS (
   INSERT INTO message_contents AS c (message_id, content)

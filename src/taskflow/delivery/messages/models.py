@@ -38,6 +38,7 @@ class Letter:
     variables: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    mail_from: str | None = None  # where bounces go unless the sending domain has a return path: else to `from_email`
 
     @property
     def from_address(self) -> str:
@@ -136,6 +137,7 @@ class Submission:
     uncertain_policy: Policy = "resend"
     archive: Archive = "full"
     raw: bytes | None = None
+    expires_at: datetime | None = None
     waits: str | None = None
 
     @property
@@ -154,7 +156,8 @@ class StoredSubmission:
     template_version: int | None
     archive: Archive
     letter: Letter | TextTerms
-    raw: bytes | None
+    raw_bytes: int | None  # how large the finished mail is, if it came as one
+    raw: bytes | None = None  # which is read when its turn comes: it may be large
 
     @property
     def forgets(self) -> bool:

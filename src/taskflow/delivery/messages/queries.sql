@@ -102,9 +102,19 @@ LEFT JOIN message_contents c USING (message_id)
 LEFT JOIN message_submissions s USING (submission_id)
 WHERE m.message_id = $1;
 
+-- name: forgets
+-- Whether the archive lets a message that has ended keep no values of its person.
+  (messages.channel = 'sms' OR EXISTS (
+    SELECT FROM message_submissions s WHERE s.submission_id = messages.submission_id AND s.archive <> 'full'))
+
 -- name: cancel
 -- Only what is not on the wire, and has not been.
-UPDATE messages SET status = 'CANCELLED', attention = 'CANCELLED'
+UPDATE messages
+SET status = 'CANCELLED',
+    attention = 'CANCELLED',
+    personalization = CASE WHEN
+-- include: forgets
+      THEN '{}' ELSE personalization END
 WHERE message_id = $1 AND status IN ('PENDING', 'DEFERRED') RETURNING message_id;
 
 -- name: resolve
@@ -115,6 +125,9 @@ WITH resolved AS (
   SET status = $2::text,
       attention = CASE WHEN $2::text = 'FAILED' THEN $2::text END,
       sent_at = CASE WHEN $2::text = 'SENT' THEN sending_at END,
+      personalization = CASE WHEN $2::text = 'SENT' AND
+-- include: forgets
+        THEN '{}' ELSE personalization END,
       (cost, currency) = (SELECT p.price * coalesce(segments, 1), p.currency FROM providers p
                           WHERE p.name = provider AND $2::text = 'SENT'),
       error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END

@@ -1,7 +1,7 @@
 """What crosses HTTP about messages."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -89,6 +89,9 @@ class MessageIn(Body):
     attachments: list[AttachmentIn] = Field([], max_length=MAX_ATTACHMENTS, fail_fast=True)
     tags: list[Tag] = Field([], max_length=20, description="To find them by.")
     scheduled_at: Instant | None = Field(None, description="Send then; at once by default.")
+    expires_at: Instant | None = Field(
+        None, description="Do not send it later than this: a code that nobody needs then."
+    )
     priority: Literal["CRITICAL", "HIGH"] = Field("HIGH", description="CRITICAL goes first.")
     uncertain_policy: Policy = Field(
         "resend",
@@ -148,10 +151,18 @@ class MessageIn(Body):
             plain=self.plain,
             tags=tuple(dict.fromkeys(self.tags)),
             scheduled_at=self.scheduled_at,
+            expires_at=self.expires_at,
             priority=Priority.parse(self.priority),
             uncertain_policy=self.uncertain_policy,
             archive=min(archive, self.archive or archive, key=_KEEPS.index),
         )
+
+    @model_validator(mode="after")
+    def check_times(self) -> Self:
+        """Demand a time in which it can be sent."""
+        if self.expires_at is not None and self.expires_at <= (self.scheduled_at or datetime.now(UTC)):
+            raise ValueError("expires_at is before it can be sent")
+        return self
 
     def submission(self, archive: Archive) -> Submission:
         """Return it as the service takes it; `archive` is what the settings say."""
@@ -175,6 +186,7 @@ class MessageIn(Body):
             scheduled_at=self.scheduled_at,
             priority=Priority.parse(self.priority),
             uncertain_policy=self.uncertain_policy,
+            expires_at=self.expires_at,
             archive=min(archive, self.archive or archive, key=_KEEPS.index),
         )
 
@@ -272,6 +284,7 @@ class MessageDetail(MessageOut):
 
     name: str | None
     locale: str | None
+    expires_at: datetime | None = Field(description="When it is too late to send it.")
     source: Literal["api", "smtp"] | None = Field(description="Null when what it came with is not kept any more.")
     attempts: list[AttemptOut]
 

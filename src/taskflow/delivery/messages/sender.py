@@ -44,6 +44,7 @@ log = get_logger(__name__)
 _S = RecipientStatus
 _WINDOW_BYTES = 64 * 1024 * 1024
 _LATER_SECONDS = 5.0  # until words or files that cannot be read now are asked for again
+_TOO_LATE = "It could not be sent before it expired."
 _GOODBYE_SECONDS = 0.8  # less than the second after which the engine gives a stopped task up
 
 Pair = tuple[BatchItem, Row]
@@ -121,7 +122,7 @@ class MessageSender:
     async def send(self, batch: Batch) -> None:
         """Send what a batch asks for, and report each of its tasks."""
         rows = await self._ledger.read([item.task_id for item in batch.items])
-        waiting = await self._sort_out(batch, rows)
+        waiting = await self._in_time(batch, await self._sort_out(batch, rows))
         submissions = await self._ledger.submissions({row.submission_id for _, row in waiting})
         async for window in self._windows(batch, waiting, submissions):
             work = asyncio.create_task(self._deliver(batch, window))
@@ -171,6 +172,15 @@ class MessageSender:
                     batch.fail(item, row.error_message or "It failed.", retry=False)
         return waiting
 
+    async def _in_time(self, batch: Batch, waiting: Sequence[Pair]) -> list[Pair]:
+        """End the messages that it is too late to send; return the others."""
+        late = [pair for pair in waiting if pair[1].is_expired]
+        lost = [(item, row, LOST) for item, row in late if row.status == _S.SENDING]
+        await self._settle(batch, lost, _S.UNCERTAIN)
+        missed = [(item, row, _TOO_LATE) for item, row in late if row.status != _S.SENDING]
+        await self._settle(batch, missed, _S.FAILED)
+        return [pair for pair in waiting if not pair[1].is_expired]
+
     async def _settle(self, batch: Batch, found: Sequence[tuple[BatchItem, Row, str]], status: RecipientStatus) -> None:
         """End messages without a network, each with its reason."""
         if not found:
@@ -208,12 +218,19 @@ class MessageSender:
                 if window and size + each * len(some) > _WINDOW_BYTES:
                     yield window
                     window, size = [], 0
-                made = await self._usable(batch, some, composer.compose(submission, [row for _, row in some]))
+                made = await self._usable(batch, some, self._compose(composer, submission, some))
                 if made is not None:
-                    window += await self._ready(batch, submission, some, made)
+                    window += await self._ready(batch, made[0], some, made[1])
                     size += each * len(some)
         if window:
             yield window
+
+    async def _compose(
+        self, composer: Composer, submission: StoredSubmission, pairs: Sequence[Pair]
+    ) -> tuple[StoredSubmission, list[Composed | Held | str]]:
+        """Return the submission with all that it holds, and its messages."""
+        whole = await self._ledger.whole(submission)
+        return whole, await composer.compose(whole, [row for _, row in pairs])
 
     async def _usable(self, batch: Batch, pairs: Sequence[Pair], work: Awaitable[T]) -> T | None:
         """Return what a template and files give; without them end the messages, or put them off, and return None."""

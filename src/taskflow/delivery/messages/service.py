@@ -49,6 +49,7 @@ Resolution = Literal["sent", "failed", "resend"]
 _COLUMNS = (
     "message_id", "submission_id", "scheduled_at", "template_id", "template_version", "channel", "uncertain_policy",
     "address", "name", "locale", "from_address", "tags", "personalization", "segments", "encoding", "error_message",
+    "expires_at",
 )  # fmt: skip
 _RESOLVED: dict[str, RecipientStatus] = {
     "sent": RecipientStatus.SENT,
@@ -309,7 +310,7 @@ def _record(submission_id: UUID, number: int, one: Recipient, submission: Submis
         UUID(int=submission_id.int + number), submission_id, submission.scheduled_at, submission.template_id,
         submission.template_version, submission.channel, submission.uncertain_policy, one.address, one.name, one.locale,
         submission.letter.from_address, list(submission.tags) or None, dict(one.variables),
-        one.length and one.length.segments, one.length and one.length.encoding, submission.waits,
+        one.length and one.length.segments, one.length and one.length.encoding, submission.waits, submission.expires_at,
     )  # fmt: skip
 
 

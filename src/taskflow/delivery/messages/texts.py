@@ -74,6 +74,7 @@ class TextCall:
     plain: bool = False
     tags: tuple[str, ...] = ()
     scheduled_at: datetime | None = None
+    expires_at: datetime | None = None
     priority: int = 8
     uncertain_policy: Policy = "resend"
     archive: Archive = "full"
@@ -134,6 +135,7 @@ class TextService:
             template_version=version,
             tags=call.tags,
             scheduled_at=scheduled_at,
+            expires_at=call.expires_at,
             priority=call.priority,
             uncertain_policy=call.uncertain_policy,
             archive=call.archive,

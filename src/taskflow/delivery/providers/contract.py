@@ -38,7 +38,7 @@ class Mail:
     """One finished mail to one recipient."""
 
     message_id: UUID
-    mail_from: str
+    mail_from: str  # an address, or `addresses.NULL_PATH`
     rcpt_to: str
     body: bytes  # headers, an empty line, the content
 

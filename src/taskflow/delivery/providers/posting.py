@@ -99,7 +99,8 @@ class HttpMailProvider:
     async def _one(self, mail: Mail) -> Outcome:
         """Return what became of one mail; an error of its service's own is about this mail and no other."""
         try:
-            addresses.parse(mail.mail_from)
+            if mail.mail_from != addresses.NULL_PATH:
+                addresses.parse(mail.mail_from)
             addresses.parse(mail.rcpt_to)
             request = self._service.request(mail)
         except (addresses.UnsafeAddressError, UnreadableMailError) as error:

@@ -21,6 +21,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
+from taskflow.delivery.addresses import NULL_PATH
 from taskflow.delivery.incoming import FastSmtp, describe
 from taskflow.delivery.sandbox.repository import InboxRepository, Received
 from taskflow.delivery.sandbox.uses import Rule, Uses
@@ -87,6 +88,8 @@ class SandboxServer:
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Take the address, or fail as a rule says."""
+        if address == NULL_PATH:
+            return "501 5.1.3 This is no address."
         action = await self._rule(address)
         if action is not None and action in _REPLIES:
             return _REPLIES[action]

@@ -53,7 +53,7 @@ class Features:
 class Envelope:
     """One message to one recipient."""
 
-    mail_from: str
+    mail_from: str  # an address, or `NULL_PATH`
     rcpt_to: str
     body: bytes  # headers, an empty line, the content; any line ends, or a `CanonicalBody`
 
@@ -69,7 +69,7 @@ class Prepared(NamedTuple):
 def prepare(envelope: Envelope, features: Features) -> Prepared | Outcome:
     """Turn an envelope into bytes, or into the outcome that says why this server cannot be asked."""
     try:
-        sender = addresses.parse(envelope.mail_from)
+        sender = addresses.parse(envelope.mail_from) if envelope.mail_from != addresses.NULL_PATH else None
         recipient = addresses.parse(envelope.rcpt_to)
     except addresses.UnsafeAddressError as error:
         return refused_by_us(str(error))
@@ -77,7 +77,8 @@ def prepare(envelope: Envelope, features: Features) -> Prepared | Outcome:
     if body.find(b"\0") >= 0:
         return refused_by_us("The message holds a NUL byte.")
     ascii_only = body.isascii()
-    utf8 = sender.needs_utf8 or recipient.needs_utf8 or (not ascii_only and not _headers(body).isascii())
+    utf8 = recipient.needs_utf8 or (not ascii_only and not _headers(body).isascii())
+    utf8 = utf8 or (sender is not None and sender.needs_utf8)
     if utf8 and not features.utf8:
         return refused_by_us("The address needs SMTPUTF8 (RFC 6531), which the mail server does not offer.")
     if not ascii_only and not features.eight_bit:
@@ -90,7 +91,7 @@ def prepare(envelope: Envelope, features: Features) -> Prepared | Outcome:
     if utf8:
         parameters += b" SMTPUTF8"
     return Prepared(
-        mail=b"MAIL FROM:<%b>%b\r\n" % (str(sender).encode(), parameters),
+        mail=b"MAIL FROM:<%b>%b\r\n" % (str(sender or "").encode(), parameters),
         rcpt=b"RCPT TO:<%b>\r\n" % str(recipient).encode(),
         body=wire_body(body),
     )

@@ -3,18 +3,19 @@
 What a submission server does (RFC 6409, section 8): Date and Message-ID are added where they are missing, Bcc is taken
 out. `X-TaskFlow-Tag` names tags for the ledger and is taken out too. Nothing else is touched: what was signed stays
 signed. Refused is what receivers would read in two ways: a second From, a header without a name, a line over 998 bytes,
-NUL, bytes beyond ASCII in headers without SMTPUTF8.
+NUL, bytes beyond ASCII in headers without SMTPUTF8; and headers by which a provider takes orders.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.header import decode_header, make_header
 from email.utils import formatdate, getaddresses
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery import addresses
+from taskflow.delivery.messages.further_headers import gives_orders
 from taskflow.delivery.mime import MAX_LINE_BYTES
 from taskflow.delivery.smtp.envelope import CanonicalBody
 
@@ -38,15 +39,17 @@ class SubmittedMail:
 
     raw: CanonicalBody
     tags: tuple[str, ...]
+    from_email: str  # whom it is from; the first of several
+    is_named: bool  # it came with a Message-ID
 
 
-def finish(data: bytes, *, utf8: bool, message_id: str) -> SubmittedMail:
+def finish(data: bytes, *, utf8: bool, message_id: Callable[[str], str]) -> SubmittedMail:
     """Look at a mail and complete it.
 
     Args:
         data: as it came, without the final dot and with single dots.
         utf8: the client has said SMTPUTF8.
-        message_id: for a mail that has none, with its angle brackets.
+        message_id: makes one for a mail that has none, of its sender's address; with its angle brackets.
 
     Raises:
         MailRefusedError: it cannot be sent; the sentence says why.
@@ -64,14 +67,14 @@ def finish(data: bytes, *, utf8: bool, message_id: str) -> SubmittedMail:
     if not utf8 and not body[:end].isascii():
         raise MailRefusedError("The headers are not ASCII: encode them (RFC 2047), or say SMTPUTF8.")
     fields = list(_fields(body[:end]))
-    _check(fields)
+    sender = _check(fields)
     kept = [field for name, field in fields if name not in _LEFT_OUT]
     names = {name for name, _ in fields}
     if "date" not in names:
         kept.append(b"Date: " + formatdate().encode("ascii") + b"\r\n")
     if "message-id" not in names:
-        kept.append(b"Message-ID: " + message_id.encode("ascii") + b"\r\n")
-    return SubmittedMail(CanonicalBody(b"".join(kept) + body[end:]), _tags(fields))
+        kept.append(b"Message-ID: " + message_id(sender).encode("ascii") + b"\r\n")
+    return SubmittedMail(CanonicalBody(b"".join(kept) + body[end:]), _tags(fields), sender, "message-id" in names)
 
 
 def _fields(head: bytes) -> Iterator[tuple[str, bytes]]:
@@ -98,22 +101,24 @@ def _name(field: bytes) -> str:
     return match[1].decode("ascii").lower()
 
 
-def _check(fields: list[tuple[str, bytes]]) -> None:
-    """Demand one From that can be answered, and of other fields what RFC 5322, section 3.6, demands."""
+def _check(fields: list[tuple[str, bytes]]) -> str:
+    """Demand of fields what RFC 5322, section 3.6, does, and a From that can be answered; return its first address."""
     for name, count in Counter(name for name, _ in fields).items():
         if count > 1 and name in _ONCE:
             raise MailRefusedError(f"The mail has {count} headers {name.title()}.")
+        if gives_orders(name):
+            raise MailRefusedError(f"The header {name[:60]} is refused: a provider takes it for an order.")
     senders = [field for name, field in fields if name == "from"]
     if not senders:
         raise MailRefusedError("The mail has no From.")
     found = [address for _, address in getaddresses([_value(senders[0])])]
     if not found:
         raise MailRefusedError("From names nobody.")
-    for address in found:
-        try:
-            addresses.parse(address)
-        except addresses.UnsafeAddressError as error:
-            raise MailRefusedError(f"From: {error}") from error
+    try:
+        sender, *_ = [str(addresses.parse(address)) for address in found]
+    except addresses.UnsafeAddressError as error:
+        raise MailRefusedError(f"From: {error}") from error
+    return sender
 
 
 def _tags(fields: list[tuple[str, bytes]]) -> tuple[str, ...]:

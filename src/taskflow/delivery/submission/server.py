@@ -2,31 +2,40 @@
 
 250 is answered only after the commit that keeps them, with their id. When PostgreSQL goes away in the middle, the same
 rows with the same ids are tried again for a minute; then the client is told to come back, and nobody can know whether
-its mail was kept: it may be sent twice then, which SMTP cannot tell apart either.
+its mail was kept. So a client may send the same bytes once more to the same people: within a day it gets what is there
+already, if its mail has a Message-ID of its own.
 """
 
 import asyncio
+import hashlib
+import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
+from uuid import UUID
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from taskflow.base.errors import ConfigurationError, TaskFlowError, UnauthenticatedError
+from taskflow.base.errors import ConfigurationError, RateLimitedError, TaskFlowError, UnauthenticatedError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
+from taskflow.base.networks import subscriber
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.rate_limiter import RateLimiter
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
+from taskflow.db.queries import load
 from taskflow.delivery import addresses
 from taskflow.delivery.ledger import patiently
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.models import Letter, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted, keep
+from taskflow.delivery.submission.connections import Connections, address_of
 from taskflow.delivery.submission.mail import MailRefusedError, finish
 from taskflow.delivery.submission.protocol import SubmissionSmtp
 from taskflow.engine.client import Engine
+from taskflow.identity.audit import AuditEntry, AuditLog
 from taskflow.identity.authenticator import Authenticator
 from taskflow.identity.models import Principal, Role
 from taskflow.identity.secret_key import signing_key
@@ -34,8 +43,11 @@ from taskflow.identity.tokens import API_KEY_MARK, TokenSigner
 from taskflow.settings import Settings
 
 log = get_logger(__name__)
+sql = load(__file__, "queries.sql")
 
 _IDLE_SECONDS = 300.0
+_REPEAT_SECONDS = 86_400.0  # within which the same mail is a repetition; as an Idempotency-Key is kept
+_DRAIN_SECONDS = 10.0  # for commits that are under way when the server ends
 
 
 class SubmissionServer:
@@ -54,8 +66,11 @@ class SubmissionServer:
         self._secret = secret.get_secret_value().encode()
         signer = TokenSigner(secret, access_seconds=settings.security.access_token_seconds)
         self._authenticator = Authenticator(database, signer)
+        self._limiter = RateLimiter(broker)
+        self._audit = AuditLog(database.pool)
         self._tls = _tls_context(settings)
-        self._connections: set[SMTP] = set()
+        where = settings.submission
+        self._connections = Connections(where.max_connections, where.max_connections_per_address)
         self.port = 0
 
     @classmethod
@@ -77,10 +92,7 @@ class SubmissionServer:
             yield server
         finally:
             listener.close()
-            for connection in list(server._connections):
-                if connection.transport is not None:
-                    connection.transport.close()
-            await asyncio.sleep(0)  # their tasks end with the transports
+            await server._connections.close(SubmissionSmtp.hang_up, _DRAIN_SECONDS)
 
     # -- what aiosmtpd calls
 
@@ -94,14 +106,17 @@ class SubmissionServer:
     async def handle_MAIL(  # noqa: N802
         self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
-        """Take the sender, if the key is still good."""
+        """Take the sender, if the key is still good, and has not sent too much of late."""
         principal = cast("Principal", session.auth_data)
         try:
             await self._authenticator.confirm(principal)
-            envelope.mail_from = str(addresses.parse(address))
+            await self._count(principal)
+            envelope.mail_from = address if address == addresses.NULL_PATH else str(addresses.parse(address))
         except UnauthenticatedError:
             session.authenticated = False
             return "535 5.7.8 The API key is no longer good"
+        except RateLimitedError as error:
+            return f"451 4.7.1 {error}"
         except addresses.UnsafeAddressError as error:
             return f"553 5.1.7 {_line(error)}"
         except DATABASE_AWAY:
@@ -125,17 +140,21 @@ class SubmissionServer:
             envelope.rcpt_options.extend(options)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep a message for each recipient, and answer once they are committed."""
+        self._connections.waits(server)
         submission_id = uuid7()
-        sender = envelope.mail_from or ""
-        message_id = MessageIds(self._secret, sender).of(submission_id)
+        data = bytes(envelope.original_content or b"")
         try:
-            mail = finish(bytes(envelope.original_content or b""), utf8=bool(envelope.smtp_utf8), message_id=message_id)
+            mail = finish(
+                data,
+                utf8=bool(envelope.smtp_utf8),
+                message_id=lambda sender: MessageIds(self._secret, sender).of(submission_id),
+            )
         except MailRefusedError as error:
             return f"550 5.6.0 {_line(error)}"
         submission = Submission(
-            Letter(sender),
+            Letter(mail.from_email, mail_from=envelope.mail_from),
             [Recipient(address) for address in envelope.rcpt_tos],
             tags=mail.tags,
             archive=self._settings.message.archive,
@@ -144,24 +163,38 @@ class SubmissionServer:
         principal = cast("Principal", session.auth_data)
 
         async def attempt() -> Submitted:
-            return await keep(self._database, self._engine, submission, "smtp", principal.user_id, submission_id)
+            kept_as = await self._reserve(principal, envelope, data, submission_id) if mail.is_named else submission_id
+            return await keep(self._database, self._engine, submission, "smtp", principal.user_id, kept_as)
 
         try:
             submitted = await patiently(attempt)
         except (TaskFlowError, *DATABASE_AWAY) as error:
             log.warning("submission_not_kept", error=str(error) or type(error).__name__)
             return "451 4.3.0 The mail could not be kept: try again shortly"
+        await self._audit.write(
+            AuditEntry(
+                "message.send",
+                principal.actor,
+                principal.user_id,
+                target_type="message",
+                target_id=str(submitted.submission_id),
+                address=address_of(session.peer),
+                detail={"messages": len(submitted.messages), "source": "smtp"},
+            )
+        )
         if len(submitted.messages) == 1:
             return f"250 2.0.0 queued as {submitted.messages[0]['message_id']}"
-        return f"250 2.0.0 queued as {submission_id}, {len(submitted.messages)} messages"
+        return f"250 2.0.0 queued as {submitted.submission_id}, {len(submitted.messages)} messages"
 
     # -- inside
 
     def _protocol(self) -> asyncio.BaseProtocol:
         where = self._settings.submission
-        protocol = SubmissionSmtp(
+        return SubmissionSmtp(
             self,
             self._sign_in,
+            self._connections,
+            trust_loopback=where.trust_loopback,
             data_size_limit=where.max_message_bytes,
             enable_SMTPUTF8=True,
             hostname="taskflow",
@@ -170,12 +203,39 @@ class SubmissionServer:
             timeout=_IDLE_SECONDS,
             loop=asyncio.get_running_loop(),
         )
-        protocol.on_lost = self._connections.discard
-        self._connections.add(protocol)
-        return protocol
 
-    async def _sign_in(self, key: str) -> Principal | None:
-        """Return whose key this is, if they may send messages; access tokens are no passwords."""
+    async def _reserve(self, principal: Principal, envelope: Envelope, data: bytes, submission_id: UUID) -> UUID:
+        """Return the id under which this mail to these people is kept: that of an earlier try, or the one given."""
+        people = "\n".join([envelope.mail_from or "", *sorted(address.lower() for address in envelope.rcpt_tos)])
+        digest = hashlib.sha256(people.encode() + b"\n\n" + data).digest()
+        reserved: UUID = await self._database.pool.fetchval(
+            sql.reserve, f"smtp:{principal.user_id}", digest.hex(), digest, submission_id, _REPEAT_SECONDS
+        )
+        return reserved
+
+    async def _count(self, principal: Principal) -> None:
+        """Count a mail of somebody; one of a key with a limit of its own as a request over HTTP."""
+        limit = principal.rate_limit_per_minute
+        if limit is not None:
+            await self._admit(principal.rate_limit_identity, limit, "mails")
+        else:
+            await self._admit(f"smtp:{principal.user_id}", self._settings.submission.rate_limit_per_minute, "mails")
+
+    async def _admit(self, identity: str, limit: int, what: str) -> None:
+        verdict = await self._limiter.ask(identity, limit)
+        if not verdict.admitted:
+            wait = max(1, math.ceil(verdict.reset))
+            raise RateLimitedError(f"At most {limit} {what} a minute: try again in {wait} s", retry_after=wait)
+
+    async def _sign_in(self, key: str, address: str | None) -> Principal | None:
+        """Return whose key this is, if they may send messages; access tokens are no passwords.
+
+        Raises:
+            RateLimitedError: somebody tries a lot from this address.
+        """
+        await self._admit(
+            f"smtp-ip:{subscriber(address or '::')}", self._settings.http.rate_limit_ip_per_minute, "sign-ins"
+        )
         if not key.startswith(API_KEY_MARK):
             return None
         try:
