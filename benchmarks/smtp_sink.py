@@ -5,8 +5,8 @@
 It speaks just enough ESMTP (PIPELINING, 8BITMIME, SMTPUTF8, SIZE) to be honest about order: a reply for every
 command, 250 for a message only after its final dot has arrived. `--record` keeps one line per message, recipient,
 Message-ID, when it was taken (seconds on the machine's monotonic clock) and the algorithm of its DKIM signature (`-`:
-none), so that a benchmark can check that nothing was lost, doubled or left unsigned; it is complete once the sink has ended, and with `--flush` before each 250. SIGUSR1 prints the
-count; SIGTERM and Ctrl-C end it.
+none), so that a benchmark can check that nothing was lost, doubled or left unsigned; it is complete once the sink has
+ended, and with `--flush` before each 250. SIGUSR1 prints the count; SIGTERM and Ctrl-C end it.
 """
 
 import argparse
@@ -30,7 +30,7 @@ class Sink:
     """What all connections share: the count and the record."""
 
     def __init__(self, record: TextIO | None = None, *, flush: bool = False) -> None:
-        """Start at zero; `record` gets `<recipient> <message id> <seconds> <algorithm>` lines, each at once with `flush`."""
+        """Start at zero; `record` gets `<recipient> <message id> <seconds> <algorithm>`, at once with `flush`."""
         self.messages = 0
         self.connections = 0
         self.record = record

@@ -1523,6 +1523,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages/costs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Costs
+         * @description Sum what messages without a campaign have cost, by provider, channel and currency; campaigns tell their own.
+         */
+        get: operations["get_costs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/messages/export.csv": {
         parameters: {
             query?: never;
@@ -4018,6 +4038,13 @@ export interface components {
             /** Completed At */
             completed_at: string | null;
             /**
+             * Costs
+             * @description Of what was sent, by currency, as far as providers have prices.
+             */
+            costs: {
+                [key: string]: number;
+            };
+            /**
              * Created At
              * Format: date-time
              */
@@ -4080,7 +4107,7 @@ export interface components {
              * Uncertain Policy
              * @enum {string}
              */
-            uncertain_policy: "hold" | "resend";
+            uncertain_policy: "hold" | "resend" | "reconcile";
         };
         /**
          * CampaignLint
@@ -4106,6 +4133,13 @@ export interface components {
             campaign_id: string;
             /** Completed At */
             completed_at: string | null;
+            /**
+             * Costs
+             * @description Of what was sent, by currency, as far as providers have prices.
+             */
+            costs: {
+                [key: string]: number;
+            };
             /**
              * Created At
              * Format: date-time
@@ -4168,7 +4202,7 @@ export interface components {
              * Uncertain Policy
              * @enum {string}
              */
-            uncertain_policy: "hold" | "resend";
+            uncertain_policy: "hold" | "resend" | "reconcile";
         };
         /**
          * CampaignStats
@@ -4220,7 +4254,7 @@ export interface components {
          * @description Why, in words that all providers share; what it means for the person, the message and the provider.
          * @enum {string}
          */
-        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "quota" | "credentials" | "sender" | "suspended" | "outage" | "invalid" | "unknown";
+        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "greylisted" | "quota" | "credentials" | "sender" | "suspended" | "outage" | "invalid" | "unknown";
         /**
          * ChangeOut
          * @description One part that differs.
@@ -4443,21 +4477,12 @@ export interface components {
          */
         ContactStatus: "ACTIVE" | "PENDING" | "UNSUBSCRIBED" | "BOUNCED" | "COMPLAINED" | "DISABLED";
         /**
-         * CostOut
-         * @description What a text costs.
+         * CostsOut
+         * @description What messages have cost.
          */
-        CostOut: {
-            /** Amount */
-            amount: string;
-            /** Currency */
-            currency: string;
-            /** Per Part */
-            per_part: string;
-            /**
-             * Prefix
-             * @description The beginning of the number that set the price.
-             */
-            prefix: string;
+        CostsOut: {
+            /** Items */
+            items: components["schemas"]["taskflow__delivery__messages__schemas__CostOut"][];
         };
         /**
          * CountOut
@@ -6311,7 +6336,10 @@ export interface components {
             attempt: number;
             /** Attempts */
             attempts: components["schemas"]["AttemptOut"][];
-            /** Bounce Reason */
+            /**
+             * Bounce Reason
+             * @description Why it was refused, in the words that all providers share.
+             */
             bounce_reason: string | null;
             /**
              * Campaign Id
@@ -6323,13 +6351,18 @@ export interface components {
              * @enum {string}
              */
             channel: "email" | "sms";
-            /** Cost */
+            /**
+             * Cost
+             * @description What its provider takes for it, once it is sent; null: nobody said.
+             */
             cost: number | null;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /** Currency */
+            currency: string | null;
             /** @description What its provider told of a text after it had taken it. */
             delivery: components["schemas"]["ReportStatus"] | null;
             /** Delivery At */
@@ -6344,6 +6377,16 @@ export interface components {
              */
             error_message: string | null;
             /**
+             * Expires At
+             * @description When it is too late to send it.
+             */
+            expires_at: string | null;
+            /**
+             * Finding
+             * @description What its provider said when it was asked.
+             */
+            finding: string | null;
+            /**
              * From Address
              * @description Null: a text whose sender is left to the provider.
              */
@@ -6351,12 +6394,22 @@ export interface components {
             /** Locale */
             locale: string | null;
             /**
+             * Looks
+             * @description How often its provider was asked about it, while it is uncertain.
+             */
+            looks: number | null;
+            /**
              * Message Id
              * Format: uuid
              */
             message_id: string;
             /** Name */
             name: string | null;
+            /**
+             * Next Look At
+             * @description When its provider is asked again.
+             */
+            next_look_at: string | null;
             /**
              * Parts
              * @description Into how many a text falls.
@@ -6438,6 +6491,11 @@ export interface components {
              * @description A DLT template by name or id: filled with `values`, or compared with the words.
              */
             dlt_template?: string | null;
+            /**
+             * Expires At
+             * @description Do not send it later than this: a code that nobody needs then.
+             */
+            expires_at?: string | null;
             /**
              * From Email
              * @description Who writes a mail.
@@ -6522,11 +6580,11 @@ export interface components {
             to: (components["schemas"]["RecipientIn"] | string)[];
             /**
              * Uncertain Policy
-             * @description What to do with a message that was on the wire when its sender died: list it, or send it again.
+             * @description What to do with a message that was perhaps taken: list it, send it again, or ask its provider.
              * @default resend
              * @enum {string}
              */
-            uncertain_policy: "hold" | "resend";
+            uncertain_policy: "hold" | "resend" | "reconcile";
             /**
              * Values
              * @description For the {#var#} of the DLT template, in order.
@@ -6550,7 +6608,10 @@ export interface components {
             address: string;
             /** Attempt */
             attempt: number;
-            /** Bounce Reason */
+            /**
+             * Bounce Reason
+             * @description Why it was refused, in the words that all providers share.
+             */
             bounce_reason: string | null;
             /**
              * Campaign Id
@@ -6562,13 +6623,18 @@ export interface components {
              * @enum {string}
              */
             channel: "email" | "sms";
-            /** Cost */
+            /**
+             * Cost
+             * @description What its provider takes for it, once it is sent; null: nobody said.
+             */
             cost: number | null;
             /**
              * Created At
              * Format: date-time
              */
             created_at: string;
+            /** Currency */
+            currency: string | null;
             /** @description What its provider told of a text after it had taken it. */
             delivery: components["schemas"]["ReportStatus"] | null;
             /** Delivery At */
@@ -6583,15 +6649,30 @@ export interface components {
              */
             error_message: string | null;
             /**
+             * Finding
+             * @description What its provider said when it was asked.
+             */
+            finding: string | null;
+            /**
              * From Address
              * @description Null: a text whose sender is left to the provider.
              */
             from_address: string | null;
             /**
+             * Looks
+             * @description How often its provider was asked about it, while it is uncertain.
+             */
+            looks: number | null;
+            /**
              * Message Id
              * Format: uuid
              */
             message_id: string;
+            /**
+             * Next Look At
+             * @description When its provider is asked again.
+             */
+            next_look_at: string | null;
             /**
              * Parts
              * @description Into how many a text falls.
@@ -6912,6 +6993,12 @@ export interface components {
              */
             classes: ("transactional" | "bulk")[];
             /**
+             * Currency
+             * @description Of the price (ISO 4217).
+             * @example USD
+             */
+            currency?: string | null;
+            /**
              * Domains
              * @description It sends from; empty: all.
              * @default []
@@ -6942,6 +7029,8 @@ export interface components {
              * @description Most messages a second; the kind's own budget by default.
              */
             per_second?: number | null;
+            /** Price */
+            price?: number | null;
             /**
              * Priority
              * @description The kind's own by default.
@@ -8336,6 +8425,8 @@ export interface components {
         ProviderChange: {
             /** Classes */
             classes?: ("transactional" | "bulk")[] | null;
+            /** Currency */
+            currency?: string | null;
             /** Domains */
             domains?: string[] | null;
             /** Enabled */
@@ -8357,6 +8448,11 @@ export interface components {
              * @description null: no limit.
              */
             per_second?: number | null;
+            /**
+             * Price
+             * @description null, with the currency: nobody says what it costs.
+             */
+            price?: number | null;
             /** Priority */
             priority?: number | null;
             /** Secrets */
@@ -8387,6 +8483,8 @@ export interface components {
             created_at: string;
             /** Created By */
             created_by: string | null;
+            /** Currency */
+            currency: string | null;
             /** Domains */
             domains: string[];
             /** Enabled */
@@ -8401,6 +8499,8 @@ export interface components {
             per_minute: number | null;
             /** Per Second */
             per_second: number | null;
+            /** Price */
+            price: number | null;
             /** Priority */
             priority: number;
             /**
@@ -8745,12 +8845,34 @@ export interface components {
             attempt: number;
             /** Bounce Reason */
             bounce_reason: string | null;
+            /**
+             * Cost
+             * @description What its provider takes for it, once it is sent.
+             */
+            cost: number | null;
+            /** Currency */
+            currency: string | null;
             /** Email */
             email: string;
             /** Error Message */
             error_message: string | null;
+            /**
+             * Finding
+             * @description What its provider said when it was asked.
+             */
+            finding: string | null;
+            /**
+             * Looks
+             * @description How often its provider was asked about it, while it is uncertain.
+             */
+            looks: number | null;
             /** Message Id */
             message_id: string;
+            /**
+             * Next Look At
+             * @description When its provider is asked again.
+             */
+            next_look_at: string | null;
             /** Personalization */
             personalization: {
                 [key: string]: unknown;
@@ -9326,8 +9448,13 @@ export interface components {
              */
             outcome: string;
             /**
+             * Provider
+             * @description Who had it last; null: no provider has room, or carries such mail.
+             */
+            provider: string | null;
+            /**
              * Reply
-             * @description The mail server's words.
+             * @description The provider's words, or why none had it.
              */
             reply: string;
         };
@@ -9471,7 +9598,7 @@ export interface components {
          */
         SmsPreviewOut: {
             /** @description null: no `to`, or TASKFLOW_SMS_PRICES has no price for it. */
-            cost: components["schemas"]["CostOut"] | null;
+            cost: components["schemas"]["taskflow__delivery__sms__preview__schemas__CostOut"] | null;
             dlt: components["schemas"]["DltOut"] | null;
             /**
              * Encoding
@@ -10061,6 +10188,25 @@ export interface components {
             type: components["schemas"]["FieldType"];
         };
         /**
+         * CostOut
+         * @description What messages over one provider have cost.
+         */
+        taskflow__delivery__messages__schemas__CostOut: {
+            /**
+             * Channel
+             * @enum {string}
+             */
+            channel: "email" | "sms";
+            /** Cost */
+            cost: number;
+            /** Currency */
+            currency: string;
+            /** Messages */
+            messages: number;
+            /** Provider */
+            provider: string;
+        };
+        /**
          * FieldOut
          * @description A field of a kind.
          */
@@ -10079,6 +10225,23 @@ export interface components {
             name: string;
             /** Type */
             type: string;
+        };
+        /**
+         * CostOut
+         * @description What a text costs.
+         */
+        taskflow__delivery__sms__preview__schemas__CostOut: {
+            /** Amount */
+            amount: string;
+            /** Currency */
+            currency: string;
+            /** Per Part */
+            per_part: string;
+            /**
+             * Prefix
+             * @description The beginning of the number that set the price.
+             */
+            prefix: string;
         };
         /**
          * Purged
@@ -11385,11 +11548,11 @@ export interface operations {
                     template_version?: number | null;
                     /**
                      * Uncertain Policy
-                     * @description What to do with a message that was on the wire when its sender died.
+                     * @description What to do with a message that was perhaps taken: list it, send it again, or ask its provider.
                      * @default hold
                      * @enum {string}
                      */
-                    uncertain_policy?: "hold" | "resend";
+                    uncertain_policy?: "hold" | "resend" | "reconcile";
                     $defs: {
                         /**
                          * Audience
@@ -14216,6 +14379,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_costs: {
+        parameters: {
+            query?: {
+                /** @description Not older than this. */
+                created_after?: string | null;
+                /** @description Older than this. */
+                created_before?: string | null;
+                tag?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CostsOut"];
                 };
             };
             /** @description What went wrong (RFC 9457). */

@@ -181,9 +181,12 @@ def _find(client: Client, name: str) -> dict[str, Any]:
 
 def _texts(client: Client, kind: str) -> set[str]:
     """Return the names of a kind's fields that are text, whatever they look like: an id of digits is no number."""
-    kinds = client.get("/provider-kinds")["items"]
-    fields = next((one["fields"] for one in kinds if one["name"] == kind), [])
-    return {field["name"] for field in fields if field["type"] == "string"}
+    kinds: list[dict[str, Any]] = client.get("/provider-kinds")["items"]
+    return {
+        field["name"]
+        for one in kinds if one["name"] == kind
+        for field in one["fields"] if field["type"] == "string"
+    }  # fmt: skip
 
 
 def _body(client: Client, kind: str, told: dict[str, Any]) -> dict[str, Any]:

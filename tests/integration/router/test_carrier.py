@@ -162,6 +162,8 @@ async def test_a_text_is_held_by_the_number_or_name_that_it_is_from(
         texts = [Sms(uuid7(), sender, "+4915112345678", "Hi") for sender in ("SHOP", "BANK")]
         assert (await carrier.send(texts[:1], DEADLINE))[0][0].kind is K.DEFERRED
         assert [outcome.kind for outcome, _ in await carrier.send(texts, DEADLINE)] == [K.NOT_STARTED, K.ACCEPTED]
+
+
 async def test_who_has_been_refused_for_an_hour_waits_for_the_provider_that_has_room_first(
     database: Database, broker: RedisBroker, clock: Clock
 ) -> None:

@@ -7,6 +7,7 @@ import httpx
 
 from taskflow.client.blocking.campaigns import Campaigns
 from taskflow.client.blocking.contacts import Contacts
+from taskflow.client.blocking.domains import Domains
 from taskflow.client.blocking.imports import Imports
 from taskflow.client.blocking.link import Link
 from taskflow.client.blocking.lists import Lists
@@ -58,6 +59,7 @@ class SyncMessaging:
         self.privacy = Privacy(link)
         self.providers = Providers(link)
         self.sms = Sms(link)
+        self.domains = Domains(link)
 
     def __enter__(self) -> Self:
         return self

@@ -102,12 +102,6 @@ class Opener:
             raise ProviderUnusableError(f"{row.name}: what its kind opens lacks {', '.join(lacks)}.")
         return made
 
-
-def lacking(provider: object, channel: Channel) -> list[str]:
-    """Return what a provider has to have for its channel and has not."""
-    contract = MailProvider if channel is Channel.EMAIL else SmsProvider
-    return [name for name in vars(contract) if not name.startswith("_") and not hasattr(provider, name)]
-
     def why_not(self, row: ProviderRow) -> str | None:
         """Return why a provider cannot be opened here: as `provider` would say it, without opening it; None: it can."""
         try:
@@ -115,6 +109,12 @@ def lacking(provider: object, channel: Channel) -> list[str]:
         except (InvalidInputError, SealBrokenError) as error:
             return f"{row.name}: {error}"
         return None
+
+
+def lacking(provider: object, channel: Channel) -> list[str]:
+    """Return what a provider has to have for its channel and has not."""
+    contract = MailProvider if channel is Channel.EMAIL else SmsProvider
+    return [name for name in vars(contract) if not name.startswith("_") and not hasattr(provider, name)]
 
 
 def bound_to(provider_id: UUID) -> str:
@@ -143,8 +143,8 @@ def fallback(settings: Settings) -> tuple[ProviderRow, MailProvider]:
 
 def sms_fallback(settings: Settings) -> tuple[ProviderRow, SmsProvider]:
     """Return the sandbox inbox for texts, as if it were a row."""
-    told = sandbox.SmsSandboxSettings(host=settings.sandbox.host, port=settings.sandbox.port)
-    return _standing_in(SMS_FALLBACK, sandbox.KIND.name, Channel.SMS), sandbox.SmsSandbox(told)
+    provider = sandbox.SmsSandbox(settings.sandbox.host, settings.sandbox.port)
+    return _standing_in(SMS_FALLBACK, sandbox.KIND.name, Channel.SMS), provider
 
 
 def _standing_in(name: str, kind: str, channel: Channel) -> ProviderRow:
