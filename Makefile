@@ -42,6 +42,7 @@ test:
 	$(SETUP) dev dashboard
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+test-real: export PATH := $(PATH):/usr/sbin:/sbin
 test-real:
 	$(SETUP) dev real
 	@$(BIN)/python -m pytest tests/real -m real $(ARGS)

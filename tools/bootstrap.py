@@ -117,8 +117,6 @@ def real() -> None:
     """Install the mail programs of the `real` tests, or say what is missing: those tests are never skipped."""
     if os.getuid() != 0:
         sys.exit("The real tests start Postfix, which only root may: run `make test-real` as root, in a container say.")
-    # Beside programs that ordinary users have on their PATH.
-    os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     missing = [name for name in _PEERS if shutil.which(name) is None]
     if not missing:
         return
