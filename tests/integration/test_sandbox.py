@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from support.relay import Line
 from support.waiting import eventually
 from taskflow.base.pagination import InvalidCursorError
 from taskflow.db.pool import Database
+from taskflow.delivery.addresses import NULL_PATH
 from taskflow.delivery.incoming import describe
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import Outcome, OutcomeKind
@@ -56,6 +59,22 @@ async def send(pool: SmtpPool, *envelopes: Envelope) -> list[Outcome]:
 async def rule(inbox: Inbox, sandbox: SandboxServer, pattern: str, action: str, times: int | None = None) -> None:
     await inbox.replace_rules([InboxRule.model_validate({"pattern": pattern, "action": action, "times": times})])
     sandbox._rules_at = 0.0
+
+
+async def test_a_bounce_has_no_sender_and_nobody_is_no_recipient(
+    sandbox: SandboxServer, pool: SmtpPool, inbox: Inbox
+) -> None:
+    (outcome,) = await send(pool, replace(letter("bob@example.com"), mail_from=NULL_PATH))
+    assert outcome.kind is OutcomeKind.ACCEPTED
+    (mail,) = (await inbox.list_mails(None, None, 10)).items
+    assert mail.mail_from == NULL_PATH
+    reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
+    client = Line(reader, writer)
+    await client.reply()
+    await client.say("EHLO client.example")
+    assert (await client.say("MAIL FROM:<>")).startswith(b"250 ")
+    assert (await client.say("RCPT TO:<>")).startswith(b"501 ")
+    writer.close()
 
 
 async def test_a_message_comes_out_as_it_went_in(pool: SmtpPool, inbox: Inbox) -> None:

@@ -75,8 +75,10 @@ class SubmissionSmtp(FastSmtp):
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
         """Read a message and answer it; the last one, when the server is closing."""
-        await super().smtp_DATA(arg)
-        self._connections.answered(self)
+        try:
+            await super().smtp_DATA(arg)
+        finally:
+            self._connections.answered(self)
         if self._connections.is_closing:
             self.hang_up()
 
