@@ -128,7 +128,8 @@ async def test_routes_know_what_is_a_sandbox_and_what_carries_texts(
     service: ProviderService, database: Database, settings: Settings
 ) -> None:
     read = configured_routes(database, settings, Registry())
-    assert [(route.name, route.is_sandbox) for route in await read()] == [("sandbox", False)]  # it stands in alone
+    standing_in = [(route.name, route.channel, route.is_sandbox) for route in await read()]
+    assert standing_in == [("sandbox", Channel.EMAIL, False), ("sms-sandbox", Channel.SMS, False)]
     await made(service, "relay", kind="smtp", settings={"host": "a.example.org"})
     await made(service, "inbox")
     await made(service, "texts", kind="sms-sandbox")
@@ -197,7 +198,7 @@ async def test_a_plugin_whose_provider_lacks_a_part_stops_nobody_and_is_told_wha
         plugged = ProviderService(database, registry, vault(settings), opener)
         row = await plugged.create(NEW | {"name": "p", "kind": "pigeon", "secrets": {"whistle": "canary"}})
         await made(service, "s")
-        catalogue = ProviderCatalogue(database, settings, opener)
+        catalogue = ProviderCatalogue(database, settings, opener, registry)
         assert await names(catalogue) == ["s"]
         assert await catalogue.longest_send_seconds() > 0
         sentence = "p: what its kind opens lacks longest_send_seconds."

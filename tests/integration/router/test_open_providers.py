@@ -14,6 +14,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.messages.carrier import Load, open_carrier
 from taskflow.delivery.outcome import OutcomeKind
+from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.router.carrier import NOBODY
 from taskflow.delivery.router.configured import open_router
 from taskflow.delivery.router.open_providers import OpenProviders
@@ -85,4 +86,4 @@ async def test_settings_that_would_send_a_password_in_the_clear_let_every_sender
             [(outcome, name)] = carried
             assert (outcome.kind, name, outcome.retry_after) == (K.NOT_STARTED, NOBODY, 5.0)
             assert "in the clear" in outcome.text
-        assert await messages.longest_send_seconds() == 0.0
+        assert await messages.longest_send_seconds(Channel.EMAIL) == 0.0

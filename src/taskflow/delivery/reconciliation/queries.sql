@@ -77,8 +77,8 @@ WHERE m.message_id = $1 AND m.lease_epoch = $2 AND m.status = 'UNCERTAIN'
 RETURNING m.message_id;
 
 -- name: message_not_found
--- Its provider has not got it: it waits again, once the task that sent it has ended.
-UPDATE messages AS m SET status = 'PENDING', attention = NULL, error_message = $3
+-- Its provider has not got it: it waits again, once the task that sent it has ended, and that attempt is no longer in doubt.
+UPDATE messages AS m SET status = 'PENDING', attention = NULL, error_message = $3, in_doubt = false
 WHERE m.message_id = $1 AND m.lease_epoch = $2 AND m.status = 'UNCERTAIN'
   AND EXISTS (SELECT FROM tasks t WHERE t.task_id = m.message_id AND t.status = 'FAILED')
 RETURNING m.message_id;
