@@ -139,6 +139,7 @@ IDEMPOTENT_PATHS = frozenset(
         f"{API_PREFIX}/webhooks/{{webhook_id}}/deliveries/{{delivery_id}}/replay",
         f"{API_PREFIX}/campaigns",
         f"{API_PREFIX}/messages",
+        f"{API_PREFIX}/messages/{{message_id}}/resend",
         f"{API_PREFIX}/privacy/erasures",
         f"{API_PREFIX}/contacts/imports",
         f"{API_PREFIX}/contacts",

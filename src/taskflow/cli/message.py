@@ -140,6 +140,14 @@ def cancel(client: Client, output: Output, message_ids: tuple[UUID, ...]) -> Non
 
 
 @message.command()
+@click.argument("message_ids", metavar="ID...", nargs=-1, required=True, type=click.UUID)
+@speaks_http
+def resend(client: Client, output: Output, message_ids: tuple[UUID, ...]) -> None:
+    """Send messages that failed again, as they are; uncertain ones are for `resolve`."""
+    output.things([client.post(f"/messages/{one}/resend") for one in message_ids], _COLUMNS, empty="")
+
+
+@message.command()
 @click.argument("resolution", type=click.Choice(["sent", "failed", "resend"]))
 @click.argument("message_ids", nargs=-1, required=True, type=click.UUID)
 @speaks_http

@@ -9,7 +9,7 @@ PENDING | DEFERRED ────────────────────�
 ```
 
 A row that is found SENDING under an older epoch was in flight when its sender died: it becomes UNCERTAIN, or, under
-the policy `resend`, SENDING again. FAILED and CANCELLED rows start over only when somebody retries their task by hand,
+the policy `resend`, SENDING again. FAILED and CANCELLED rows start over only when somebody retries their task by hand (or resends a failed message),
 UNCERTAIN ones only when somebody resolves them, or their provider was asked (`delivery.reconciliation`).
 """
 
@@ -41,7 +41,7 @@ TRANSITIONS: dict[RecipientStatus, frozenset[RecipientStatus]] = {
     _S.DEFERRED: frozenset({_S.SENDING, _S.FAILED, _S.SUPPRESSED, _S.CANCELLED}),
     _S.SENDING: frozenset({_S.SENT, _S.FAILED, _S.DEFERRED, _S.UNCERTAIN, _S.PENDING, _S.CANCELLED, _S.SENDING}),
     _S.SENT: frozenset({_S.BOUNCED, _S.UNSUBSCRIBED}),
-    _S.FAILED: frozenset({_S.SENDING, _S.SUPPRESSED}),
+    _S.FAILED: frozenset({_S.SENDING, _S.SUPPRESSED, _S.PENDING}),
     _S.UNCERTAIN: frozenset({_S.SENT, _S.FAILED, _S.PENDING}),
     _S.SUPPRESSED: frozenset(),
     _S.CANCELLED: frozenset({_S.SENDING, _S.SUPPRESSED}),

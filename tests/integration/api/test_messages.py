@@ -195,6 +195,59 @@ async def test_a_message_whose_task_is_gone_can_still_be_sent_again(
     assert await database.pool.fetchval("SELECT status FROM tasks WHERE task_id = $1", UUID(message)) == "PENDING"
 
 
+async def fail(database: Database) -> None:
+    """Let every message end FAILED, as its task."""
+    await database.pool.execute("UPDATE messages SET status = 'FAILED', attention = 'FAILED', error_message = 'no'")
+    await database.pool.execute("UPDATE tasks SET status = 'FAILED', completed_at = now(), failed_at = now()")
+
+
+async def test_a_failed_message_is_sent_again_once_under_one_key(
+    marketer: httpx.AsyncClient, viewer: httpx.AsyncClient, database: Database
+) -> None:
+    message = (await send(marketer))["messages"][0]["message_id"]
+    path = f"{PATH}/{message}/resend"
+    waiting = await marketer.post(path)
+    assert (waiting.status_code, waiting.json()["code"]) == (409, "message_not_failed")
+    await fail(database)
+    assert (await viewer.post(path)).status_code == 403
+    key = {"Idempotency-Key": "again-7"}
+    first = await marketer.post(path, headers=key)
+    assert (first.status_code, first.json()["status"], first.json()["error_message"]) == (200, "PENDING", None)
+    assert await database.pool.fetchval("SELECT status FROM tasks") == "PENDING"
+    assert (await marketer.post(path, headers=key)).json() == first.json()
+    assert (await marketer.post(path)).json()["code"] == "message_not_failed", "it waits already"
+    assert (await marketer.post(f"{PATH}/{uuid7()}/resend")).json()["code"] == "message_not_found"
+
+
+@pytest.mark.parametrize("status", ["CANCELLED", "UNCERTAIN", "SENT", "SUPPRESSED"])
+async def test_only_what_failed_is_sent_again(marketer: httpx.AsyncClient, database: Database, status: str) -> None:
+    message = (await send(marketer))["messages"][0]["message_id"]
+    await fail(database)
+    await database.pool.execute(
+        "UPDATE messages SET status = $1::text, attention = NULL, sending_at = now(), sent_at = now()", status
+    )
+    answer = await marketer.post(f"{PATH}/{message}/resend")
+    assert (answer.json()["code"], answer.json()["status_now"]) == ("message_not_failed", status)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "DELETE FROM message_submissions",
+        "UPDATE messages SET address = 'erased-' || message_id || '@erased.invalid'",
+    ],
+)
+async def test_what_has_lost_its_words_or_its_person_is_not_sent_again(
+    marketer: httpx.AsyncClient, database: Database, gone: str
+) -> None:
+    message = (await send(marketer))["messages"][0]["message_id"]
+    await fail(database)
+    await database.pool.execute(gone)
+    answer = await marketer.post(f"{PATH}/{message}/resend")
+    assert (answer.status_code, answer.json()["code"]) == (409, "message_words_not_kept")
+    assert await database.pool.fetchval("SELECT status FROM tasks") == "FAILED"
+
+
 async def test_the_export_is_safe_to_open_in_a_spreadsheet(marketer: httpx.AsyncClient, database: Database) -> None:
     await send(marketer, tags=["=cmd|' /C calc'!A0"])
     await database.pool.execute("UPDATE messages SET reply = '=1+1'")

@@ -185,6 +185,12 @@ async def cancel_message(message_id: UUID, messages: Messages) -> MessageOut:
     return MessageOut.of(await messages.cancel(message_id))
 
 
+@router.post("/{message_id}/resend", dependencies=[_MARKETER, audited("message.resend", target="message_id")])
+async def resend_message(message_id: UUID, messages: Messages) -> MessageOut:
+    """Send a message that failed again, as it is; 409 `message_words_not_kept` when its words are gone."""
+    return MessageOut.of(await messages.resend(message_id))
+
+
 @router.post("/{message_id}/resolve", dependencies=[_MARKETER, audited("message.resolve", target="message_id")])
 async def resolve_message(message_id: UUID, body: ResolveIn, messages: Messages, trail: Trail) -> MessageOut:
     """Decide about an uncertain message: it was sent, it failed, or send it again."""

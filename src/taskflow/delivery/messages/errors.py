@@ -39,6 +39,18 @@ class MessageNotCancellableError(ConflictError):
     code = "message_not_cancellable"
 
 
+class MessageNotFailedError(ConflictError):
+    """The message has not failed, or its task has not ended yet: it cannot be sent again."""
+
+    code = "message_not_failed"
+
+
+class WordsNotKeptError(ConflictError):
+    """What the message says is not kept any more, or its person was erased: send a new one."""
+
+    code = "message_words_not_kept"
+
+
 class MessageNotUncertainError(ConflictError):
     """The message is not uncertain, or its task has not ended yet: there is nothing to resolve."""
 

@@ -117,6 +117,28 @@ SET status = 'CANCELLED',
       THEN '{}' ELSE personalization END
 WHERE message_id = $1 AND status IN ('PENDING', 'DEFERRED') RETURNING message_id;
 
+-- name: resend
+-- A failed message is to be sent again as it is: only while its words are kept, its person was not erased, and its task
+-- has ended, because one that has not cannot start over. It stays in doubt whether an earlier attempt got through.
+UPDATE messages
+SET status = 'PENDING', attention = NULL, error_message = NULL, bounce_reason = NULL
+WHERE message_id = $1 AND status = 'FAILED'
+  AND
+-- include: has_words
+  AND NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.status NOT IN ('FAILED', 'TIMEOUT', 'CANCELLED'))
+RETURNING channel;
+
+-- name: has_words
+-- Whether what a message says is still there: with its call, and of a text in its row. None goes to who was erased.
+  (EXISTS (SELECT FROM message_submissions s WHERE s.submission_id = messages.submission_id)
+   AND (messages.channel <> 'sms' OR messages.personalization ? 'text')
+   AND messages.address <> 'erased-' || messages.message_id || '@erased.invalid')
+
+-- name: are_words_kept
+SELECT
+-- include: has_words
+FROM messages WHERE message_id = $1;
+
 -- name: resolve
 -- A person decides about an uncertain message: sent, failed, or to be sent again. One whose task is still ending stays
 -- when it is to be sent again, because a task that has not ended cannot start over.

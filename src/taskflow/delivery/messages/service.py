@@ -29,9 +29,11 @@ from taskflow.delivery.messages.errors import (
     ContentNotKeptError,
     InvalidRecipientError,
     MessageNotCancellableError,
+    MessageNotFailedError,
     MessageNotFoundError,
     MessageNotUncertainError,
     UnrenderableError,
+    WordsNotKeptError,
 )
 from taskflow.delivery.messages.models import DELAYS, QUEUE, TASKS, TIMEOUT_SECONDS, Letter, Recipient, Submission
 from taskflow.delivery.states import RecipientStatus
@@ -189,6 +191,27 @@ class MessageService:
                 raise MessageNotUncertainError(f"The message is {row['status']}.", status_now=row["status"])
             if resolution == "resend":
                 handles = await self._start_over(connection, message_id, channel)
+        await self._engine.dispatch(handles)
+        return await self.get(message_id)
+
+    async def resend(self, message_id: UUID) -> asyncpg.Record:
+        """Send a message that failed again, as it is; return it.
+
+        Raises:
+            MessageNotFoundError: there is none.
+            MessageNotFailedError: it has not failed, or its task has not ended.
+            WordsNotKeptError: what it says is not there any more.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            channel = await connection.fetchval(sql.resend, message_id)
+            if channel is None:
+                row = await self.get(message_id)
+                if row["status"] == RecipientStatus.FAILED and not await connection.fetchval(
+                    sql.are_words_kept, message_id
+                ):
+                    raise WordsNotKeptError
+                raise MessageNotFailedError(f"The message is {row['status']}.", status_now=row["status"])
+            handles = await self._start_over(connection, message_id, channel)
         await self._engine.dispatch(handles)
         return await self.get(message_id)
 
