@@ -33,7 +33,8 @@ async def test_a_large_mail_is_read_when_those_before_it_are_out(monkeypatch: py
     composers = cast("Any", {"email": Composer()})
     sender = MessageSender(ledger, composers, cast("Any", None), cast("Any", None), lease_seconds=1.0)
     submissions = {
-        UUID(int=n): StoredSubmission(UUID(int=n), "email", None, None, "full", Letter("a@b.example"), 40) for n in range(5)
+        UUID(int=n): StoredSubmission(UUID(int=n), "email", None, None, "full", Letter("a@b.example"), 40)
+        for n in range(5)
     }
     waiting = [(SimpleNamespace(), SimpleNamespace(submission_id=one)) for one in submissions]
     ahead = []

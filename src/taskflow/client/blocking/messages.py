@@ -72,6 +72,10 @@ class Messages:
         """Keep a message that waits from being sent; ConflictError once it is on its way."""
         return self._link.ask(MessageOut, "POST", f"/messages/{message_id}/cancel")
 
+    def resend(self, message_id: UUID) -> MessageOut:
+        """Send a message that failed again, as it is; ConflictError when it has not, or its words are gone."""
+        return self._link.ask(MessageOut, "POST", f"/messages/{message_id}/resend")
+
     def resolve(self, message_id: UUID, resolution: Literal["sent", "failed", "resend"]) -> MessageOut:
         """Decide about an uncertain message."""
         return self._link.ask(MessageOut, "POST", f"/messages/{message_id}/resolve", {"resolution": resolution})
