@@ -355,9 +355,10 @@ async def test_messages_are_sent_found_cancelled_and_exported(messaging: Messagi
     assert code_of(missing) == "content_not_kept"
     with pytest.raises(ConflictError) as certain:
         await messages.resolve(ada.message_id, "sent")
-    with pytest.raises(ConflictError) as certain:
-        await messages.resend(ada.message_id)
     assert code_of(certain) == "message_not_uncertain"
+    with pytest.raises(ConflictError) as waiting:
+        await messages.resend(ada.message_id)
+    assert code_of(waiting) == "message_not_failed"
     assert b"ada@example.com" in b"".join([chunk async for chunk in messages.export(tag="order")])
 
 
