@@ -9,8 +9,9 @@ PENDING | DEFERRED ────────────────────�
 ```
 
 A row that is found SENDING under an older epoch was in flight when its sender died: it becomes UNCERTAIN, or, under
-the policy `resend`, SENDING again. FAILED and CANCELLED rows start over only when somebody retries their task by hand (or resends a failed message),
-UNCERTAIN ones only when somebody resolves them, or their provider was asked (`delivery.reconciliation`).
+the policy `resend`, SENDING again. FAILED and CANCELLED rows start over only when somebody retries their task by hand,
+or resends a failed message; UNCERTAIN ones only when somebody resolves them, or their provider was asked
+(`delivery.reconciliation`).
 """
 
 from enum import StrEnum
