@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
 
 from taskflow.base.errors import RateLimitedError
 from taskflow.db.outages import DATABASE_AWAY
+from taskflow.delivery.addresses import NULL_PATH
 from taskflow.delivery.incoming import FastSmtp
 from taskflow.delivery.submission.connections import Connections, address_of
 from taskflow.identity.models import Principal
@@ -96,7 +97,7 @@ class SubmissionSmtp(FastSmtp):
         match = _PATH.fullmatch(arg)
         if match is None:
             return None, None
-        return match[1] or match[2] or "", match[3] or ""
+        return NULL_PATH if match[1] == "" else match[1] or match[2], match[3] or ""
 
     async def auth_PLAIN(self, _: Any, args: list[str]) -> AuthResult:  # noqa: N802 - aiosmtpd's name
         """Take `\\0name\\0key` (RFC 4616)."""
