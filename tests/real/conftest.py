@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from support.api import Api, running
+from support.api import Api, running_without_limits
 from support.certificates import server_context
 from support.postfix import Postfix
-from support.processes import running as running_process
+from support.processes import running
 from support.scripted_smtp import ScriptedSmtp
 from support.signatures import zone_of
 from support.waiting import eventually
@@ -131,8 +131,7 @@ async def hop(next_hop: Postfix, certificates: Path, sink: ScriptedSmtp, graveya
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Api]:
     """The application in this process."""
-    settings.http.rate_limit_user_per_minute = settings.http.rate_limit_ip_per_minute = 100_000
-    async with running(settings) as found:
+    async with running_without_limits(settings) as found:
         yield found
 
 
@@ -193,8 +192,8 @@ async def installation(
     zone = zone_of(domain.keys_in(KeyState.ACTIVE))
     environment |= {"TASKFLOW_WORKER_PROCESSES": "1", "TASKFLOW_HTTP_PUBLIC_URL": "https://mail.sender.example"}
     async with (
-        running_process(environment, "coordinator"),
-        running_process(environment, "worker"),
+        running(environment, "coordinator"),
+        running(environment, "worker"),
     ):
         found = Installation(admin, domains, zone, hop)
         where = {"host": "localhost", "port": hop.port, "security": "starttls", "username": USER,

@@ -71,6 +71,15 @@ def client_of(app: FastAPI, address: str = "127.0.0.1", **options: object) -> ht
 
 
 @asynccontextmanager
+async def running_without_limits(settings: Settings) -> AsyncIterator[Api]:
+    """The application with limits that do not get in the way of tests about something else."""
+    settings.http.rate_limit_user_per_minute = settings.http.rate_limit_ip_per_minute = 100_000
+    settings.audience.form_per_minute = 100_000
+    async with running(settings) as found:
+        yield found
+
+
+@asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Api]:
     app = create_app(settings)
     async with app.router.lifespan_context(app), client_of(app) as anonymous:

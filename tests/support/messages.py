@@ -23,10 +23,7 @@ def call(*to: Any, **changes: Any) -> dict[str, Any]:
 
 async def send(client: httpx.AsyncClient, *to: Any, key: str | None = None, **changes: Any) -> dict[str, Any]:
     """Submit messages and return the answer."""
-    headers = {"Idempotency-Key": key} if key else {}
-    answer = await client.post(PATH, json=call(*to, **changes), headers=headers)
-    assert answer.status_code == 201, answer.text
-    return answer.json()
+    return await _submit(client, call(*to, **changes), key)
 
 
 async def ledger(database: Database) -> dict[str, dict[str, Any]]:
@@ -50,7 +47,10 @@ def text_call(*to: Any, **changes: Any) -> dict[str, Any]:
 
 async def send_text(client: httpx.AsyncClient, *to: Any, key: str | None = None, **changes: Any) -> dict[str, Any]:
     """Submit texts and return the answer."""
-    headers = {"Idempotency-Key": key} if key else {}
-    answer = await client.post(PATH, json=text_call(*to, **changes), headers=headers)
+    return await _submit(client, text_call(*to, **changes), key)
+
+
+async def _submit(client: httpx.AsyncClient, body: dict[str, Any], key: str | None) -> dict[str, Any]:
+    answer = await client.post(PATH, json=body, headers={"Idempotency-Key": key} if key else {})
     assert answer.status_code == 201, answer.text
     return answer.json()

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 
-from support.api import Api, running
+from support.api import Api, running_without_limits
 from taskflow.identity import passwords
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
@@ -31,11 +31,7 @@ def hashes() -> Iterator[None]:
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Api]:
-    """The application with limits that do not get in the way of tests about something else."""
-    settings.http.rate_limit_user_per_minute = 100_000
-    settings.http.rate_limit_ip_per_minute = 100_000
-    settings.audience.form_per_minute = 100_000
-    async with running(settings) as found:
+    async with running_without_limits(settings) as found:
         yield found
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from support.api import Api, running
+from support.api import Api, running_without_limits
 from support.scripted_smtp import ScriptedSmtp
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
@@ -13,9 +13,7 @@ from taskflow.settings import Settings
 
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Api]:
-    settings.http.rate_limit_user_per_minute = 100_000
-    settings.http.rate_limit_ip_per_minute = 100_000
-    async with running(settings) as found:
+    async with running_without_limits(settings) as found:
         yield found
 
 

@@ -1,7 +1,5 @@
 """One table of attacks through every entrance: no value makes a header, a command, a recipient or a second mail."""
 
-import asyncio
-import base64
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +14,7 @@ from support.api import Api
 from support.hostile_mail import ATTACKS, EVE, OURS, check_mail, transcript
 from support.messages import PATH, call, ledger
 from support.processes import running
+from support.relay import connected, key_of
 from support.scripted_smtp import ScriptedSmtp
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
@@ -26,12 +25,6 @@ from taskflow.identity.models import Role
 from taskflow.settings import Settings
 
 ENDED = {"SENT", "FAILED", "SUPPRESSED"}
-
-
-@pytest.fixture(autouse=True)
-def _many_forms(settings: Settings) -> None:
-    """Let one address fill in as many forms as there are attacks."""
-    settings.audience.form_per_minute = 10_000
 
 
 def letters(number: int, attack: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -178,63 +171,40 @@ async def relay(database: Database, broker: RedisBroker, settings: Settings) -> 
         yield server
 
 
-class Client:
-    """Says to the relay exactly what it is told, and reads whole replies."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def say(self, line: bytes) -> bytes:
-        self.writer.write(line)
-        return await self.reply()
-
-    async def reply(self) -> bytes:
-        async with asyncio.timeout(20):
-            while True:
-                line = await self.reader.readline()
-                if line[3:4] != b"-":
-                    return line
-
-
 async def test_no_mail_through_the_relay_becomes_two_or_goes_to_whom_it_did_not_name(
     relay: SubmissionServer, api: Api, mailing: dict[str, str], smtp: ScriptedSmtp, database: Database
 ) -> None:
-    async with await api.as_role(Role.MARKETER) as marketer:
-        key = (await marketer.post("/api/v1/api-keys", json={"name": "mail", "role": "marketer"})).json()["key"]
-    client = Client(*await asyncio.open_connection("127.0.0.1", relay.port))
-    await client.reply()
-    assert (await client.say(b"EHLO client.example\r\n")).startswith(b"250")
-    token = base64.b64encode(b"\0anybody\0" + key.encode())
-    assert (await client.say(b"AUTH PLAIN " + token + b"\r\n")).startswith(b"235")
-    kept = 0
-    for number, attack in enumerate(ATTACKS.values()):
-        raw = attack.encode()
-        stuffed = raw.replace(b"\r\n.", b"\r\n..")  # as a client must; without, it is the end of its mail
-        stuffed = b"." + stuffed if stuffed.startswith(b".") else stuffed
-        for place, data in {
-            "subject": b"From: shop@sender.example\r\nSubject: " + stuffed + b"\r\n\r\nhello",
-            "from": b'From: "' + stuffed + b'" <shop@sender.example>\r\n\r\nhello',
-            "body": b"From: shop@sender.example\r\n\r\n" + stuffed,
-        }.items():
-            address = f"case{number}.{place}@example.com"
-            mail = b"MAIL FROM:<shop@sender.example> BODY=8BITMIME SMTPUTF8\r\n"
-            assert (await client.say(mail)).startswith(b"250")
-            assert (await client.say(f"RCPT TO:<{address}>\r\n".encode())).startswith(b"250")
-            assert (await client.say(b"DATA\r\n")).startswith(b"354")
-            answer = await client.say(data + b"\r\n.\r\n")
-            assert answer.startswith((b"250 2.0.0 queued as ", b"550 5.6.0 ")), (attack, place, answer)
-            kept += answer.startswith(b"250")
-            assert await client.say(b"NOOP\r\n") == b"250 OK\r\n", (attack, place)
-        if b"\r" not in raw and b"\n" not in raw:
-            expected = b"2" if safe(attack) else b"5"
-            for begin, end in ((b"MAIL FROM:<", b"> SMTPUTF8\r\n"), (b"RCPT TO:<", b">\r\n")):
-                if begin.startswith(b"RCPT"):
-                    await client.say(b"MAIL FROM:<shop@sender.example> SMTPUTF8\r\n")
-                answer = await client.say(begin + raw + end)
-                assert answer[:1] == expected, (attack, begin, answer)
-                assert await client.say(b"RSET\r\n") == b"250 OK\r\n", (attack, begin)
-    client.writer.close()
+    key, kept = await key_of(api, Role.MARKETER), 0
+    async with connected(relay) as client:
+        await client.reply()
+        assert (await client.say("EHLO client.example")).startswith(b"250")
+        assert (await client.sign_in(key)).startswith(b"235")
+        for number, attack in enumerate(ATTACKS.values()):
+            raw = attack.encode()
+            stuffed = raw.replace(b"\r\n.", b"\r\n..")  # as a client must; without, it is the end of its mail
+            stuffed = b"." + stuffed if stuffed.startswith(b".") else stuffed
+            for place, data in {
+                "subject": b"From: shop@sender.example\r\nSubject: " + stuffed + b"\r\n\r\nhello",
+                "from": b'From: "' + stuffed + b'" <shop@sender.example>\r\n\r\nhello',
+                "body": b"From: shop@sender.example\r\n\r\n" + stuffed,
+            }.items():
+                address = f"case{number}.{place}@example.com"
+                mail = b"MAIL FROM:<shop@sender.example> BODY=8BITMIME SMTPUTF8\r\n"
+                assert (await client.say(mail)).startswith(b"250")
+                assert (await client.say(f"RCPT TO:<{address}>\r\n".encode())).startswith(b"250")
+                assert (await client.say(b"DATA\r\n")).startswith(b"354")
+                answer = await client.say(data + b"\r\n.\r\n")
+                assert answer.startswith((b"250 2.0.0 queued as ", b"550 5.6.0 ")), (attack, place, answer)
+                kept += answer.startswith(b"250")
+                assert await client.say(b"NOOP\r\n") == b"250 OK\r\n", (attack, place)
+            if b"\r" not in raw and b"\n" not in raw:
+                expected = b"2" if safe(attack) else b"5"
+                for begin, end in ((b"MAIL FROM:<", b"> SMTPUTF8\r\n"), (b"RCPT TO:<", b">\r\n")):
+                    if begin.startswith(b"RCPT"):
+                        await client.say(b"MAIL FROM:<shop@sender.example> SMTPUTF8\r\n")
+                    answer = await client.say(begin + raw + end)
+                    assert answer[:1] == expected, (attack, begin, answer)
+                    assert await client.say(b"RSET\r\n") == b"250 OK\r\n", (attack, begin)
     assert kept > 60
     rows = await ledger(database)
     assert len(rows) == kept

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from email.message import EmailMessage
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 import pytest
@@ -179,26 +179,37 @@ async def test_mail_goes_by_its_from_and_bounces_come_back_by_its_return_path(
     assert paths["cid@example.com"] == "", "a bounce of a bounce goes nowhere"
 
 
-async def test_250_names_the_message_and_comes_after_the_commit(
-    line: Line, key: str, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    committing = asyncio.Event()
-    go = asyncio.Event()
-    real = messages.copy_into
+class SlowCommit:
+    """The commit of a mail, which waits until it may go."""
 
-    async def slow(*arguments: object) -> None:
-        committing.set()
-        await go.wait()
-        await real(*arguments)  # type: ignore[arg-type]
+    def __init__(self) -> None:
+        self.is_near = asyncio.Event()
+        self.may_go = asyncio.Event()
+        self._real = messages.copy_into
 
+    async def __call__(self, *arguments: Any) -> None:
+        self.is_near.set()
+        await self.may_go.wait()
+        await self._real(*arguments)
+
+
+@pytest.fixture
+def commit(monkeypatch: pytest.MonkeyPatch) -> SlowCommit:
+    slow = SlowCommit()
     monkeypatch.setattr(messages, "copy_into", slow)
+    return slow
+
+
+async def test_250_names_the_message_and_comes_after_the_commit(
+    line: Line, key: str, database: Database, commit: SlowCommit
+) -> None:
     assert (await line.open_mail(key, "ann@example.com")).startswith(b"354")
     line.writer.write(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
     answer = asyncio.create_task(line.reply())
-    await committing.wait()
+    await commit.is_near.wait()
     assert not answer.done()
     assert await ledger(database) == {}
-    go.set()
+    commit.may_go.set()
     row = (await ledger(database) if await answer else {})["ann@example.com"]
     assert await answer == f"250 2.0.0 queued as {row['message_id']}\r\n".encode()
 
@@ -225,17 +236,9 @@ async def test_a_server_that_ends_answers_a_mail_whose_commit_is_under_way(
     broker: RedisBroker,
     settings: Settings,
     key: str,
-    monkeypatch: pytest.MonkeyPatch,
+    commit: SlowCommit,
 ) -> None:
-    committing, go, stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    real = messages.copy_into
-
-    async def slow(*arguments: object) -> None:
-        committing.set()
-        await go.wait()
-        await real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(messages, "copy_into", slow)
+    stop = asyncio.Event()
     started: asyncio.Future[SubmissionServer] = asyncio.get_running_loop().create_future()
 
     async def serve() -> None:
@@ -250,10 +253,10 @@ async def test_a_server_that_ends_answers_a_mail_whose_commit_is_under_way(
             await client.say("EHLO client.example")
         await busy.open_mail(key, "ann@example.com")
         busy.writer.write(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
-        await committing.wait()
+        await commit.is_near.wait()
         stop.set()
         assert await idle.reader.read() == b"", "who waits for nothing is hung up at once"
-        go.set()
+        commit.may_go.set()
         assert (await busy.reply()).startswith(b"250 2.0.0 queued as ")
         assert await busy.reader.read() == b""
     await serving

@@ -36,7 +36,8 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, ProviderUnusableError, Sms
 from taskflow.delivery.router import service
 from taskflow.delivery.router.breaker import Report
-from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Carrier, RoutedCarrier
+from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, RoutedCarrier
+from taskflow.delivery.router.exchange import Answers, Group
 from taskflow.delivery.router.holds import Holds
 from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route, Wait
 from taskflow.settings import RouterSettings
@@ -196,13 +197,14 @@ async def test_outcomes_do_not_wait_for_a_redis_that_does_not_answer(
     answers = asyncio.Event()
     async with routing(database, broker, *ROUTES, clock=clock) as router:
         carrier = RoutedCarrier(router, {"ses": FakeProvider("ses", ACCEPTED, CUT)}, BULK)
-        settle = router.settle
+        say = router._exchange._say
 
-        async def hang(reports: Sequence[Report]) -> None:
-            await answers.wait()
-            await settle(reports)
+        async def hang(groups: Sequence[Group], reports: Sequence[Report]) -> list[Answers]:
+            if reports:
+                await answers.wait()
+            return await say(groups, reports)
 
-        monkeypatch.setattr(router, "settle", hang)
+        monkeypatch.setattr(router._exchange, "_say", hang)
         assert await carrier.send(mails(ADA, BOB), DEADLINE) == [(ACCEPTED, "ses"), (CUT, "ses")]
         answers.set()
 
@@ -216,7 +218,7 @@ async def test_a_window_larger_than_a_budget_is_split(database: Database, broker
     routes = [Route("ses", budgets=Budgets(per_day=2)), Route("gmail", priority=2, budgets=Budgets(per_day=3))]
     first, second = FakeProvider("ses"), FakeProvider("gmail")
     async with routing(database, broker, *routes, clock=clock) as router:
-        carrier: Carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
         results = await carrier.send(mails(*[ADA] * 6), DEADLINE)
     assert Counter((outcome.kind, name) for outcome, name in results) == {
         (K.ACCEPTED, "ses"): 2, (K.ACCEPTED, "gmail"): 3, (K.NOT_STARTED, NOBODY): 1,

@@ -34,16 +34,6 @@ def test_a_mail_is_signed_by_each_key_and_stays_byte_for_byte(raw: bytes) -> Non
     assert valid(b"From: mallory@example.net\r\n" + signed, zone) == [False, False]
 
 
-def test_who_is_in_from_is_found() -> None:
-    assert FinishedMail(PLAIN).from_email == "ann@Example.org"
-    for field, found in (
-        (b'From: "Ann, of A" <ann@b\xc3\xbccher.example>', "ann@xn--bcher-kva.example"),
-        (b"From:\r\n ann@example.org (Ann)", "ann@example.org"),
-        (b"From: nobody", None),
-    ):
-        assert FinishedMail(field + b"\r\n\r\nHello\r\n").from_email == found
-
-
 def test_a_signature_of_the_domain_is_seen_and_that_of_another_is_none() -> None:
     whose, _ = signer("example.org")
     signed = FinishedMail(FinishedMail(PLAIN).signed(whose, time.time()))

@@ -6,9 +6,7 @@ be told apart. A mail that its own domain has signed already stays as it is; sig
 
 import re
 from collections import Counter
-from email.utils import getaddresses
 
-from taskflow.delivery import addresses
 from taskflow.delivery.domains.dkim import Signer
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)\r\n")
@@ -31,18 +29,6 @@ class FinishedMail:
         self._raw = raw
         self._body = raw[end + 2 :]
         self._fields = [(match[1].lower(), match[0], match[2]) for match in _FIELD.finditer(raw[:end])]
-
-    @property
-    def from_email(self) -> str | None:
-        """Return the first address of From."""
-        for name, _, value in self._fields:
-            if name == b"from":
-                for _, address in getaddresses([value.replace(b"\r\n", b"").decode("utf-8", "replace")]):
-                    try:
-                        return str(addresses.parse(address))
-                    except addresses.UnsafeAddressError:
-                        continue
-        return None
 
     def is_signed_by(self, *domains: str) -> bool:
         """Tell whether it has a DKIM signature of one of these domains."""

@@ -8,12 +8,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool, RenderProblem
+from taskflow.content.templates.errors import TemplateArchivedError, TemplateShapeError
 from taskflow.content.templates.models import Attachment, Content
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
@@ -110,6 +111,29 @@ class KeptWords:
         """Start empty."""
         self._kept: Kept[Words] = Kept()
 
+    async def chosen(
+        self,
+        rendering: RenderPool,
+        templates: TemplateRepository,
+        template_id: UUID,
+        version: int | None,
+        channel: Literal["email", "sms"],
+    ) -> tuple[int, Words]:
+        """Return the version of a template that a new message uses, the newest by default, and what it says.
+
+        Raises:
+            TemplateArchivedError, TemplateShapeError: no new message may use it, or none of this channel.
+            Errors of `of`.
+        """
+        found = await templates.get(template_id)
+        if found.archived_at is not None:
+            raise TemplateArchivedError(f"The template '{found.name}' is archived.")
+        if found.channel != channel:
+            its, ours = ("SMS", "mail") if channel == "email" else ("mails", "text")
+            raise TemplateShapeError(f"'{found.name}' is a template for {its}: this message is a {ours}.")
+        version = version or found.version
+        return version, await self.of(rendering, templates, found.template_id, version)
+
     async def of(
         self, rendering: RenderPool, templates: TemplateRepository, template_id: UUID, version: int | None
     ) -> Words:
@@ -155,8 +179,9 @@ class MailComposer:
         """Return one mail for each row, or the sentence that says why there is none; errors as in `Composer`."""
         letter = _letter(submission)
         if submission.raw is not None:
-            raw = await self._signed(submission.raw)
-            subject, paths = describe(submission.raw)[0], await self._return_paths_of(letter)
+            sender = await self._senders.of(letter.from_email)
+            raw, paths = _signed(submission.raw, letter, sender), _return_paths(letter, sender)
+            subject = describe(submission.raw)[0]
             return [_composed(letter, row, raw, subject, paths(row.message_id)) for row in rows]
         words = await self._words_of(submission)
         sender = await self._senders.of(letter.from_email)
@@ -183,22 +208,6 @@ class MailComposer:
                 path = sender.return_paths.of(row.message_id) if sender.return_paths is not None else None
                 done.append(_composed(letter, row, body, result.subject, path))
         return done
-
-    async def _signed(self, raw: bytes) -> bytes:
-        """Return a mail that came by SMTP, signed when its From has keys and its own domain has not signed it."""
-        mail = FinishedMail(raw)
-        from_email = mail.from_email
-        signer = (await self._senders.of(from_email)).signer if from_email is not None else None
-        if from_email is None or signer is None or mail.is_signed_by(signer.domain, from_email.rpartition("@")[2]):
-            return raw
-        return mail.signed(signer, time.time())
-
-    async def _return_paths_of(self, letter: Letter) -> Callable[[UUID], str | None]:
-        """Return what tells where bounces of a finished mail go: where its sender's domain says, or as it came."""
-        sender = await self._senders.of(letter.from_email)
-        if sender.return_paths is None or letter.mail_from == NULL_PATH:  # a bounce of a bounce goes nowhere
-            return lambda _: letter.mail_from
-        return sender.return_paths.of
 
     async def _words_of(self, submission: StoredSubmission) -> Words:
         template_id, version = submission.template_id, submission.template_version
@@ -230,9 +239,14 @@ class MailComposer:
         return await self._skeletons.get((submission.submission_id, selectors), make)
 
 
-def context_of(shared: Mapping[str, Any], person: Addressed, values: Mapping[str, Any]) -> dict[str, Any]:
+def context_of(
+    shared: Mapping[str, Any],
+    person: Addressed,
+    values: Mapping[str, Any],
+    address: Literal["email", "phone"] = "email",
+) -> dict[str, Any]:
     """Return what a template sees of a person: the person's values before those of the call, and who it is."""
-    context = {**shared, **values, "email": person.address}
+    context = {**shared, **values, address: person.address}
     if person.locale is not None:
         context["locale"] = person.locale
     return context
@@ -254,3 +268,18 @@ def _composed(letter: Letter, row: Row, body: bytes, subject: str | None, return
     """Return a mail; its bounces go to the sender's address where there is no other path."""
     mail = Mail(row.message_id, return_path or letter.from_email, row.address, body)
     return Composed(Load(mail, letter.from_email.rpartition("@")[2].lower()), body, subject)
+
+
+def _signed(raw: bytes, letter: Letter, sender: Sender) -> bytes:
+    """Return a mail that came by SMTP, signed when its From has keys and its own domain has not signed it."""
+    signer, mail = sender.signer, FinishedMail(raw)
+    if signer is None or mail.is_signed_by(signer.domain, letter.from_email.rpartition("@")[2]):
+        return raw
+    return mail.signed(signer, time.time())
+
+
+def _return_paths(letter: Letter, sender: Sender) -> Callable[[UUID], str | None]:
+    """Return what tells where bounces of a finished mail go: where its sender's domain says, or as it came."""
+    if sender.return_paths is None or letter.mail_from == NULL_PATH:  # a bounce of a bounce goes nowhere
+        return lambda _: letter.mail_from
+    return sender.return_paths.of

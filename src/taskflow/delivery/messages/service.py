@@ -16,7 +16,6 @@ import asyncpg
 from taskflow.base.ids import uuid7, uuid7_floor
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import CompiledTemplate, RenderPool, RenderProblem
-from taskflow.content.templates.errors import TemplateArchivedError, TemplateShapeError
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
 from taskflow.db.copying import copy_into
@@ -260,13 +259,9 @@ class MessageService:
             words = await Words.of(self._rendering, letter.own_words())
             files = words.content.attachments
         else:
-            found = await self._templates.get(submission.template_id)
-            if found.archived_at is not None:
-                raise TemplateArchivedError(f"The template '{found.name}' is archived.")
-            if found.channel != "email":
-                raise TemplateShapeError(f"'{found.name}' is a template for SMS: this message is a mail.")
-            version = submission.template_version or found.version
-            words = await self._words.of(self._rendering, self._templates, found.template_id, version)
+            version, words = await self._words.chosen(
+                self._rendering, self._templates, submission.template_id, submission.template_version, "email"
+            )
             files = (*words.content.attachments, *letter.attachments)
             submission = replace(submission, template_version=version)
         await self._media.check_attachments(files)

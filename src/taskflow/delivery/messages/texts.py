@@ -17,12 +17,11 @@ from taskflow.audience.contacts.phones import normalise_phone
 from taskflow.audience.contacts.values import InvalidValueError
 from taskflow.content.rendering import Format, RenderPool, RenderProblem
 from taskflow.content.sms import plainer, sms_length
-from taskflow.content.templates.errors import TemplateArchivedError, TemplateShapeError
 from taskflow.content.templates.models import Draft, Variant
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
 from taskflow.db.pool import Database
-from taskflow.delivery.messages.composer import KeptWords
+from taskflow.delivery.messages.composer import KeptWords, context_of
 from taskflow.delivery.messages.errors import InvalidRecipientError, NoCarrierError, UnrenderableError
 from taskflow.delivery.messages.models import LOCALE, Archive, Policy, Recipient, Submission, TextTerms, TextWords
 from taskflow.delivery.messages.service import Submitted, keep
@@ -189,19 +188,15 @@ class TextService:
         version = None
         if call.template_id is not None:
             templates = TemplateRepository(self._database.pool)
-            found = await templates.get(call.template_id)
-            if found.archived_at is not None:
-                raise TemplateArchivedError(f"The template '{found.name}' is archived.")
-            if found.channel != "sms":
-                raise TemplateShapeError(f"'{found.name}' is a template for mails: this message is a text.")
-            version = call.template_version or found.version
-            words = await self._template_words.of(self._rendering, templates, found.template_id, version)
+            version, words = await self._template_words.chosen(
+                self._rendering, templates, call.template_id, call.template_version, "sms"
+            )
         elif call.text is not None:
             variant = Variant(LOCALE, Format.TEXT, call.text)
             words = await Words.of(self._rendering, Draft((variant,)).content("sms", LOCALE, {}))
         else:
             return None, [None] * len(recipients)
-        results = await words.render([_context(call.variables, one) for one in recipients])
+        results = await words.render([context_of(call.variables, one, one.variables, "phone") for one in recipients])
         texts: list[str] = []
         for place, (one, result) in enumerate(zip(recipients, results, strict=True)):
             if isinstance(result, RenderProblem):
@@ -264,11 +259,3 @@ def _made(place: int, one: TextRecipient, words: TextWords) -> Recipient:
             index=place,
         )
     return Recipient(one.address, one.name, one.locale, words._asdict(), length)
-
-
-def _context(shared: Mapping[str, Any], one: TextRecipient) -> dict[str, Any]:
-    """Return what a template sees of a person: the person's values before those of the call, and who it is."""
-    context = {**shared, **one.variables, "phone": one.address}
-    if one.locale is not None:
-        context["locale"] = one.locale
-    return context

@@ -11,7 +11,7 @@ installation sends at once.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -30,6 +30,9 @@ log = get_logger(__name__)
 
 REFRESH_SECONDS = 1.0
 
+Carrying = tuple[ProviderRow, MailProvider | SmsProvider]
+_STAND_IN: dict[Channel, Callable[[Settings], Carrying]] = {Channel.EMAIL: fallback, Channel.SMS: sms_fallback}
+
 
 class _Open(NamedTuple):
     depends_on: tuple[Any, ...]
@@ -47,8 +50,7 @@ class ProviderCatalogue:
         self._registry = registry
         self._rows: list[ProviderRow] = []
         self._open: dict[UUID, _Open] = {}
-        self._fallback: tuple[ProviderRow, MailProvider] | None = None
-        self._sms_fallback: tuple[ProviderRow, SmsProvider] | None = None
+        self._standing_in: dict[Channel, Carrying] = {}
         self._refreshing = asyncio.Lock()
         self._refreshed_at: float | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -77,47 +79,37 @@ class ProviderCatalogue:
         Raises:
             ConfigurationError: there is no row, and `TASKFLOW_SMTP_*` cannot be used.
         """
-        await self._refresh()
-        if not any(row.channel is Channel.EMAIL for row in self._rows):
-            if self._fallback is None:
-                self._fallback = fallback(self._settings)
-            return [self._fallback]
-        return [(row, cast("MailProvider", provider)) for row, provider in self._of(Channel.EMAIL)]
+        return cast("Sequence[tuple[ProviderRow, MailProvider]]", await self._now(Channel.EMAIL))
 
     async def longest_send_seconds(self, channel: Channel = Channel.EMAIL) -> float:
         """Return the longest that one of a channel may have a message without an outcome."""
-        if channel is Channel.EMAIL:
-            return max((provider.longest_send_seconds for _, provider in await self.mail_providers()), default=0.0)
-        return max((provider.longest_send_seconds for _, provider in await self._sms_providers()), default=0.0)
+        return max((provider.longest_send_seconds for _, provider in await self._now(channel)), default=0.0)
 
     async def sms_providers(self, *, requires_dlt: bool = False) -> Sequence[tuple[ProviderRow, SmsProvider]]:
         """Return who carries texts now: those that go out under a DLT template, or all others."""
         return [
-            (row, provider)
-            for row, provider in await self._sms_providers()
+            (row, cast("SmsProvider", provider))
+            for row, provider in await self._now(Channel.SMS)
             if self._registry.kind(row.kind).may_carry_texts(requires_dlt=requires_dlt)
         ]
-
-    async def _sms_providers(self) -> Sequence[tuple[ProviderRow, SmsProvider]]:
-        await self._refresh()
-        if not any(row.channel is Channel.SMS for row in self._rows):
-            if self._sms_fallback is None:
-                self._sms_fallback = sms_fallback(self._settings)
-            return [self._sms_fallback]
-        return [(row, cast("SmsProvider", provider)) for row, provider in self._of(Channel.SMS)]
 
     async def close(self) -> None:
         """Close all providers."""
         for known in self._open.values():
             self._let_go(known.provider)
-        for fallen in (self._fallback, self._sms_fallback):
-            if fallen is not None:
-                self._let_go(fallen[1])
-        self._open, self._fallback, self._sms_fallback, self._rows = {}, None, None, []
+        for _, provider in self._standing_in.values():
+            self._let_go(provider)
+        self._open, self._standing_in, self._rows = {}, {}, []
         await asyncio.gather(*self._closing)
 
-    def _of(self, channel: Channel) -> list[tuple[ProviderRow, MailProvider | SmsProvider]]:
-        found = []
+    async def _now(self, channel: Channel) -> Sequence[Carrying]:
+        """Return who carries messages of a channel now, or who stands in where there is no row for it."""
+        await self._refresh()
+        if not any(row.channel is channel for row in self._rows):
+            if channel not in self._standing_in:
+                self._standing_in[channel] = _STAND_IN[channel](self._settings)
+            return [self._standing_in[channel]]
+        found: list[Carrying] = []
         for row in self._rows:
             provider = self._open[row.provider_id].provider if row.provider_id in self._open else None
             if row.channel is channel and provider is not None:
@@ -149,12 +141,8 @@ class ProviderCatalogue:
             self._open[provider_id] = _Open(row.opens_as, self._opened(row))
         for provider_id in self._open.keys() - wanted.keys():
             self._let_go(self._open.pop(provider_id).provider)
-        if self._fallback is not None and any(row.channel is Channel.EMAIL for row in rows):
-            self._let_go(self._fallback[1])
-            self._fallback = None
-        if self._sms_fallback is not None and any(row.channel is Channel.SMS for row in rows):
-            self._let_go(self._sms_fallback[1])
-            self._sms_fallback = None
+        for channel in self._standing_in.keys() & {row.channel for row in rows}:
+            self._let_go(self._standing_in.pop(channel)[1])
         self._rows = rows
 
     def _opened(self, row: ProviderRow) -> MailProvider | SmsProvider | None:

@@ -36,17 +36,7 @@ NOT_NOTED = Outcome(
 LONGEST_WAIT_SECONDS = 60.0
 """Until somebody asks again, however long a budget is used up: another provider may have come, or a limit gone."""
 
-_TELL_SECONDS = 0.05  # that outcomes wait, before they are committed, for Redis to hear of them
-_TELLING: set[asyncio.Task[None]] = set()  # what takes longer; the router's end waits for it
-
 NOBODY = ""  # the name of the provider of a message that none has had
-
-
-class Carrier(Protocol):
-    """Whatever takes a window of mails and says what became of each, and which provider had it."""
-
-    async def send(self, mails: Sequence[Mail], deadline: float, /) -> list[Carried]:
-        """Send at most ten mails; `deadline` is on `time.monotonic()`."""
 
 
 class Sends(Protocol[Message_contra]):
@@ -57,7 +47,7 @@ class Sends(Protocol[Message_contra]):
 
 
 class RoutedCarrier(Generic[Message]):
-    """Message_contra messages of one kind: those of a campaign, or transactional ones of a sending domain."""
+    """Sends messages of one channel and of the same terms: those of a campaign, or transactional ones of a domain."""
 
     def __init__(self, router: Router, providers: Mapping[str, Sends[Message]], terms: Ask) -> None:
         """Send nothing yet.
@@ -96,21 +86,10 @@ class RoutedCarrier(Generic[Message]):
                         asks[i] = replace(asks[i], without=asks[i].without | {choice.route.name})
                         waiting.append(i)
             if reports:
-                await self._tell(reports)
+                await self._router.settle(reports)
             if time.monotonic() >= deadline:
                 break
         return [_at_the_end(_known(result), self._terms.message_class) for result in results]
-
-    async def _tell(self, reports: Sequence[Report]) -> None:
-        """Tell what became of messages, so that the next reservation knows it.
-
-        While Redis does not answer it is told behind the sender: a crash before outcomes are committed makes messages
-        uncertain that are known to be sent.
-        """
-        telling = asyncio.create_task(self._router.settle(reports), name="router-tell")
-        _TELLING.add(telling)
-        telling.add_done_callback(_TELLING.discard)
-        await asyncio.wait([telling], timeout=_TELL_SECONDS)
 
     def _asks(self, messages: Sequence[Message]) -> list[Ask]:
         """Return what each message needs; those to one domain share it."""

@@ -2,7 +2,9 @@
 
 Whatever comes up while a call is under way goes in the next: windows that want a provider, and what became of others.
 A lone sender waits for nobody, and busy ones share. What need not be known at once waits for the next window that asks,
-but no longer than `TELL_SECONDS`, and is summed up by provider.
+but no longer than `TELL_SECONDS`, and is summed up by provider. What must be known is waited for as long: while Redis
+does not answer it is told behind the sender, because a crash before outcomes are committed makes messages uncertain
+that are known to be sent.
 """
 
 import asyncio
@@ -67,14 +69,14 @@ class Exchange:
         return await answers
 
     async def tell(self, reports: Sequence[Report]) -> None:
-        """Say what became of messages; wait until it is said only if the next to ask should know it."""
+        """Say what became of messages; wait a moment until it is said only if the next to ask should know it."""
         for report in reports:
             self._note(report)
         if any(report.is_urgent for report in reports):
             told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._told.append(told)
             self._talk()
-            await told
+            await asyncio.wait([told], timeout=TELL_SECONDS)
         elif self._later is None:
             self._later = asyncio.get_running_loop().call_later(TELL_SECONDS, self._talk)
 

@@ -156,8 +156,18 @@ class Router:
 
     async def _no_route(self, terms: Ask) -> Wait:
         """Return what messages wait for that nobody who is open here may have."""
+        if terms.without:
+            return Wait(_AWAY_SECONDS, "No other provider may have this message.", is_for_want=True)
         unopened = [route for route in usable(await self.routes(), terms) if route.channel is terms.channel]
-        return _no_route(terms, unopened)
+        if unopened:
+            names = ", ".join(route.name for route in unopened)
+            return Wait(_UNOPENED_SECONDS, f"{names}: changed just now, or cannot be opened by this worker.")
+        what = f"{terms.message_class} messages"
+        if terms.sending_domain:
+            what += f" from {terms.sending_domain}"
+        if terms.requires_dlt:
+            what += " under DLT"
+        return Wait(_NO_ROUTE_SECONDS, f"No provider takes {what}.")
 
     # -- after
 
@@ -233,17 +243,3 @@ def _heard(reply: Any) -> list[Change]:
     for change in changes:
         log.warning("breaker_changed", provider=change.provider, state=change.state, reason=change.reason)
     return changes
-
-
-def _no_route(terms: Ask, unopened: Sequence[Route]) -> Wait:
-    if terms.without:
-        return Wait(_AWAY_SECONDS, "No other provider may have this message.", is_for_want=True)
-    if unopened:
-        names = ", ".join(route.name for route in unopened)
-        return Wait(_UNOPENED_SECONDS, f"{names}: changed just now, or cannot be opened by this worker.")
-    what = f"{terms.message_class} messages"
-    if terms.sending_domain:
-        what += f" from {terms.sending_domain}"
-    if terms.requires_dlt:
-        what += " under DLT"
-    return Wait(_NO_ROUTE_SECONDS, f"No provider takes {what}.")
