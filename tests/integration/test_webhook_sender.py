@@ -11,8 +11,9 @@ import pytest
 
 from support.certificates import server_context
 from support.receiver import endless, hang, plain, receiving
-from taskflow.engine.webhooks.addresses import AddressGuard
-from taskflow.engine.webhooks.sender import Sender
+from taskflow.base.outbound import AddressGuard
+from taskflow.engine.webhooks.sender import Sender, guard_of
+from taskflow.settings.webhook import WebhookSettings
 
 LOOPBACK = AddressGuard([ip_network("127.0.0.0/8")])
 
@@ -82,7 +83,7 @@ async def test_a_connection_refused_is_an_error() -> None:
 async def test_what_is_not_allowed_is_not_even_connected_to() -> None:
     async with receiving() as receiver:
         for url in (f"http://127.0.0.1:{receiver.port}/", f"https://localhost:{receiver.port}/"):
-            answer = await sender(AddressGuard()).post(url, {}, b"")
+            answer = await sender(guard_of(WebhookSettings())).post(url, {}, b"")
             assert "TASKFLOW_WEBHOOK_ALLOW_NETWORKS" in str(answer.error)
     assert receiver.connections == 0
 

@@ -6,8 +6,8 @@ from ipaddress import ip_network
 import pytest
 
 from support.mail_providers import Providers
+from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.providers.http import HttpClient
-from taskflow.engine.webhooks.addresses import AddressGuard
 
 
 @pytest.fixture

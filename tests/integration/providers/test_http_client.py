@@ -11,6 +11,7 @@ import pytest
 
 from support.certificates import server_context
 from support.receiver import endless_after, hang, plain, receiving
+from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.providers.http import (
     Answer,
     CallFailedError,
@@ -19,7 +20,6 @@ from taskflow.delivery.providers.http import (
     Request,
     target_of,
 )
-from taskflow.engine.webhooks.addresses import AddressGuard
 
 LOOPBACK = ip_network("127.0.0.0/8")
 

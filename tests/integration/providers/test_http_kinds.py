@@ -22,12 +22,12 @@ from support.receiver import (
     receiving,
     saying,
 )
+from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.answers import accepted
 from taskflow.delivery.providers.contract import Mail, MailProvider, ProviderUnusableError
 from taskflow.delivery.providers.http import Answer, HttpClient, Request
 from taskflow.delivery.providers.posting import HttpMailProvider
-from taskflow.engine.webhooks.addresses import AddressGuard
 
 KINDS: dict[str, tuple[Callable[[], Any], dict[str, Any], dict[str, str]]] = {
     "ses": (Ses, {"region": "eu-west-1", "access_key_id": "AKIACANARY"}, {"secret_access_key": KEY}),

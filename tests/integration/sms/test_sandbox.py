@@ -7,6 +7,7 @@ import pytest
 
 from support.receiver import receiving
 from support.texts import FACTS, dlt_text, text
+from taskflow.base.outbound import AddressGuard
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import OutcomeKind
@@ -15,7 +16,6 @@ from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.sandbox import KIND, SmsSandbox, SmsSandboxFields
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.delivery.sandbox.schemas import InboxRule
-from taskflow.engine.webhooks.addresses import AddressGuard
 from taskflow.privacy.erasing import erase
 from taskflow.privacy.service import PrivacyService
 from taskflow.privacy.subject import Subject

@@ -3,12 +3,9 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
-import httpcore
-
-from taskflow import __version__
+from taskflow.base.guarded_http import NOT_ANSWERED, ask_once, system_trust
+from taskflow.base.outbound import AddressGuard, Network, RefusedUrlError, Target
 from taskflow.content.lint.findings import Finding, Severity
-from taskflow.engine.webhooks.addresses import AddressGuard, InvalidWebhookUrlError, Network, Target
-from taskflow.engine.webhooks.sender import PinnedNetwork, system_trust
 
 _MOST_LINKS = 50
 _AT_A_TIME = 5
@@ -42,24 +39,15 @@ class LinkChecker:
 
     async def _fault(self, address: str) -> str | None:
         try:
-            async with asyncio.timeout(self._seconds):
-                target = Target(address)
-                status = await self._status(target, await self._guard.find(target))
+            async with (
+                asyncio.timeout(self._seconds),
+                ask_once(self._guard, "HEAD", Target(address), {}, tls=self._tls) as answer,
+            ):
+                status = answer.status
         except TimeoutError:
             return f"does not answer within {self._seconds:g} s."
-        except InvalidWebhookUrlError:
+        except RefusedUrlError:
             return "was not asked: its name is unknown, or it does not lead to a public https address."
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+        except NOT_ANSWERED as error:
             return f"does not answer: {type(error).__name__}."
         return f"answers {status}." if status in _GONE or status >= 500 else None
-
-    async def _status(self, target: Target, addresses: list[str]) -> int:
-        url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        headers = {"host": target.host_header, "user-agent": f"TaskFlow/{__version__}", "connection": "close"}
-        async with (
-            httpcore.AsyncConnectionPool(
-                ssl_context=self._tls, network_backend=PinnedNetwork(addresses), max_connections=1
-            ) as pool,
-            pool.stream("HEAD", url, headers=list(headers.items())) as answer,
-        ):
-            return answer.status

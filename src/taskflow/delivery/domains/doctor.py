@@ -13,6 +13,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from taskflow.base.errors import ConfigurationError
+from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.domains import dmarc, spf
 from taskflow.delivery.domains.findings import Finding, fail, ok, warn
 from taskflow.delivery.domains.gmail import BULK_A_DAY, GmailUse
@@ -25,7 +26,6 @@ from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
 from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.smtp import SmtpPool
 from taskflow.delivery.smtp.connection import ProviderFaultError
-from taskflow.engine.webhooks.addresses import AddressGuard
 from taskflow.settings import Settings
 from taskflow.settings.smtp import SmtpSettings
 

@@ -1,7 +1,7 @@
 """The one way in which providers speak HTTP: guarded, bounded, and exact about what was handed over.
 
 A name is looked up for each connection, and the connection goes to an address that the guard has passed
-(`engine.webhooks.addresses`). Redirects are not followed. One call has one time limit, an answer's body is read up to
+(`base.outbound`). Redirects are not followed. One call has one time limit, an answer's body is read up to
 64 KiB, whatever it says about its length, and is never decompressed.
 
 A call that fails says whether its request may have been heard: `handed_over` is false only while nothing of the request
@@ -23,11 +23,10 @@ from urllib.parse import quote
 import httpcore
 import orjson
 
-from taskflow import __version__
 from taskflow.base.errors import InvalidInputError, UnavailableError
+from taskflow.base.guarded_http import NOT_ANSWERED, USER_AGENT, GuardedNetwork, system_trust, url_of
+from taskflow.base.outbound import AddressGuard, RefusedUrlError, Target
 from taskflow.base.terminal import printable
-from taskflow.engine.webhooks.addresses import AddressGuard, InvalidWebhookUrlError, Target
-from taskflow.engine.webhooks.sender import PinnedNetwork, system_trust
 
 _MOST_BODY = 64 * 1024
 _MOST_TEXT = 500
@@ -144,10 +143,9 @@ class HttpClient:
             return await self._ask(target_of(request.url), request, stage)
         except TimeoutError as error:
             raise stage.failure(f"No complete answer within {seconds:g} s.") from error
-        except (InvalidProviderUrlError, InvalidWebhookUrlError) as error:
-            reason = str(error).replace("TASKFLOW_WEBHOOK_", "TASKFLOW_PROVIDER_")
-            raise CallFailedError(reason, handed_over=False) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
+        except (InvalidProviderUrlError, RefusedUrlError) as error:
+            raise CallFailedError(str(error), handed_over=False) from error
+        except NOT_ANSWERED as error:
             raise stage.failure(f"{type(error).__name__}: {printable(str(error))[:200]}".rstrip(": ")) from error
 
     async def close(self) -> None:
@@ -161,7 +159,7 @@ class HttpClient:
         body = request.body or b""
         headers = {
             "host": target.host_header,
-            "user-agent": f"TaskFlow/{__version__}",
+            "user-agent": USER_AGENT,
             "accept-encoding": "identity",
             "content-length": str(len(body)),
             **{name.lower(): value for name, value in request.headers.items()},
@@ -171,11 +169,14 @@ class HttpClient:
         if any(_CONTROL.search(part) for line in headers.items() for part in line):
             raise CallFailedError("A header of the request holds a control character.", handed_over=False)
         lines = [(name.encode("ascii"), value.encode("utf-8")) for name, value in headers.items()]
-        url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
         # httpcore closes what it gives up by itself, but not what is cancelled in the middle of a handshake.
         limits = {"connect": (request.seconds or self.seconds) * _CONNECT_SHARE}
         asked = self._pool(target).stream(
-            request.method, url, headers=lines, content=body, extensions={"trace": stage.note, "timeout": limits}
+            request.method,
+            url_of(target),
+            headers=lines,
+            content=body,
+            extensions={"trace": stage.note, "timeout": limits},
         )
         ends = asyncio.get_running_loop().time() + (request.seconds or self.seconds)
         async with AsyncExitStack() as stack:
@@ -193,7 +194,7 @@ class HttpClient:
         if origin not in self._pools:
             self._pools[origin] = httpcore.AsyncConnectionPool(
                 ssl_context=self._tls,
-                network_backend=_GuardedNetwork(self._guard, target),
+                network_backend=GuardedNetwork(self._guard, target),
                 max_connections=self.connections,
                 keepalive_expiry=_IDLE_SECONDS,
             )
@@ -214,27 +215,6 @@ class _Stage:
         return CallFailedError(reason, handed_over=self.handed_over)
 
 
-class _GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Looks a host up for each connection, and connects to what the guard has passed."""
-
-    def __init__(self, guard: AddressGuard, target: Target) -> None:
-        self._guard, self._target = guard, target
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        network = PinnedNetwork(await self._guard.find(self._target))
-        return await network.connect_tcp(host, port, timeout, local_address, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
 def target_of(url: str) -> Target:
     """Take a URL apart.
 
@@ -243,10 +223,10 @@ def target_of(url: str) -> Target:
     """
     try:
         target = Target(url)
-    except InvalidWebhookUrlError as error:
-        raise InvalidProviderUrlError(str(error).replace("A webhook's", "A provider's"), field="url") from error
+    except RefusedUrlError as error:
+        raise InvalidProviderUrlError(str(error), field="url") from error
     if "#" in url:
-        raise InvalidProviderUrlError("A provider's address has no fragment.", field="url")
+        raise InvalidProviderUrlError("The address has no fragment.", field="url")
     return target
 
 
@@ -264,7 +244,7 @@ async def _read(answer: httpcore.Response, ends: float) -> tuple[bytes, bool]:
                 found += chunk
                 if len(found) > _MOST_BODY:
                     return bytes(found[:_MOST_BODY]), False
-    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError):
+    except NOT_ANSWERED:
         return bytes(found[:_MOST_BODY]), False
     return bytes(found), True
 

@@ -13,6 +13,7 @@ import orjson
 
 from taskflow.base.envelope import SealBrokenError, Vault
 from taskflow.base.errors import InvalidInputError
+from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import (
     Channel,
@@ -30,7 +31,6 @@ from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.sms import sandbox
 from taskflow.delivery.smtp import SmtpPool
-from taskflow.engine.webhooks.addresses import AddressGuard
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
 
@@ -63,7 +63,7 @@ class Opener:
             ConfigurationError: there is no secret key.
         """
         client = HttpClient(
-            AddressGuard(settings.provider.allow_networks),
+            AddressGuard(settings.provider.allow_networks, setting="TASKFLOW_PROVIDER_ALLOW_NETWORKS"),
             seconds=settings.provider.timeout,
             connections=settings.provider.connections,
         )

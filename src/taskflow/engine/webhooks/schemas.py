@@ -8,9 +8,9 @@ import asyncpg
 from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
 from taskflow.base.bodies import Body
+from taskflow.base.outbound import MAX_URL_CHARS
 from taskflow.engine.schemas import QueueName, TaskName, Text
 from taskflow.engine.states import TaskStatus
-from taskflow.engine.webhooks.addresses import MAX_URL_CHARS
 from taskflow.engine.webhooks.events import WebhookEvent
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=MAX_URL_CHARS, pattern=r"^[^\x00]*$")]

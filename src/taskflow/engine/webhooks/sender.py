@@ -1,20 +1,17 @@
 """One attempt: a POST to an address that the guard has passed. Nothing of the answer is kept but its status.
 
-The connection goes to the address, while certificate, SNI and Host are those of the name. Redirects are not followed,
-the body of the answer is not read (so neither its size nor its compression matters), and the attempt as a whole has a
-time limit.
+Redirects are not followed, the body of the answer is not read (so neither its size nor its compression matters), and
+the attempt as a whole has a time limit.
 """
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
-from functools import cache
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-import httpcore
-
-from taskflow import __version__
-from taskflow.engine.webhooks.addresses import AddressGuard, InvalidWebhookUrlError, Target
+from taskflow.base.guarded_http import NOT_ANSWERED, ask_once, system_trust
+from taskflow.base.outbound import AddressGuard, RefusedUrlError, Target
+from taskflow.settings.webhook import WebhookSettings
 
 _MOST_SECONDS = 86_400.0
 
@@ -33,36 +30,9 @@ class Answer(NamedTuple):
     is_gone: bool = False
 
 
-class PinnedNetwork(httpcore.AsyncNetworkBackend):
-    """Connects to addresses that were looked up before, whatever name is asked for."""
-
-    def __init__(self, addresses: Iterable[str]) -> None:
-        self._addresses = list(addresses)
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,  # noqa: ARG002 - httpcore's signature; the addresses stand for it
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        for address in self._addresses[:-1]:
-            try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            except httpcore.ConnectError:
-                continue
-        return await self._network.connect_tcp(self._addresses[-1], port, timeout, local_address, socket_options)
-
-    async def sleep(self, seconds: float) -> None:
-        await self._network.sleep(seconds)
-
-
-@cache
-def system_trust() -> ssl.SSLContext:
-    """Return what trusts the system's authorities; reading them takes 30 ms, so a process does it once."""
-    return ssl.create_default_context()
+def guard_of(settings: WebhookSettings) -> AddressGuard:
+    """Return what keeps webhooks out of the house."""
+    return AddressGuard(settings.allow_networks, setting="TASKFLOW_WEBHOOK_ALLOW_NETWORKS")
 
 
 class Sender:
@@ -76,34 +46,24 @@ class Sender:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send a message once."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                target = Target(url)
-                return await self._post(target, await self._guard.find(target), headers, body)
-        except TimeoutError:
-            return Answer(None, f"No answer within {self._seconds:g} s.")
-        except InvalidWebhookUrlError as error:
-            return Answer(None, str(error))
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
-            return Answer(None, f"{type(error).__name__}: {str(error)[:200]}")
-
-    async def _post(self, target: Target, addresses: list[str], headers: Mapping[str, str], body: bytes) -> Answer:
         sent = {
-            "host": target.host_header,
             "content-type": "application/json",
             "content-length": str(len(body)),
-            "user-agent": f"TaskFlow/{__version__}",
             "accept-encoding": "identity",
-            "connection": "close",
             **headers,
         }
-        url = httpcore.URL(scheme=target.scheme, host=target.host, port=target.port, target=target.path)
-        network = PinnedNetwork(addresses)
-        async with (
-            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=network, max_connections=1) as pool,
-            pool.stream("POST", url, headers=list(sent.items()), content=body) as answer,
-        ):
-            return judge(answer.status, dict(answer.headers).get(b"retry-after"))
+        try:
+            async with (
+                asyncio.timeout(self._seconds),
+                ask_once(self._guard, "POST", Target(url), sent, body, tls=self._tls) as answer,
+            ):
+                return judge(answer.status, dict(answer.headers).get(b"retry-after"))
+        except TimeoutError:
+            return Answer(None, f"No answer within {self._seconds:g} s.")
+        except RefusedUrlError as error:
+            return Answer(None, str(error))
+        except NOT_ANSWERED as error:
+            return Answer(None, f"{type(error).__name__}: {str(error)[:200]}")
 
 
 def judge(status: int, retry_after: bytes | None = None) -> Answer:

@@ -12,22 +12,29 @@ from uuid import UUID
 
 import asyncpg
 
-from taskflow.base.errors import ConflictError, UnavailableError
+from taskflow.base.errors import ConflictError, InvalidInputError, UnavailableError
 from taskflow.base.ids import uuid7
+from taskflow.base.outbound import RefusedUrlError, Target
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Connection, Database
 from taskflow.engine.client import Engine
 from taskflow.engine.requests import Request
 from taskflow.engine.states import RETRIABLE, TaskStatus
-from taskflow.engine.webhooks.addresses import AddressGuard, Target
 from taskflow.engine.webhooks.events import QUEUE, TASK_NAME, TEST
 from taskflow.engine.webhooks.repository import WebhookReader, found, sql
+from taskflow.engine.webhooks.sender import guard_of
 from taskflow.engine.webhooks.signatures import secret_of, written
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '5s'"
 _BY_HAND = "Disabled by hand."
+
+
+class InvalidWebhookUrlError(InvalidInputError):
+    """A webhook cannot go to this address."""
+
+    code = "invalid_webhook_url"
 
 
 class DeliveryUnderWayError(ConflictError):
@@ -57,7 +64,7 @@ class WebhookService:
         self._pool = database.pool
         self._engine = Engine(database, broker)
         self._settings = settings
-        self._guard = AddressGuard(settings.webhook.allow_networks)
+        self._guard = guard_of(settings.webhook)
         self.reader = WebhookReader(database.pool)
 
     async def create(self, columns: Mapping[str, Any], *, created_by: UUID | None = None) -> WithSecret:
@@ -67,7 +74,7 @@ class WebhookService:
             InvalidWebhookUrlError: it cannot go there.
             UnavailableError: the table of tasks is locked.
         """
-        await self._guard.find(Target(columns["url"]))
+        await self._check_url(columns["url"])
         values = [columns[name] for name in _COLUMNS]
         async with self._pool.acquire() as connection, connection.transaction():
             row = found(await connection.fetchrow(sql.insert_webhook, uuid7(), *values, created_by), UUID(int=0))
@@ -82,7 +89,7 @@ class WebhookService:
             InvalidWebhookUrlError, UnavailableError: as in `create`.
         """
         if "url" in changes:
-            await self._guard.find(Target(changes["url"]))
+            await self._check_url(changes["url"])
         async with self._pool.acquire() as connection, connection.transaction():
             row = found(await connection.fetchrow(sql.lock_webhook, webhook_id), webhook_id)
             merged = {**row, **changes}
@@ -151,6 +158,12 @@ class WebhookService:
         else:
             raise DeliveryUnderWayError(f"Its task {delivery['task_id']} is {status}.", status=status)
         return await self.reader.delivery(webhook_id, delivery_id)
+
+    async def _check_url(self, url: str) -> None:
+        try:
+            await self._guard.find(Target(url))
+        except RefusedUrlError as error:
+            raise InvalidWebhookUrlError(str(error), field="url") from error
 
     def _with_secret(self, row: asyncpg.Record) -> WithSecret:
         key = signing_key(self._settings).get_secret_value()

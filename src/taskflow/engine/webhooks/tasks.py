@@ -13,9 +13,8 @@ from taskflow.engine import sealed
 from taskflow.engine.context import WorkerContext, current_task, worker_context
 from taskflow.engine.definition import task
 from taskflow.engine.retry import NoRetry, Retry
-from taskflow.engine.webhooks.addresses import AddressGuard
 from taskflow.engine.webhooks.events import QUEUE, TASK_NAME
-from taskflow.engine.webhooks.sender import Answer, Sender
+from taskflow.engine.webhooks.sender import Answer, Sender, guard_of
 from taskflow.engine.webhooks.signatures import headers, secret_of
 from taskflow.identity.secret_key import signing_key
 
@@ -28,7 +27,7 @@ DELAYS = (5.0, 60.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 43_200.0, 43_2
 @asynccontextmanager
 async def _open_sender(context: WorkerContext) -> AsyncIterator[Sender]:
     settings = context.settings.webhook
-    yield Sender(AddressGuard(settings.allow_networks), settings.timeout)
+    yield Sender(guard_of(settings), settings.timeout)
 
 
 @task(name=TASK_NAME, queue=QUEUE, max_retries=len(DELAYS), timeout=60)

@@ -1,8 +1,8 @@
-"""Where webhooks may go: the guard against requests into the house (SSRF).
+"""Where a URL that somebody else gave may lead: the guard against requests into the house (SSRF).
 
 A name is looked up once. Every address it has must be global, or in a network that the operator allows; then the
-connection goes to one of these addresses, so that a second lookup cannot lead elsewhere. Plain http goes only to
-allowed networks. Addresses that carry another one (IPv4 in IPv6, NAT64, 6to4) are judged by that.
+connection goes to one of these addresses (`base.guarded_http`), so that a second lookup cannot lead elsewhere. Plain
+http goes only to allowed networks. Addresses that carry another one (IPv4 in IPv6, NAT64, 6to4) are judged by that.
 
 What is global says `ipaddress`, whose tables differ between releases of Python: what IANA's registries of special
 addresses list besides is named here.
@@ -13,8 +13,6 @@ import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
-
-from taskflow.base.errors import InvalidInputError
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -32,10 +30,8 @@ _SPECIAL: tuple[Network, ...] = (
 _PORTS = {"http": 80, "https": 443}
 
 
-class InvalidWebhookUrlError(InvalidInputError):
-    """A webhook cannot go to this address."""
-
-    code = "invalid_webhook_url"
+class RefusedUrlError(ValueError):
+    """A URL cannot be asked, and the sentence says why; whoever was given it makes a domain error of that."""
 
 
 class Target:
@@ -47,21 +43,19 @@ class Target:
         """Take `url` apart.
 
         Raises:
-            InvalidWebhookUrlError: it is no http address, names a user, or is too long.
+            RefusedUrlError: it is no http address, names a user, or is too long.
         """
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise InvalidWebhookUrlError(f"This is no address: {error}.", field="url") from error
+            raise RefusedUrlError(f"This is no address: {error}.") from error
         if parts.scheme not in _PORTS or not host:
-            raise InvalidWebhookUrlError("A webhook's address begins with https:// and a host.", field="url")
+            raise RefusedUrlError("The address begins with https:// and a host.")
         if "@" in parts.netloc:
-            raise InvalidWebhookUrlError("A webhook's address names no user and no password.", field="url")
+            raise RefusedUrlError("The address names no user and no password.")
         if len(url) > MAX_URL_CHARS or not url.isascii() or any(char <= " " for char in url):
-            raise InvalidWebhookUrlError(
-                f"A webhook's address has at most {MAX_URL_CHARS:,} ASCII characters and no spaces.", field="url"
-            )
+            raise RefusedUrlError(f"The address has at most {MAX_URL_CHARS:,} ASCII characters and no spaces.")
         self.url = url
         self.scheme = parts.scheme
         self.host = host
@@ -78,21 +72,22 @@ class Target:
 class AddressGuard:
     """Looks names up and judges what comes of it."""
 
-    def __init__(self, allowed: Sequence[Network] = ()) -> None:
-        """`allowed`: networks inside that may be reached."""
+    def __init__(self, allowed: Sequence[Network] = (), *, setting: str = "an allowed network") -> None:
+        """`allowed`: networks inside that may be reached; `setting`: what an operator calls them."""
         self._allowed = tuple(allowed)
+        self._setting = setting
 
     async def find(self, target: Target) -> list[str]:
         """Return the addresses of a target, every one of which may be reached.
 
         Raises:
-            InvalidWebhookUrlError: one may not, or there is none.
+            RefusedUrlError: one may not, or there is none.
         """
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise InvalidWebhookUrlError(f"The name {target.host!r} cannot be looked up.", field="url") from error
+            raise RefusedUrlError(f"The name {target.host!r} cannot be looked up.") from error
         addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
         for text in addresses:
             if not self.may_reach(ip_address(text), plain=target.scheme == "http"):
@@ -100,9 +95,7 @@ class AddressGuard:
                     "http:// goes only to networks in it" if target.scheme == "http" else "it is not a global address"
                 )
                 where = text if text == target.host else f"{target.host} is {text}, which"
-                raise InvalidWebhookUrlError(
-                    f"{where} is not in TASKFLOW_WEBHOOK_ALLOW_NETWORKS, and {reason}.", field="url"
-                )
+                raise RefusedUrlError(f"{where} is not in {self._setting}, and {reason}.")
         return addresses
 
     def may_reach(self, address: Address, *, plain: bool) -> bool:
