@@ -66,7 +66,7 @@ SHORT = {
     "TASKFLOW_LOG_FORMAT": "json",
 }
 
-_WEATHER = ('"level": "info"', "pool connection floor", "ledger_waits", "_repeated", "no_heartbeat", "care_skipped")
+_WEATHER = ('"level": "info"', "pool connection floor", "database_waits", "_repeated", "no_heartbeat", "care_skipped")
 
 
 @dataclass

@@ -14,29 +14,23 @@ row SENDING under that epoch. A stale sender changes nothing. Counters move by w
 the same commit, so that their sums equal the rows.
 """
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.logging import get_logger
-from taskflow.db.outages import DATABASE_AWAY
+from taskflow.db.columns import columns_of
+from taskflow.db.outages import patiently
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
 sql = load(__file__, "ledger.sql")
-
-T = TypeVar("T")
-
-_PATIENCE_SECONDS = 60.0  # how long outcomes are kept in memory for a database that does not answer
-TRANSIENT = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 
 class Row(NamedTuple):
@@ -214,11 +208,6 @@ class Ledger:
 _S = RecipientStatus
 
 
-def columns_of(rows: Sequence[tuple[Any, ...]], fields: Sequence[str]) -> list[list[Any]]:
-    """Turn rows into columns, for `unnest`."""
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in fields]
-
-
 async def with_bounces(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:
     """Run a statement that ends messages; when addresses bounced, suppress them in the same transaction.
 
@@ -236,18 +225,3 @@ async def requeued(pool: Pool, failed: Sequence[tuple[UUID, int]]) -> set[UUID]:
     """Return those failed messages (id, epoch) whose task somebody has put back by hand since."""
     identifiers, epochs = columns_of(sorted(failed), ("id", "epoch"))
     return {row[0] for row in await patiently(lambda: pool.fetch(sql.requeued, identifiers, epochs))}
-
-
-async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-    """Call `attempt` until the database answers, for a minute at most."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    wait = 0.05
-    while True:
-        try:
-            return await attempt()
-        except TRANSIENT as error:
-            if time.monotonic() > deadline:
-                raise
-            log.warning("ledger_waits", error=str(error) or type(error).__name__, wait=wait)
-        await asyncio.sleep(wait)
-        wait = min(2.0, wait * 2)

@@ -11,9 +11,11 @@ from uuid import UUID
 
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.logging import get_logger
+from taskflow.db.columns import columns_of
+from taskflow.db.outages import patiently
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued, with_bounces
+from taskflow.delivery.ledger import Settlement, requeued, with_bounces
 from taskflow.delivery.messages.errors import ContentNotKeptError
 from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
 from taskflow.delivery.states import RecipientStatus

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from taskflow.base.logging import get_logger
+from taskflow.db.columns import columns_of
+from taskflow.db.outages import TRANSIENT
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.delivery.ledger import TRANSIENT
 from taskflow.delivery.router.models import Change
 
 log = get_logger(__name__)
@@ -133,18 +134,16 @@ class UsageLog:
             if first:
                 await connection.execute(sql.note_first_use, sorted(first))
             if rows:
-                await connection.execute(sql.add_usage, self._slot, *_columns(rows))
+                await connection.execute(
+                    sql.add_usage, self._slot, *columns_of(rows, ("provider", "minute", "messages"))
+                )
             if changes:
                 told = [(change.provider, change.state, change.reason[:_LONGEST_REASON]) for change in changes]
-                await connection.execute(sql.note_changes, *_columns(told))
+                await connection.execute(sql.note_changes, *columns_of(told, ("provider", "state", "reason")))
             if time.monotonic() - self._tidied > _TIDY_SECONDS:
                 await connection.execute(sql.forget_usage)
                 await connection.execute(sql.forget_changes)
                 self._tidied = time.monotonic()
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def known(pool: Pool) -> list[dict[str, Any]]:

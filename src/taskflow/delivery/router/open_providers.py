@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from taskflow.base.errors import ConfigurationError
-from taskflow.delivery.ledger import patiently
+from taskflow.db.outages import patiently
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
 from taskflow.delivery.providers.contract import Channel, Mail, Sms

@@ -23,11 +23,10 @@ from taskflow.base.logging import get_logger
 from taskflow.base.networks import subscriber
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.rate_limiter import RateLimiter
-from taskflow.db.outages import DATABASE_AWAY
+from taskflow.db.outages import DATABASE_AWAY, patiently
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
 from taskflow.delivery import addresses
-from taskflow.delivery.ledger import patiently
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.models import Letter, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted, keep

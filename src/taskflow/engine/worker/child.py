@@ -27,6 +27,7 @@ from taskflow.base.errors import UnavailableError
 from taskflow.base.logging import configure_logging, get_logger
 from taskflow.base.process import calm_collector, die_with_parent
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.outages import TRANSIENT
 from taskflow.db.pool import Database
 from taskflow.engine.client import Engine
 from taskflow.engine.context import WorkerContext, worker
@@ -44,7 +45,7 @@ from taskflow.engine.tracing import Traces, enable
 from taskflow.engine.worker.board import Board, Counter
 from taskflow.engine.worker.executor import Executor
 from taskflow.engine.worker.poller import Poller, Stock
-from taskflow.engine.worker.publisher import CONNECTION_LOST, Publisher
+from taskflow.engine.worker.publisher import Publisher
 from taskflow.engine.worker.slots import SlotPool
 from taskflow.engine.worker.watchdog import Watchdog
 from taskflow.settings import Settings, WorkerSettings
@@ -249,7 +250,7 @@ class Child:
             try:
                 await self._queues.run_once()
                 await self._overrides.refresh(self._context.database.pool)
-            except CONNECTION_LOST as error:
+            except TRANSIENT as error:
                 log.warning("queues_not_cared_for", error=repr(error))
             now = time.monotonic()
             leases = [
@@ -271,7 +272,7 @@ class Child:
                     for lease, age in leases
                 }
                 await self._context.broker.workers.note_running(notes)
-            except (*CONNECTION_LOST, RedisError) as error:
+            except (*TRANSIENT, RedisError) as error:
                 log.warning("care_skipped", error=repr(error))
 
 

@@ -16,11 +16,11 @@ from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Claimed, Settled
+from taskflow.db.outages import TRANSIENT
 from taskflow.engine.dependencies.release import announce
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.states import TERMINAL
 from taskflow.engine.store import Lease, TaskStore
-from taskflow.engine.worker.publisher import CONNECTION_LOST
 
 log = get_logger(__name__)
 
@@ -102,7 +102,7 @@ async def _repeated(ask: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await ask()
-        except CONNECTION_LOST as error:
+        except TRANSIENT as error:
             log.warning("claim_repeated", error=repr(error))
             await asyncio.sleep(pause)
             pause = min(2.0, pause * 2)

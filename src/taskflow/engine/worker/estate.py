@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry, Settled
+from taskflow.db.outages import TRANSIENT
 from taskflow.db.pool import Database
 from taskflow.engine import outcomes
 from taskflow.engine.dependencies.release import Freed, announce
@@ -16,7 +17,6 @@ from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Lease, Outcome, TaskStore
 from taskflow.engine.worker.child_process import ChildProcess
 from taskflow.engine.worker.heartbeat import sql
-from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.engine.worker.tally import Tally
 from taskflow.settings import WorkerSettings
 
@@ -63,7 +63,7 @@ class Estate:
                 finished = await self._store.finish(ends)
                 await self._database.hot.execute(sql.forget_process, worker_id, child.process_id)
                 break
-            except CONNECTION_LOST as error:
+            except TRANSIENT as error:
                 if self._stopping.is_set():
                     return Tally()  # the rescuer does it
                 log.warning("estate_not_settled_yet", error=repr(error))

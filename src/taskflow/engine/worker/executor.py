@@ -15,6 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from taskflow.base.logging import get_logger
+from taskflow.db.outages import TRANSIENT
 from taskflow.engine import outcomes
 from taskflow.engine.definition import Task, UnknownTaskError, registry
 from taskflow.engine.middleware.stack import MiddlewareStack
@@ -25,7 +26,7 @@ from taskflow.engine.worker.board import Board
 from taskflow.engine.worker.calls import Caller
 from taskflow.engine.worker.line import Line
 from taskflow.engine.worker.poller import Stock
-from taskflow.engine.worker.publisher import CONNECTION_LOST, Publisher
+from taskflow.engine.worker.publisher import Publisher
 from taskflow.engine.worker.run import Reason, Run
 from taskflow.engine.worker.slots import SlotPool
 from taskflow.engine.worker.suspects import Suspects
@@ -188,7 +189,7 @@ class Executor:
                 if await self._begin_alone(lease):
                     return True
                 break
-            except CONNECTION_LOST as error:
+            except TRANSIENT as error:
                 log.warning("suspect_not_begun_yet", task_id=str(lease.task_id), error=repr(error))
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * 2)

@@ -22,6 +22,7 @@ from taskflow.base.ending import end_tasks
 from taskflow.base.health import serve_health
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.db.outages import TRANSIENT
 from taskflow.db.pool import Database
 from taskflow.engine.autoscaling.scaler import Scaler
 from taskflow.engine.worker.board import Counter
@@ -29,7 +30,6 @@ from taskflow.engine.worker.crew import Crew
 from taskflow.engine.worker.estate import Estate
 from taskflow.engine.worker.heartbeat import DeclaredDeadError, Heartbeat
 from taskflow.engine.worker.metrics import NodeFigures, NodeMetrics
-from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.settings import Settings
 
 log = get_logger(__name__)
@@ -120,7 +120,7 @@ class Node:
             try:
                 await self._heartbeat.register([])
                 return
-            except CONNECTION_LOST as error:
+            except TRANSIENT as error:
                 log.warning("not_registered_yet", error=repr(error))
                 await asyncio.sleep(1)
 
@@ -161,7 +161,7 @@ class Node:
                 )
             except DeclaredDeadError:
                 await self._start_over()
-            except CONNECTION_LOST as error:
+            except TRANSIENT as error:
                 log.warning("no_heartbeat", error=repr(error))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.worker.heartbeat_seconds):

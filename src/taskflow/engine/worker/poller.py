@@ -15,10 +15,10 @@ from redis.exceptions import RedisError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Claimed
+from taskflow.db.outages import TRANSIENT
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.store import Lease, Outcome, TaskStore
 from taskflow.engine.worker.claims import Claims, Reroute
-from taskflow.engine.worker.publisher import CONNECTION_LOST
 from taskflow.settings import WorkerSettings
 
 log = get_logger(__name__)
@@ -208,7 +208,7 @@ class Poller:
             try:
                 if done:
                     await self._store.forget_claims(done)
-            except CONNECTION_LOST as error:
+            except TRANSIENT as error:
                 self._done += done
                 log.warning("claims_kept", claims=len(done), error=repr(error))
             if elapsed >= next_renewal:

@@ -22,7 +22,7 @@ from taskflow.base.failpoints import failpoint
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.dispatch import UNBOUND, Bound, Dispatch, Entry, Settled
 from taskflow.broker.redis.events import Event, EventStream
-from taskflow.db.outages import DATABASE_AWAY
+from taskflow.db.outages import TRANSIENT
 from taskflow.engine.dependencies.release import announce
 from taskflow.engine.middleware.stack import MiddlewareStack
 from taskflow.engine.states import TaskStatus
@@ -34,7 +34,6 @@ from taskflow.engine.worker.tally import Tally
 log = get_logger(__name__)
 
 NOTHING = Finished(set(), [])
-CONNECTION_LOST = (*DATABASE_AWAY, asyncpg.TransactionRollbackError)
 
 
 class Announcement(NamedTuple):
@@ -148,7 +147,7 @@ class Publisher:
         """Write how far tasks are. It is news, not truth: when PostgreSQL is away, the next word will do."""
         try:
             taken = await self._store.write_progress(lines)
-        except CONNECTION_LOST as error:
+        except TRANSIENT as error:
             log.warning("progress_dropped", tasks=len(lines), error=repr(error))
         except asyncpg.PostgresError as error:
             log.error("progress_refused", tasks=len(lines), error=repr(error))  # noqa: TRY400 - its words say it
@@ -188,7 +187,7 @@ class Publisher:
         while True:
             try:
                 return await self._store.finish(outcomes, logs)
-            except CONNECTION_LOST as error:
+            except TRANSIENT as error:
                 log.warning("flush_repeated", tasks=len(outcomes), error=repr(error), pause=pause)
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * 2)
