@@ -14,8 +14,8 @@ from support.sample_tasks import noop
 from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.campaigns.ledger import sql as ledger_sql
 from taskflow.db.pool import Database
-from taskflow.delivery.ledger import sql as ledger_sql
 from taskflow.engine import Engine
 from taskflow.engine.coordinator.rescuer import sql as coordinator_sql
 from taskflow.engine.store import sql

@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
+from taskflow.campaigns.ledger import Row
 from taskflow.campaigns.models import Campaign
 from taskflow.content.rendering import Rendered, RenderProblem
 from taskflow.content.templates.words import Words
 from taskflow.delivery import addresses
 from taskflow.delivery.domains.senders import NOBODY, Sender
-from taskflow.delivery.ledger import Row
 from taskflow.delivery.letterhead import Letterhead
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import File, Skeleton

@@ -1,6 +1,6 @@
 """Sending lanes: each sends windows, one after the other, over the provider that the router chooses for each.
 
-Between two windows stands one commit: the outcomes of the last and SENDING for the next (`delivery.ledger`), with the
+Between two windows stands one commit: the outcomes of the last and SENDING for the next (`campaigns.ledger`), with the
 name of who gets it. Only a window that the router splits, or that goes over to another provider, costs more. While a
 lane sends or commits, the batches behind it read, render and compose the next windows; the queue is the overlap. A
 lane commits alone when nothing waits, so an outcome is never held back for company.
@@ -19,9 +19,9 @@ from typing import Protocol
 from uuid import UUID
 
 from taskflow.base.logging import get_logger
+from taskflow.campaigns.group_commit import GroupCommit
+from taskflow.campaigns.ledger import End, Ledger
 from taskflow.campaigns.verdict import Letter, end_of, report
-from taskflow.delivery.group_commit import GroupCommit
-from taskflow.delivery.ledger import End, Ledger
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.router.carrier import Admit, Carried

@@ -19,6 +19,7 @@ from taskflow.campaigns.composer import CampaignComposer, open_composer
 from taskflow.campaigns.contents import content_of
 from taskflow.campaigns.faults import FaultBoard
 from taskflow.campaigns.lanes import Lanes, Stream
+from taskflow.campaigns.ledger import Ledger, Row
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository
 from taskflow.campaigns.triage import Triage
@@ -31,7 +32,7 @@ from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
-from taskflow.delivery.ledger import Ledger, Row, Settlement
+from taskflow.delivery.ledgers import Settlement
 from taskflow.delivery.letterhead import Letterhead, files_of
 from taskflow.delivery.router.open_providers import OpenProviders
 from taskflow.delivery.states import RecipientStatus

@@ -18,10 +18,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
+from taskflow.campaigns.ledger import Ledger, Row
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.repository import CampaignRepository
 from taskflow.campaigns.states import CampaignStatus, IllegalCampaignTransitionError
-from taskflow.delivery.ledger import Ledger, Row, Settlement
+from taskflow.delivery.ledgers import Settlement
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem

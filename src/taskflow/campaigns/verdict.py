@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from taskflow.campaigns.ledger import Begin, End, Row
 from taskflow.campaigns.models import DELAYS
 from taskflow.delivery import verdict
-from taskflow.delivery.ledger import Begin, End, Row
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem

@@ -23,12 +23,12 @@ from taskflow.base.ids import uuid7
 from taskflow.base.pagination import encode_cursor
 from taskflow.campaigns.composer import CampaignComposer, open_composer
 from taskflow.campaigns.contents import content_of
+from taskflow.campaigns.ledger import Ledger
 from taskflow.campaigns.repository import CampaignRepository
 from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
 from taskflow.delivery.domains.service import DomainService
-from taskflow.delivery.ledger import Ledger
 from taskflow.delivery.letterhead import Letterhead
 from taskflow.identity.models import Role
 from taskflow.identity.secret_key import signing_key

@@ -12,11 +12,12 @@ from support.campaigns import counted, counter_sums, create, ledger, only, peopl
 from support.contacts import add_list
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7
+from taskflow.campaigns.group_commit import GroupCommit
+from taskflow.campaigns.ledger import Begin, End, Ledger, Row, Turned
 from taskflow.campaigns.models import dispatch_key
 from taskflow.campaigns.service import CampaignService
 from taskflow.db.pool import Database
-from taskflow.delivery.group_commit import GroupCommit
-from taskflow.delivery.ledger import Begin, End, Ledger, Row, Settlement, Turned
+from taskflow.delivery.ledgers import Settlement
 from taskflow.delivery.states import RecipientStatus
 
 ERASURE = ErasureKey(SecretStr("a key of these tests"))
@@ -330,7 +331,7 @@ async def test_a_message_whose_task_is_still_ending_stays_listed_until_it_can_be
 
 
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database) -> None:
-    from taskflow.delivery.ledger import sql
+    from taskflow.campaigns.ledger import sql
 
     nothing: list[object] = []
     arguments = [uuid7(), 1, *[nothing] * 18]

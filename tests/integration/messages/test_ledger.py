@@ -9,7 +9,7 @@ from support.waiting import eventually
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
-from taskflow.delivery.ledger import Settlement
+from taskflow.delivery.ledgers import Settlement
 from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, sql
 from taskflow.delivery.states import RecipientStatus
 from taskflow.identity.secret_key import signing_key

@@ -3,9 +3,9 @@
 from itertools import pairwise
 from uuid import uuid4
 
+from taskflow.campaigns.ledger import Row
 from taskflow.campaigns.models import DELAYS, MAX_RETRIES
 from taskflow.campaigns.verdict import Letter, report
-from taskflow.delivery.ledger import Row
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.store import Lease

@@ -15,8 +15,8 @@ from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.campaigns import lanes as lanes_module
 from taskflow.campaigns.lanes import Lanes, Stream
+from taskflow.campaigns.ledger import Begin, End, Row, Turned
 from taskflow.campaigns.verdict import Letter
-from taskflow.delivery.ledger import Begin, End, Row, Turned
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.router.carrier import NOBODY, Admit, Carried

@@ -1,4 +1,4 @@
--- Suppressions as people see and change them. What asks them when a message is sent is delivery/ledger.sql:turn.
+-- Suppressions as people see and change them. What asks them when a message is sent is campaigns/ledger.sql:turn.
 
 -- name: insert_suppression
 -- $1 id, $2 channel, $3 address, $4 list or null, $5 reason, $6 source, $7 note, $8 who. Once is enough: the first stays,

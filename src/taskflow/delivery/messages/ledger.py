@@ -1,4 +1,4 @@
-"""The ledger of messages without a campaign, under the same crash contract as campaign mail (`delivery.ledger`).
+"""The ledger of messages without a campaign, under the same crash contract as campaign mail (`campaigns.ledger`).
 
 `SENDING` is committed before the network is touched, the outcome right after, for at most ten messages a sender. Both
 are statements of their own: a transactional message waits for nobody, while campaigns save a commit by joining them.
@@ -15,7 +15,8 @@ from taskflow.db.columns import columns_of
 from taskflow.db.outages import patiently
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.delivery.ledger import Settlement, requeued, with_bounces
+from taskflow.delivery import ledgers
+from taskflow.delivery.ledgers import Settlement, with_bounces
 from taskflow.delivery.messages.errors import ContentNotKeptError
 from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
 from taskflow.delivery.states import RecipientStatus
@@ -192,7 +193,7 @@ class MessageLedger:
 
     async def requeued(self, rows: Sequence[Row]) -> set[UUID]:
         """Return those failed messages whose task somebody has put back by hand since."""
-        return await requeued(self._pool, [(row.message_id, row.lease_epoch) for row in rows])
+        return await ledgers.requeued(self._pool, [(row.message_id, row.lease_epoch) for row in rows])
 
     async def _look_again(self, missing: Collection[UUID]) -> list[Row]:
         """Read rows that a statement did not move: an earlier try of it may have, and its reply was lost."""

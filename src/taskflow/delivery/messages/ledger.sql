@@ -1,5 +1,5 @@
 -- The ledger of messages. All statements run on `database.hot` (plans walk indexes only) and join on `unnest` of sorted
--- ids; `OFFSET 0` keeps the planner from turning the join round. See `delivery/ledger.sql`, which does the same for
+-- ids; `OFFSET 0` keeps the planner from turning the join round. See `campaigns/ledger.sql`, which does the same for
 -- campaigns: here no campaign is asked, and nothing is counted.
 
 -- name: read

@@ -24,7 +24,7 @@ from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
-from taskflow.delivery.ledger import Settlement
+from taskflow.delivery.ledgers import Settlement
 from taskflow.delivery.messages.carrier import Carrier, open_carrier
 from taskflow.delivery.messages.composer import Composed, Composer, Held, MailComposer
 from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row

@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
+from taskflow.campaigns.ledger import Begin, End, Ledger, Turned
 from taskflow.db.outages import TRANSIENT
-from taskflow.delivery.ledger import Begin, End, Ledger, Turned
 
 
 class _Turn:

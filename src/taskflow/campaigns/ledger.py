@@ -19,18 +19,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import asyncpg
-
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.logging import get_logger
 from taskflow.db.columns import columns_of
 from taskflow.db.outages import patiently
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
+from taskflow.delivery import ledgers
+from taskflow.delivery.ledgers import Settlement, with_bounces
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
 sql = load(__file__, "ledger.sql")
+
+_S = RecipientStatus
 
 
 class Row(NamedTuple):
@@ -82,17 +84,6 @@ class End(NamedTuple):
     cause: str | None = None
     doubtful: bool = False
     bounced: bool = False
-
-
-class Settlement(NamedTuple):
-    """A row that ends without a network."""
-
-    recipient_id: UUID
-    epoch: int
-    was: str
-    was_epoch: int
-    status: str
-    error: str
 
 
 @dataclass(slots=True)
@@ -179,7 +170,7 @@ class Ledger:
 
     async def requeued(self, rows: Sequence[Row]) -> set[UUID]:
         """Return those failed recipients whose task somebody has put back by hand since."""
-        return await requeued(self._pool, [(row.recipient_id, row.lease_epoch) for row in rows])
+        return await ledgers.requeued(self._pool, [(row.recipient_id, row.lease_epoch) for row in rows])
 
     async def _read(self, campaign_id: UUID, recipient_ids: Sequence[UUID]) -> dict[UUID, Row]:
         rows = await self._pool.fetch(sql.read, campaign_id, sorted(recipient_ids))
@@ -203,25 +194,3 @@ class Ledger:
             row = rows.get(begin.recipient_id)
             if row is not None and row.lease_epoch == begin.epoch and row.status in (_S.SENDING, _S.SUPPRESSED):
                 turned.begun[begin.recipient_id] = row.status
-
-
-_S = RecipientStatus
-
-
-async def with_bounces(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:
-    """Run a statement that ends messages; when addresses bounced, suppress them in the same transaction.
-
-    Each a query and its arguments, `suppress` with ids and epochs last: where there are none, it costs nothing.
-    """
-    if not suppress[-1]:
-        return await pool.fetch(*statement)
-    async with pool.acquire() as connection, connection.transaction():
-        rows = await connection.fetch(*statement)
-        await connection.execute(*suppress)
-    return rows
-
-
-async def requeued(pool: Pool, failed: Sequence[tuple[UUID, int]]) -> set[UUID]:
-    """Return those failed messages (id, epoch) whose task somebody has put back by hand since."""
-    identifiers, epochs = columns_of(sorted(failed), ("id", "epoch"))
-    return {row[0] for row in await patiently(lambda: pool.fetch(sql.requeued, identifiers, epochs))}

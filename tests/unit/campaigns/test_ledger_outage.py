@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from taskflow.audience.suppression.erasure import ErasureKey
-from taskflow.delivery.ledger import Ledger, Row
+from taskflow.campaigns.ledger import Ledger, Row
 
 
 @pytest.mark.parametrize("name", ["read", "campaign_state", "requeued"])

@@ -1,0 +1,44 @@
+"""What the ledgers of campaigns (`campaigns.ledger`) and of single messages (`messages.ledger`) do alike."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from taskflow.db.columns import columns_of
+from taskflow.db.outages import patiently
+from taskflow.db.pool import Pool
+from taskflow.db.queries import load
+
+sql = load(__file__, "ledgers.sql")
+
+
+class Settlement(NamedTuple):
+    """A row that ends without a network."""
+
+    message_id: UUID
+    epoch: int
+    was: str
+    was_epoch: int
+    status: str
+    error: str
+
+
+async def with_bounces(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:
+    """Run a statement that ends messages; when addresses bounced, suppress them in the same transaction.
+
+    Each a query and its arguments, `suppress` with ids and epochs last: where there are none, it costs nothing.
+    """
+    if not suppress[-1]:
+        return await pool.fetch(*statement)
+    async with pool.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(*statement)
+        await connection.execute(*suppress)
+    return rows
+
+
+async def requeued(pool: Pool, failed: Sequence[tuple[UUID, int]]) -> set[UUID]:
+    """Return those failed messages (id, epoch) whose task somebody has put back by hand since."""
+    identifiers, epochs = columns_of(sorted(failed), ("id", "epoch"))
+    return {row[0] for row in await patiently(lambda: pool.fetch(sql.requeued, identifiers, epochs))}
