@@ -7,8 +7,8 @@ from uuid import UUID
 
 from support.receiver import Reply, plain
 from taskflow.base.ids import uuid7
+from taskflow.delivery.dlt import Facts
 from taskflow.delivery.providers.contract import Sms
-from taskflow.delivery.sms.dlt import Facts
 
 FACTS = Facts("1107161234567890123", "1101234567890123456", "171234", ("123456", "your sign-in"))
 BODY = "{#var#} is your code for {#var#}."

@@ -13,7 +13,7 @@ from support.receiver import Receiver
 from support.text_providers import add_provider, add_template
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
-from taskflow.delivery.sms.dlt import INDIA, window_opens
+from taskflow.delivery.dlt import INDIA, window_opens
 from taskflow.delivery.sms.inbound.hooks import SmsHooks
 from taskflow.identity.models import Role
 

@@ -12,6 +12,7 @@ from support.messages import PATH, send_text
 from support.text_providers import add_template
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.db.pool import Database
+from taskflow.delivery.dlt import INDIA
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.messages.carrier import Load
 from taskflow.delivery.messages.ledger import MessageLedger
@@ -20,7 +21,6 @@ from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.router.carrier import Admit, Carried
-from taskflow.delivery.sms.dlt import INDIA
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.states import TaskStatus
 from taskflow.engine.store import Lease

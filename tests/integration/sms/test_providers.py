@@ -21,6 +21,7 @@ from support.receiver import Receiver, Reply, endless, hang, plain, receiving
 from support.texts import BODY, DLT_TEXT, FACTS, cut, cut_in_the_body, dlt_text, half_closed, says, text
 from taskflow.base.ids import uuid7
 from taskflow.base.outbound import AddressGuard
+from taskflow.delivery.dlt import INDIA, Facts, match
 from taskflow.delivery.outcome import NOT_STARTED, Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, Mail, ProviderUnusableError, Sms, SmsProvider
 from taskflow.delivery.providers.http import HttpClient
@@ -33,7 +34,6 @@ from taskflow.delivery.providers.sms.bulksms.provider import (
 from taskflow.delivery.providers.sms.fast2sms.provider import Fast2Sms, Fast2SmsSettings
 from taskflow.delivery.providers.sms.kinds import KINDS
 from taskflow.delivery.providers.sms.twilio.provider import Twilio, TwilioSettings
-from taskflow.delivery.sms.dlt import INDIA, Facts, match
 
 ACCOUNT = "AC" + "0" * 32
 NOON, NIGHT = (datetime(2026, 1, 31, hour, tzinfo=INDIA) for hour in (12, 22))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.texts import FACTS
-from taskflow.delivery.sms.dlt import (
+from taskflow.delivery.dlt import (
     INDIA,
     MAX_VALUE_CHARS,
     VARIABLE,

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from taskflow.delivery.dlt import Facts, not_before, window_opens
 from taskflow.delivery.messages.carrier import Load
 from taskflow.delivery.messages.composer import Composed, Held
 from taskflow.delivery.messages.ledger import Row
 from taskflow.delivery.messages.models import StoredSubmission, TextTerms, TextWords
 from taskflow.delivery.providers.contract import Sms
-from taskflow.delivery.sms.dlt import Facts, not_before, window_opens
 
 _BYTES = 16 * 1024
 _NOT_KEPT = "Its words are not kept any more: submit it again."

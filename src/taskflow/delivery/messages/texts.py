@@ -21,14 +21,7 @@ from taskflow.content.templates.models import Draft, Variant
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
 from taskflow.db.pool import Database
-from taskflow.delivery.messages.composer import KeptWords, context_of
-from taskflow.delivery.messages.errors import InvalidRecipientError, NoCarrierError, UnrenderableError
-from taskflow.delivery.messages.models import LOCALE, Archive, Policy, Recipient, Submission, TextTerms, TextWords
-from taskflow.delivery.messages.service import Submitted, keep
-from taskflow.delivery.providers.contract import Channel
-from taskflow.delivery.providers.registry import Registry
-from taskflow.delivery.providers.repository import ProviderReader
-from taskflow.delivery.sms.dlt import (
+from taskflow.delivery.dlt import (
     HeaderNotRegisteredError,
     TemplateMismatchError,
     TemplateValuesError,
@@ -36,6 +29,13 @@ from taskflow.delivery.sms.dlt import (
     not_before,
     window_opens,
 )
+from taskflow.delivery.messages.composer import KeptWords, context_of
+from taskflow.delivery.messages.errors import InvalidRecipientError, NoCarrierError, UnrenderableError
+from taskflow.delivery.messages.models import LOCALE, Archive, Policy, Recipient, Submission, TextTerms, TextWords
+from taskflow.delivery.messages.service import Submitted, keep
+from taskflow.delivery.providers.contract import Channel
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.sms.templates.repository import SmsTemplates, facts_of, filled, matched
 from taskflow.engine.client import Engine
 

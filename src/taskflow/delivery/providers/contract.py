@@ -52,7 +52,7 @@ class Sms:
     rcpt_to: str  # E.164
     text: str
     promotional: bool = False
-    template: Mapping[str, str] = field(default_factory=dict)  # what DLT wants to know of the text: `sms.dlt.Facts`
+    template: Mapping[str, str] = field(default_factory=dict)  # what DLT wants to know of the text: `dlt.Facts`
     requires_dlt: bool = False  # an Indian text that only goes out under its template: never over a kind without DLT
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Final
 
 from taskflow.content.sms import sms_length
+from taskflow.delivery.dlt import Facts
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
 from taskflow.delivery.providers.fields import Fields
 from taskflow.delivery.providers.sms.sender import common_refusal
-from taskflow.delivery.sms.dlt import Facts
 from taskflow.delivery.smtp import Envelope, SmtpPool
 from taskflow.delivery.smtp.connection import ProviderFaultError
 from taskflow.settings.smtp import SmtpSettings

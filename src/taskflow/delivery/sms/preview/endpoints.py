@@ -11,7 +11,7 @@ from taskflow.audience.contacts.values import InvalidValueError
 from taskflow.base.errors import InvalidInputError
 from taskflow.content.sms import plainer, sms_length
 from taskflow.db.pool import Database
-from taskflow.delivery.sms.dlt import window_opens
+from taskflow.delivery.dlt import window_opens
 from taskflow.delivery.sms.preview.costs import cost_of
 from taskflow.delivery.sms.preview.schemas import (
     CostOut,

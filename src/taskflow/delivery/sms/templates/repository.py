@@ -10,7 +10,7 @@ from taskflow.base.errors import ConflictError, NotFoundError
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.delivery.sms.dlt import Facts, fill, match
+from taskflow.delivery.dlt import Facts, fill, match
 
 sql = load(__file__)
 

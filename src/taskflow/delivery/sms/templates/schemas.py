@@ -8,7 +8,7 @@ import asyncpg
 from pydantic import BaseModel, Field, StringConstraints
 
 from taskflow.base.bodies import Body
-from taskflow.delivery.sms.dlt import HEADER, variables_of
+from taskflow.delivery.dlt import HEADER, variables_of
 from taskflow.delivery.sms.templates.repository import Category
 
 TemplateName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]

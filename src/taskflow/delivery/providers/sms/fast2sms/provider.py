@@ -10,13 +10,13 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from taskflow.delivery.dlt import HEADER, VALUE_SEPARATOR, Facts, is_indian, not_before, window_opens
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange, HeaderKey
 from taskflow.delivery.providers.sms.fast2sms.answers import outcome_of
 from taskflow.delivery.providers.sms.sender import HttpSender, refused
-from taskflow.delivery.sms.dlt import HEADER, VALUE_SEPARATOR, Facts, is_indian, not_before, window_opens
 
 _INDIA: Final = "+91"
 
