@@ -24,7 +24,7 @@ from benchmarks.gateway import Gateway
 from benchmarks.options import Options
 from benchmarks.sink import Sink
 from benchmarks.system import ROOT, WORK, Servers, System, bounded, clean_environment, end, spawn, until
-from taskflow.delivery.domains.dkim import Algorithm
+from taskflow.delivery.dkim import Algorithm
 from taskflow.delivery.domains.service import DomainService
 
 _LONGEST = 600.0

@@ -11,7 +11,7 @@ from benchmarks import people
 from benchmarks.figures import Figures
 from benchmarks.options import Options
 from benchmarks.system import Servers
-from taskflow.delivery.domains.dkim import Algorithm, Signer, SigningKey
+from taskflow.delivery.dkim import Algorithm, Signer, SigningKey
 from taskflow.delivery.domains.keys import generate
 from taskflow.delivery.mime import Skeleton
 

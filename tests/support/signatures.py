@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import dkim
 
-from taskflow.delivery.domains.dkim import Algorithm, Signer, SigningKey
+from taskflow.delivery.dkim import Algorithm, Signer, SigningKey
 from taskflow.delivery.domains.keys import generate, public_of
 from taskflow.delivery.domains.models import DkimKey
 

@@ -18,7 +18,7 @@ from typing import Literal
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery import headers
-from taskflow.delivery.domains.dkim import Signer, Signing
+from taskflow.delivery.dkim import Signer, Signing
 from taskflow.delivery.purposes import Purpose, standing_fields
 from taskflow.delivery.smtp.envelope import CanonicalBody
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.signatures import signatures, signer, valid
-from taskflow.delivery.domains.dkim import Algorithm, Signer, SigningKey, relaxed_body, relaxed_field
+from taskflow.delivery.dkim import Algorithm, Signer, SigningKey, relaxed_body, relaxed_field
 from taskflow.delivery.mime import File, Skeleton
 
 # RFC 8463, appendix A: key, message and signature.

@@ -7,7 +7,7 @@ be told apart. A mail that its own domain has signed already stays as it is; sig
 import re
 from collections import Counter
 
-from taskflow.delivery.domains.dkim import Signer
+from taskflow.delivery.dkim import Signer
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)\r\n")
 _SIGNED_BY = re.compile(rb"(?:^|;)\s*d\s*=\s*([^;\s]+)")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from taskflow.base.envelope import SealBrokenError, Sealed, Vault
-from taskflow.delivery.domains.dkim import Algorithm, SigningKey
+from taskflow.delivery.dkim import Algorithm, SigningKey
 
 RSA_BITS = 2048  # what mailbox providers recommend; longer ones do not fit one UDP answer
 

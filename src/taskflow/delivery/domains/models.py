@@ -11,7 +11,7 @@ from publicsuffixlist import PublicSuffixList
 
 from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError
 from taskflow.delivery import addresses
-from taskflow.delivery.domains.dkim import Algorithm
+from taskflow.delivery.dkim import Algorithm
 
 _SUFFIXES = PublicSuffixList()  # ships with the library: nothing is downloaded
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from taskflow.db.pool import Connection, Pool
 from taskflow.db.queries import load
-from taskflow.delivery.domains.dkim import Algorithm
+from taskflow.delivery.dkim import Algorithm
 from taskflow.delivery.domains.keys import NewKey
 from taskflow.delivery.domains.models import DkimKey, DomainNotFoundError, KeyState, SendingDomain
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from taskflow.base.bodies import Body
 from taskflow.content.fields import NO_CONTROLS
-from taskflow.delivery.domains.dkim import Algorithm
+from taskflow.delivery.dkim import Algorithm
 from taskflow.delivery.domains.findings import FindingStatus
 from taskflow.delivery.domains.gmail import BULK_A_DAY, GmailUse
 from taskflow.delivery.domains.models import KeyState, SendingDomain

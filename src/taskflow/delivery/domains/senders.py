@@ -11,7 +11,7 @@ from taskflow.base.envelope import Sealed
 from taskflow.base.logging import get_logger
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Pool
-from taskflow.delivery.domains.dkim import Signer
+from taskflow.delivery.dkim import Signer
 from taskflow.delivery.domains.keys import open_key
 from taskflow.delivery.domains.models import lineage
 from taskflow.delivery.domains.repository import sql

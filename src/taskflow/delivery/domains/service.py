@@ -10,8 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from taskflow.db.pool import Database
+from taskflow.delivery.dkim import Algorithm
 from taskflow.delivery.domains import keys
-from taskflow.delivery.domains.dkim import Algorithm
 from taskflow.delivery.domains.doctor import Doctor
 from taskflow.delivery.domains.gmail import GmailUse, gmail_use
 from taskflow.delivery.domains.models import DomainExistsError, KeyState, NotPublishedError, SendingDomain, domain_name
