@@ -10,9 +10,9 @@ from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Mail, Sms
+from taskflow.delivery.providers.contract import Mail, MessageClass, Sms
 from taskflow.delivery.router.board import RouteBoard
-from taskflow.delivery.router.models import Ask, Choice, MessageClass, Route, Wait
+from taskflow.delivery.router.models import Ask, Choice, Route, Wait
 from taskflow.delivery.router.service import Router
 from taskflow.settings import RouterSettings
 

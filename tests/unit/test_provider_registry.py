@@ -5,7 +5,8 @@ from importlib.metadata import EntryPoint
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from taskflow.delivery.providers.contract import Channel, Kind
+from taskflow.audience.channels import Channel
+from taskflow.delivery.providers.contract import Kind
 from taskflow.delivery.providers.fields import described, secret_names
 from taskflow.delivery.providers.registry import GROUP, Registry, UnknownKindError
 

@@ -4315,7 +4315,7 @@ export interface components {
         };
         /**
          * Channel
-         * @description What is sent.
+         * @description How people are written to.
          * @enum {string}
          */
         Channel: "email" | "sms";
@@ -4365,11 +4365,7 @@ export interface components {
              * @description From which IP address.
              */
             address: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            channel: components["schemas"]["Channel"];
             /**
              * Consent Id
              * Format: uuid
@@ -4981,12 +4977,8 @@ export interface components {
              * @default []
              */
             attachments: components["schemas"]["AttachmentIn"][];
-            /**
-             * Channel
-             * @default email
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            /** @default email */
+            channel: components["schemas"]["Channel"];
             /**
              * Check Links
              * @default false
@@ -5020,12 +5012,8 @@ export interface components {
              * @default []
              */
             attachments: components["schemas"]["AttachmentIn"][];
-            /**
-             * Channel
-             * @default email
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            /** @default email */
+            channel: components["schemas"]["Channel"];
             /** Contact Id */
             contact_id?: string | null;
             /**
@@ -6366,11 +6354,7 @@ export interface components {
              * @description Of a campaign's mail.
              */
             campaign_id: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            channel: components["schemas"]["Channel"];
             /**
              * Cost
              * @description What its provider takes for it, once it is sent; null: nobody said.
@@ -6500,12 +6484,8 @@ export interface components {
              * @default []
              */
             attachments: components["schemas"]["AttachmentIn"][];
-            /**
-             * Channel
-             * @default email
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            /** @default email */
+            channel: components["schemas"]["Channel"];
             /**
              * Dlt Template
              * @description A DLT template by name or id: filled with `values`, or compared with the words.
@@ -6638,11 +6618,7 @@ export interface components {
              * @description Of a campaign's mail.
              */
             campaign_id: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            channel: components["schemas"]["Channel"];
             /**
              * Cost
              * @description What its provider takes for it, once it is sent; null: nobody said.
@@ -6772,12 +6748,8 @@ export interface components {
              * @enum {string}
              */
             action: "granted" | "withdrawn";
-            /**
-             * Channel
-             * @default email
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            /** @default email */
+            channel: components["schemas"]["Channel"];
             /**
              * List Id
              * @description null: everything on this channel.
@@ -7011,7 +6983,7 @@ export interface components {
              * @description What it carries; empty: all.
              * @default []
              */
-            classes: ("transactional" | "bulk")[];
+            classes: components["schemas"]["MessageClass"][];
             /**
              * Currency
              * @description Of the price (ISO 4217).
@@ -7288,12 +7260,8 @@ export interface components {
              * @example @example.com
              */
             address: string;
-            /**
-             * Channel
-             * @default email
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            /** @default email */
+            channel: components["schemas"]["Channel"];
             /**
              * List Id
              * @description Only what this list brings; null: everything.
@@ -7433,12 +7401,8 @@ export interface components {
              * @default []
              */
             attachments: components["schemas"]["AttachmentIn"][];
-            /**
-             * Channel
-             * @default email
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            /** @default email */
+            channel: components["schemas"]["Channel"];
             /**
              * Default Locale
              * @description Whose variant everybody gets who has no other.
@@ -8444,7 +8408,7 @@ export interface components {
          */
         ProviderChange: {
             /** Classes */
-            classes?: ("transactional" | "bulk")[] | null;
+            classes?: components["schemas"]["MessageClass"][] | null;
             /** Currency */
             currency?: string | null;
             /** Domains */
@@ -9998,11 +9962,7 @@ export interface components {
             address: string;
             /** Campaign Id */
             campaign_id: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            channel: components["schemas"]["Channel"];
             /**
              * Created At
              * Format: date-time
@@ -10212,11 +10172,7 @@ export interface components {
          * @description What messages over one provider have cost.
          */
         taskflow__delivery__messages__schemas__CostOut: {
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            channel: components["schemas"]["Channel"];
             /** Cost */
             cost: number;
             /** Currency */
@@ -10471,11 +10427,7 @@ export interface components {
         TemplateDetail: {
             /** Archived At */
             archived_at: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            channel: components["schemas"]["Channel"];
             /**
              * Created At
              * Format: date-time
@@ -10513,11 +10465,7 @@ export interface components {
         TemplateOut: {
             /** Archived At */
             archived_at: string | null;
-            /**
-             * Channel
-             * @enum {string}
-             */
-            channel: "email" | "sms";
+            channel: components["schemas"]["Channel"];
             /**
              * Created At
              * Format: date-time
@@ -14175,7 +14123,7 @@ export interface operations {
             query?: {
                 /** @description To this address, campaign mail too. */
                 address?: string | null;
-                channel?: ("email" | "sms") | null;
+                channel?: components["schemas"]["Channel"] | null;
                 /** @description Not older than this. */
                 created_after?: string | null;
                 /** @description Older than this. */
@@ -14486,7 +14434,7 @@ export interface operations {
             query?: {
                 /** @description To this address, campaign mail too. */
                 address?: string | null;
-                channel?: ("email" | "sms") | null;
+                channel?: components["schemas"]["Channel"] | null;
                 /** @description Not older than this. */
                 created_after?: string | null;
                 /** @description Older than this. */
@@ -16461,7 +16409,7 @@ export interface operations {
     list_suppressions: {
         parameters: {
             query?: {
-                channel?: ("email" | "sms") | null;
+                channel?: components["schemas"]["Channel"] | null;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Only those that hold everywhere. */
@@ -16600,7 +16548,7 @@ export interface operations {
         parameters: {
             query: {
                 address: string;
-                channel?: "email" | "sms";
+                channel?: components["schemas"]["Channel"];
             };
             header?: never;
             path?: never;
@@ -16631,7 +16579,7 @@ export interface operations {
     export_suppressions: {
         parameters: {
             query?: {
-                channel?: ("email" | "sms") | null;
+                channel?: components["schemas"]["Channel"] | null;
                 /** @description Only those of this list. */
                 list_id?: string | null;
             };
@@ -17208,7 +17156,7 @@ export interface operations {
         parameters: {
             query?: {
                 archived?: boolean;
-                channel?: ("email" | "sms") | null;
+                channel?: components["schemas"]["Channel"] | null;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
                 /** @description Most items of the page. */

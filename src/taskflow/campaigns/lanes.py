@@ -23,9 +23,9 @@ from taskflow.campaigns.group_commit import GroupCommit
 from taskflow.campaigns.ledger import End, Ledger
 from taskflow.campaigns.verdict import Letter, end_of, report
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Mail
+from taskflow.delivery.providers.contract import Mail, MessageClass
 from taskflow.delivery.router.carrier import Admit, Carried
-from taskflow.delivery.router.models import Ask, MessageClass
+from taskflow.delivery.router.models import Ask
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)

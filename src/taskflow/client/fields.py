@@ -6,19 +6,21 @@ from datetime import datetime
 from typing import Any, Literal, Required, TypedDict
 from uuid import UUID
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.consent.models import SubscriptionStatus
 from taskflow.audience.contacts.bulk import BulkAction
 from taskflow.audience.contacts.models import ContactStatus
 from taskflow.audience.imports.jobs.models import ImportMode
 from taskflow.audience.lists.models import OptIn, Visibility
 from taskflow.content.rendering.models import Format
+from taskflow.delivery.providers.contract import MessageClass
 
 
 class ConsentFields(TypedDict, total=False):
     """What the people of the file have agreed to, as the importer says; kept for each of them."""
 
     wording: Required[str]
-    channels: list[Literal["email", "sms"]]
+    channels: list[Channel | Literal["email", "sms"]]
     """For what."""
     confirmed: bool
     """They have confirmed it elsewhere: lists with a double opt-in need not ask again."""
@@ -147,7 +149,7 @@ class NewConsentFields(TypedDict, total=False):
     """`withdrawn` also ends the subscription to the list, or without a list all mail."""
     list_id: UUID | None
     """null: everything on this channel."""
-    channel: Literal["email", "sms"]
+    channel: Channel | Literal["email", "sms"]
     source: str
     """How it came."""
     wording: str | None
@@ -220,7 +222,7 @@ class NewSuppressionFields(TypedDict, total=False):
 
     address: Required[str]
     """An address, a whole domain as @example.com (not its subdomains), or with `sms` a number."""
-    channel: Literal["email", "sms"]
+    channel: Channel | Literal["email", "sms"]
     list_id: UUID | None
     """Only what this list brings; null: everything."""
     reason: Literal["unsubscribed", "bounced", "complained", "manual", "imported"]
@@ -230,7 +232,7 @@ class NewSuppressionFields(TypedDict, total=False):
 class SuppressionFormFields(TypedDict, total=False):
     """What a file of suppressions is for."""
 
-    channel: Literal["email", "sms"]
+    channel: Channel | Literal["email", "sms"]
     list_id: UUID | None
     reason: Literal["unsubscribed", "bounced", "complained", "manual", "imported"]
 
@@ -244,7 +246,7 @@ class NewTemplateFields(TypedDict, total=False):
     attachments: list[AttachmentFields]
     name: Required[str]
     description: str | None
-    channel: Literal["email", "sms"]
+    channel: Channel | Literal["email", "sms"]
     default_locale: str
     """Whose variant everybody gets who has no other."""
     note: str | None
@@ -334,7 +336,7 @@ class MessageFields(TypedDict, total=False):
     Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
     promotional, plain, dlt_template, values."""
 
-    channel: Literal["email", "sms"]
+    channel: Channel | Literal["email", "sms"]
     to: Required[list[RecipientFields | str]]
     """Addresses or numbers, or with values."""
     from_email: str | None
@@ -395,7 +397,7 @@ class NewProviderFields(TypedDict, total=False):
     """The kind's fields that are not secret: see `/provider-kinds`."""
     secrets: Mapping[str, str]
     """The kind's secret fields: kept encrypted, never shown again."""
-    classes: list[Literal["transactional", "bulk"]]
+    classes: list[MessageClass | Literal["transactional", "bulk"]]
     """What it carries; empty: all."""
     domains: list[str]
     """It sends from; empty: all."""
@@ -421,7 +423,7 @@ class ProviderChangeFields(TypedDict, total=False):
     weight: int | None
     settings: Mapping[str, Any] | None
     secrets: Mapping[str, str | None] | None
-    classes: list[Literal["transactional", "bulk"]] | None
+    classes: list[MessageClass | Literal["transactional", "bulk"]] | None
     domains: list[str] | None
     per_second: int | None
     """null: no limit."""

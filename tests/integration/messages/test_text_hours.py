@@ -10,6 +10,7 @@ import httpx
 
 from support.messages import PATH, send_text
 from support.text_providers import add_template
+from taskflow.audience.channels import Channel
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.db.pool import Database
 from taskflow.delivery.dlt import INDIA
@@ -19,7 +20,6 @@ from taskflow.delivery.messages.ledger import MessageLedger
 from taskflow.delivery.messages.sender import MessageSender
 from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.router.carrier import Admit, Carried
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.states import TaskStatus

@@ -13,12 +13,13 @@ from support.mail_providers import NEW, mail, send, send_one
 from support.scripted_smtp import ScriptedSmtp
 from support.texts import text
 from support.waiting import eventually
+from taskflow.audience.channels import Channel
 from taskflow.base.errors import ConfigurationError
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers import catalogue as catalogue_module
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
-from taskflow.delivery.providers.contract import Channel, Kind
+from taskflow.delivery.providers.contract import Kind
 from taskflow.delivery.providers.fields import Fields, Secret
 from taskflow.delivery.providers.opening import FALLBACK_ID, Opener
 from taskflow.delivery.providers.registry import KINDS, Registry

@@ -29,17 +29,18 @@ from support.routing import (
     routing,
 )  # fmt: skip
 from support.waiting import eventually
+from taskflow.audience.channels import Channel
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Channel, ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import MessageClass, ProviderUnusableError, Sms
 from taskflow.delivery.router import service
 from taskflow.delivery.router.breaker import Report
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, RoutedCarrier
 from taskflow.delivery.router.exchange import Answers, Group
 from taskflow.delivery.router.holds import Holds
-from taskflow.delivery.router.models import Ask, Budgets, MessageClass, Route, Wait
+from taskflow.delivery.router.models import Ask, Budgets, Route, Wait
 from taskflow.settings import RouterSettings
 
 K = OutcomeKind

@@ -11,9 +11,10 @@ from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Outcome
+from taskflow.delivery.providers.contract import MessageClass
 from taskflow.delivery.router import exchange, service
 from taskflow.delivery.router.breaker import Report
-from taskflow.delivery.router.models import Ask, Budgets, Choice, MessageClass, Route
+from taskflow.delivery.router.models import Ask, Budgets, Choice, Route
 from taskflow.delivery.router.service import Router
 
 ROUTE = Route("ses", budgets=Budgets(per_minute=25))

@@ -9,12 +9,12 @@ from pydantic import SecretStr
 
 from support.routing import BULK, DEADLINE, mails
 from support.scripted_smtp import ScriptedSmtp, Session
+from taskflow.audience.channels import Channel
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.messages.carrier import Load, open_carrier
 from taskflow.delivery.outcome import OutcomeKind
-from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.router.carrier import NOBODY
 from taskflow.delivery.router.configured import open_router
 from taskflow.delivery.router.open_providers import OpenProviders

@@ -5,7 +5,8 @@ import pytest
 from support.routing import BULK, RECEIPT, Clock, chosen, routing
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.delivery.router.models import Budgets, MessageClass, Route
+from taskflow.delivery.providers.contract import MessageClass
+from taskflow.delivery.router.models import Budgets, Route
 
 
 @pytest.mark.parametrize(

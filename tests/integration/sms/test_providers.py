@@ -19,11 +19,12 @@ from pydantic import SecretStr, ValidationError
 
 from support.receiver import Receiver, Reply, endless, hang, plain, receiving
 from support.texts import BODY, DLT_TEXT, FACTS, cut, cut_in_the_body, dlt_text, half_closed, says, text
+from taskflow.audience.channels import Channel
 from taskflow.base.ids import uuid7
 from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.dlt import INDIA, Facts, match
 from taskflow.delivery.outcome import NOT_STARTED, Cause, Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Channel, Mail, ProviderUnusableError, Sms, SmsProvider
+from taskflow.delivery.providers.contract import Mail, ProviderUnusableError, Sms, SmsProvider
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.bulksms.provider import (
     BulkSms,

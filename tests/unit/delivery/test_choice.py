@@ -22,11 +22,12 @@ from support.routing import (
     said,
     seeded,
 )  # fmt: skip
+from taskflow.audience.channels import Channel
 from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Cause, Outcome, OutcomeKind, refused_by_us
-from taskflow.delivery.providers.contract import Channel
+from taskflow.delivery.providers.contract import MessageClass
 from taskflow.delivery.router.breaker import Report, Verdict, may_fail_over, slowed, verdict
 from taskflow.delivery.router.choose import order, usable
-from taskflow.delivery.router.models import Ask, Choice, MessageClass, Route
+from taskflow.delivery.router.models import Ask, Choice, Route
 
 BOTH = [*MessageClass]
 DOMAINS = ["", "a.example", "b.example"]

@@ -13,8 +13,8 @@ from taskflow.delivery.messages.composer import Composed, Held
 from taskflow.delivery.messages.ledger import Row
 from taskflow.delivery.messages.models import StoredSubmission, TextTerms
 from taskflow.delivery.messages.text_composer import TextComposer
-from taskflow.delivery.providers.contract import Sms
-from taskflow.delivery.router.models import Ask, MessageClass
+from taskflow.delivery.providers.contract import MessageClass, Sms
+from taskflow.delivery.router.models import Ask
 
 NOON, NIGHT = (datetime(2026, 1, 31, hour, tzinfo=INDIA) for hour in (12, 22))
 DLT = Facts(FACTS.template_id, FACTS.entity_id, FACTS.provider_template_id).as_mapping()

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.consent.models import ConsentAction, SubscriptionStatus
 from taskflow.audience.contacts.schemas import Prose
 from taskflow.base.bodies import Body
@@ -41,7 +42,7 @@ class NewConsent(Body):
         description="`withdrawn` also ends the subscription to the list, or without a list all mail."
     )
     list_id: UUID | None = Field(None, description="null: everything on this channel.")
-    channel: Literal["email", "sms"] = "email"
+    channel: Channel = Channel.EMAIL
     source: Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")] = Field(
         "api", description="How it came.", examples=["paper"]
     )
@@ -54,7 +55,7 @@ class ConsentOut(BaseModel):
     consent_id: UUID
     list_id: UUID | None
     list_name: str | None
-    channel: Literal["email", "sms"]
+    channel: Channel
     action: ConsentAction
     source: str = Field(description="How it came: api, import, form, page, one-click, or what the caller said.")
     wording: str | None

@@ -6,11 +6,12 @@ without the row, none lost after it. The task knows the id of the request only: 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.consent.models import ConsentAction, Evidence, SubscriptionStatus
 from taskflow.audience.consent.repository import sql
 from taskflow.audience.consent.suppressing import withdraw
@@ -151,7 +152,7 @@ class ConsentService:
         self,
         contact_id: UUID,
         action: ConsentAction,
-        channel: Literal["email", "sms"],
+        channel: Channel,
         list_id: UUID | None,
         evidence: Evidence,
         *,

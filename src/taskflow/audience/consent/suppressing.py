@@ -1,8 +1,9 @@
 """Where consent and suppression meet: what keeps an address from a list, and what a withdrawn consent suppresses."""
 
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.consent.models import Evidence
 from taskflow.audience.consent.repository import sql
 from taskflow.audience.suppression.erasure import ErasureKey
@@ -22,7 +23,7 @@ async def withdraw(
     contact_id: UUID,
     list_id: UUID | None,
     evidence: Evidence,
-    channel: Literal["email", "sms"] = "email",
+    channel: Channel = Channel.EMAIL,
 ) -> UUID | None:
     """Heed that a person wants no more of a list (None: of anything); return the consent that says so, if it is news.
 

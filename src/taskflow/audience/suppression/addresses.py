@@ -1,12 +1,9 @@
 """What a suppression may name: an address, a whole domain, a phone number."""
 
-from typing import Literal
-
+from taskflow.audience.channels import Channel
 from taskflow.audience.contacts.phones import normalise_phone
 from taskflow.audience.contacts.values import InvalidValueError, normalise_email
 from taskflow.base.errors import InvalidInputError
-
-Channel = Literal["email", "sms"]
 
 
 class InvalidSuppressionError(InvalidInputError):

@@ -1,6 +1,6 @@
 """Routes of suppressions."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -8,6 +8,7 @@ from fastapi.responses import StreamingResponse
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.exports import csv_chunks
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.audience.suppression.schemas import (
@@ -74,7 +75,7 @@ async def _suppressions(
 
 
 Suppressions = Annotated[SuppressionService, Depends(_suppressions)]
-ChannelFilter = Annotated[Literal["email", "sms"] | None, Query(alias="channel")]
+ChannelFilter = Annotated[Channel | None, Query(alias="channel")]
 ListFilter = Annotated[UUID | None, Query(alias="list_id", description="Only those of this list.")]
 
 
@@ -118,7 +119,7 @@ async def list_suppressions(
 
 @router.get("/check")
 async def check_address(
-    suppressions: Suppressions, address: Target, channel: Literal["email", "sms"] = "email"
+    suppressions: Suppressions, address: Target, channel: Channel = Channel.EMAIL
 ) -> SuppressionCheck:
     """Say what keeps an address or number from being written to: itself, its domain, an erasure."""
     found = [SuppressionOut.of(row) for row in await suppressions.of(channel, address)]

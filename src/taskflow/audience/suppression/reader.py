@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO, NamedTuple
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.exports import restore
 from taskflow.audience.imports import encodings
 from taskflow.audience.imports.dialect import DELIMITERS, variable_name
 from taskflow.audience.imports.errors import EmptyFileError, ImportFileError, UnreadableFileError
-from taskflow.audience.suppression.addresses import Channel, InvalidSuppressionError, normalise_target
+from taskflow.audience.suppression.addresses import InvalidSuppressionError, normalise_target
 
 _BATCH = 5_000
 _SAMPLE_ROWS = 50

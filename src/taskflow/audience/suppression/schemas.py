@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, Field, StringConstraints
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.suppression.service import ImportReport
 from taskflow.base.bodies import Body
 
@@ -36,7 +37,7 @@ class NewSuppression(Body):
         description="An address, a whole domain as @example.com (not its subdomains), or with `sms` a number.",
         examples=["ada@example.com", "@example.com"],
     )
-    channel: Literal["email", "sms"] = "email"
+    channel: Channel = Channel.EMAIL
     list_id: UUID | None = Field(None, description="Only what this list brings; null: everything.")
     reason: GivenReason = "manual"
     note: Note | None = None
@@ -45,7 +46,7 @@ class NewSuppression(Body):
 class SuppressionForm(Body):
     """What a file of suppressions is for."""
 
-    channel: Literal["email", "sms"] = "email"
+    channel: Channel = Channel.EMAIL
     list_id: UUID | None = None
     reason: GivenReason = "imported"
 
@@ -54,7 +55,7 @@ class SuppressionOut(BaseModel):
     """Somebody who is not written to."""
 
     suppression_id: UUID
-    channel: Literal["email", "sms"]
+    channel: Channel
     address: str = Field(description="hmac:… where an erasure has left no more than that.")
     list_id: UUID | None
     reason: Reason

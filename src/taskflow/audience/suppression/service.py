@@ -7,7 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
-from taskflow.audience.suppression.addresses import Channel, normalise_target, targets_of
+from taskflow.audience.channels import Channel
+from taskflow.audience.suppression.addresses import normalise_target, targets_of
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.audience.suppression.reader import Rejection, batches_of
 from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError

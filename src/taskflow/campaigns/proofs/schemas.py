@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
+from taskflow.audience.channels import Channel
 from taskflow.base.bodies import Body
 from taskflow.campaigns.proofs.service import Proof, Sent
 from taskflow.content.fields import Address, Line, Locale, Variables
@@ -12,7 +13,7 @@ from taskflow.content.lint.findings import Finding, Severity
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import Rendered
 from taskflow.content.sms import sms_length
-from taskflow.content.templates.models import Attachment, Channel
+from taskflow.content.templates.models import Attachment
 from taskflow.content.templates.schemas import DraftIn
 
 _MOST_CONTACTS = 100
@@ -43,7 +44,7 @@ class VersionedPerson(PersonIn):
 class UnsavedDraft(DraftIn):
     """A draft that is not saved, and what it will belong to."""
 
-    channel: Channel = "email"
+    channel: Channel = Channel.EMAIL
     default_locale: Locale = "en"
 
 

@@ -36,11 +36,11 @@ from taskflow.db.queries import load
 from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.letterhead import Letterhead, files_of
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
-from taskflow.delivery.providers.contract import Mail
+from taskflow.delivery.providers.contract import Mail, MessageClass
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.router.carrier import Carried, RoutedCarrier
 from taskflow.delivery.router.configured import configured_routes
-from taskflow.delivery.router.models import Ask, MessageClass
+from taskflow.delivery.router.models import Ask
 from taskflow.delivery.router.service import Router
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings

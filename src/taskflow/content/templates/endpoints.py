@@ -6,11 +6,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
+from taskflow.audience.channels import Channel
 from taskflow.base.pagination import Page, decode_cursor, encode_cursor
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.changes import changes
-from taskflow.content.templates.models import Channel, StoredTemplate
+from taskflow.content.templates.models import StoredTemplate
 from taskflow.content.templates.schemas import (
     ChangesOut,
     Name,

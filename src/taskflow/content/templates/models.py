@@ -4,12 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
+from taskflow.audience.channels import Channel
 from taskflow.content.rendering import Format, Template
-
-Channel = Literal["email", "sms"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """What crosses HTTP about templates."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
+from taskflow.audience.channels import Channel
 from taskflow.base.bodies import Body
 from taskflow.content.fields import NO_CONTROLS, Locale, Note, Source, Variables
 from taskflow.content.rendering import Format
 from taskflow.content.templates.changes import Change
-from taskflow.content.templates.models import Attachment, Channel, Draft, StoredTemplate, Variant, Version
+from taskflow.content.templates.models import Attachment, Draft, StoredTemplate, Variant, Version
 
 MAX_VARIANTS = 40
 MAX_ATTACHMENTS = 20
@@ -64,7 +65,7 @@ class NewTemplate(DraftIn):
 
     name: Name
     description: Note | None = None
-    channel: Channel = "email"
+    channel: Channel = Channel.EMAIL
     default_locale: Locale = Field("en", description="Whose variant everybody gets who has no other.")
     note: Note | None = Field(None, description="About this version.")
 
@@ -157,7 +158,7 @@ class TemplateOut(BaseModel):
     template_id: UUID
     name: str
     description: str | None
-    channel: Literal["email", "sms"]
+    channel: Channel
     default_locale: str
     version: int = Field(description="The newest.")
     created_at: datetime

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.channels import Channel
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.content.errors import TemplateLimitError, TemplateSyntaxProblem
@@ -24,7 +25,7 @@ from taskflow.content.templates.errors import (
     TemplateNotFoundError,
     TemplateShapeError,
 )
-from taskflow.content.templates.models import Channel, Content, Draft, StoredTemplate, Version
+from taskflow.content.templates.models import Content, Draft, StoredTemplate, Version
 from taskflow.content.templates.repository import TemplateRepository, sql
 from taskflow.db.pool import Connection, Database
 
@@ -45,7 +46,7 @@ class TemplateService:
         name: str,
         draft: Draft,
         *,
-        channel: Channel = "email",
+        channel: Channel = Channel.EMAIL,
         default_locale: str = "en",
         description: str | None = None,
         note: str | None = None,

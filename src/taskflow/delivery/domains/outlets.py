@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from taskflow.audience.channels import Channel
 from taskflow.db.pool import Pool
-from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.email import gmail
 from taskflow.delivery.providers.email.mailgun import MAILGUN
 from taskflow.delivery.providers.email.postmark import POSTMARK

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
-from taskflow.delivery.providers.contract import Channel, Mail, Sms
+from taskflow.audience.channels import Channel
+from taskflow.delivery.providers.contract import Mail, MessageClass, Sms
 from taskflow.delivery.router.carrier import Admit, Carried
-from taskflow.delivery.router.models import Ask, MessageClass
+from taskflow.delivery.router.models import Ask
 from taskflow.delivery.router.open_providers import OpenProviders
 from taskflow.engine.context import WorkerContext
 

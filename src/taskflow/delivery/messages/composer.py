@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
+from taskflow.audience.channels import Channel
 from taskflow.base.errors import InvalidInputError
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool, RenderProblem
@@ -117,7 +118,7 @@ class KeptWords:
         templates: TemplateRepository,
         template_id: UUID,
         version: int | None,
-        channel: Literal["email", "sms"],
+        channel: Channel,
     ) -> tuple[int, Words]:
         """Return the version of a template that a new message uses, the newest by default, and what it says.
 

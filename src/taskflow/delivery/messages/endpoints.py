@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.exports import csv_chunks
 from taskflow.base.bodies import Instant
 from taskflow.base.pagination import Page
@@ -17,7 +18,6 @@ from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.delivery.messages.composer import KeptWords
 from taskflow.delivery.messages.schemas import (
-    Channel,
     CostsOut,
     MessageContent,
     MessageDetail,

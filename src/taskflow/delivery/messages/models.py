@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple, Self
 from uuid import UUID
 
+from taskflow.audience.channels import Channel
 from taskflow.content.rendering import Format
 from taskflow.content.sms import SmsLength
-from taskflow.content.templates.models import Attachment, Channel, Content, Draft, Variant
+from taskflow.content.templates.models import Attachment, Content, Draft, Variant
 
 TASKS: Final[Mapping[str, str]] = {"email": "send_message", "sms": "send_text"}
 """The task of each channel: a window of one waits for nobody of the other."""
@@ -143,7 +144,7 @@ class Submission:
     @property
     def channel(self) -> Channel:
         """Return by what it goes."""
-        return "email" if isinstance(self.letter, Letter) else "sms"
+        return Channel.EMAIL if isinstance(self.letter, Letter) else Channel.SMS
 
 
 @dataclass(frozen=True, slots=True)

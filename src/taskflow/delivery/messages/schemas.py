@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
+from taskflow.audience.channels import Channel
 from taskflow.base.bodies import Body, Instant
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Locale, Source, Variables
 from taskflow.content.templates.models import Attachment
@@ -29,7 +30,6 @@ Tag = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=998, pattern=NO_CONTROLS)]
 Words = Annotated[Source, Field(min_length=1)]
 HeaderValue = Annotated[str, StringConstraints(min_length=1, max_length=998)]
-Channel = Literal["email", "sms"]
 Encoding = Literal["gsm7", "ucs2"]
 Sender = Annotated[str, StringConstraints(strip_whitespace=True, pattern=f"^({SENDER.pattern})$")]
 Values = Annotated[list[Value], Field(max_length=100, fail_fast=True)]
@@ -60,7 +60,7 @@ class MessageIn(Body):
     promotional, plain, dlt_template, values.
     """
 
-    channel: Channel = "email"
+    channel: Channel = Channel.EMAIL
     to: list[RecipientIn | Address] = Field(
         min_length=1,
         max_length=MAX_RECIPIENTS,

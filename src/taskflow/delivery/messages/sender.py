@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.envelope import SealBrokenError
 from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
@@ -31,7 +32,6 @@ from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
 from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
 from taskflow.delivery.verdict import cause_of, counts, is_bounce, is_last_attempt, report, status_after

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.channels import Channel
 from taskflow.base.ids import uuid7, uuid7_floor
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import CompiledTemplate, RenderPool, RenderProblem
@@ -260,7 +261,7 @@ class MessageService:
             files = words.content.attachments
         else:
             version, words = await self._words.chosen(
-                self._rendering, self._templates, submission.template_id, submission.template_version, "email"
+                self._rendering, self._templates, submission.template_id, submission.template_version, Channel.EMAIL
             )
             files = (*words.content.attachments, *letter.attachments)
             submission = replace(submission, template_version=version)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.contacts.phones import normalise_phone
 from taskflow.audience.contacts.values import InvalidValueError
 from taskflow.content.rendering import Format, RenderPool, RenderProblem
@@ -33,7 +34,6 @@ from taskflow.delivery.messages.composer import KeptWords, context_of
 from taskflow.delivery.messages.errors import InvalidRecipientError, NoCarrierError, UnrenderableError
 from taskflow.delivery.messages.models import LOCALE, Archive, Policy, Recipient, Submission, TextTerms, TextWords
 from taskflow.delivery.messages.service import Submitted, keep
-from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.sms.templates.repository import SmsTemplates, facts_of, filled, matched
@@ -189,7 +189,7 @@ class TextService:
         if call.template_id is not None:
             templates = TemplateRepository(self._database.pool)
             version, words = await self._template_words.chosen(
-                self._rendering, templates, call.template_id, call.template_version, "sms"
+                self._rendering, templates, call.template_id, call.template_version, Channel.SMS
             )
         elif call.text is not None:
             variant = Variant(LOCALE, Format.TEXT, call.text)

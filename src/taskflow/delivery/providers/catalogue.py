@@ -16,10 +16,11 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+from taskflow.audience.channels import Channel
 from taskflow.base.logging import get_logger
 from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
-from taskflow.delivery.providers.contract import Channel, MailProvider, ProviderUnusableError, SmsProvider
+from taskflow.delivery.providers.contract import MailProvider, ProviderUnusableError, SmsProvider
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.opening import Opener, fallback, sms_fallback
 from taskflow.delivery.providers.registry import Registry

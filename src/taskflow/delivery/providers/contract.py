@@ -15,6 +15,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from taskflow.audience.channels import Channel
 from taskflow.base.errors import UnavailableError
 from taskflow.delivery.outcome import Outcome
 from taskflow.delivery.providers.http import HttpClient
@@ -26,11 +27,11 @@ class ProviderUnusableError(UnavailableError):
     code = "provider_unusable"
 
 
-class Channel(StrEnum):
-    """What is sent."""
+class MessageClass(StrEnum):
+    """Whom a message is for: one person who waits for it, or many who do not."""
 
-    EMAIL = "email"
-    SMS = "sms"
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
 
 
 @dataclass(frozen=True, slots=True)

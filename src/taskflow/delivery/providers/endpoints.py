@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import SecretStr
 
+from taskflow.audience.channels import Channel
 from taskflow.base.envelope import Vault
 from taskflow.base.pagination import Page
 from taskflow.db.pool import Database
-from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.schemas import (

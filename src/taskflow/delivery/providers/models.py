@@ -9,8 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.channels import Channel
 from taskflow.base.envelope import Sealed
-from taskflow.delivery.providers.contract import Channel
 
 
 @dataclass(frozen=True, slots=True)

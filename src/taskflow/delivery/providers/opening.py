@@ -11,12 +11,12 @@ from uuid import UUID
 
 import orjson
 
+from taskflow.audience.channels import Channel
 from taskflow.base.envelope import SealBrokenError, Vault
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import (
-    Channel,
     MailProvider,
     ProviderUnusableError,
     Sighting,

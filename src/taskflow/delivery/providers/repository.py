@@ -4,10 +4,10 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.audience.channels import Channel
 from taskflow.base.errors import NotFoundError
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.models import ProviderRow
 
 sql = load(__file__)

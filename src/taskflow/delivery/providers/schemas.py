@@ -1,14 +1,15 @@
 """What crosses HTTP about providers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StrictBool, StringConstraints
 
+from taskflow.audience.channels import Channel
 from taskflow.base.bodies import Body
 from taskflow.delivery import addresses
-from taskflow.delivery.providers.contract import Channel, Kind
+from taskflow.delivery.providers.contract import Kind, MessageClass
 from taskflow.delivery.providers.fields import described
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import BrokenPlugin
@@ -25,7 +26,6 @@ def _domain(value: str) -> str:
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")]
 KindName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00]*$")]
-MessageClass = Literal["transactional", "bulk"]
 Classes = Annotated[list[MessageClass], Field(max_length=2, description="What it carries; empty: all.")]
 Domain = Annotated[str, StringConstraints(min_length=1, max_length=253), AfterValidator(_domain)]
 Domains = Annotated[list[Domain], Field(max_length=1000, fail_fast=True, description="It sends from; empty: all.")]

@@ -13,11 +13,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
+from taskflow.audience.channels import Channel
 from taskflow.base.logging import get_logger
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Channel, Mail, ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Mail, MessageClass, ProviderUnusableError, Sms
 from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over, refuses_sender
-from taskflow.delivery.router.models import Ask, Choice, MessageClass, Wait
+from taskflow.delivery.router.models import Ask, Choice, Wait
 from taskflow.delivery.router.service import Router
 
 log = get_logger(__name__)

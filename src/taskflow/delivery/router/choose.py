@@ -9,7 +9,8 @@ import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from taskflow.delivery.router.models import Ask, MessageClass, Route
+from taskflow.delivery.providers.contract import MessageClass
+from taskflow.delivery.router.models import Ask, Route
 
 _LEAST_WEIGHT = 1e-9
 

@@ -6,14 +6,15 @@ Without one for mail, the server that the settings name; without one for texts, 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from taskflow.audience.channels import Channel
 from taskflow.db.pool import Database
-from taskflow.delivery.providers.contract import Channel, Kind
+from taskflow.delivery.providers.contract import Kind, MessageClass
 from taskflow.delivery.providers.email.smtp import smtp_name
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.opening import SMS_FALLBACK, Opener
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
-from taskflow.delivery.router.models import EVERY_CLASS, Budgets, MessageClass, Route
+from taskflow.delivery.router.models import EVERY_CLASS, Budgets, Route
 from taskflow.delivery.router.service import ReadRoutes, Router
 from taskflow.engine.context import WorkerContext
 from taskflow.settings import Settings

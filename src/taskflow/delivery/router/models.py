@@ -5,14 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from taskflow.delivery.providers.contract import Channel
-
-
-class MessageClass(StrEnum):
-    """Whom a message is for: one person who waits for it, or many who do not."""
-
-    TRANSACTIONAL = "transactional"
-    BULK = "bulk"
+from taskflow.audience.channels import Channel
+from taskflow.delivery.providers.contract import MessageClass
 
 
 class BreakerState(StrEnum):

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
+from taskflow.audience.channels import Channel
 from taskflow.base.errors import ConfigurationError
 from taskflow.db.outages import patiently
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.catalogue import ProviderCatalogue
-from taskflow.delivery.providers.contract import Channel, Mail, Sms
+from taskflow.delivery.providers.contract import Mail, Sms
 from taskflow.delivery.router.carrier import NOBODY, Admit, Carried, RoutedCarrier, Sends
 from taskflow.delivery.router.configured import open_router
 from taskflow.delivery.router.models import Ask

@@ -8,7 +8,8 @@ import asyncpg
 from pydantic import BaseModel, Field
 
 from taskflow.base.bodies import Body
-from taskflow.delivery.router.models import BreakerState, MessageClass, Override, RouteState
+from taskflow.delivery.providers.contract import MessageClass
+from taskflow.delivery.router.models import BreakerState, Override, RouteState
 
 
 class BudgetOut(BaseModel):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.imports.jobs import columns
 from taskflow.audience.imports.jobs.columns import Column
 from taskflow.audience.imports.jobs.models import Consent, ImportJob, ImportMode, ImportOptions, ImportStatus
@@ -22,7 +23,7 @@ class ConsentIn(Body):
     wording: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000, pattern=r"^[^\x00]*$")
     ]
-    channels: list[Literal["email", "sms"]] = Field(["email"], min_length=1, max_length=2, description="For what.")
+    channels: list[Channel] = Field([Channel.EMAIL], min_length=1, max_length=2, description="For what.")
     confirmed: bool = Field(
         False, description="They have confirmed it elsewhere: lists with a double opt-in need not ask again."
     )

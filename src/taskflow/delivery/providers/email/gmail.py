@@ -8,7 +8,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from taskflow.delivery.providers.contract import Channel, Kind, Surroundings
+from taskflow.audience.channels import Channel
+from taskflow.delivery.providers.contract import Kind, Surroundings
 from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
 from taskflow.delivery.providers.email.smtp import SignIn
 from taskflow.delivery.providers.fields import Line

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 import orjson
 from pydantic import Field, StringConstraints, model_validator
 
+from taskflow.audience.channels import Channel
 from taskflow.delivery.outcome import Outcome
-from taskflow.delivery.providers.contract import Channel, Kind, Mail, Surroundings
+from taskflow.delivery.providers.contract import Kind, Mail, Surroundings
 from taskflow.delivery.providers.fields import Line, Secret
 from taskflow.delivery.providers.filling import PLACEHOLDER, fill, fill_json, fill_url, names_in
 from taskflow.delivery.providers.http import Answer, InvalidProviderUrlError, Request, basic, target_of

@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 import orjson
 from pydantic import Field
 
+from taskflow.audience.channels import Channel
 from taskflow.delivery.outcome import Outcome
-from taskflow.delivery.providers.contract import Channel, Kind, Mail, Sighting, Sought, Surroundings
+from taskflow.delivery.providers.contract import Kind, Mail, Sighting, Sought, Surroundings
 from taskflow.delivery.providers.email import postmark_answers
 from taskflow.delivery.providers.fields import Fields, Line, Secret, Url
 from taskflow.delivery.providers.http import Answer, Request

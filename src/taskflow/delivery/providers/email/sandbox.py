@@ -1,13 +1,7 @@
 """The sandbox inbox as a provider: it keeps what it gets and shows it, and sends nothing on."""
 
-from taskflow.delivery.providers.contract import (
-    Channel,
-    Kind,
-    ProviderUnusableError,
-    Sighting,
-    Sought,
-    Surroundings,
-)
+from taskflow.audience.channels import Channel
+from taskflow.delivery.providers.contract import Kind, ProviderUnusableError, Sighting, Sought, Surroundings
 from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider
 from taskflow.delivery.providers.fields import Fields
 from taskflow.delivery.smtp import SmtpPool

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
+from taskflow.audience.channels import Channel
 from taskflow.delivery.outcome import Outcome
-from taskflow.delivery.providers.contract import Channel, Kind, Mail, Surroundings
+from taskflow.delivery.providers.contract import Kind, Mail, Surroundings
 from taskflow.delivery.providers.email import sendgrid_answers
 from taskflow.delivery.providers.fields import Fields, Secret, Url
 from taskflow.delivery.providers.http import Answer, Request

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import orjson
 from pydantic import Field, StringConstraints
 
+from taskflow.audience.channels import Channel
 from taskflow.base.sigv4 import Credentials, signed_headers
 from taskflow.delivery.outcome import Outcome
-from taskflow.delivery.providers.contract import Channel, Kind, Mail, Surroundings
+from taskflow.delivery.providers.contract import Kind, Mail, Surroundings
 from taskflow.delivery.providers.email import ses_answers
 from taskflow.delivery.providers.fields import Fields, Line, Secret, Url
 from taskflow.delivery.providers.http import Answer, Request

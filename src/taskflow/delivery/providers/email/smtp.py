@@ -9,8 +9,9 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from taskflow.audience.channels import Channel
 from taskflow.delivery import addresses
-from taskflow.delivery.providers.contract import Channel, Kind, Surroundings
+from taskflow.delivery.providers.contract import Kind, Surroundings
 from taskflow.delivery.providers.email.oauth import OAuthTokens
 from taskflow.delivery.providers.email.over_smtp import SmtpMailProvider, replied
 from taskflow.delivery.providers.fields import Fields, HostName, Line, Secret, Url

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from taskflow.audience.channels import Channel
 from taskflow.content.sms import sms_length
 from taskflow.delivery.dlt import Facts
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Kind, ProviderUnusableError, Sms
 from taskflow.delivery.providers.fields import Fields
 from taskflow.delivery.providers.sms.sender import common_refusal
 from taskflow.delivery.smtp import Envelope, SmtpPool

@@ -8,6 +8,7 @@ them: a STOP that arrives after a later START changes nothing.
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.consent.models import ConsentAction, Evidence
 from taskflow.audience.consent.repository import sql as consent_sql
 from taskflow.audience.consent.suppressing import OWN_WISH, withdraw
@@ -75,7 +76,7 @@ class Inbound:
         is_new = await connection.fetchval(sql.suppress_number, number, OWN_WISH, _SOURCE)
         if is_known and contact_id is not None:
             evidence = Evidence(_SOURCE, wording=text[:_WORDING_CHARS])
-            await withdraw(connection, contact_id, None, evidence, "sms")
+            await withdraw(connection, contact_id, None, evidence, Channel.SMS)
             await _note(connection, contact_id, ConsentAction.WITHDRAWN, evidence)
         return is_new is not None
 

@@ -2,10 +2,10 @@
 
 from pydantic import SecretStr
 
+from taskflow.audience.channels import Channel
 from taskflow.base.envelope import SealBrokenError, Vault
 from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
-from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.providers.opening import opened
 from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.providers.sms.twilio.provider import KIND

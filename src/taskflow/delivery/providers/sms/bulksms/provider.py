@@ -16,9 +16,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from taskflow.audience.channels import Channel
 from taskflow.content.sms import sms_length
 from taskflow.delivery.outcome import Cause, Outcome
-from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Kind, ProviderUnusableError, Sms
 from taskflow.delivery.providers.http import Answer, CallFailedError, HttpClient
 from taskflow.delivery.providers.sms.bulksms.answers import made_by, outcome_of
 from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange

@@ -10,9 +10,10 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from taskflow.audience.channels import Channel
 from taskflow.delivery.dlt import HEADER, VALUE_SEPARATOR, Facts, is_indian, not_before, window_opens
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
-from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Kind, ProviderUnusableError, Sms
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange, HeaderKey
 from taskflow.delivery.providers.sms.fast2sms.answers import outcome_of

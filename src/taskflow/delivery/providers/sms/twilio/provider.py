@@ -7,8 +7,9 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from taskflow.audience.channels import Channel
 from taskflow.delivery.outcome import Cause, Outcome
-from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Kind, ProviderUnusableError, Sms
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange
 from taskflow.delivery.providers.sms.sender import HttpSender, refused
