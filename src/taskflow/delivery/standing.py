@@ -1,4 +1,4 @@
-"""What the ledger row of a claimed send task says: the reading side of the crash contract.
+"""Where the ledger row of a claimed send task stands; `triage` says what is done about it.
 
 A row that is SENDING under an older epoch than its task's was on the wire when its sender died. With the policy `hold`
 it is lost, which somebody has to decide about; with `resend` it waits until the old attempt cannot be alive any more,

@@ -25,15 +25,15 @@ from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
-from taskflow.delivery.ledgers import Settlement
 from taskflow.delivery.messages.carrier import Carrier, open_carrier
 from taskflow.delivery.messages.composer import Composed, Composer, Held, MailComposer
 from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
 from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.standing import LOST, standing_of
+from taskflow.delivery.standing import LOST
 from taskflow.delivery.states import RecipientStatus
+from taskflow.delivery.triage import end, sort_out
 from taskflow.delivery.verdict import cause_of, counts, is_bounce, is_last_attempt, report, status_after
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
@@ -134,42 +134,25 @@ class MessageSender:
 
     async def _sort_out(self, batch: Batch, rows: dict[UUID, Row]) -> list[Pair]:
         """Report the tasks that have nothing to send; return the others with their rows."""
-        waiting: list[Pair] = []
-        failed: list[Pair] = []
-        lost: list[Pair] = []
         resend_after = {
             channel: self._lease_seconds + await self._carrier.longest_send_seconds(Channel(channel))
             for channel in {row.channel for row in rows.values()}
         }
-        for item in batch.items:
-            row = rows.get(item.task_id)
-            if row is None:
-                batch.fail(item, "There is no such message.", retry=False)
-                continue
-            after = resend_after[row.channel]
-            match standing_of(row, item.lease_epoch, resend=row.resend, resend_after=after):
-                case "over":
-                    batch.complete(item)
-                case "uncertain":
-                    batch.fail(item, row.error_message or LOST, retry=False)
-                case "later":
-                    batch.release(item, after - (row.sending_seconds or 0.0))
-                case "lost":
-                    lost.append((item, row))
-                case "failed":
-                    failed.append((item, row))
-                case "waiting" if row.status == _S.CANCELLED:
-                    batch.cancel(item)
-                case _:
-                    waiting.append((item, row))
-        await self._settle(batch, [(item, row, LOST) for item, row in lost], _S.UNCERTAIN)
-        if failed:
-            again = await self._ledger.requeued([row for _, row in failed])
-            for item, row in failed:
-                if row.message_id in again:
-                    waiting.append((item, row))
-                else:
-                    batch.fail(item, row.error_message or "It failed.", retry=False)
+        found = await sort_out(
+            batch,
+            batch.items,
+            rows,
+            policy=lambda row: (row.resend, resend_after[row.channel]),
+            settle=self._ledger.settle,
+            requeued=self._ledger.requeued,
+            unknown="There is no such message.",
+        )
+        waiting: list[Pair] = []
+        for item, row in found:
+            if row.status == _S.CANCELLED:
+                batch.cancel(item)
+            else:
+                waiting.append((item, row))
         return waiting
 
     async def _in_time(self, batch: Batch, waiting: Sequence[Pair]) -> list[Pair]:
@@ -183,19 +166,7 @@ class MessageSender:
 
     async def _settle(self, batch: Batch, found: Sequence[tuple[BatchItem, Row, str]], status: RecipientStatus) -> None:
         """End messages without a network, each with its reason."""
-        if not found:
-            return
-        settled = await self._ledger.settle(
-            [
-                Settlement(row.message_id, item.lease_epoch, row.status, row.lease_epoch, status, why)
-                for item, row, why in found
-            ]
-        )
-        for item, row, why in found:
-            if row.message_id in settled:
-                batch.fail(item, why, retry=False)
-            else:
-                batch.release(item)  # somebody else was faster: read the row again
+        await end(batch, found, status, self._ledger.settle)
 
     async def _windows(
         self, batch: Batch, waiting: Sequence[Pair], submissions: dict[UUID, StoredSubmission]
