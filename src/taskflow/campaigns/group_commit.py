@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from taskflow.campaigns.ledger import Begin, End, Ledger, Turned
+from taskflow.campaigns.ledger import Begin, Ledger, Turned
 from taskflow.db.outages import TRANSIENT
+from taskflow.delivery.ledgers import End
 
 
 class _Turn:

@@ -20,8 +20,9 @@ from uuid import UUID
 
 from taskflow.base.logging import get_logger
 from taskflow.campaigns.group_commit import GroupCommit
-from taskflow.campaigns.ledger import End, Ledger
+from taskflow.campaigns.ledger import Ledger
 from taskflow.campaigns.verdict import Letter, end_of, report
+from taskflow.delivery.ledgers import End
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail, MessageClass
 from taskflow.delivery.router.carrier import Admit, Carried

@@ -26,7 +26,7 @@ from taskflow.db.outages import patiently
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery import ledgers
-from taskflow.delivery.ledgers import Settlement, with_bounces
+from taskflow.delivery.ledgers import End, Settlement, with_bounces
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
@@ -64,26 +64,6 @@ class Begin(NamedTuple):
     email: str
     list_id: UUID | None
     provider: str
-
-
-class End(NamedTuple):
-    """What became of a message that was SENDING.
-
-    `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`); `doubtful`:
-    nobody knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
-    """
-
-    recipient_id: UUID
-    epoch: int
-    status: str
-    reply: str | None = None
-    error: str | None = None
-    counts: bool = True
-    provider: str | None = None
-    provider_id: str | None = None
-    cause: str | None = None
-    doubtful: bool = False
-    bounced: bool = False
 
 
 @dataclass(slots=True)
@@ -137,14 +117,12 @@ class Ledger:
         ends = sorted(ends)
         begins = sorted(begins)
         erased = [self._erasure.of(begin.email) for begin in begins]
-        outcomes = columns_of([end[:-1] for end in ends], End._fields[:-1])
-        columns = (*outcomes, *columns_of(begins, Begin._fields), erased)
-        bounces = columns_of([(end.recipient_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
+        columns = (*ledgers.outcomes(ends), *columns_of(begins, Begin._fields), erased)
 
         async def attempt() -> Turned:
             turned = Turned({}, {})
             turn = sql.turn, campaign_id, slot, *columns
-            rows = await with_bounces(self._pool, turn, (sql.suppress_bounced, campaign_id, *bounces))
+            rows = await with_bounces(self._pool, turn, (sql.suppress_bounced, campaign_id, *ledgers.bounced(ends)))
             for is_end, recipient_id, status in rows:
                 (turned.ended if is_end else turned.begun)[recipient_id] = status
             if len(rows) < len(ends) + len(begins):
@@ -178,18 +156,18 @@ class Ledger:
 
     async def _explain(self, campaign_id: UUID, turned: Turned, ends: Sequence[End], begins: Sequence[Begin]) -> None:
         """Read what a turn did not move: an earlier try of it may have, and its reply was lost."""
-        missing_ends = [end for end in ends if end.recipient_id not in turned.ended]
+        missing_ends = [end for end in ends if end.message_id not in turned.ended]
         missing_begins = [begin for begin in begins if begin.recipient_id not in turned.begun]
-        identifiers = [end.recipient_id for end in missing_ends]
+        identifiers = [end.message_id for end in missing_ends]
         identifiers += [begin.recipient_id for begin in missing_begins]
         rows = await self._read(campaign_id, identifiers)
         for end in missing_ends:
-            row = rows.get(end.recipient_id)
+            row = rows.get(end.message_id)
             if row is not None and row.lease_epoch == end.epoch and row.status in (end.status, _S.CANCELLED):
-                turned.ended[end.recipient_id] = row.status
+                turned.ended[end.message_id] = row.status
             else:
                 self.stale += 1
-                log.warning("stale_outcome", recipient_id=str(end.recipient_id), epoch=end.epoch, outcome=end.status)
+                log.warning("stale_outcome", recipient_id=str(end.message_id), epoch=end.epoch, outcome=end.status)
         for begin in missing_begins:
             row = rows.get(begin.recipient_id)
             if row is not None and row.lease_epoch == begin.epoch and row.status in (_S.SENDING, _S.SUPPRESSED):

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from taskflow.campaigns.ledger import Begin, End, Row
+from taskflow.campaigns.ledger import Begin, Row
 from taskflow.campaigns.models import DELAYS
 from taskflow.delivery import verdict
-from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.states import RecipientStatus
+from taskflow.delivery.ledgers import End
+from taskflow.delivery.outcome import Outcome
 from taskflow.engine import Batch, BatchItem
 
 
@@ -38,21 +38,7 @@ class Letter:
 
 def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> End:
     """Return what the ledger row becomes; `provider` had the message last."""
-    row, last = letter.row, verdict.is_last_attempt(letter.item)
-    status = verdict.status_after(outcome, row.status, last=last, resend=resend, in_doubt=row.in_doubt)
-    return End(
-        letter.row.recipient_id,
-        letter.item.lease_epoch,
-        status,
-        reply=str(outcome.reply) if outcome.reply is not None else None,
-        error=None if status is RecipientStatus.SENT else outcome.text,
-        counts=verdict.counts(outcome),
-        provider=provider,
-        provider_id=outcome.provider_id,
-        cause=verdict.cause_of(outcome),
-        doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
-        bounced=verdict.is_bounce(outcome),
-    )
+    return verdict.end_of(letter.item, letter.row, outcome, provider, resend=resend)
 
 
 def report(letter: Letter, outcome: Outcome, written: str | None) -> None:

@@ -14,6 +14,26 @@ from taskflow.db.queries import load
 sql = load(__file__, "ledgers.sql")
 
 
+class End(NamedTuple):
+    """What became of a message that was SENDING.
+
+    `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`); `doubtful`:
+    nobody knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
+    """
+
+    message_id: UUID
+    epoch: int
+    status: str
+    reply: str | None = None
+    error: str | None = None
+    counts: bool = True
+    provider: str | None = None
+    provider_id: str | None = None
+    cause: str | None = None
+    doubtful: bool = False
+    bounced: bool = False
+
+
 class Settlement(NamedTuple):
     """A row that ends without a network."""
 
@@ -23,6 +43,16 @@ class Settlement(NamedTuple):
     was_epoch: int
     status: str
     error: str
+
+
+def outcomes(ends: Sequence[End]) -> list[list[Any]]:
+    """Return the columns of what is written to the rows."""
+    return columns_of([end[:-1] for end in ends], End._fields[:-1])
+
+
+def bounced(ends: Sequence[End]) -> list[list[Any]]:
+    """Return the ids and epochs of those whose addresses are to be suppressed."""
+    return columns_of([(end.message_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
 
 
 async def with_bounces(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:

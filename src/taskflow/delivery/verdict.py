@@ -11,7 +11,9 @@
 | provider fault, not started | as it was | handed back, no attempt burnt |
 """
 
+from taskflow.delivery.ledgers import End
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
+from taskflow.delivery.standing import LedgerRow
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 
@@ -41,6 +43,24 @@ def status_after(outcome: Outcome, was: str, *, last: bool, resend: bool, in_dou
             return _S.DEFERRED if may_resend else _S.UNCERTAIN
         case _:
             return _S.DEFERRED if was in (_S.DEFERRED, _S.SENDING) else _S.PENDING
+
+
+def end_of(item: BatchItem, row: LedgerRow, outcome: Outcome, provider: str, *, resend: bool) -> End:
+    """Return what the ledger row of a task becomes; `provider` had the message last, if anybody had."""
+    status = status_after(outcome, row.status, last=is_last_attempt(item), resend=resend, in_doubt=row.in_doubt)
+    return End(
+        item.task_id,
+        item.lease_epoch,
+        status,
+        reply=str(outcome.reply) if outcome.reply is not None else None,
+        error=None if status is _S.SENT else outcome.text,
+        counts=counts(outcome),
+        provider=provider or None,
+        provider_id=outcome.provider_id,
+        cause=cause_of(outcome),
+        doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
+        bounced=is_bounce(outcome),
+    )
 
 
 def counts(outcome: Outcome) -> bool:

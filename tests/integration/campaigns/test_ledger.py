@@ -13,11 +13,11 @@ from support.contacts import add_list
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7
 from taskflow.campaigns.group_commit import GroupCommit
-from taskflow.campaigns.ledger import Begin, End, Ledger, Row, Turned
+from taskflow.campaigns.ledger import Begin, Ledger, Row, Turned
 from taskflow.campaigns.models import dispatch_key
 from taskflow.campaigns.service import CampaignService
 from taskflow.db.pool import Database
-from taskflow.delivery.ledgers import Settlement
+from taskflow.delivery.ledgers import End, Settlement
 from taskflow.delivery.states import RecipientStatus
 
 ERASURE = ErasureKey(SecretStr("a key of these tests"))
@@ -142,7 +142,7 @@ async def test_sending_is_committed_before_and_the_outcome_after(stage: Stage) -
 async def test_one_statement_ends_a_window_and_begins_the_next(stage: Stage) -> None:
     first, second = stage.begins()[:2], stage.begins()[2:]
     await stage.ledger.turn(stage.campaign_id, 1, [], first)
-    ends = [end for end in stage.ends("SENT") if end.recipient_id in {begin.recipient_id for begin in first}]
+    ends = [end for end in stage.ends("SENT") if end.message_id in {begin.recipient_id for begin in first}]
     turned = await stage.ledger.turn(stage.campaign_id, 1, ends, second)
     assert (len(turned.ended), len(turned.begun)) == (2, 3)
     assert await stage.counts() == {"SENT": 2, "SENDING": 3}

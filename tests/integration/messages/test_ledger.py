@@ -9,8 +9,8 @@ from support.waiting import eventually
 from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
-from taskflow.delivery.ledgers import Settlement
-from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, sql
+from taskflow.delivery.ledgers import End, Settlement
+from taskflow.delivery.messages.ledger import Begin, MessageLedger, sql
 from taskflow.delivery.states import RecipientStatus
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
@@ -44,8 +44,8 @@ def begin(message_id: UUID, epoch: int = 1, was: str = "PENDING", attempt: int =
     return Begin(message_id, epoch, was, attempt, "email", "ann@example.com", "hmac:x", "Hello", 5, b"words")
 
 
-def end(message_id: UUID, status: str = "SENT", epoch: int = 1, *, forget: bool = False) -> End:
-    return End(message_id, epoch, status, "250 ok", None, True, "test", "p-1", forget)
+def end(message_id: UUID, status: str = "SENT", epoch: int = 1) -> End:
+    return End(message_id, epoch, status, "250 ok", None, True, "test", "p-1")
 
 
 async def test_a_message_goes_from_sending_to_sent_with_what_the_provider_said(
@@ -54,8 +54,8 @@ async def test_a_message_goes_from_sending_to_sent_with_what_the_provider_said(
     message_id = await waiting(database)
     assert await messages.begin("test", [begin(message_id)]) == {message_id: _S.SENDING}
     assert await messages.begin("test", [begin(message_id)]) == {message_id: _S.SENDING}, "a reply was lost"
-    assert await messages.end([end(message_id, forget=True)]) == {message_id: _S.SENT}
-    assert await messages.end([end(message_id, forget=True)]) == {message_id: _S.SENT}, "a reply was lost"
+    assert await messages.end([end(message_id)], forget={message_id}) == {message_id: _S.SENT}
+    assert await messages.end([end(message_id)], forget={message_id}) == {message_id: _S.SENT}, "a reply was lost"
     row = await database.pool.fetchrow("SELECT * FROM messages")
     assert row is not None
     assert (row["attempt"], row["provider"], row["provider_message_id"], row["reply"]) == (1, "test", "p-1", "250 ok")

@@ -15,8 +15,9 @@ from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.campaigns import lanes as lanes_module
 from taskflow.campaigns.lanes import Lanes, Stream
-from taskflow.campaigns.ledger import Begin, End, Row, Turned
+from taskflow.campaigns.ledger import Begin, Row, Turned
 from taskflow.campaigns.verdict import Letter
+from taskflow.delivery.ledgers import End
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.router.carrier import NOBODY, Admit, Carried
@@ -32,7 +33,7 @@ class Ledger:
     async def turn(self, _campaign_id: UUID, _slot: int, ends: Sequence[End], begins: Sequence[Begin]) -> Turned:
         return Turned(
             begun={begin.recipient_id: "SENDING" for begin in begins},
-            ended={end.recipient_id: end.status for end in ends},
+            ended={end.message_id: end.status for end in ends},
         )
 
 

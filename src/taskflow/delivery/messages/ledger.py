@@ -4,7 +4,7 @@
 are statements of their own: a transactional message waits for nobody, while campaigns save a commit by joining them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,7 +16,7 @@ from taskflow.db.outages import patiently
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery import ledgers
-from taskflow.delivery.ledgers import Settlement, with_bounces
+from taskflow.delivery.ledgers import End, Settlement, with_bounces
 from taskflow.delivery.messages.errors import ContentNotKeptError
 from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
 from taskflow.delivery.states import RecipientStatus
@@ -69,27 +69,6 @@ class Begin(NamedTuple):
     subject: str | None
     size: int
     content: bytes | None
-
-
-class End(NamedTuple):
-    """What became of a message that was SENDING.
-
-    `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`); `doubtful`: nobody
-    knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
-    """
-
-    message_id: UUID
-    epoch: int
-    status: str
-    reply: str | None
-    error: str | None
-    counts: bool
-    provider: str | None
-    provider_id: str | None
-    forget: bool
-    cause: str | None = None
-    doubtful: bool = False
-    bounced: bool = False
 
 
 class MessageLedger:
@@ -158,16 +137,18 @@ class MessageLedger:
         columns = columns_of(sorted(messages), ("message_id", "epoch"))
         return {row[0] for row in await patiently(lambda: self._pool.fetch(sql.hand_on, provider, *columns))}
 
-    async def end(self, ends: Sequence[End]) -> dict[UUID, str]:
-        """Commit outcomes; return the status that each row has now, as `begin` does."""
+    async def end(self, ends: Sequence[End], *, forget: Container[UUID] = ()) -> dict[UUID, str]:
+        """Commit outcomes; return the status that each row has now, as `begin` does.
+
+        `forget`: the messages whose person's values go once they are SENT.
+        """
         if not ends:
             return {}
         ends = sorted(ends)
-        columns = columns_of([end[:-1] for end in ends], End._fields[:-1])
-        bounces = columns_of([(end.message_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
+        columns = (*ledgers.outcomes(ends), [end.message_id in forget for end in ends])
 
         async def attempt() -> dict[UUID, str]:
-            rows = await with_bounces(self._pool, (sql.end, *columns), (sql.suppress_bounced, *bounces))
+            rows = await with_bounces(self._pool, (sql.end, *columns), (sql.suppress_bounced, *ledgers.bounced(ends)))
             found = {row[0]: row[1] for row in rows}
             missing = {end.message_id: end for end in ends if end.message_id not in found}
             for row in await self._look_again(missing):

@@ -78,9 +78,9 @@ RETURNING m.message_id;
 
 -- name: end
 -- What became of them, right after the network. Only the attempt that set SENDING gets through: its epoch is the row's.
---   id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there, whether the
---   values of the person are to be forgotten now that the message is out, the cause of a refusal, whether nobody knows
---   what became of it. What is SENT costs what its provider takes now: a mail once, a text for each of its parts.
+--   id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there, the cause of a
+--   refusal, whether nobody knows what became of it, whether the values of the person are to be forgotten now that the
+--   message is out. What is SENT costs what its provider takes now: a mail once, a text for each of its parts.
 WITH ended AS (
   UPDATE messages AS m
   SET status = o.status,
@@ -98,9 +98,9 @@ WITH ended AS (
       personalization = CASE WHEN o.status = 'SENT' AND o.forget THEN '{}' ELSE m.personalization END
   FROM (
     SELECT u.*, p.price, p.currency
-    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::bool[],
-                $10::text[], $11::bool[])
-      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget, cause, doubtful)
+    FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::text[],
+                $10::bool[], $11::bool[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, cause, doubtful, forget)
     LEFT JOIN providers p ON p.name = u.provider AND u.status = 'SENT'
     OFFSET 0
   ) AS o

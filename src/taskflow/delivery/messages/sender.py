@@ -25,16 +25,17 @@ from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
+from taskflow.delivery.ledgers import End
 from taskflow.delivery.messages.carrier import Carrier, open_carrier
 from taskflow.delivery.messages.composer import Composed, Composer, Held, MailComposer
-from taskflow.delivery.messages.ledger import Begin, End, MessageLedger, Row
+from taskflow.delivery.messages.ledger import Begin, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
 from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.standing import LOST
 from taskflow.delivery.states import RecipientStatus
 from taskflow.delivery.triage import end, sort_out
-from taskflow.delivery.verdict import cause_of, counts, is_bounce, is_last_attempt, report, status_after
+from taskflow.delivery.verdict import end_of, report
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
 from taskflow.identity.secret_key import signing_key
@@ -78,23 +79,7 @@ class _Ready:
 
     def end(self, outcome: Outcome, provider: str) -> End:
         """Return what its row becomes."""
-        last = is_last_attempt(self.item)
-        row = self.row
-        status = status_after(outcome, row.status, last=last, resend=row.resend, in_doubt=row.in_doubt)
-        return End(
-            self.row.message_id,
-            self.item.lease_epoch,
-            status,
-            reply=str(outcome.reply) if outcome.reply is not None else None,
-            error=None if status is _S.SENT else outcome.text,
-            counts=counts(outcome),
-            provider=provider or None,
-            provider_id=outcome.provider_id,
-            forget=self.submission.forgets,
-            cause=cause_of(outcome),
-            doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
-            bounced=is_bounce(outcome),
-        )
+        return end_of(self.item, self.row, outcome, provider, resend=self.row.resend)
 
 
 class MessageSender:
@@ -281,7 +266,10 @@ class MessageSender:
                         held.append((one.item, one.row, f"It waits: {outcome.text}"))
                     batch.release(one.item, outcome.retry_after)
         await self._say_why(held)
-        written = await self._ledger.end([one.end(outcome, provider) for one, outcome, provider in went])
+        written = await self._ledger.end(
+            [one.end(outcome, provider) for one, outcome, provider in went],
+            forget={one.row.message_id for one in window if one.submission.forgets},
+        )
         for one, outcome, _ in went:
             after = DELAYS[min(one.item.retry_count, len(DELAYS) - 1)]
             report(batch, one.item, outcome, written.get(one.row.message_id), after)
