@@ -1,4 +1,4 @@
-"""The base of request bodies: members that nobody knows are errors, and there are never many of them.
+"""The bases of bodies. In those of requests, members that nobody knows are errors, and there are never many of them.
 
 A body of ten megabytes can hold a million unknown members, and a sentence about each takes ten seconds to make. So an
 object with more members than any of ours has is refused before they are looked at, and lists of models stop at the
@@ -7,7 +7,7 @@ first wrong one (`Field(fail_fast=True)`).
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -47,3 +47,19 @@ class Body(BaseModel):
         if isinstance(value, dict) and len(value) > _MOST_MEMBERS:
             raise ValueError(f"at most {_MOST_MEMBERS} members")
         return value
+
+
+class Row(Protocol):
+    """A row of a table, or what has its columns."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return a column."""
+
+
+class RowOut(BaseModel):
+    """An answer whose members are called as the columns that they come from."""
+
+    @classmethod
+    def of(cls, row: Row) -> Self:
+        """Read a row, which may have more columns."""
+        return cls(**{name: row[name] for name in cls.model_fields})

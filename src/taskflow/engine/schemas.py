@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, Field, StrictBool, StringConstraints, model_validator
 
-from taskflow.base.bodies import Body, Instant
+from taskflow.base.bodies import Body, Instant, RowOut
 from taskflow.base.errors import InvalidInputError
 from taskflow.engine import sealed
 from taskflow.engine.dependencies.models import After, OnFailure, OnSuccess, ResultOf
@@ -248,7 +248,7 @@ class ResultOut(BaseModel):
         return cls(**shown, encrypted_with=parts[0] if parts else None)
 
 
-class TaskProgressOut(BaseModel):
+class TaskProgressOut(RowOut):
     """How far a task says it is."""
 
     percent: float | None
@@ -257,11 +257,6 @@ class TaskProgressOut(BaseModel):
     message: str | None
     lease_epoch: int = Field(description="Of the attempt that said so.")
     updated_at: datetime
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> "TaskProgressOut":
-        """Read a row of `task_progress`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class LogOut(BaseModel):
@@ -274,7 +269,7 @@ class LogOut(BaseModel):
     created_at: datetime
 
 
-class DependencyOut(BaseModel):
+class DependencyOut(RowOut):
     """A task that another waits for, or has waited for."""
 
     parent_id: UUID
@@ -283,11 +278,6 @@ class DependencyOut(BaseModel):
     on_success: OnSuccess
     on_failure: OnFailure
     satisfied_at: datetime | None = Field(description="When the parent's end was dealt with.")
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> "DependencyOut":
-        """Read an edge and its parent."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class TaskDetail(TaskOut):
@@ -312,7 +302,7 @@ class TaskDetail(TaskOut):
         )
 
 
-class WorkerOut(BaseModel):
+class WorkerOut(RowOut):
     """A worker node."""
 
     worker_id: UUID
@@ -330,11 +320,6 @@ class WorkerOut(BaseModel):
         description="When it left in good order; a DEAD node without it just went silent."
     )
     metadata: dict[str, Any]
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> "WorkerOut":
-        """Read a row of `workers`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class TaskSelection(Body):

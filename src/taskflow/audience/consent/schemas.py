@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field, StringConstraints
 from taskflow.audience.channels import Channel
 from taskflow.audience.consent.models import ConsentAction, SubscriptionStatus
 from taskflow.audience.contacts.schemas import Prose
-from taskflow.base.bodies import Body
+from taskflow.base.bodies import Body, RowOut
 
 
-class SubscriptionOut(BaseModel):
+class SubscriptionOut(RowOut):
     """How a contact stands to a list."""
 
     list_id: UUID
@@ -22,11 +22,6 @@ class SubscriptionOut(BaseModel):
     subscribed_at: datetime
     confirmed_at: datetime | None
     unsubscribed_at: datetime | None
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Read a row of `subscriptions` beside its list's name."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class SubscriptionsOut(BaseModel):

@@ -12,7 +12,7 @@ from taskflow.audience.contacts.bulk import BulkAction, Change
 from taskflow.audience.contacts.filters import ContactFilter
 from taskflow.audience.contacts.models import ContactStatus
 from taskflow.audience.contacts.values import MAX_TAGS, NAME_PATTERN, FieldType
-from taskflow.base.bodies import Body, Instant
+from taskflow.base.bodies import Body, Instant, RowOut
 from taskflow.engine.schemas import Text
 
 Short = Annotated[str, StringConstraints(max_length=400)]
@@ -79,7 +79,7 @@ class NewContact(ContactChange):
         return self
 
 
-class ContactOut(BaseModel):
+class ContactOut(RowOut):
     """A contact."""
 
     contact_id: UUID
@@ -92,11 +92,6 @@ class ContactOut(BaseModel):
     tags: list[str]
     created_at: datetime
     updated_at: datetime
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Read a row of `subscribers`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class NewEvent(Body):

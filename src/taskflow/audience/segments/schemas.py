@@ -1,14 +1,13 @@
 """What crosses HTTP about segments."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import asyncpg
 from pydantic import BaseModel, Field, StringConstraints
 
 from taskflow.audience.segments.conditions import ContactField, Definition, EventKind, Operand, Operator
-from taskflow.base.bodies import Body
+from taskflow.base.bodies import Body, RowOut
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"
 
@@ -36,7 +35,7 @@ class SegmentChange(Body):
         return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
 
 
-class SegmentOut(BaseModel):
+class SegmentOut(RowOut):
     """A segment, and how many contacts were in it when it was counted last."""
 
     segment_id: UUID
@@ -48,11 +47,6 @@ class SegmentOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     created_by: UUID | None
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
-        """Read a row of `segments`."""
-        return cls.model_validate({name: row[name] for name in cls.model_fields})
 
 
 class CountOut(BaseModel):

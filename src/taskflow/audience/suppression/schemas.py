@@ -5,12 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-import asyncpg
 from pydantic import BaseModel, Field, StringConstraints
 
 from taskflow.audience.channels import Channel
 from taskflow.audience.suppression.service import ImportReport
-from taskflow.base.bodies import Body
+from taskflow.base.bodies import Body, RowOut
 
 Target = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Note = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\x00]*$")]
@@ -51,7 +50,7 @@ class SuppressionForm(Body):
     reason: GivenReason = "imported"
 
 
-class SuppressionOut(BaseModel):
+class SuppressionOut(RowOut):
     """Somebody who is not written to."""
 
     suppression_id: UUID
@@ -64,11 +63,6 @@ class SuppressionOut(BaseModel):
     campaign_id: UUID | None
     created_by: UUID | None
     created_at: datetime
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
-        """Read a row of `suppressions`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class SuppressionCheck(BaseModel):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from taskflow.base.bodies import Body, Instant
+from taskflow.base.bodies import Body, Instant, RowOut
 from taskflow.engine import sealed
 from taskflow.engine.requests import Request
 from taskflow.engine.schedules.cron import MAX_CHARS
@@ -206,7 +206,7 @@ class ScheduleDetail(ScheduleOut):
     )
 
 
-class FireOut(BaseModel):
+class FireOut(RowOut):
     """What became of an instant."""
 
     fire_at: datetime = Field(description="The instant of the timetable.")
@@ -218,11 +218,6 @@ class FireOut(BaseModel):
     task_id: UUID | None
     task_status: TaskStatus | None
     created_at: datetime
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """Read a row of `schedule_fires` beside its task's status."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class Backfill(Body):

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, Field, StrictBool, StringConstraints
 
-from taskflow.base.bodies import Body
+from taskflow.base.bodies import Body, RowOut
 from taskflow.base.outbound import MAX_URL_CHARS
 from taskflow.engine.schemas import QueueName, TaskName, Text
 from taskflow.engine.states import TaskStatus
@@ -76,7 +76,7 @@ class WebhookSecret(WebhookOut):
         return cls(**{name: row[name] for name in WebhookOut.model_fields}, secret=secret)
 
 
-class DeliveryOut(BaseModel):
+class DeliveryOut(RowOut):
     """A message, and how far it is."""
 
     delivery_id: UUID = Field(description="The message's `webhook-id` is this behind `msg_`.")
@@ -89,8 +89,3 @@ class DeliveryOut(BaseModel):
     delivered_at: datetime | None
     task_id: UUID = Field(description="The task that delivers it; it has the attempts.")
     task_status: TaskStatus | None
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
-        """Read a row of `webhook_deliveries` beside its task's status."""
-        return cls(**{name: row[name] for name in cls.model_fields})

@@ -1,19 +1,18 @@
 """What crosses HTTP about replies, reports and keywords."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 from pydantic import BaseModel, Field, StringConstraints
 
-from taskflow.base.bodies import Body
+from taskflow.base.bodies import Body, RowOut
 from taskflow.delivery.outcome import Cause
 from taskflow.delivery.providers.sms.hooks import ReportStatus
 from taskflow.delivery.sms.inbound.keywords import Action
 
 
-class SmsReply(BaseModel):
+class SmsReply(RowOut):
     """A text that somebody sent to us."""
 
     reply_id: UUID
@@ -26,13 +25,8 @@ class SmsReply(BaseModel):
     occurred_at: datetime = Field(description="When it was written, as far as the provider says.")
     received_at: datetime
 
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
-        """Read a row of `sms_replies`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
-
-class SmsReport(BaseModel):
+class SmsReport(RowOut):
     """What a provider said of a text that it had taken."""
 
     report_id: UUID
@@ -45,11 +39,6 @@ class SmsReport(BaseModel):
     code: str = Field(description="The provider's own word.")
     detail: str | None
     received_at: datetime
-
-    @classmethod
-    def of(cls, row: asyncpg.Record) -> Self:
-        """Read a row of `sms_reports`."""
-        return cls(**{name: row[name] for name in cls.model_fields})
 
 
 class SmsStanding(BaseModel):
