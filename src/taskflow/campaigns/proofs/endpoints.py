@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.composer import Addressee
 from taskflow.campaigns.contents import content_of
+from taskflow.campaigns.proofs.linter import Linter
 from taskflow.campaigns.proofs.samples import sample_person
 from taskflow.campaigns.proofs.schemas import (
     CampaignLint,
@@ -52,6 +53,14 @@ async def _proofs(
     return ProofService(database, broker, rendering, media, settings)
 
 
+async def _linter(
+    database: Annotated[Database, service(Database)],
+    rendering: Annotated[RenderPool, service(RenderPool)],
+    proofs: Annotated[ProofService, Depends(_proofs)],
+) -> Linter:
+    return Linter(database, rendering, proofs)
+
+
 async def _templates(
     database: Annotated[Database, service(Database)],
     rendering: Annotated[RenderPool, service(RenderPool)],
@@ -65,6 +74,7 @@ async def _campaigns(database: Annotated[Database, service(Database)]) -> Campai
 
 
 Proofs = Annotated[ProofService, Depends(_proofs)]
+Lint = Annotated[Linter, Depends(_linter)]
 Templates = Annotated[TemplateService, Depends(_templates)]
 Campaigns = Annotated[CampaignRepository, Depends(_campaigns)]
 Library = Annotated[MediaLibrary, service(MediaLibrary)]
@@ -80,11 +90,11 @@ async def preview_draft(body: DraftPreview, proofs: Proofs, templates: Templates
 
 
 @router.post("/templates/lint", dependencies=[audited("template.lint")])
-async def lint_draft(body: DraftLint, proofs: Proofs, templates: Templates) -> LintOut:
+async def lint_draft(body: DraftLint, proofs: Proofs, linter: Lint, templates: Templates) -> LintOut:
     """Look for what is wrong with a draft that is not saved."""
     content = await _draft(body, templates)
     people = await _people(body.contact_ids, proofs)
-    return LintOut.of(await proofs.lint(body.channel, content, people, check_links=body.check_links))
+    return LintOut.of(await linter.lint(body.channel, content, people, check_links=body.check_links))
 
 
 @router.post("/templates/{template_id}/preview", dependencies=[audited("template.preview", target="template_id")])
@@ -111,11 +121,11 @@ async def send_template_test(
 
 
 @router.post("/templates/{template_id}/lint", dependencies=[audited("template.lint", target="template_id")])
-async def lint_template(template_id: UUID, body: LintIn, proofs: Proofs, templates: Templates) -> LintOut:
+async def lint_template(template_id: UUID, body: LintIn, proofs: Proofs, linter: Lint, templates: Templates) -> LintOut:
     """Look for what is wrong with a template: for these contacts, for mail clients, for spam filters."""
     found, _, content = await templates.repository.content(template_id, body.version)
     people = await _people(body.contact_ids, proofs)
-    return LintOut.of(await proofs.lint(found.channel, content, people, check_links=body.check_links))
+    return LintOut.of(await linter.lint(found.channel, content, people, check_links=body.check_links))
 
 
 @router.post(
@@ -155,11 +165,11 @@ async def send_campaign_test(
     "/campaigns/{campaign_id}/lint", tags=["campaigns"], dependencies=[audited("campaign.lint", target="campaign_id")]
 )
 async def lint_campaign(
-    campaign_id: UUID, body: CampaignLint, proofs: Proofs, templates: Templates, campaigns: Campaigns
+    campaign_id: UUID, body: CampaignLint, proofs: Proofs, linter: Lint, templates: Templates, campaigns: Campaigns
 ) -> LintOut:
     """Look for what is wrong with a campaign before it starts: missing values of every recipient, and its mail."""
     campaign = await campaigns.get(campaign_id)
-    found = await proofs.lint(
+    found = await linter.lint(
         "email",
         await content_of(campaign, templates.repository),
         await proofs.recipients(campaign, _FIRST),
