@@ -10,8 +10,8 @@ from support.dns_server import DnsServer, circle, failure, garbage, silence
 from support.scripted_smtp import ScriptedSmtp
 from taskflow.base.errors import ConfigurationError
 from taskflow.db.pool import Database
-from taskflow.delivery.domains.doctor import Doctor
-from taskflow.delivery.domains.gmail import GmailUse
+from taskflow.delivery.domains.checks import servers, spf
+from taskflow.delivery.domains.checks.patient import Patient
 from taskflow.delivery.domains.models import SendingDomain
 from taskflow.delivery.domains.outlets import Outlets
 from taskflow.delivery.domains.resolver import LookupFailedError, Resolver
@@ -27,7 +27,6 @@ from taskflow.settings import Settings
 
 DOMAIN = "news.example.org"
 OUTGOING = "8.8.4.4"
-NO_USE = GmailUse("example.org", 0, 0, None)
 
 
 @pytest.fixture
@@ -314,17 +313,17 @@ async def test_what_spf_has_to_name_for_a_provider_is_told_until_it_does(
     outlets = Outlets(settings, [await add(providers, "one", kind, {secret: "s"}, **told)]).of(DOMAIN)
     settings.domain.outgoing_addresses = []
     assert spf_mechanisms(settings, outlets) == [f"include:{include}"]
-    doctor = Doctor(await domains.get(DOMAIN), NO_USE, settings, Resolver(settings.domain), outlets)
-    [lacks] = await doctor._spf()
+    patient = Patient(await domains.get(DOMAIN), settings, Resolver(settings.domain), outlets)
+    [lacks] = await spf.check(patient)
     assert lacks.status == "warn"
     assert f"lacks include:{include}, which the documentation of" in lacks.sentence
-    assert [status_of.status for status_of in await doctor._ptr()] == ["ok"]
+    assert [status_of.status for status_of in await servers.check_ptr(patient)] == ["ok"]
     healthy.clear(DOMAIN, "TXT")
     healthy.add(include, "TXT", '"v=spf1 ip4:9.9.9.0/24 ~all"')
     [record] = lacks.records
     healthy.add_line(record.line)
-    doctor = Doctor(await domains.get(DOMAIN), NO_USE, settings, Resolver(settings.domain), outlets)
-    [has] = await doctor._spf()
+    patient = Patient(await domains.get(DOMAIN), settings, Resolver(settings.domain), outlets)
+    [has] = await spf.check(patient)
     assert (has.status, f"has include:{include}" in has.sentence) == ("ok", True)
 
 

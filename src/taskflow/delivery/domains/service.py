@@ -12,6 +12,7 @@ from uuid import UUID
 from taskflow.db.pool import Database
 from taskflow.delivery.dkim import Algorithm
 from taskflow.delivery.domains import keys
+from taskflow.delivery.domains.checks.patient import Patient
 from taskflow.delivery.domains.doctor import Doctor
 from taskflow.delivery.domains.gmail import GmailUse, gmail_use
 from taskflow.delivery.domains.models import DomainExistsError, KeyState, NotPublishedError, SendingDomain, domain_name
@@ -185,4 +186,4 @@ class DomainService:
     async def _doctor(self, domain: SendingDomain, resolver: Resolver) -> Doctor:
         outlets = (await self.outlets()).of(domain.domain)
         gmail = await self.gmail(domain)
-        return Doctor(domain, gmail, self._settings, resolver, outlets, smtp_port=self._smtp_port)
+        return Doctor(Patient(domain, self._settings, resolver, outlets, self._smtp_port), gmail)
