@@ -1,33 +1,25 @@
 """The campaigns duty: starts, feeds, counts and completes campaigns.
 
-- A SCHEDULED campaign whose time has come starts. One that writes to contacts has its audience frozen first, beside
-  the other campaigns' steps, because that takes half a minute for a million people. It needs no lead: whoever has
-  locked the campaign's row does it, once.
+- A SCHEDULED campaign whose time has come starts (`starting`).
 - A RUNNING one gets its send tasks in slices, just ahead of the workers: tasks and cursor move in one transaction, the
   ids go to Redis after the commit (what a crash leaves behind, the relay finds).
 - Sums of the counters become the campaign's counts, the progress hash and events.
 - When the terminal sum equals the frozen total, the rows are counted once, and the campaign is COMPLETED exactly once.
 - A RUNNING one whose complaints or refusals are too many is paused (`rates`).
-- A CANCELLED one is swept: who waits ends CANCELLED, task and row, slice by slice.
+- A CANCELLED one is swept, and every ended one put to rest (`sweeping`).
 
 Rows whose task ended without them (a quarantined task, one that an operator cancelled) are settled when nothing is
 live any more, so that no campaign waits for ever.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
-import asyncpg
-from pydantic import ValidationError
-
-from taskflow.base.errors import InvalidInputError
 from taskflow.base.logging import get_logger
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.dispatch import Entry
-from taskflow.campaigns.freezing import AudienceTooLargeError, freeze, missing_then, require_none
 from taskflow.campaigns.models import (
     MAX_RETRIES,
     QUEUE,
@@ -37,16 +29,15 @@ from taskflow.campaigns.models import (
     Progress,
     dispatch_key,
 )
-from taskflow.campaigns.needs import sentence
 from taskflow.campaigns.notices import status_event
 from taskflow.campaigns.progress import ProgressTeller
 from taskflow.campaigns.rates import Guard
-from taskflow.campaigns.repository import NIL, CampaignRepository, sql
-from taskflow.campaigns.states import MOVES, CampaignStatus, IllegalCampaignTransitionError, sources
-from taskflow.content.errors import MissingVariableError
+from taskflow.campaigns.repository import NIL, sql
+from taskflow.campaigns.starting import Starter
+from taskflow.campaigns.states import CampaignStatus
+from taskflow.campaigns.sweeping import Sweeper
 from taskflow.db.pool import Database
 from taskflow.delivery.states import TERMINAL
-from taskflow.engine.coordinator.dependencies import release_children
 from taskflow.engine.coordinator.duty import DispatchRule, DutyContext
 from taskflow.engine.states import Priority
 from taskflow.settings import CoordinatorSettings
@@ -58,7 +49,6 @@ _VERIFY_AGAIN_SECONDS = 5.0
 _QUIET_SECONDS = 2.0  # without a change, before orphans are looked for
 _LOST_AFTER_SECONDS = 60  # a SENDING row without a live task cannot be on the wire any more
 _SCAN_SECONDS = 120.0
-_FREEZE_LOOK_SECONDS = 0.2  # that other campaigns wait for one that is frozen
 
 
 class CampaignsDuty:
@@ -67,16 +57,15 @@ class CampaignsDuty:
     name: ClassVar[str] = "campaigns"
 
     def __init__(self) -> None:
-        """Remember nothing that matters: cursors of sweeps, what was told, when a look was in vain."""
+        """Remember nothing that matters: what was told, when a look was in vain."""
         self._teller = ProgressTeller()
         self._guard = Guard()
+        self._starter = Starter()
+        self._sweeper = Sweeper()
         self._ruled: dict[UUID, int | None] = {}
-        self._swept: dict[UUID, UUID] = {}
-        self._summarised: dict[UUID, UUID] = {}
         self._verify_at: dict[UUID, float] = {}  # monotonic: no earlier look at all rows
-        self._pass_at: dict[UUID, float] = {}  # monotonic: no earlier sweep, or search for orphans
+        self._pass_at: dict[UUID, float] = {}  # monotonic: no earlier search for orphans
         self._still: dict[UUID, tuple[int, float]] = {}  # terminal sum, and since when it has stood still
-        self._freezing: dict[UUID, asyncio.Task[None]] = {}
 
     def interval(self, settings: CoordinatorSettings) -> float:
         """Return the seconds between two looks."""
@@ -92,7 +81,7 @@ class CampaignsDuty:
     async def _step(self, context: DutyContext, campaign: ActiveCampaign) -> int:
         match campaign.status:
             case _S.SCHEDULED:
-                return await self._start(context, campaign) if campaign.due else 0
+                return await self._starter.start(context, campaign) if campaign.due else 0
             case _S.RUNNING:
                 if await self._guard.look(context, campaign):
                     return 1
@@ -105,42 +94,12 @@ class CampaignsDuty:
                 await self._count(context, campaign)
                 return 0
             case _S.CANCELLED:
-                swept = await self._sweep(context, campaign)
+                swept = await self._sweeper.sweep(context, campaign)
                 await self._count(context, campaign)
                 return swept
             case _:
                 await self._count(context, campaign)
-                return await self._rest(context, campaign)
-
-    async def _start(self, context: DutyContext, campaign: ActiveCampaign) -> int:
-        """Start a scheduled campaign; what could be missing was looked for when it was scheduled.
-
-        Who has come to an audience since and lacks a variable fails alone; a variable that everybody lacks fails it.
-        """
-        if campaign.is_open:
-            return await self._freeze(context, campaign)
-        async with context.leading() as connection:
-            started = await connection.fetchval(
-                sql.move, campaign.campaign_id, MOVES["start"].target.value, sources("start"), None
-            )
-        if started:
-            await context.broker.events.publish(
-                [status_event(campaign.campaign_id, _S.RUNNING, None, campaign.progress)]
-            )
-        return 1 if started else 0
-
-    async def _freeze(self, context: DutyContext, campaign: ActiveCampaign) -> int:
-        """Let the audience be frozen and the campaign be started, in a task of its own; return 1 when it has been."""
-        freezing = self._freezing.get(campaign.campaign_id)
-        if freezing is None:
-            freezing = asyncio.create_task(_freeze_and_start(context, campaign), name=f"freeze {campaign.campaign_id}")
-            self._freezing[campaign.campaign_id] = freezing
-        done, _ = await asyncio.wait([freezing], timeout=_FREEZE_LOOK_SECONDS)
-        if not done:
-            return 0
-        del self._freezing[campaign.campaign_id]
-        await freezing
-        return 1
+                return await self._sweeper.rest(context, campaign)
 
     # -- feeding
 
@@ -248,96 +207,13 @@ class CampaignsDuty:
         if settled:
             log.warning("campaign_orphans_settled", campaign_id=str(campaign_id), recipients=settled)
 
-    # -- ending
-
-    async def _sweep(self, context: DutyContext, campaign: ActiveCampaign) -> int:
-        """Sweep one slice of a cancelled campaign; put it to rest when a whole pass has left nothing open."""
-        campaign_id = campaign.campaign_id
-        if campaign_id in self._summarised:
-            return await self._rest(context, campaign)
-        if time.monotonic() < self._pass_at.get(campaign_id, 0.0):
-            return 0
-        after = self._swept.get(campaign_id, NIL)
-        async with context.leading() as connection:
-            row = await connection.fetchrow(
-                sql.sweep_cancelled, campaign_id, after, context.settings.campaign.slice, timeout=_SCAN_SECONDS
-            )
-        if row is not None and row["seen"]:
-            if row["parents"]:
-                await release_children(context, row["parents"])
-            self._swept[campaign_id] = row["through"]
-            return int(row["seen"])
-        self._swept.pop(campaign_id, None)
-        if campaign.progress.terminal >= campaign.progress.total:
-            return await self._rest(context, campaign)
-        self._pass_at[campaign_id] = time.monotonic() + 1.0  # some are on the wire: pass again
-        return 0
-
-    async def _rest(self, context: DutyContext, campaign: ActiveCampaign) -> int:
-        """Tell the summary that segments read who was sent a mail, a slice at a time; then put the campaign to rest.
-
-        Until then segments look into its ledger themselves.
-        """
-        if campaign.has_contacts:
-            after = self._summarised.get(campaign.campaign_id, NIL)
-            async with context.leading() as connection:
-                through = await connection.fetchval(
-                    sql.summarise_slice, campaign.campaign_id, after, context.settings.campaign.slice
-                )
-            if through is not None:
-                self._summarised[campaign.campaign_id] = through
-                return 1
-        await self._put_to_rest(context, campaign)
-        return 0
-
-    async def _put_to_rest(self, context: DutyContext, campaign: ActiveCampaign) -> None:
-        """Stop looking at an ended campaign once its row says what its counters say."""
-        progress = campaign.progress
-        self._summarised.pop(campaign.campaign_id, None)  # what is resolved meanwhile is summarised again
-        async with context.leading() as connection:
-            await connection.execute(sql.lock, campaign.campaign_id)
-            rests = await connection.fetchval(sql.put_to_rest, campaign.campaign_id, progress.sent, progress.failed)
-        if rests:
-            await context.broker.dispatch.drop(campaign.dispatch_key)
-
     def _forget_others(self, active: set[UUID]) -> None:
         self._teller.forget_others(active)
         self._guard.forget_others(active)
-        for memory in (self._ruled, self._swept, self._summarised, self._verify_at, self._pass_at, self._still):
+        self._sweeper.forget_others(active)
+        for memory in (self._ruled, self._verify_at, self._pass_at, self._still):
             for campaign_id in set(memory) - active:
                 del memory[campaign_id]
-
-
-async def _freeze_and_start(context: DutyContext, campaign: ActiveCampaign) -> None:
-    """Choose the recipients of a scheduled campaign and start it; give it up when there is nobody to write to."""
-    pool, campaign_id = context.database.pool, campaign.campaign_id
-    repository = CampaignRepository(pool)
-    status = _S.RUNNING
-    try:
-        async with pool.acquire() as connection, connection.transaction():
-            missing = await missing_then(connection, campaign_id)
-            frozen = await freeze(connection, campaign_id, most=context.settings.campaign.max_recipients)
-            if frozen is None:
-                return
-            if frozen:
-                require_none([item for item in missing if item.count >= frozen])
-                await repository.move(campaign_id, "start", connection)
-                if missing:
-                    await repository.set_error(campaign_id, f"Started, but {sentence(missing)}", connection)
-            else:
-                status = _S.FAILED
-                await repository.give_up(campaign_id, "Nobody was in its audience when it was to start.", connection)
-    except (InvalidInputError, AudienceTooLargeError, MissingVariableError) as error:
-        status = _S.FAILED
-        await repository.give_up(campaign_id, f"Not started. {error}")
-    except (ValidationError, asyncpg.QueryCanceledError):  # of one campaign: the others go on
-        log.exception("audience_not_frozen", campaign_id=str(campaign_id))
-        status = _S.FAILED
-        await repository.give_up(campaign_id, "Not started. Its audience cannot be evaluated, or not in ten minutes.")
-    except IllegalCampaignTransitionError:  # cancelled while it waited for the row
-        return
-    progress = (await repository.get(campaign_id)).progress
-    await context.broker.events.publish([status_event(campaign_id, status, None, progress)])
 
 
 async def dispatch_rules(database: Database) -> Sequence[DispatchRule]:
