@@ -1,1 +1,1 @@
-"""Delivery: messages on their way out: addresses, MIME, the SMTP sender and the sandbox inbox."""
+"""Delivery: messages on their way out, mail and texts, whoever carries them; and what comes back."""

@@ -1,4 +1,4 @@
-"""What the sandbox adds to aiosmtpd for speed, and what it reads out of a message before it is kept."""
+"""What our SMTP servers, sandbox and relay, add to aiosmtpd, and what is read out of a message before it is kept."""
 
 import asyncio
 import email.errors

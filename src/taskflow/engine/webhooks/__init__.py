@@ -1,1 +1,1 @@
-"""Outbound webhooks: ends of tasks, told to whoever wants to hear, signed, retried, and never missed."""
+"""Outbound webhooks: ends of tasks and messages, told to who wants to hear, signed, retried, and never missed."""
