@@ -18,9 +18,10 @@ from taskflow.audience.segments.audiences import Audience
 from taskflow.audience.segments.conditions import Definition
 from taskflow.audience.segments.evaluator import Evaluator
 from taskflow.base.ids import uuid7
+from taskflow.campaigns.drafts import NewCampaign
 from taskflow.campaigns.importing import Origin
 from taskflow.campaigns.repository import sql as campaigns_sql
-from taskflow.campaigns.service import CampaignService, NewCampaign
+from taskflow.campaigns.service import CampaignService
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 

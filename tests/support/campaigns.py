@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from taskflow.audience.imports import Batch, json_batches
+from taskflow.campaigns.drafts import NewCampaign
 from taskflow.campaigns.importing import Origin
 from taskflow.campaigns.models import Campaign
-from taskflow.campaigns.service import CampaignService, NewCampaign
+from taskflow.campaigns.service import CampaignService
 from taskflow.db.pool import Database
 from taskflow.settings import CampaignSettings
 

@@ -9,9 +9,9 @@ import orjson
 from taskflow.audience.imports import Batch, CsvSource, json_batches
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.filenames import last_part
+from taskflow.campaigns.drafts import NewCampaign
 from taskflow.campaigns.importing import Origin
 from taskflow.campaigns.schemas import CampaignFields, CampaignIn
-from taskflow.campaigns.service import NewCampaign
 from taskflow.settings import CampaignSettings
 
 Intake = tuple[NewCampaign, Origin, AsyncIterable[Batch]]

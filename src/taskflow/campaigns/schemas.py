@@ -9,9 +9,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstrain
 
 from taskflow.audience.segments.audiences import Audience
 from taskflow.base.bodies import Instant
+from taskflow.campaigns.drafts import NewCampaign
 from taskflow.campaigns.models import Campaign, ImportReport, Progress, Recipient
 from taskflow.campaigns.rates import Rates
-from taskflow.campaigns.service import NewCampaign
 from taskflow.campaigns.states import CampaignStatus
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Source, Variables
 from taskflow.delivery.message_ids import MessageIds

@@ -5,8 +5,7 @@ active campaign (`dispatch_rules`), and the ledger asks for the campaign's state
 """
 
 from collections.abc import AsyncIterable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,7 +19,8 @@ from taskflow.base.logging import get_logger
 from taskflow.broker.limits import Limit
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.dispatch import Entry
-from taskflow.campaigns.contents import content_of, pin
+from taskflow.campaigns.contents import content_of
+from taskflow.campaigns.drafts import NewCampaign, pinned
 from taskflow.campaigns.freezing import freeze, missing_variables, require_none
 from taskflow.campaigns.importing import Origin, import_recipients
 from taskflow.campaigns.models import Campaign, MissingVariable
@@ -29,8 +29,7 @@ from taskflow.campaigns.notices import status_event
 from taskflow.campaigns.rates import Rates, rates_of
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository, sql
 from taskflow.campaigns.states import MOVES, CampaignStatus, refusal
-from taskflow.content.rendering import RenderPool, Template
-from taskflow.content.templates.models import Content
+from taskflow.content.rendering import RenderPool
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
 from taskflow.db.pool import Connection, Database
@@ -40,7 +39,6 @@ from taskflow.engine.store import sql as engine_sql
 log = get_logger(__name__)
 
 _SCAN_SECONDS = 600.0
-_MAX_SUBJECT = 255
 Resolution = Literal["sent", "failed", "resend"]
 _RESOLVED_STATUS = {"sent": "SENT", "failed": "FAILED", "resend": "PENDING"}
 
@@ -49,31 +47,6 @@ class EmptyCampaignError(ConflictError):
     """The campaign has no recipients."""
 
     code = "no_recipients"
-
-
-@dataclass(frozen=True, slots=True)
-class NewCampaign:
-    """What a campaign is made of. `rate_limit_per_minute` None: unlimited. `audience`: contacts, not recipients."""
-
-    name: str
-    template_subject: str
-    template_body: str
-    from_email: str
-    template_id: UUID | None = None  # then there are no own words
-    template_version: int | None = None  # the newest
-    template_text: str | None = None
-    template_variables: dict[str, Any] = field(default_factory=dict)
-    from_name: str | None = None
-    reply_to: str | None = None
-    rate_limit_per_minute: int | None = 100
-    uncertain_policy: str = "hold"
-    scheduled_at: datetime | None = None
-    audience: Audience | None = None
-
-    @property
-    def template(self) -> Template:
-        """What it says, when it brings its own words."""
-        return Template(self.template_subject, self.template_body, self.template_text, self.template_variables)
 
 
 class CampaignService:
@@ -112,13 +85,13 @@ class CampaignService:
         """
         if campaign_id is not None and (known := await self._find(campaign_id)) is not None:
             return known
-        new, content = await self._pinned(new)
+        new, content = await pinned(self._templates, new)
         words = await Words.of(self._rendering, content)
         for address in filter(None, (new.from_email, new.reply_to)):
             addresses.parse(address)
         campaign_id = campaign_id or uuid7()
         async with self._database.pool.acquire() as connection, connection.transaction():
-            await self.repository.insert(connection, campaign_id, _values(new, needs_of(words), created_by))
+            await self.repository.insert(connection, campaign_id, new.columns(needs_of(words), created_by))
             if new.audience is not None:
                 await open_audience(connection, new.audience)
                 if new.scheduled_at is not None:
@@ -245,21 +218,6 @@ class CampaignService:
                 raise EmptyCampaignError(f"Nobody is in the audience of '{campaign.name}'.")
             await self.repository.move(campaign.campaign_id, "start", connection)
 
-    async def _pinned(self, new: NewCampaign) -> tuple[NewCampaign, Content]:
-        """Return a new campaign and what it says; one with a template keeps the version that it finds now."""
-        if new.template_id is None:
-            return new, Content.plain(new.template)
-        version, content = await pin(self._templates, new.template_id, new.template_version)
-        shown = content.sources[content.default_locale]
-        new = replace(
-            new,
-            template_version=version,
-            template_subject=shown.subject[:_MAX_SUBJECT],
-            template_body=shown.html or shown.text or "",
-            template_text=shown.text if shown.html else None,
-        )
-        return new, content.with_variables(new.template_variables)
-
     async def _with_rate(self, campaign: Campaign) -> Campaign:
         if campaign.status != CampaignStatus.RUNNING:
             return campaign
@@ -305,24 +263,3 @@ class CampaignService:
             await word
         except (RedisError, OSError) as error:
             log.warning("redis_not_told", error=str(error))
-
-
-def _values(new: NewCampaign, needs: Needs, created_by: UUID | None) -> tuple[Any, ...]:
-    return (
-        new.name,
-        new.template_subject,
-        new.template_body,
-        new.template_text,
-        new.template_variables,
-        str(addresses.parse(new.from_email)),  # as keys, providers and routes know its domain
-        new.from_name,
-        new.reply_to,
-        new.rate_limit_per_minute,
-        new.uncertain_policy,
-        new.scheduled_at,
-        new.audience.model_dump(mode="json") if new.audience else None,
-        created_by,
-        new.template_id,
-        new.template_version,
-        needs.as_json() if new.audience else None,
-    )
