@@ -7,8 +7,6 @@ from datetime import date
 from typing import Any
 
 from taskflow.audience.segments.conditions import (
-    OPERANDS,
-    OPPOSITES,
     AllCondition,
     AnyCondition,
     AttributeCondition,
@@ -19,11 +17,10 @@ from taskflow.audience.segments.conditions import (
     FieldCondition,
     ListsCondition,
     NotCondition,
-    Operand,
-    Operator,
     TagsCondition,
     parse_day,
 )
+from taskflow.audience.segments.operators import OPERANDS, OPPOSITES, Operand, Operator
 from taskflow.base.errors import InvalidInputError
 from taskflow.db.queries import load
 

@@ -10,16 +10,14 @@ from taskflow.audience.segments.audiences import Audience, count_audience
 from taskflow.audience.segments.conditions import (
     CONTACT_STATUSES,
     INSTANT_FIELDS,
-    INSTANT_OPERATORS,
     MAX_CONDITIONS,
     MAX_DEPTH,
-    OPERANDS,
-    TEXT_OPERATORS,
     ContactField,
     Definition,
     EventKind,
 )
 from taskflow.audience.segments.evaluator import Evaluator
+from taskflow.audience.segments.operators import INSTANT_OPERATORS, OPERANDS, TEXT_OPERATORS
 from taskflow.audience.segments.schemas import (
     FIELD_LABELS,
     AudienceCountOut,

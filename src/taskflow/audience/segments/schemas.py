@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from taskflow.audience.segments.conditions import ContactField, Definition, EventKind, Operand, Operator
+from taskflow.audience.segments.conditions import ContactField, Definition, EventKind
+from taskflow.audience.segments.operators import Operand, Operator
 from taskflow.base.bodies import Body, RowOut
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f]*$"

@@ -8,20 +8,16 @@ import asyncpg
 
 from taskflow.audience.contacts.repository import sql as contacts_sql
 from taskflow.audience.segments.compiler import Query
-from taskflow.audience.segments.conditions import (
+from taskflow.audience.segments.conditions import AttributeCondition, Definition, EventCondition, ListsCondition, leaves
+from taskflow.audience.segments.evaluator import Counted, Evaluator, sql
+from taskflow.audience.segments.operators import (
     BOOLEAN_OPERATORS,
     CHOICE_OPERATORS,
     DAY_OPERATORS,
     NUMBER_OPERATORS,
     TEXT_OPERATORS,
-    AttributeCondition,
-    Definition,
-    EventCondition,
-    ListsCondition,
     Operator,
-    leaves,
 )
-from taskflow.audience.segments.evaluator import Counted, Evaluator, sql
 from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Pool
