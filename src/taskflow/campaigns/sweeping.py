@@ -68,10 +68,10 @@ class Sweeper:
             if through is not None:
                 self._summarised[campaign.campaign_id] = through
                 return 1
-        await self._put_torest(context, campaign)
+        await self._put_to_rest(context, campaign)
         return 0
 
-    async def _put_torest(self, context: DutyContext, campaign: ActiveCampaign) -> None:
+    async def _put_to_rest(self, context: DutyContext, campaign: ActiveCampaign) -> None:
         """Stop looking at an ended campaign once its row says what its counters say."""
         progress = campaign.progress
         self._summarised.pop(campaign.campaign_id, None)  # what is resolved meanwhile is summarised again

@@ -8,6 +8,7 @@ from support.sample_tasks import noop
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.campaigns.duty import CampaignsDuty
 from taskflow.campaigns.service import CampaignService
+from taskflow.campaigns.sweeping import Sweeper
 from taskflow.db.pool import Database
 from taskflow.engine import After, Engine
 from taskflow.settings import Settings
@@ -18,8 +19,9 @@ UNCERTAIN = (
 )
 
 
-@pytest.mark.parametrize("step", ["_complete", "_put_to_rest"])
+@pytest.mark.parametrize(("who", "step"), [(CampaignsDuty, "_complete"), (Sweeper, "_put_to_rest")])
 async def test_what_is_resolved_while_the_duty_ends_a_campaign_reaches_its_row(
+    who: type[CampaignsDuty | Sweeper],
     step: str,
     service: CampaignService,
     database: Database,
@@ -36,14 +38,14 @@ async def test_what_is_resolved_while_the_duty_ends_a_campaign_reaches_its_row(
     await database.pool.execute("INSERT INTO campaign_counters (campaign_id, slot, uncertain) VALUES ($1, 7, 3)", key)
     if step == "_put_to_rest":
         await duty.run_once(context)  # completes it
-    original = getattr(CampaignsDuty, step)
+    original = getattr(who, step)
 
-    async def late(self: CampaignsDuty, *arguments: object) -> None:
+    async def late(self: CampaignsDuty | Sweeper, *arguments: object) -> None:
         monkeypatch.undo()
         assert await service.resolve(key, None, "sent") == 3  # after the sums were read, before they are acted upon
         await original(self, *arguments)
 
-    monkeypatch.setattr(CampaignsDuty, step, late)
+    monkeypatch.setattr(who, step, late)
     for _ in range(4):
         await duty.run_once(context)
     row = await database.pool.fetchrow("SELECT status, sent_count, outcome, active FROM campaigns")
