@@ -14,11 +14,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery import headers
-from taskflow.delivery.dkim import Signer, Signing
+from taskflow.delivery.dkim import Signer, Signing, relaxed_lines, without_empty_end
 from taskflow.delivery.purposes import Purpose, standing_fields
 from taskflow.delivery.smtp.envelope import CanonicalBody
 
@@ -46,6 +46,19 @@ class File:
     content_type: str
     data: bytes
     content_id: str | None = None
+
+
+class _Part(NamedTuple):
+    """The words of a message in one form; a line end follows them."""
+
+    head: bytes
+    data: bytes
+    encoding: _Encoding
+
+    @property
+    def relaxed(self) -> bytes:
+        """Return the data as DKIM hashes them; in base64 there is nothing to relax."""
+        return self.data if self.encoding == "base64" else relaxed_lines(self.data + CRLF).removesuffix(CRLF)
 
 
 class Skeleton:
@@ -95,6 +108,7 @@ class Skeleton:
         self._standing = CRLF + CRLF.join(standing) + CRLF
         self._covered = [field for field in (*head, *standing) if not field.startswith(_NOT_COVERED)]
         self._opens, self._closes = _around(token, files)
+        self._relaxed_opens, self._relaxed_closes = map(relaxed_lines, (self._opens, self._closes))
         self._multipart = b'Content-Type: multipart/alternative; boundary="%b"\r\n\r\n' % token
         self._text_opens = b"--%b\r\n" % token
         self._html_opens = b"\r\n--%b\r\n" % token
@@ -153,39 +167,43 @@ class Skeleton:
                 b"List-Unsubscribe: " + headers.url("List-Unsubscribe", unsubscribe_url),
                 b"List-Unsubscribe-Post: List-Unsubscribe=One-Click",
             )
-        content = self._content(html, text)
+        parts = [
+            self._part(subtype, content)
+            for subtype, content in ((b"plain", text), (b"html", html))
+            if content is not None
+        ]
+        if not parts:
+            raise EmptyMessageError
+        content = b"".join((self._opens, *self._between(parts, [part.data for part in parts]), self._closes))
         if self._signing is None:
             return CanonicalBody(b"".join((self._head, CRLF.join(fields), self._standing, content)))
-        covered = [*fields, content[: content.index(CRLF)]]  # it begins with Content-Type
-        signatures = self._signing.sign(covered, content[content.index(CRLF + CRLF) + 4 :], at)
+        relaxed = (self._relaxed_opens, *self._between(parts, [part.relaxed for part in parts]), self._relaxed_closes)
+        type_, _, body = b"".join(relaxed).partition(CRLF + CRLF)
+        covered = [*fields, type_.partition(CRLF)[0]]
+        signatures = self._signing.sign(covered, without_empty_end(body), at)
         return CanonicalBody(b"".join((signatures, self._head, CRLF.join(fields), self._standing, content)))
 
-    def _content(self, html: str | bytes | None, text: str | bytes | None) -> bytes:
-        """Return everything from Content-Type on."""
-        pieces = [self._opens]
-        if html is not None and text is not None:
-            pieces += (self._multipart, self._text_opens)
-            pieces += self._part(b"plain", text)
-            pieces.append(self._html_opens)
-            pieces += self._part(b"html", html)
-            pieces.append(self._ends)
-        elif html is not None:
-            pieces += (*self._part(b"html", html), CRLF)
-        elif text is not None:
-            pieces += (*self._part(b"plain", text), CRLF)
-        else:
-            raise EmptyMessageError
-        pieces.append(self._closes)
-        return b"".join(pieces)
+    def _between(self, parts: Sequence[_Part], contents: Sequence[bytes]) -> Sequence[bytes]:
+        """Return the pieces of the words, from Content-Type on: the text, the HTML, or one and then the other."""
+        if len(parts) == 1:
+            return (parts[0].head, contents[0], CRLF)
+        text, html = parts
+        return (
+            self._multipart,
+            self._text_opens, text.head, contents[0],
+            self._html_opens, html.head, contents[1],
+            self._ends,
+        )  # fmt: skip
 
-    def _part(self, subtype: bytes, content: str | bytes) -> tuple[bytes, bytes]:
-        """Return a part's headers and its content, encoded as plainly as its characters and lines allow."""
+    def _part(self, subtype: bytes, content: str | bytes) -> _Part:
+        """Return a part, encoded as plainly as its characters and lines allow."""
         data = content.encode("utf-8", "replace") if isinstance(content, str) else content
         if b"\r" in data:
             data = _LINE_END.sub(b"\n", data)
         data = data.replace(b"\n", b"\r\n")
         encoding = self._encoding(data)
-        return _PART_HEADERS[subtype, encoding], _base64(data) if encoding == "base64" else data
+        head = _PART_HEADERS[subtype, encoding]
+        return _Part(head, _base64(data) if encoding == "base64" else data, encoding)
 
     def _encoding(self, data: bytes) -> _Encoding:
         if not _lines_fit(data) or b"\0" in data:

@@ -178,7 +178,7 @@ def test_whatever_is_written_its_signature_is_good(
 def test_with_files_it_is_good_too() -> None:
     picture, terms = (
         File("a.png", "image/png", b"\x89PNG", "logo@example.org"),
-        File("t.pdf", "application/pdf", b"%PDF" * 99),
+        File("terms  of use.pdf", "application/pdf", b"%PDF" * 99),
     )
     message = build(Skeleton(from_email="news@example.org", files=[picture, terms], signer=ED))
     assert valid(message, ED_ZONE) == [True]

@@ -7,7 +7,7 @@ be told apart. A mail that its own domain has signed already stays as it is; sig
 import re
 from collections import Counter
 
-from taskflow.delivery.dkim import Signer
+from taskflow.delivery.dkim import Signer, relaxed_body
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)\r\n")
 _SIGNED_BY = re.compile(rb"(?:^|;)\s*d\s*=\s*([^;\s]+)")
@@ -41,4 +41,4 @@ class FinishedMail:
         times = Counter(name for name, _, _ in self._fields)
         once = [field for name, field, _ in self._fields if name in _COVERED and times[name] == 1]
         covered = [field.removesuffix(b"\r\n") for field in once]
-        return signer.over(covered).sign([], self._body, at) + self._raw
+        return signer.over(covered).sign([], relaxed_body(self._body), at) + self._raw

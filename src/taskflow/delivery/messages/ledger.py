@@ -86,9 +86,9 @@ class MessageLedger:
         rows = await patiently(lambda: self._pool.fetch(sql.read, wanted))
         return {row[0]: Row(*row) for row in rows}
 
-    async def submissions(self, submission_ids: set[UUID]) -> dict[UUID, StoredSubmission]:
-        """Return what messages have in common; what is not there any more is missing."""
-        wanted = sorted(submission_ids)
+    async def submissions(self, message_ids: Sequence[UUID]) -> dict[UUID, StoredSubmission]:
+        """Return what these messages have in common, by its id; what is not there any more is missing."""
+        wanted = sorted(message_ids)
         rows = await patiently(lambda: self._pool.fetch(sql.submissions, wanted))
         return {row["submission_id"]: StoredSubmission(**row) for row in map(_with_letter, rows)}
 

@@ -12,9 +12,14 @@ FROM unnest($1::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m;
 
 -- name: submissions
--- What they have in common; of finished mails only the size, which is known without reading them.
+-- What these messages have in common; of finished mails only the size, which is known without reading them.
 SELECT s.submission_id, s.channel, s.template_id, s.template_version, s.archive, s.letter, octet_length(s.raw) AS raw_bytes
-FROM unnest($1::uuid[]) AS i (id) JOIN message_submissions s ON s.submission_id = i.id;
+FROM (
+  SELECT DISTINCT m.submission_id
+  FROM unnest($1::uuid[]) AS i (id)
+  CROSS JOIN LATERAL (SELECT submission_id FROM messages WHERE message_id = i.id LIMIT 1) AS m
+) AS i
+JOIN message_submissions s ON s.submission_id = i.submission_id;
 
 -- name: raw
 -- A finished mail.

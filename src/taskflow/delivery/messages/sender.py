@@ -106,9 +106,9 @@ class MessageSender:
 
     async def send(self, batch: Batch) -> None:
         """Send what a batch asks for, and report each of its tasks."""
-        rows = await self._ledger.read([item.task_id for item in batch.items])
+        wanted = [item.task_id for item in batch.items]
+        rows, submissions = await asyncio.gather(self._ledger.read(wanted), self._ledger.submissions(wanted))
         waiting = await self._in_time(batch, await self._sort_out(batch, rows))
-        submissions = await self._ledger.submissions({row.submission_id for _, row in waiting})
         async for window in self._windows(batch, waiting, submissions):
             work = asyncio.create_task(self._deliver(batch, window))
             try:

@@ -88,7 +88,7 @@ class Submitted:
     """What a call became: one row a message, in the order of its recipients."""
 
     submission_id: UUID
-    messages: Sequence[asyncpg.Record]
+    messages: Sequence[Mapping[str, Any]]
 
 
 class MessageService:
@@ -299,28 +299,26 @@ async def keep(
     """Write a submission, its messages and their tasks in one transaction, and put the tasks in line."""
     submission_id = submission_id or uuid7()
     rows = [_record(submission_id, number, one, submission) for number, one in enumerate(submission.recipients, 1)]
-    handles: list[TaskHandle[Any]] = []
-    async with database.pool.acquire() as connection:
-        async with connection.transaction():
-            tag = await connection.execute(
-                sql.insert_submission, submission_id, submission.channel, created_by, submission.template_id,
-                submission.template_version, source, submission.archive, submission.letter.as_json(), submission.raw,
-            )  # fmt: skip
-            if not tag.endswith(" 0"):  # else the request is repeated
-                await copy_into(connection, "messages", _COLUMNS, rows)
-                requests = [
-                    _TASKS[submission.channel]._replace(
-                        task_id=row[0],
-                        priority=submission.priority,
-                        scheduled_at=submission.scheduled_at,
-                        created_by=created_by,
-                    )
-                    for row in rows
-                ]
-                handles = await engine.submit_many_in(connection, requests)
-        submitted = await connection.fetch(sql.submitted, submission_id)
+    async with database.pool.acquire() as connection, connection.transaction():
+        tag = await connection.execute(
+            sql.insert_submission, submission_id, submission.channel, created_by, submission.template_id,
+            submission.template_version, source, submission.archive, submission.letter.as_json(), submission.raw,
+        )  # fmt: skip
+        if tag.endswith(" 0"):  # the request is repeated
+            return Submitted(submission_id, list(map(dict, await connection.fetch(sql.submitted, submission_id))))
+        await copy_into(connection, "messages", _COLUMNS, rows)
+        requests = [
+            _TASKS[submission.channel]._replace(
+                task_id=row[0],
+                priority=submission.priority,
+                scheduled_at=submission.scheduled_at,
+                created_by=created_by,
+            )
+            for row in rows
+        ]
+        handles = await engine.submit_many_in(connection, requests)
     await engine.dispatch(handles)
-    return Submitted(submission_id, submitted)
+    return Submitted(submission_id, [_accepted(row) for row in rows])
 
 
 def _record(submission_id: UUID, number: int, one: Recipient, submission: Submission) -> tuple[Any, ...]:
@@ -331,6 +329,13 @@ def _record(submission_id: UUID, number: int, one: Recipient, submission: Submis
         submission.letter.from_address, list(submission.tags) or None, dict(one.variables),
         one.length and one.length.segments, one.length and one.length.encoding, submission.waits, submission.expires_at,
     )  # fmt: skip
+
+
+def _accepted(row: tuple[Any, ...]) -> Mapping[str, Any]:
+    """Return what `submitted` reads of a row of `_COLUMNS` that was written just now."""
+    written = dict(zip(_COLUMNS, row, strict=True))
+    same = ("message_id", "address", "encoding", "scheduled_at", "error_message")
+    return {name: written[name] for name in same} | {"status": RecipientStatus.PENDING, "parts": written["segments"]}
 
 
 def _checked_recipients(recipients: Sequence[Recipient]) -> list[Recipient]:
