@@ -231,7 +231,7 @@ def _file(file: File) -> bytes:
     kind = "attachment" if file.content_id is None else "inline"
     head.append(b"Content-Disposition: " + headers.disposition(kind, file.filename))
     if file.content_id is not None:
-        head.append(b"Content-ID: " + headers.message_id(f"<{file.content_id}>"))
+        head.append(b"Content-ID: " + headers.content_id(file.content_id))
     return CRLF.join(head) + CRLF + CRLF + _base64(file.data)
 
 

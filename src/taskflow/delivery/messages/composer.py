@@ -27,7 +27,7 @@ from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.carrier import Load
 from taskflow.delivery.messages.ledger import Row
 from taskflow.delivery.messages.models import Letter, StoredSubmission
-from taskflow.delivery.mime import Skeleton
+from taskflow.delivery.mime import File, Skeleton
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.purposes import feedback_id
 
@@ -173,7 +173,8 @@ class MailComposer:
             return submission.raw_bytes
         words = await self._words_of(submission)
         files = await self._media.check_attachments(_attachments(submission, words.content))
-        return _WORDS_BYTES + sum(file.size for file in files) * 4 // 3
+        sizes = (*(file.size for file in files), *(file.size for file in submission.enclosures))
+        return _WORDS_BYTES + sum(sizes) * 4 // 3
 
     async def compose(self, submission: StoredSubmission, rows: Sequence[Row]) -> list[Composed | Held | str]:
         """Return one mail for each row, or the sentence that says why there is none; errors as in `Composer`."""
@@ -218,7 +219,7 @@ class MailComposer:
         )
 
     async def _skeleton_of(self, submission: StoredSubmission, words: Words, sender: Sender) -> Skeleton:
-        letter = _letter(submission)
+        letter, attachments = _letter(submission), _attachments(submission, words.content)
         signer = sender.signer
         selectors = tuple(key.selector for key in signer.keys) if signer is not None else ()
 
@@ -230,11 +231,11 @@ class MailComposer:
                 purpose="transactional",
                 feedback_id=feedback_id("transactional", letter.from_email.rpartition("@")[2]),
                 signer=signer,
-                files=await files_of(self._media, _attachments(submission, words.content)),
+                files=[*await files_of(self._media, attachments), *_enclosed(submission)],
                 further=letter.headers,
             )
 
-        if _attachments(submission, words.content):
+        if attachments or submission.enclosures:
             return await make()  # files are not kept in memory
         return await self._skeletons.get((submission.submission_id, selectors), make)
 
@@ -256,6 +257,14 @@ def _attachments(submission: StoredSubmission, content: Content) -> Sequence[Att
     """Return the files of the template and those of the call."""
     own = _letter(submission).attachments
     return (*content.attachments, *own) if submission.template_id else content.attachments
+
+
+def _enclosed(submission: StoredSubmission) -> list[File]:
+    """Return the files that came with the call."""
+    return [
+        File(said.filename, said.content_type, data, said.content_id)
+        for said, data in zip(submission.enclosures, submission.files or (), strict=True)
+    ]
 
 
 def _letter(submission: StoredSubmission) -> Letter:

@@ -16,9 +16,9 @@ CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m
 SELECT s.submission_id, s.channel, s.template_id, s.template_version, s.archive, s.letter, octet_length(s.raw) AS raw_bytes
 FROM unnest($1::uuid[]) AS i (id) JOIN message_submissions s ON s.submission_id = i.id;
 
--- name: raw
--- A finished mail.
-SELECT raw FROM message_submissions WHERE submission_id = $1;
+-- name: whole
+-- A finished mail, and files that came with a call.
+SELECT raw, files FROM message_submissions WHERE submission_id = $1;
 
 -- name: begin
 -- SENDING, before the network is touched.

@@ -26,6 +26,19 @@ Policy = Literal["hold", "resend", "reconcile"]
 
 
 @dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file that came with the call: what is said of it. Its bytes are kept beside the letter, in the same order.
+
+    `size`: bytes; `content_id`: of an image, under which the HTML shows it.
+    """
+
+    filename: str
+    content_type: str
+    size: int
+    content_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """What all messages of a submission share. Own words are `subject`, `html` and `text`; else it has a template."""
 
@@ -38,6 +51,7 @@ class Letter:
     variables: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
     mail_from: str | None = None  # where bounces go unless the sending domain has a return path: else to `from_email`
 
     @property
@@ -70,7 +84,8 @@ class Letter:
         files = tuple(
             Attachment(UUID(file["media_id"]), file["filename"], file["inline"]) for file in given["attachments"]
         )
-        return cls(**{**given, "attachments": files})
+        enclosures = tuple(Enclosure(**file) for file in given.get("enclosures", ()))
+        return cls(**{**given, "attachments": files, "enclosures": enclosures})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,7 @@ class Recipient:
 class Submission:
     """One call: a letter to some recipients. `raw`: the finished mail that an SMTP client handed over.
 
+    `files`: the bytes of the letter's enclosures.
     `waits`: why it is not sent before `scheduled_at`, where nobody asked for that.
     """
 
@@ -137,6 +153,7 @@ class Submission:
     uncertain_policy: Policy = "resend"
     archive: Archive = "full"
     raw: bytes | None = None
+    files: tuple[bytes, ...] = ()
     expires_at: datetime | None = None
     waits: str | None = None
 
@@ -158,6 +175,12 @@ class StoredSubmission:
     letter: Letter | TextTerms
     raw_bytes: int | None  # how large the finished mail is, if it came as one
     raw: bytes | None = None  # which is read when its turn comes: it may be large
+    files: tuple[bytes, ...] | None = None  # of its enclosures, likewise
+
+    @property
+    def enclosures(self) -> tuple[Enclosure, ...]:
+        """Return what is said of the files that came with the call."""
+        return self.letter.enclosures if isinstance(self.letter, Letter) else ()
 
     @property
     def forgets(self) -> bool:

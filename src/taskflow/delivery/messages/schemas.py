@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from taskflow.base.bodies import Body, Instant
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Locale, Source, Variables
-from taskflow.content.templates.models import Attachment
-from taskflow.content.templates.schemas import MAX_ATTACHMENTS, AttachmentIn
+from taskflow.content.templates.schemas import MAX_ATTACHMENTS
+from taskflow.delivery.messages import attachments as attached
+from taskflow.delivery.messages.attachments import MessageAttachmentIn
 from taskflow.delivery.messages.models import MAX_RECIPIENTS, Archive, Letter, Policy, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted
 from taskflow.delivery.messages.texts import TextCall, TextRecipient
@@ -86,7 +87,7 @@ class MessageIn(Body):
     headers: dict[str, HeaderValue] = Field(
         {}, description="Further headers: X-…, In-Reply-To, References, List-Unsubscribe and a few more."
     )
-    attachments: list[AttachmentIn] = Field([], max_length=MAX_ATTACHMENTS, fail_fast=True)
+    attachments: list[MessageAttachmentIn] = Field([], max_length=MAX_ATTACHMENTS, fail_fast=True)
     tags: list[Tag] = Field([], max_length=20, description="To find them by.")
     scheduled_at: Instant | None = Field(None, description="Send then; at once by default.")
     expires_at: Instant | None = Field(
@@ -113,6 +114,7 @@ class MessageIn(Body):
         return self
 
     def _check_mail(self) -> None:
+        attached.check_ids(self.attachments)
         if self.from_email is None:
             raise ValueError("give from_email")
         if self._has_own_values:
@@ -175,7 +177,8 @@ class MessageIn(Body):
             self.text,
             self.variables,
             self.headers,
-            tuple(Attachment(**dict(file)) for file in self.attachments),
+            attached.of_library(self.attachments),
+            attached.enclosures(self.attachments),
         )
         return Submission(
             letter,
@@ -188,6 +191,7 @@ class MessageIn(Body):
             uncertain_policy=self.uncertain_policy,
             expires_at=self.expires_at,
             archive=min(archive, self.archive or archive, key=_KEEPS.index),
+            files=attached.files(self.attachments),
         )
 
 
