@@ -328,6 +328,23 @@ class RecipientFields(TypedDict, total=False):
     """Theirs for the DLT template, instead of those of the call."""
 
 
+class MessageAttachmentFields(TypedDict, total=False):
+    """A file that goes along: of the media library (`media_id`), or in the call itself (`content`)."""
+
+    filename: Required[str]
+    """Its name in the mail."""
+    media_id: UUID | None
+    """A file of the media library."""
+    inline: bool
+    """Of the library: an image that the HTML shows as cid:FILENAME."""
+    content: str | None
+    """The file itself in base64, instead of media_id."""
+    content_type: str | None
+    """Of `content`; what the filename says when left out."""
+    content_id: str | None
+    """Of an image in `content` that the HTML shows: <img src='cid:CONTENT_ID'>."""
+
+
 class MessageFields(TypedDict, total=False):
     """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
 
@@ -365,7 +382,7 @@ class MessageFields(TypedDict, total=False):
     """For the {#var#} of the DLT template, in order."""
     headers: Mapping[str, str]
     """Further headers: X-…, In-Reply-To, References, List-Unsubscribe and a few more."""
-    attachments: list[AttachmentFields]
+    attachments: list[MessageAttachmentFields]
     tags: list[str]
     """To find them by."""
     scheduled_at: datetime | None
@@ -378,6 +395,25 @@ class MessageFields(TypedDict, total=False):
     """What to do with a message that was perhaps taken: list it, send it again, or ask its provider."""
     archive: Literal["none", "metadata", "full"] | None
     """What is kept of the words: none, metadata (the subject), full; what the settings say."""
+
+
+class MessageSelectionFields(TypedDict, total=False):
+    """Which messages: those that match everything given. Whoever gives nothing has to say that they mean all."""
+
+    channel: Literal["email", "sms"] | None
+    provider: str | None
+    """Who had it last."""
+    tag: str | None
+    submission_id: UUID | None
+    """Of one call."""
+    scheduled: bool
+    """Only those whose time is yet to come."""
+    created_after: datetime | None
+    """Not older than this."""
+    created_before: datetime | None
+    """Older than this."""
+    all: bool
+    """Must be true when nothing else is given."""
 
 
 class NewProviderFields(TypedDict, total=False):

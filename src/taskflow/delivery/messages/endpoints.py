@@ -191,7 +191,7 @@ async def get_costs(
 
 
 @router.get("/stats")
-async def get_stats(
+async def get_message_stats(
     log: Log,
     interval: Interval = "hour",
     created_after: After = None,
