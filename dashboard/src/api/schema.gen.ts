@@ -4570,6 +4570,16 @@ export interface components {
          */
         ContactStatus: "ACTIVE" | "PENDING" | "UNSUBSCRIBED" | "BOUNCED" | "COMPLAINED" | "DISABLED";
         /**
+         * CopyIn
+         * @description Who gets a copy of a mail.
+         */
+        CopyIn: {
+            /** Address */
+            address: string;
+            /** Name */
+            name?: string | null;
+        };
+        /**
          * CostsOut
          * @description What messages have cost.
          */
@@ -6596,8 +6606,8 @@ export interface components {
          * MessageIn
          * @description One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
          *
-         *     Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
-         *     promotional, plain, dlt_template, values.
+         *     Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
+         *     sender, promotional, plain, dlt_template, values.
          */
         MessageIn: {
             /**
@@ -6610,6 +6620,18 @@ export interface components {
              * @default []
              */
             attachments: components["schemas"]["MessageAttachmentIn"][];
+            /**
+             * Bcc
+             * @description The same, and are not named.
+             * @default []
+             */
+            bcc: (components["schemas"]["CopyIn"] | string)[];
+            /**
+             * Cc
+             * @description Get a copy of a mail to one, and are named in it.
+             * @default []
+             */
+            cc: (components["schemas"]["CopyIn"] | string)[];
             /**
              * Channel
              * @default email

@@ -1,11 +1,12 @@
 """Which messages are meant: options that commands about them share."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
 import click
 
-C = TypeVar("C")
+C = TypeVar("C", bound=Callable[..., Any])
 
 _STATUSES = (
     "PENDING", "SENDING", "SENT", "FAILED", "DEFERRED", "UNCERTAIN", "SUPPRESSED", "CANCELLED", "BOUNCED",
@@ -62,7 +63,7 @@ def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _with(command: Any, *options: Any) -> Any:
+def _with(command: C, *options: Callable[[C], C]) -> C:
     for option in reversed(options):
         command = option(command)
     return command

@@ -328,6 +328,13 @@ class RecipientFields(TypedDict, total=False):
     """Theirs for the DLT template, instead of those of the call."""
 
 
+class CopyFields(TypedDict, total=False):
+    """Who gets a copy of a mail."""
+
+    address: Required[str]
+    name: str | None
+
+
 class MessageAttachmentFields(TypedDict, total=False):
     """A file that goes along: of the media library (`media_id`), or in the call itself (`content`)."""
 
@@ -348,12 +355,16 @@ class MessageAttachmentFields(TypedDict, total=False):
 class MessageFields(TypedDict, total=False):
     """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
 
-    Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
-    promotional, plain, dlt_template, values."""
+    Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
+    sender, promotional, plain, dlt_template, values."""
 
     channel: Literal["email", "sms"]
     to: Required[list[RecipientFields | str]]
     """Addresses or numbers, or with values."""
+    cc: list[CopyFields | str]
+    """Get a copy of a mail to one, and are named in it."""
+    bcc: list[CopyFields | str]
+    """The same, and are not named."""
     from_email: str | None
     """Who writes a mail."""
     from_name: str | None

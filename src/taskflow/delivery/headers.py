@@ -7,6 +7,7 @@ line break, and both deserve to be seen.
 
 import base64
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -66,6 +67,11 @@ def mailbox(name: str, address: str, display_name: str | None = None) -> bytes:
     if not display_name or display_name.isspace():
         return encoded
     return _phrase(name, _SPACES.sub(" ", display_name).strip(" ")) + b" <" + encoded + b">"
+
+
+def mailboxes(name: str, those: Sequence[tuple[str, str | None]]) -> bytes:
+    """Return the bytes of several mailboxes, addresses with their names, one on each line; raises as `mailbox`."""
+    return (b"," + _FOLD).join(mailbox(name, *one) for one in those)
 
 
 def message_id(value: str) -> bytes:

@@ -116,6 +116,29 @@ async def test_files_of_the_call_go_along(
     assert len(smtp.messages) == 2
 
 
+async def test_copies_are_messages_of_their_own_and_read_the_same(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    submitted = await send(
+        marketer,
+        {"address": "ann@example.com", "name": "Ann", "variables": {"order": 7}},
+        cc=["bob@example.com", {"address": "cid@example.com", "name": "Cid Å"}],
+        bcc=["eve@example.com"],
+        text="Order {{ order }} of {{ email }}.",
+    )
+    for one in submitted["messages"]:
+        await reached(database, one["message_id"], "SENT")
+    names = ("ann", "bob", "cid", "eve")
+    assert [one["address"] for one in submitted["messages"]] == [f"{name}@example.com" for name in names]
+    assert sorted(message.rcpt_to.decode() for message in smtp.messages) == [f"{name}@example.com" for name in names]
+    for message in smtp.messages:
+        mail = email.message_from_bytes(message.body, policy=email.policy.default)
+        assert (mail["To"], mail["Cc"]) == ("Ann <ann@example.com>", "bob@example.com, Cid Å <cid@example.com>")
+        assert mail.get_content().strip() == "Order 7 of ann@example.com."
+        assert b"eve@example.com" not in message.body
+    assert len({email.message_from_bytes(message.body)["Message-ID"] for message in smtp.messages}) == 1
+
+
 async def test_what_gmail_takes_is_counted_for_the_senders_domain(
     marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
 ) -> None:

@@ -26,7 +26,7 @@ from taskflow.delivery.letterhead import files_of
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.carrier import Load
 from taskflow.delivery.messages.ledger import Row
-from taskflow.delivery.messages.models import Letter, StoredSubmission
+from taskflow.delivery.messages.models import Letter, StoredSubmission, message_id_of
 from taskflow.delivery.mime import File, Skeleton
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.purposes import feedback_id
@@ -188,20 +188,21 @@ class MailComposer:
         sender = await self._senders.of(letter.from_email)
         skeleton = await self._skeleton_of(submission, words, sender)
         message_ids = MessageIds(self._secret, letter.from_email)
-        contexts = [context_of(letter.variables, row, row.personalization) for row in rows]
+        readers = [_reader(letter, row) for row in rows]
+        contexts = [context_of(letter.variables, one, one.personalization) for one in readers]
         done: list[Composed | Held | str] = []
-        for row, result in zip(rows, await words.render(contexts), strict=True):
+        for row, reader, result in zip(rows, readers, await words.render(contexts), strict=True):
             if isinstance(result, RenderProblem):
                 done.append(f"{result.code}: {result.message}")
                 continue
             try:
                 body = skeleton.build(
-                    to=row.address,
-                    to_name=row.name,
+                    to=reader.address,
+                    to_name=reader.name,
                     subject=result.subject,
                     html=result.html_bytes or None,
                     text=result.text_bytes,
-                    message_id=message_ids.of(row.message_id),
+                    message_id=message_ids.of(reader.message_id),
                 )
             except InvalidInputError as error:  # a value that must not stand in a header
                 done.append(f"{error.code}: {error}")
@@ -228,6 +229,7 @@ class MailComposer:
                 from_email=letter.from_email,
                 from_name=letter.from_name,
                 reply_to=letter.reply_to,
+                cc=[(one.address, one.name) for one in letter.cc],
                 purpose="transactional",
                 feedback_id=feedback_id("transactional", letter.from_email.rpartition("@")[2]),
                 signer=signer,
@@ -251,6 +253,14 @@ def context_of(
     if person.locale is not None:
         context["locale"] = person.locale
     return context
+
+
+def _reader(letter: Letter, row: Row) -> Row:
+    """Return whose mail it is: a copy is the addressee's, also its Message-ID, so that answers meet in one thread."""
+    if letter.addressee is None:
+        return row
+    first, to = message_id_of(row.submission_id, 1), letter.addressee
+    return row._replace(message_id=first, address=to.address, name=to.name)
 
 
 def _attachments(submission: StoredSubmission, content: Content) -> Sequence[Attachment]:

@@ -19,10 +19,12 @@ DELAYS = (5.0, 30.0, 120.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0)
 """Seconds before each further attempt: nine over about eight hours, as a mail server may be away for a night."""
 TIMEOUT_SECONDS = 300
 MAX_RECIPIENTS = 1_000
+MAX_COPIES = 49
 LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
 
 Archive = Literal["none", "metadata", "full"]
 Policy = Literal["hold", "resend", "reconcile"]
+Role = Literal["to", "cc", "bcc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,19 @@ class Enclosure:
 
 
 @dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Whom a header names."""
+
+    address: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
-    """What all messages of a submission share. Own words are `subject`, `html` and `text`; else it has a template."""
+    """What all messages of a submission share. Own words are `subject`, `html` and `text`; else it has a template.
+
+    `addressee`: of a mail with copies, whom it is to. Whoever gets one reads the same mail, under the same Message-ID.
+    """
 
     from_email: str
     from_name: str | None = None
@@ -52,6 +65,8 @@ class Letter:
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     enclosures: tuple[Enclosure, ...] = ()
+    addressee: Mailbox | None = None
+    cc: tuple[Mailbox, ...] = ()
     mail_from: str | None = None  # where bounces go unless the sending domain has a return path: else to `from_email`
 
     @property
@@ -85,7 +100,10 @@ class Letter:
             Attachment(UUID(file["media_id"]), file["filename"], file["inline"]) for file in given["attachments"]
         )
         enclosures = tuple(Enclosure(**file) for file in given.get("enclosures", ()))
-        return cls(**{**given, "attachments": files, "enclosures": enclosures})
+        addressee = Mailbox(**given["addressee"]) if given.get("addressee") else None
+        cc = tuple(Mailbox(**one) for one in given.get("cc", ()))
+        read = {"attachments": files, "enclosures": enclosures, "addressee": addressee, "cc": cc}
+        return cls(**{**given, **read})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +144,14 @@ class TextWords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom one message is for. `length`: of a text, which is made when it is taken."""
+    """Whom one message is for. `length`: of a text, which is made when it is taken; `role`: of a mail with copies."""
 
     address: str
     name: str | None = None
     locale: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     length: SmsLength | None = None
+    role: Role = "to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +208,10 @@ class StoredSubmission:
         A text's words do in any case: what the archive keeps of them is kept elsewhere, and not as long.
         """
         return self.archive != "full" or self.channel == "sms"
+
+
+def message_id_of(submission_id: UUID, number: int) -> UUID:
+    """Return the id of a submission's message, counted from 1: it follows the submission's, so that a repetition makes
+    the same. All copies of a mail have the Message-ID of the first.
+    """
+    return UUID(int=submission_id.int + number)

@@ -5,6 +5,7 @@ made, and the others' values are looked at. Then the messages and their tasks ar
 answered cannot be lost.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -24,7 +25,17 @@ from taskflow.delivery import addresses, headers
 from taskflow.delivery.messages import further_headers
 from taskflow.delivery.messages.composer import KeptWords, context_of
 from taskflow.delivery.messages.errors import InvalidRecipientError, UnrenderableError
-from taskflow.delivery.messages.models import DELAYS, QUEUE, TASKS, TIMEOUT_SECONDS, Letter, Recipient, Submission
+from taskflow.delivery.messages.models import (
+    DELAYS,
+    QUEUE,
+    TASKS,
+    TIMEOUT_SECONDS,
+    Letter,
+    Mailbox,
+    Recipient,
+    Submission,
+    message_id_of,
+)
 from taskflow.engine.client import Engine
 from taskflow.engine.handles import TaskHandle
 from taskflow.engine.requests import Request
@@ -96,7 +107,8 @@ class MessageService:
             headers.mailbox("Reply-To", letter.reply_to)
         further_headers.check(letter.headers)
         recipients = _checked_recipients(submission.recipients)
-        submission = replace(submission, recipients=recipients, letter=replace(letter, from_email=sender))
+        letter = _with_copies(replace(letter, from_email=sender), recipients)
+        submission = replace(submission, recipients=recipients, letter=letter)
         if submission.template_id is None:
             words = await Words.of(self._rendering, letter.own_words())
             files = words.content.attachments
@@ -166,9 +178,9 @@ async def keep(
 
 
 def _record(submission_id: UUID, number: int, one: Recipient, submission: Submission) -> tuple[Any, ...]:
-    """Return a row of `_COLUMNS`. Its id follows the submission's, so that a repetition makes the same."""
+    """Return a row of `_COLUMNS`."""
     return (
-        UUID(int=submission_id.int + number), submission_id, submission.scheduled_at, submission.template_id,
+        message_id_of(submission_id, number), submission_id, submission.scheduled_at, submission.template_id,
         submission.template_version, submission.channel, submission.uncertain_policy, one.address, one.name, one.locale,
         submission.letter.from_address, list(submission.tags) or None, dict(one.variables),
         one.length and one.length.segments, one.length and one.length.encoding, submission.waits, submission.expires_at,
@@ -178,18 +190,34 @@ def _record(submission_id: UUID, number: int, one: Recipient, submission: Submis
 def _checked_recipients(recipients: Sequence[Recipient]) -> list[Recipient]:
     found: list[Recipient] = []
     seen: set[str] = set()
-    for place, one in enumerate(recipients):
+    numbers: Counter[str] = Counter()
+    for one in recipients:
+        index = numbers[one.role]
+        numbers[one.role] += 1
+        place = f"{one.role}[{index}]"
         try:
             address = str(addresses.parse(one.address))
         except addresses.UnsafeAddressError as error:
-            raise InvalidRecipientError(f"to[{place}]: {error}", index=place) from error
+            raise InvalidRecipientError(f"{place}: {error}", index=index) from error
         if one.name is not None:
-            headers.mailbox("To", address, one.name)
+            headers.mailbox(place, address, one.name)
         if address.lower() in seen:
-            raise InvalidRecipientError(f"to[{place}]: {address} is there twice.", index=place)
+            raise InvalidRecipientError(f"{place}: {address} is there twice.", index=index)
         seen.add(address.lower())
         found.append(replace(one, address=address))
     return found
+
+
+def _with_copies(letter: Letter, recipients: Sequence[Recipient]) -> Letter:
+    """Return a letter that names whom it is to and who gets a copy, if anybody does."""
+    if all(one.role == "to" for one in recipients):
+        return letter
+    first, cc = recipients[0], [one for one in recipients if one.role == "cc"]
+    return replace(
+        letter,
+        addressee=Mailbox(first.address, first.name),
+        cc=tuple(Mailbox(one.address, one.name) for one in cc),
+    )
 
 
 def _missing(compiled: CompiledTemplate, context: Mapping[str, Any]) -> str | None:
