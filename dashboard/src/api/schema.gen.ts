@@ -1554,7 +1554,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Messages
-         * @description Keep all messages that match and wait from being sent, about 10,000 a call; `more` says to call again.
+         * @description Keep all messages that match and wait from being sent, about 10,000 a call; `next_cursor` is for the next.
          */
         post: operations["cancel_messages"];
         delete?: never;
@@ -1614,7 +1614,7 @@ export interface paths {
         put?: never;
         /**
          * Resolve Messages
-         * @description Decide about all uncertain messages that match, about 10,000 a call; `more` says to call again.
+         * @description Decide about all uncertain messages that match, about 10,000 a call; `next_cursor` is for the next.
          */
         post: operations["resolve_messages"];
         delete?: never;
@@ -4337,10 +4337,10 @@ export interface components {
             /** Cancelled */
             cancelled: number;
             /**
-             * More
-             * @description There may be more that match: call again.
+             * Next Cursor
+             * @description There may be more that match: call again with it; null at the end.
              */
-            more: boolean;
+            next_cursor: string | null;
         };
         /**
          * Cause
@@ -6896,6 +6896,11 @@ export interface components {
              */
             created_before?: string | null;
             /**
+             * Cursor
+             * @description Where the call before stopped (`next_cursor`).
+             */
+            cursor?: string | null;
+            /**
              * Provider
              * @description Who had it last.
              */
@@ -9162,10 +9167,10 @@ export interface components {
          */
         ResolvedMessages: {
             /**
-             * More
-             * @description There may be more that match: call again.
+             * Next Cursor
+             * @description There may be more that match: call again with it; null at the end.
              */
-            more: boolean;
+            next_cursor: string | null;
             /** Resolved */
             resolved: number;
         };
@@ -9204,6 +9209,11 @@ export interface components {
              * @description Older than this.
              */
             created_before?: string | null;
+            /**
+             * Cursor
+             * @description Where the call before stopped (`next_cursor`).
+             */
+            cursor?: string | null;
             /**
              * Provider
              * @description Who had it last.

@@ -146,8 +146,10 @@ def _selection(message_ids: tuple[UUID, ...], everything: bool, wanted: dict[str
 
 def _steer(client: Client, output: Output, verb: str, done: str, body: dict[str, Any]) -> None:
     """Change all that match, call by call."""
-    count, more = 0, True
-    while more:
-        found = client.post(f"/messages/{verb}", body)
-        count, more = count + found[done], found["more"]
+    count, cursor = 0, None
+    while True:
+        found = client.post(f"/messages/{verb}", body | ({"cursor": cursor} if cursor else {}))
+        count, cursor = count + found[done], found["next_cursor"]
+        if cursor is None:
+            break
     output.thing({done: count}, text=f"{count:,} {done}.")

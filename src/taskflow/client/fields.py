@@ -423,6 +423,8 @@ class MessageSelectionFields(TypedDict, total=False):
     """Not older than this."""
     created_before: datetime | None
     """Older than this."""
+    cursor: str | None
+    """Where the call before stopped (`next_cursor`)."""
     all: bool
     """Must be true when nothing else is given."""
 

@@ -108,7 +108,7 @@ class Messages:
         return await self._link.ask(MessageOut, "POST", f"/messages/{message_id}/cancel")
 
     async def cancel_many(self, **which: Unpack[MessageSelectionFields]) -> CancelledMessages:
-        """Keep all that match and wait from being sent; `more`: call again."""
+        """Keep all that match and wait from being sent; `next_cursor`: there may be more, call again with it."""
         return await self._link.ask(CancelledMessages, "POST", "/messages/cancel", which)
 
     async def resend(self, message_id: UUID) -> MessageOut:
@@ -122,7 +122,7 @@ class Messages:
     async def resolve_many(
         self, resolution: Literal["sent", "failed", "resend"], **which: Unpack[MessageSelectionFields]
     ) -> ResolvedMessages:
-        """Decide about all uncertain messages that match; `more`: call again."""
+        """Decide about all uncertain messages that match; `next_cursor`: there may be more, call again with it."""
         body = {**which, "resolution": resolution}
         return await self._link.ask(ResolvedMessages, "POST", "/messages/resolve", body)
 

@@ -110,10 +110,10 @@ async def test_what_waits_is_cancelled_by_call_tag_or_schedule(
 
     assert (await cancelled())["code"] == "invalid_input", "nobody cancels all by accident"
     assert (await viewer.post(f"{PATH}/cancel", json={"all": True})).status_code == 403
-    assert await cancelled(submission_id=first["submission_id"]) == {"cancelled": 1, "more": False}
-    assert await cancelled(tag="news") == {"cancelled": 1, "more": False}
-    assert await cancelled(scheduled=True) == {"cancelled": 1, "more": False}
-    assert await cancelled(all=True, channel="email") == {"cancelled": 1, "more": False}
+    assert await cancelled(submission_id=first["submission_id"]) == {"cancelled": 1, "next_cursor": None}
+    assert await cancelled(tag="news") == {"cancelled": 1, "next_cursor": None}
+    assert await cancelled(scheduled=True) == {"cancelled": 1, "next_cursor": None}
+    assert await cancelled(all=True, channel="email") == {"cancelled": 1, "next_cursor": None}
     states = {address[:3]: row["status"] for address, row in (await ledger(database)).items()}
     assert states == {"bob": "SENDING"} | dict.fromkeys(("ann", "cid", "dan", "eve"), "CANCELLED")
     assert await database.pool.fetchval("SELECT count(*) FROM tasks WHERE status = 'CANCELLED'") == 4
@@ -137,7 +137,7 @@ async def test_uncertain_messages_are_resolved_by_filter(
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    assert await resolved(provider="smtp", resolution="resend") == {"resolved": 0, "more": False}, "tasks go on"
+    assert await resolved(provider="smtp", resolution="resend") == {"resolved": 0, "next_cursor": None}, "tasks go on"
     await database.pool.execute(
         "UPDATE tasks SET status = 'FAILED', completed_at = now(), failed_at = now()"
         " WHERE task_id IN (SELECT message_id FROM messages WHERE address IN ('ann@example.com', 'eve@example.com'))"
@@ -145,9 +145,15 @@ async def test_uncertain_messages_are_resolved_by_filter(
     await database.pool.execute(
         "DELETE FROM tasks WHERE task_id IN (SELECT message_id FROM messages WHERE address = 'bob@example.com')"
     )
-    assert await resolved(provider="smtp", resolution="resend") == {"resolved": 2, "more": False}
+    assert await resolved(provider="smtp", resolution="resend") == {"resolved": 2, "next_cursor": None}
     assert await database.pool.fetchval("SELECT count(*) FROM tasks WHERE status = 'PENDING'") == 3
     monkeypatch.setattr("taskflow.delivery.messages.steering.MOST_A_CALL", 1)
-    assert (await resolved(all=True, resolution="sent"))["more"] is True
+    monkeypatch.setattr("taskflow.delivery.messages.log._SLICE", 1)
+    first = await resolved(all=True, resolution="sent")
+    assert first["resolved"] == 1
+    assert (await resolved(all=True, resolution="sent", cursor=first["next_cursor"]))["resolved"] == 1
+    assert (await marketer.post(f"{PATH}/resolve", json={"all": True, "resolution": "sent", "cursor": "?"})).json()[
+        "code"
+    ] == "invalid_cursor"
     states = {address[:3]: row["status"] for address, row in (await ledger(database)).items()}
     assert states == {"ann": "PENDING", "bob": "PENDING", "cid": "SENT", "eve": "SENT"}

@@ -109,7 +109,7 @@ class Messages:
         return self._link.ask(MessageOut, "POST", f"/messages/{message_id}/cancel")
 
     def cancel_many(self, **which: Unpack[MessageSelectionFields]) -> CancelledMessages:
-        """Keep all that match and wait from being sent; `more`: call again."""
+        """Keep all that match and wait from being sent; `next_cursor`: there may be more, call again with it."""
         return self._link.ask(CancelledMessages, "POST", "/messages/cancel", which)
 
     def resend(self, message_id: UUID) -> MessageOut:
@@ -123,7 +123,7 @@ class Messages:
     def resolve_many(
         self, resolution: Literal["sent", "failed", "resend"], **which: Unpack[MessageSelectionFields]
     ) -> ResolvedMessages:
-        """Decide about all uncertain messages that match; `more`: call again."""
+        """Decide about all uncertain messages that match; `next_cursor`: there may be more, call again with it."""
         body = {**which, "resolution": resolution}
         return self._link.ask(ResolvedMessages, "POST", "/messages/resolve", body)
 

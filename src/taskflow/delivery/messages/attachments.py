@@ -89,7 +89,8 @@ class MessageAttachmentIn(Body):
     @property
     def kind(self) -> str:
         """Return the type of `content`."""
-        return self.content_type or _TYPES.guess_type(self.filename)[0] or _UNKNOWN
+        found, packed = _TYPES.guess_type(f"./{self.filename}")  # with a folder, no name is taken for a URL
+        return self.content_type or (found if packed is None else None) or _UNKNOWN
 
 
 def of_library(given: Sequence[MessageAttachmentIn]) -> tuple[Attachment, ...]:

@@ -207,18 +207,18 @@ async def get_message_stats(
 
 @router.post("/cancel", dependencies=[_MARKETER, audited("message.cancel_many")])
 async def cancel_messages(body: MessageSelection, steering: Steering, trail: Trail) -> CancelledMessages:
-    """Keep all messages that match and wait from being sent, about 10,000 a call; `more` says to call again."""
-    cancelled, more = await steering.cancel_many(body.to_filter())
+    """Keep all messages that match and wait from being sent, about 10,000 a call; `next_cursor` is for the next."""
+    cancelled, following = await steering.cancel_many(body.to_filter(), body.cursor)
     trail.entry.detail.update(cancelled=cancelled, **body.model_dump(mode="json", exclude_defaults=True))
-    return CancelledMessages(cancelled=cancelled, more=more)
+    return CancelledMessages(cancelled=cancelled, next_cursor=following)
 
 
 @router.post("/resolve", dependencies=[_MARKETER, audited("message.resolve_many")])
 async def resolve_messages(body: ResolveManyIn, steering: Steering, trail: Trail) -> ResolvedMessages:
-    """Decide about all uncertain messages that match, about 10,000 a call; `more` says to call again."""
-    resolved, more = await steering.resolve_many(body.to_filter(), body.resolution)
+    """Decide about all uncertain messages that match, about 10,000 a call; `next_cursor` is for the next."""
+    resolved, following = await steering.resolve_many(body.to_filter(), body.resolution, body.cursor)
     trail.entry.detail.update(resolved=resolved, **body.model_dump(mode="json", exclude_defaults=True))
-    return ResolvedMessages(resolved=resolved, more=more)
+    return ResolvedMessages(resolved=resolved, next_cursor=following)
 
 
 @router.get("/{message_id}")

@@ -1,7 +1,6 @@
 """The log of messages, for code that shares the database: found, looked into, counted, exported."""
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -67,11 +66,16 @@ class MessageLog:
             for row in rows:
                 yield row
 
-    async def matching(self, wanted: Filter, statuses: tuple[RecipientStatus, ...]) -> AsyncIterator[list[UUID]]:
-        """Yield the ids of messages that match and have one of these states, slice by slice, newest first."""
-        for status in statuses:
-            async for rows in self._slices(replace(wanted, status=status), _SLICE):
-                yield [row["message_id"] for row in rows]
+    async def matching(
+        self, wanted: Filter, statuses: Sequence[RecipientStatus], cursor: str | None
+    ) -> AsyncIterator[list[UUID]]:
+        """Yield the ids of messages that match and have one of these states, slice by slice, newest first.
+
+        It walks away from where new messages come in, so that what happens to a slice brings nothing back into the
+        walk. `cursor`: goes on behind this one.
+        """
+        async for rows in self._slices(wanted, _SLICE, statuses, before(cursor)):
+            yield [row["message_id"] for row in rows]
 
     async def costs(self, wanted: Filter) -> list[asyncpg.Record]:
         """Return what messages of a time and a tag have cost, by provider, channel and currency."""
@@ -85,20 +89,24 @@ class MessageLog:
 
     # -- inside
 
-    async def _slices(self, wanted: Filter, size: int) -> AsyncIterator[list[asyncpg.Record]]:
-        last: UUID | None = None
-        while rows := await self._fetch(wanted, last, size):
+    async def _slices(
+        self, wanted: Filter, size: int, statuses: Sequence[RecipientStatus] | None = None, last: UUID | None = None
+    ) -> AsyncIterator[list[asyncpg.Record]]:
+        while rows := await self._fetch(wanted, last, size, statuses):
             yield rows
             if len(rows) < size:
                 break
             last = rows[-1]["message_id"]
 
-    async def _fetch(self, wanted: Filter, last: UUID | None, limit: int) -> list[asyncpg.Record]:
+    async def _fetch(
+        self, wanted: Filter, last: UUID | None, limit: int, statuses: Sequence[RecipientStatus] | None = None
+    ) -> list[asyncpg.Record]:
+        statuses = statuses or ([wanted.status] if wanted.status is not None else None)
         values = (
             last,
             _floor(wanted.created_after),
             _floor(wanted.created_before),
-            wanted.status,
+            statuses,
             wanted.channel,
             wanted.provider,
             wanted.tag,
@@ -111,7 +119,8 @@ class MessageLog:
         )
         if wanted.address is not None:
             return await self._pool.fetch(sql.list_address, *values, wanted.address)
-        return await self._pool.fetch(sql.list_attention if wanted.status in _NOTED else sql.list_messages, *values)
+        is_noted = statuses is not None and len(statuses) == 1 and statuses[0] in _NOTED
+        return await self._pool.fetch(sql.list_attention if is_noted else sql.list_messages, *values)
 
     async def _by_message_id(self, wanted: Filter, text: str) -> UUID | None:
         """Return whose id, or whose Message-ID, a text is. Message-IDs are not stored: they are made once more."""

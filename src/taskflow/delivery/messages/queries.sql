@@ -27,7 +27,7 @@ LEFT JOIN reconciliations q ON status = 'UNCERTAIN' AND q.ledger_id = message_id
   ($1::uuid IS NULL OR message_id < $1)
   AND ($2::uuid IS NULL OR message_id >= $2)
   AND ($3::uuid IS NULL OR message_id < $3)
-  AND ($4::text IS NULL OR status = $4)
+  AND ($4::text[] IS NULL OR status = ANY ($4))
   AND ($5::text IS NULL OR channel = $5)
   AND ($6::text IS NULL OR provider = $6)
   AND ($7::text IS NULL OR tags @> ARRAY[$7])
@@ -55,11 +55,11 @@ WHERE
 ;
 
 -- name: list_attention
--- The same for states that somebody may want to look into: the partial index holds only those.
+-- The same for a state that somebody may want to look into: the partial index holds only those.
 SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.*, looks, next_look_at, finding FROM messages AS m
 -- include: told
 -- include: looked_for
-WHERE attention = $4 AND
+WHERE attention = ($4::text[])[1] AND
 -- include: chosen
 ;
 

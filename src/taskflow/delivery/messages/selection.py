@@ -23,6 +23,9 @@ class MessageSelection(Body):
     scheduled: StrictBool = Field(False, description="Only those whose time is yet to come.")
     created_after: Instant | None = Field(None, description="Not older than this.")
     created_before: Instant | None = Field(None, description="Older than this.")
+    cursor: Annotated[str, StringConstraints(max_length=500)] | None = Field(
+        None, description="Where the call before stopped (`next_cursor`)."
+    )
     all: StrictBool = Field(False, description="Must be true when nothing else is given.")
 
     @model_validator(mode="after")
@@ -53,11 +56,11 @@ class CancelledMessages(BaseModel):
     """How many messages are cancelled."""
 
     cancelled: int
-    more: bool = Field(description="There may be more that match: call again.")
+    next_cursor: str | None = Field(description="There may be more that match: call again with it; null at the end.")
 
 
 class ResolvedMessages(BaseModel):
     """How many uncertain messages are decided about."""
 
     resolved: int
-    more: bool = Field(description="There may be more that match: call again.")
+    next_cursor: str | None = Field(description="There may be more that match: call again with it; null at the end.")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from taskflow.base.pagination import encode_cursor
 from taskflow.db.pool import Connection, Database
 from taskflow.delivery.messages.errors import (
     MessageNotCancellableError,
@@ -35,10 +36,10 @@ _RESOLVED: dict[Resolution, RecipientStatus] = {
 
 
 class Changed(NamedTuple):
-    """How many messages a call has changed, and whether it stopped before it had looked at all."""
+    """How many messages a call has changed, and where it stopped before it had looked at all."""
 
     messages: int
-    more: bool
+    next_cursor: str | None
 
 
 class MessageSteering:
@@ -62,9 +63,9 @@ class MessageSteering:
             raise MessageNotCancellableError(f"The message is {status}.", status_now=status)
         return await self._log.get(message_id)
 
-    async def cancel_many(self, wanted: Filter) -> Changed:
-        """Keep those that match and wait from being sent, at most about `MOST_A_CALL`."""
-        return await self._change(wanted, (RecipientStatus.PENDING, RecipientStatus.DEFERRED), self._cancel)
+    async def cancel_many(self, wanted: Filter, cursor: str | None = None) -> Changed:
+        """Keep those that match and wait from being sent, at most about `MOST_A_CALL`; raises InvalidCursorError."""
+        return await self._change(wanted, cursor, (RecipientStatus.PENDING, RecipientStatus.DEFERRED), self._cancel)
 
     async def resolve(self, message_id: UUID, resolution: Resolution) -> asyncpg.Record:
         """Decide about an uncertain message; return it. `resend`: somebody may get it twice.
@@ -78,12 +79,16 @@ class MessageSteering:
             raise MessageNotUncertainError(f"The message is {status}.", status_now=status)
         return await self._log.get(message_id)
 
-    async def resolve_many(self, wanted: Filter, resolution: Resolution) -> Changed:
-        """Decide about those that match and are uncertain, at most about `MOST_A_CALL`.
+    async def resolve_many(self, wanted: Filter, resolution: Resolution, cursor: str | None = None) -> Changed:
+        """Decide about those that match and are uncertain, at most about `MOST_A_CALL`; raises InvalidCursorError.
 
         With `resend`, those whose task is still ending stay as they are.
         """
-        return await self._change(wanted, (RecipientStatus.UNCERTAIN,), lambda ids: self._resolve(ids, resolution))
+
+        async def change(message_ids: Sequence[UUID]) -> int:
+            return await self._resolve(message_ids, resolution)
+
+        return await self._change(wanted, cursor, (RecipientStatus.UNCERTAIN,), change)
 
     async def resend(self, message_id: UUID) -> asyncpg.Record:
         """Send a message that failed again, as it is; return it.
@@ -109,15 +114,16 @@ class MessageSteering:
     async def _change(
         self,
         wanted: Filter,
-        statuses: tuple[RecipientStatus, ...],
+        cursor: str | None,
+        statuses: Sequence[RecipientStatus],
         change: Callable[[Sequence[UUID]], Awaitable[int]],
     ) -> Changed:
-        count = 0
-        async for message_ids in self._log.matching(wanted, statuses):
-            count += await change(message_ids)
-            if count >= MOST_A_CALL:
-                return Changed(count, more=True)
-        return Changed(count, more=False)
+        changed = 0
+        async for message_ids in self._log.matching(wanted, statuses, cursor):
+            changed += await change(message_ids)
+            if changed >= MOST_A_CALL:
+                return Changed(changed, encode_cursor(message_ids[-1]))
+        return Changed(changed, None)
 
     async def _cancel(self, message_ids: Sequence[UUID]) -> int:
         rows = await self._pool.fetch(sql.cancel, message_ids)
