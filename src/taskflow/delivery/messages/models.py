@@ -22,6 +22,8 @@ MAX_RECIPIENTS = 1_000
 MAX_COPIES = 49
 LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
 
+_LATER = frozenset({"enclosures", "addressee", "cc"})  # left out of a letter without: older workers do not know them
+
 Archive = Literal["none", "metadata", "full"]
 Policy = Literal["hold", "resend", "reconcile"]
 Role = Literal["to", "cc", "bcc"]
@@ -91,7 +93,8 @@ class Letter:
             {"media_id": str(file.media_id), "filename": file.filename, "inline": file.inline}
             for file in self.attachments
         ]
-        return asdict(self) | {"attachments": files}
+        kept = asdict(self) | {"attachments": files}
+        return {name: value for name, value in kept.items() if value or name not in _LATER}
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Self:
