@@ -455,6 +455,26 @@ async def test_messages_are_sent_listed_shown_cancelled_and_exported(shell: Shel
     assert (code, "to[0]" in err) == (5, True)
 
 
+async def test_messages_with_files_are_searched_counted_and_steered_many_at_once(shell: Shell, tmp_path: Path) -> None:
+    bill = tmp_path / "bill.pdf"
+    bill.write_bytes(b"%PDF-")
+    send = ("message", "send", "ada@example.com", "bert@example.com", "--from", "shop@example.com", "--subject", "Bill")
+    more = ("--text", "It is here.", "--attach", str(bill), "--header", "X-Order: 7", "--archive", "none")
+    made: Any = await shell.json(*send, *more)
+    ada = made["messages"][0]["message_id"]
+    assert [one["message_id"] for one in await shell.json("message", "list", "--search", ada)] == [ada]  # type: ignore[union-attr]
+    code, _, err = await shell.run("message", "raw", ada, "-o", str(tmp_path / "bill.eml"))
+    assert (code, "not kept" in err) == (3, True)
+    code, out, _ = await shell.run("message", "stats")
+    assert (code, "PENDING" in out, "total" in out) == (0, True, True)
+    assert (await shell.json("message", "cancel", "--submission", made["submission_id"])) == {"cancelled": 2}
+    assert (await shell.json("message", "resolve", "sent", "--all", "--provider", "ses")) == {"resolved": 0}
+    for wrong in (("cancel",), ("cancel", ada, "--tag", "a"), ("resolve", "sent", ada, "--all")):
+        assert (await shell.run("message", *wrong))[0] == 2
+    code, _, err = await shell.run(*send, "--text", "x", "--header", "X-Order")
+    assert (code, "NAME: VALUE" in err) == (2, True)
+
+
 async def test_texts_are_sent_from_the_shell(shell: Shell) -> None:
     send = ("message", "send", "--sms", "+49 171 1234567")
     words = ("--text", "Your code is {{ code }}.", "--variables", '{"code": 7}', "--sender", "ACME")

@@ -1432,7 +1432,7 @@ export interface paths {
         };
         /**
          * Get Message
-         * @description Get a message, its provider's answer and its attempts.
+         * @description Get a message, its provider's answer and its attempts; a campaign's mail by the id of its recipient.
          */
         get: operations["get_message"];
         put?: never;
@@ -1543,6 +1543,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Messages
+         * @description Keep all messages that match and wait from being sent, about 10,000 a call; `next_cursor` is for the next.
+         */
+        post: operations["cancel_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/messages/costs": {
         parameters: {
             query?: never;
@@ -1575,6 +1595,46 @@ export interface paths {
          * @description Download messages and what became of them as CSV, newest first.
          */
         get: operations["export_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Messages
+         * @description Decide about all uncertain messages that match, about 10,000 a call; `next_cursor` is for the next.
+         */
+        post: operations["resolve_messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/messages/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Message Stats
+         * @description Count messages without a campaign by the status they have now, hour by hour (the last 24) or day by day (30).
+         */
+        get: operations["get_message_stats"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4270,6 +4330,19 @@ export interface components {
             cancelled: number;
         };
         /**
+         * CancelledMessages
+         * @description How many messages are cancelled.
+         */
+        CancelledMessages: {
+            /** Cancelled */
+            cancelled: number;
+            /**
+             * Next Cursor
+             * @description There may be more that match: call again with it; null at the end.
+             */
+            next_cursor: string | null;
+        };
+        /**
          * Cause
          * @description Why, in words that all providers share; what it means for the person, the message and the provider.
          * @enum {string}
@@ -4492,6 +4565,16 @@ export interface components {
          * @enum {string}
          */
         ContactStatus: "ACTIVE" | "PENDING" | "UNSUBSCRIBED" | "BOUNCED" | "COMPLAINED" | "DISABLED";
+        /**
+         * CopyIn
+         * @description Who gets a copy of a mail.
+         */
+        CopyIn: {
+            /** Address */
+            address: string;
+            /** Name */
+            name?: string | null;
+        };
         /**
          * CostsOut
          * @description What messages have cost.
@@ -6306,6 +6389,43 @@ export interface components {
             updated_at: string;
         };
         /**
+         * MessageAttachmentIn
+         * @description A file that goes along: of the media library (`media_id`), or in the call itself (`content`).
+         */
+        MessageAttachmentIn: {
+            /**
+             * Content
+             * @description The file itself in base64, instead of media_id.
+             */
+            content?: string | null;
+            /**
+             * Content Id
+             * @description Of an image in `content` that the HTML shows: <img src='cid:CONTENT_ID'>.
+             */
+            content_id?: string | null;
+            /**
+             * Content Type
+             * @description Of `content`; what the filename says when left out.
+             */
+            content_type?: string | null;
+            /**
+             * Filename
+             * @description Its name in the mail.
+             */
+            filename: string;
+            /**
+             * Inline
+             * @description Of the library: an image that the HTML shows as cid:FILENAME.
+             * @default false
+             */
+            inline: boolean;
+            /**
+             * Media Id
+             * @description A file of the media library.
+             */
+            media_id?: string | null;
+        };
+        /**
          * MessageClass
          * @description Whom a message is for: one person who waits for it, or many who do not.
          * @enum {string}
@@ -6470,8 +6590,8 @@ export interface components {
          * MessageIn
          * @description One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
          *
-         *     Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
-         *     promotional, plain, dlt_template, values.
+         *     Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
+         *     sender, promotional, plain, dlt_template, values.
          */
         MessageIn: {
             /**
@@ -6483,7 +6603,19 @@ export interface components {
              * Attachments
              * @default []
              */
-            attachments: components["schemas"]["AttachmentIn"][];
+            attachments: components["schemas"]["MessageAttachmentIn"][];
+            /**
+             * Bcc
+             * @description The same, and are not named.
+             * @default []
+             */
+            bcc: (components["schemas"]["CopyIn"] | string)[];
+            /**
+             * Cc
+             * @description Get a copy of a mail to one, and are named in it.
+             * @default []
+             */
+            cc: (components["schemas"]["CopyIn"] | string)[];
             /** @default email */
             channel: components["schemas"]["Channel"];
             /**
@@ -6715,6 +6847,52 @@ export interface components {
             template_version: number | null;
             /** Uncertain Policy */
             uncertain_policy: string;
+        };
+        /**
+         * MessageSelection
+         * @description Which messages: those that match everything given. Whoever gives nothing has to say that they mean all.
+         */
+        MessageSelection: {
+            /**
+             * All
+             * @description Must be true when nothing else is given.
+             * @default false
+             */
+            all: boolean;
+            channel?: components["schemas"]["Channel"] | null;
+            /**
+             * Created After
+             * @description Not older than this.
+             */
+            created_after?: string | null;
+            /**
+             * Created Before
+             * @description Older than this.
+             */
+            created_before?: string | null;
+            /**
+             * Cursor
+             * @description Where the call before stopped (`next_cursor`).
+             */
+            cursor?: string | null;
+            /**
+             * Provider
+             * @description Who had it last.
+             */
+            provider?: string | null;
+            /**
+             * Scheduled
+             * @description Only those whose time is yet to come.
+             * @default false
+             */
+            scheduled: boolean;
+            /**
+             * Submission Id
+             * @description Of one call.
+             */
+            submission_id?: string | null;
+            /** Tag */
+            tag?: string | null;
         };
         /**
          * Minute
@@ -8947,6 +9125,19 @@ export interface components {
             resolved: number;
         };
         /**
+         * ResolvedMessages
+         * @description How many uncertain messages are decided about.
+         */
+        ResolvedMessages: {
+            /**
+             * Next Cursor
+             * @description There may be more that match: call again with it; null at the end.
+             */
+            next_cursor: string | null;
+            /** Resolved */
+            resolved: number;
+        };
+        /**
          * ResolveIn
          * @description What to do with an uncertain message.
          */
@@ -8957,6 +9148,58 @@ export interface components {
              * @enum {string}
              */
             resolution: "sent" | "failed" | "resend";
+        };
+        /**
+         * ResolveManyIn
+         * @description Which uncertain messages, and what to do with them.
+         */
+        ResolveManyIn: {
+            /**
+             * All
+             * @description Must be true when nothing else is given.
+             * @default false
+             */
+            all: boolean;
+            channel?: components["schemas"]["Channel"] | null;
+            /**
+             * Created After
+             * @description Not older than this.
+             */
+            created_after?: string | null;
+            /**
+             * Created Before
+             * @description Older than this.
+             */
+            created_before?: string | null;
+            /**
+             * Cursor
+             * @description Where the call before stopped (`next_cursor`).
+             */
+            cursor?: string | null;
+            /**
+             * Provider
+             * @description Who had it last.
+             */
+            provider?: string | null;
+            /**
+             * Resolution
+             * @description It arrived; it did not; send it again, which may be a second time.
+             * @enum {string}
+             */
+            resolution: "sent" | "failed" | "resend";
+            /**
+             * Scheduled
+             * @description Only those whose time is yet to come.
+             * @default false
+             */
+            scheduled: boolean;
+            /**
+             * Submission Id
+             * @description Of one call.
+             */
+            submission_id?: string | null;
+            /** Tag */
+            tag?: string | null;
         };
         /**
          * ResultOut
@@ -9864,6 +10107,60 @@ export interface components {
              */
             throughput: components["schemas"]["Minute"][];
             workers: components["schemas"]["WorkerStats"];
+        };
+        /**
+         * StatsItem
+         * @description Messages that were submitted in one interval.
+         */
+        StatsItem: {
+            /**
+             * At
+             * Format: date-time
+             * @description When it starts, UTC.
+             */
+            at: string;
+            /**
+             * Counts
+             * @description By the status that they have now; what is missing is 0.
+             */
+            counts: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * StatsOut
+         * @description How many messages without a campaign have which status.
+         */
+        StatsOut: {
+            /**
+             * Counts
+             * @description By status, over the whole time.
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Created After
+             * Format: date-time
+             */
+            created_after: string;
+            /**
+             * Created Before
+             * Format: date-time
+             */
+            created_before: string;
+            /**
+             * Interval
+             * @enum {string}
+             */
+            interval: "hour" | "day";
+            /**
+             * Items
+             * @description Every interval, oldest first, also those without a message.
+             */
+            items: components["schemas"]["StatsItem"][];
+            /** Messages */
+            messages: number;
         };
         /**
          * SubmittedOut
@@ -14133,6 +14430,10 @@ export interface operations {
                 /** @description Most items of the page. */
                 limit?: number;
                 provider?: string | null;
+                /** @description A message's id, the id that its provider gave it, its Message-ID, or a part of its subject, within the last 7 days unless created_after says, and 31 days at most. */
+                q?: string | null;
+                /** @description Only those whose time is yet to come. */
+                scheduled?: boolean;
                 status?: components["schemas"]["RecipientStatus"] | null;
                 /** @description Of one call. */
                 submission_id?: string | null;
@@ -14394,6 +14695,39 @@ export interface operations {
             };
         };
     };
+    cancel_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageSelection"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelledMessages"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_costs: {
         parameters: {
             query?: {
@@ -14440,6 +14774,10 @@ export interface operations {
                 /** @description Older than this. */
                 created_before?: string | null;
                 provider?: string | null;
+                /** @description A message's id, the id that its provider gave it, its Message-ID, or a part of its subject, within the last 7 days unless created_after says, and 31 days at most. */
+                q?: string | null;
+                /** @description Only those whose time is yet to come. */
+                scheduled?: boolean;
                 status?: components["schemas"]["RecipientStatus"] | null;
                 /** @description Of one call. */
                 submission_id?: string | null;
@@ -14457,6 +14795,77 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resolve_messages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveManyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResolvedMessages"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_message_stats: {
+        parameters: {
+            query?: {
+                channel?: components["schemas"]["Channel"] | null;
+                /** @description Not older than this. */
+                created_after?: string | null;
+                /** @description Older than this. */
+                created_before?: string | null;
+                interval?: "hour" | "day";
+                provider?: string | null;
+                tag?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatsOut"];
+                };
             };
             /** @description What went wrong (RFC 9457). */
             default: {

@@ -1,39 +1,23 @@
 """`taskflow message`: messages without a campaign."""
 
-import uuid
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
 
-from taskflow.cli.client import Client, Output, connect, json_of, speaks_http, text_of
+from taskflow.cli.client import Client, Output, connect, speaks_http
+from taskflow.cli.message_options import counted, filters, query_of, selection, span
+from taskflow.cli.message_send import send
 
 _COLUMNS = (
     "message_id", "address", "status", "subject", "parts", "provider", "attempt", "delivery", "sent_at",
     "error_message",
 )  # fmt: skip
 _COSTS = ("provider", "channel", "currency", "messages", "cost")
-_STATUSES = (
-    "PENDING", "SENDING", "SENT", "FAILED", "DEFERRED", "UNCERTAIN", "SUPPRESSED", "CANCELLED", "BOUNCED",
-    "UNSUBSCRIBED",
-)  # fmt: skip
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _filters(command: Any) -> Any:
-    for option in (
-        click.option("--address", help="To this address, campaign mail too."),
-        click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only these."),
-        click.option("--channel", type=click.Choice(["email", "sms"]), help="Only these."),
-        click.option("--tag", help="Only those with this tag."),
-        click.option("--provider", help="Only what it carried."),
-        click.option("--submission", "submission_id", type=click.UUID, help="Only those of one call."),
-        click.option("--after", "created_after", help="Not older: 2026-01-31T09:00:00Z."),
-        click.option("--before", "created_before", help="Older: 2026-01-31T09:00:00Z."),
-    ):
-        command = option(command)
-    return command
+_TARGET = click.option(
+    "-o", "--output", "target", type=click.File("wb"), default="-", help="Where to; the terminal by default."
+)
+_API_URL = click.option("--api-url", envvar="TASKFLOW_API_URL", help="Where the API is; that of this home by default.")
 
 
 @click.group()
@@ -41,71 +25,16 @@ def message() -> None:
     """Send single messages, find out what became of them, decide about uncertain ones."""
 
 
-@message.command()
-@click.argument("addresses", metavar="ADDRESSES|NUMBERS", nargs=-1, required=True)
-@click.option("--sms", is_flag=True, help="Send texts, to numbers such as +491711234567.")
-@click.option("--from", "from_email", help="Who writes a mail.")
-@click.option("--from-name", help="The name before the address.")
-@click.option("--reply-to", help="Where answers go.")
-@click.option("--subject", help="Own words.")
-@click.option("--text", help="Own words.")
-@click.option("--html", "html_file", type=_FILE, help="A file with own words as HTML.")
-@click.option("--template", "template_id", type=click.UUID, help="A template, instead of own words.")
-@click.option("--variables", help='Values for all, as JSON: {"order": 7}.')
-@click.option("--sender", help="Who writes a text: a number or a name; the provider's by default.")
-@click.option(
-    "--dlt", "dlt_template", help="A DLT template by name or id: filled with --value, or compared with --text."
-)
-@click.option("--value", "values", multiple=True, help="For a {#var#} of the DLT template; once for each, in order.")
-@click.option("--promotional", is_flag=True, help="A text that nobody waits for.")
-@click.option("--plain", is_flag=True, help="Write typographic characters of a text as a typewriter does.")
-@click.option("--tag", "tags", multiple=True, help="To find them by; may be repeated.")
-@click.option("--at", "scheduled_at", help="Send then: 2026-01-31T09:00:00Z.")
-@click.option("--until", "expires_at", help="Do not send it later than this.")
-@click.option("--critical", is_flag=True, help="Before all others.")
-@click.option(
-    "--uncertain",
-    "uncertain_policy",
-    type=click.Choice(["hold", "resend", "reconcile"]),
-    help="When nobody knows whether it arrived: list it, send it again, or ask the provider. [default: resend]",
-)
-@click.option("--key", help="An Idempotency-Key; a repetition under the same key sends nothing twice.")
-@speaks_http
-def send(
-    client: Client,
-    output: Output,
-    addresses: tuple[str, ...],
-    sms: bool,
-    html_file: Path | None,
-    variables: str | None,
-    critical: bool,
-    key: str | None,
-    **more: Any,
-) -> None:
-    """Send a mail to each of ADDRESSES, or with --sms a text to each of NUMBERS."""
-    body: dict[str, Any] = {name: _plain(value) for name, value in more.items() if value}
-    body |= {"to": list(addresses), "priority": "CRITICAL" if critical else "HIGH"}
-    if sms:
-        body["channel"] = "sms"
-    if html_file is not None:
-        body["html"] = text_of(html_file)
-    if variables is not None:
-        body["variables"] = json_of(variables, "--variables")
-    found = client.post("/messages", body, headers={"Idempotency-Key": key or str(uuid.uuid4())})
-    if output.as_json:
-        output.thing(found)
-    else:
-        columns = ("message_id", "address", "status", "parts", "encoding", "scheduled_at", "error_message")
-        output.things(found["messages"], columns if sms else columns[:3], empty="")
+message.add_command(send)
 
 
 @message.command("list")
-@_filters
+@filters
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
 @speaks_http
-def list_messages(client: Client, output: Output, limit: int, **filters: Any) -> None:
+def list_messages(client: Client, output: Output, limit: int, **wanted: Any) -> None:
     """List messages, newest first; with --address also what campaigns sent there."""
-    output.things(list(client.pages("/messages", limit, **_query(filters))), _COLUMNS, empty="None.")
+    output.things(list(client.pages("/messages", limit, **query_of(wanted))), _COLUMNS, empty="None.")
 
 
 @message.command()
@@ -122,21 +51,41 @@ def get(client: Client, output: Output, message_id: UUID, content: bool) -> None
 
 
 @message.command()
-@click.option("--after", "created_after", help="Not older: 2026-01-31T09:00:00Z.")
-@click.option("--before", "created_before", help="Older: 2026-01-31T09:00:00Z.")
-@click.option("--tag", help="Only those with this tag.")
+@span
 @speaks_http
-def costs(client: Client, output: Output, **filters: Any) -> None:
+def costs(client: Client, output: Output, **wanted: Any) -> None:
     """Sum what messages have cost, as far as providers have prices; `campaign show` tells a campaign's."""
-    output.things(client.get("/messages/costs", **_query(filters))["items"], _COSTS, empty="Nothing that has a price.")
+    output.things(client.get("/messages/costs", **query_of(wanted))["items"], _COSTS, empty="Nothing that has a price.")
 
 
 @message.command()
-@click.argument("message_ids", nargs=-1, required=True, type=click.UUID)
+@counted
+@click.option(
+    "--by", "interval", type=click.Choice(["hour", "day"]), default="hour", show_default=True, help="How fine."
+)
 @speaks_http
-def cancel(client: Client, output: Output, message_ids: tuple[UUID, ...]) -> None:
-    """Keep messages that wait from being sent."""
-    output.things([client.post(f"/messages/{one}/cancel") for one in message_ids], _COLUMNS, empty="")
+def stats(client: Client, output: Output, **wanted: Any) -> None:
+    """Count messages by the status they have now: of the last 24 hours, by day of the last 30 days."""
+    found = client.get("/messages/stats", **query_of(wanted))
+    if output.as_json:
+        output.thing(found)
+        return
+    rows = [{"at": item["at"]} | item["counts"] for item in found["items"] if item["counts"]]
+    total = {"at": "total"} | found["counts"]
+    output.things([*rows, total] if rows else [], ("at", *found["counts"]), empty="None.")
+
+
+@message.command()
+@click.argument("message_ids", metavar="[ID]...", nargs=-1, type=click.UUID)
+@selection
+@click.option("--all", "everything", is_flag=True, help="All that wait.")
+@speaks_http
+def cancel(client: Client, output: Output, message_ids: tuple[UUID, ...], everything: bool, **wanted: Any) -> None:
+    """Keep messages that wait from being sent: those with these ids, or all that match the options."""
+    if body := _selection(message_ids, everything, wanted):
+        _steer(client, output, "cancel", "cancelled", body)
+    else:
+        output.things([client.post(f"/messages/{one}/cancel") for one in message_ids], _COLUMNS, empty="")
 
 
 @message.command()
@@ -149,31 +98,58 @@ def resend(client: Client, output: Output, message_ids: tuple[UUID, ...]) -> Non
 
 @message.command()
 @click.argument("resolution", type=click.Choice(["sent", "failed", "resend"]))
-@click.argument("message_ids", nargs=-1, required=True, type=click.UUID)
+@click.argument("message_ids", metavar="[ID]...", nargs=-1, type=click.UUID)
+@selection
+@click.option("--all", "everything", is_flag=True, help="All that are uncertain.")
 @speaks_http
-def resolve(client: Client, output: Output, resolution: str, message_ids: tuple[UUID, ...]) -> None:
-    """Decide about uncertain messages: they were sent, they failed, or send them again."""
-    body = {"resolution": resolution}
-    output.things([client.post(f"/messages/{one}/resolve", body) for one in message_ids], _COLUMNS, empty="")
+def resolve(
+    client: Client, output: Output, resolution: str, message_ids: tuple[UUID, ...], everything: bool, **wanted: Any
+) -> None:
+    """Decide about uncertain messages, those with these ids or all that match the options: they were sent, they failed,
+    or send them again.
+    """
+    decision = {"resolution": resolution}
+    if body := _selection(message_ids, everything, wanted):
+        _steer(client, output, "resolve", "resolved", body | decision)
+    else:
+        rows = [client.post(f"/messages/{one}/resolve", decision) for one in message_ids]
+        output.things(rows, _COLUMNS, empty="")
 
 
 @message.command()
-@_filters
-@click.option("-o", "--output", "target", type=click.File("wb"), default="-", help="Where to; the terminal by default.")
-@click.option("--api-url", envvar="TASKFLOW_API_URL", help="Where the API is; that of this home by default.")
-def export(target: Any, api_url: str | None, **filters: Any) -> None:
-    """Write messages and what became of them as CSV, newest first."""
-    for chunk in connect(api_url).stream("/messages/export.csv", **_query(filters)):
+@click.argument("message_id", type=click.UUID)
+@_TARGET
+@_API_URL
+def raw(message_id: UUID, target: Any, api_url: str | None) -> None:
+    """Write what was sent, byte for byte."""
+    for chunk in connect(api_url).stream(f"/messages/{message_id}/raw"):
         target.write(chunk)
 
 
-def _query(filters: dict[str, Any]) -> dict[str, Any]:
-    query = {name: _plain(value) for name, value in filters.items() if value is not None}
-    return query | ({"status": query["status"].upper()} if "status" in query else {})
+@message.command()
+@filters
+@_TARGET
+@_API_URL
+def export(target: Any, api_url: str | None, **wanted: Any) -> None:
+    """Write messages and what became of them as CSV, newest first."""
+    for chunk in connect(api_url).stream("/messages/export.csv", **query_of(wanted)):
+        target.write(chunk)
 
 
-def _plain(value: Any) -> Any:
-    """Return an option's value as JSON has it."""
-    if isinstance(value, UUID):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
+def _selection(message_ids: tuple[UUID, ...], everything: bool, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return what is selected by options; nothing when there are ids instead."""
+    body = query_of(wanted) | ({"all": True} if everything else {})
+    if bool(body) == bool(message_ids):
+        raise click.UsageError("Give ids, or options that say which: --tag, --provider, --submission …, or --all.")
+    return body
+
+
+def _steer(client: Client, output: Output, verb: str, done: str, body: dict[str, Any]) -> None:
+    """Change all that match, call by call."""
+    count, cursor = 0, None
+    while True:
+        found = client.post(f"/messages/{verb}", body | ({"cursor": cursor} if cursor else {}))
+        count, cursor = count + found[done], found["next_cursor"]
+        if cursor is None:
+            break
+    output.thing({done: count}, text=f"{count:,} {done}.")

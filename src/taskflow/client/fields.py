@@ -330,15 +330,43 @@ class RecipientFields(TypedDict, total=False):
     """Theirs for the DLT template, instead of those of the call."""
 
 
+class CopyFields(TypedDict, total=False):
+    """Who gets a copy of a mail."""
+
+    address: Required[str]
+    name: str | None
+
+
+class MessageAttachmentFields(TypedDict, total=False):
+    """A file that goes along: of the media library (`media_id`), or in the call itself (`content`)."""
+
+    filename: Required[str]
+    """Its name in the mail."""
+    media_id: UUID | None
+    """A file of the media library."""
+    inline: bool
+    """Of the library: an image that the HTML shows as cid:FILENAME."""
+    content: str | None
+    """The file itself in base64, instead of media_id."""
+    content_type: str | None
+    """Of `content`; what the filename says when left out."""
+    content_id: str | None
+    """Of an image in `content` that the HTML shows: <img src='cid:CONTENT_ID'>."""
+
+
 class MessageFields(TypedDict, total=False):
     """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
 
-    Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
-    promotional, plain, dlt_template, values."""
+    Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
+    sender, promotional, plain, dlt_template, values."""
 
     channel: Channel | Literal["email", "sms"]
     to: Required[list[RecipientFields | str]]
     """Addresses or numbers, or with values."""
+    cc: list[CopyFields | str]
+    """Get a copy of a mail to one, and are named in it."""
+    bcc: list[CopyFields | str]
+    """The same, and are not named."""
     from_email: str | None
     """Who writes a mail."""
     from_name: str | None
@@ -367,7 +395,7 @@ class MessageFields(TypedDict, total=False):
     """For the {#var#} of the DLT template, in order."""
     headers: Mapping[str, str]
     """Further headers: X-…, In-Reply-To, References, List-Unsubscribe and a few more."""
-    attachments: list[AttachmentFields]
+    attachments: list[MessageAttachmentFields]
     tags: list[str]
     """To find them by."""
     scheduled_at: datetime | None
@@ -380,6 +408,27 @@ class MessageFields(TypedDict, total=False):
     """What to do with a message that was perhaps taken: list it, send it again, or ask its provider."""
     archive: Literal["none", "metadata", "full"] | None
     """What is kept of the words: none, metadata (the subject), full; what the settings say."""
+
+
+class MessageSelectionFields(TypedDict, total=False):
+    """Which messages: those that match everything given. Whoever gives nothing has to say that they mean all."""
+
+    channel: Channel | Literal["email", "sms"] | None
+    provider: str | None
+    """Who had it last."""
+    tag: str | None
+    submission_id: UUID | None
+    """Of one call."""
+    scheduled: bool
+    """Only those whose time is yet to come."""
+    created_after: datetime | None
+    """Not older than this."""
+    created_before: datetime | None
+    """Older than this."""
+    cursor: str | None
+    """Where the call before stopped (`next_cursor`)."""
+    all: bool
+    """Must be true when nothing else is given."""
 
 
 class NewProviderFields(TypedDict, total=False):

@@ -7,6 +7,7 @@ line break, and both deserve to be seen.
 
 import base64
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ _FOLD = b"\r\n "
 _FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PLAIN_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}@[A-Za-z0-9.-]{1,253}>")
+_CONTENT_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}(@[A-Za-z0-9.-]{1,253})?")
 _URL = re.compile(r"https?://[A-Za-z0-9!#$%&'()*+,./:;=?@\[\]_~-]{1,900}")
 _SPACES = re.compile(" {2,}")  # in a name, readers see one
 _FOLD_AT = 78
@@ -67,11 +69,26 @@ def mailbox(name: str, address: str, display_name: str | None = None) -> bytes:
     return _phrase(name, _SPACES.sub(" ", display_name).strip(" ")) + b" <" + encoded + b">"
 
 
+def mailboxes(name: str, those: Sequence[tuple[str, str | None]]) -> bytes:
+    """Return the bytes of several mailboxes, addresses with their names, one on each line; raises as `mailbox`."""
+    return (b"," + _FOLD).join(mailbox(name, *one) for one in those)
+
+
 def message_id(value: str) -> bytes:
     """Return the bytes of a Message-ID, given with its angle brackets."""
     if _MESSAGE_ID.fullmatch(value) is None:
         raise HeaderInjectionError("The Message-ID is not <left@right>.")
     return value.encode("ascii")
+
+
+def content_id(value: str) -> bytes:
+    """Return the bytes of a Content-ID, given without angle brackets.
+
+    RFC 2045 wants left@right. Applications write cid:logo into their HTML, and readers compare the two as they are.
+    """
+    if _CONTENT_ID.fullmatch(value) is None:
+        raise HeaderInjectionError("The Content-ID is not left@right, nor a word.")
+    return b"<" + value.encode("ascii") + b">"
 
 
 def url(name: str, value: str) -> bytes:

@@ -70,6 +70,7 @@ class Skeleton:
         from_email: str,
         from_name: str | None = None,
         reply_to: str | None = None,
+        cc: Sequence[tuple[str, str | None]] = (),
         purpose: Purpose = "campaign",
         feedback_id: str | None = None,
         eight_bit: bool = False,
@@ -84,6 +85,7 @@ class Skeleton:
             from_email: the sender's address.
             from_name: the sender's display name, any Unicode.
             reply_to: an address that answers go to.
+            cc: addresses and names of those who are named as readers of a copy.
             purpose: what it is for; decides about Precedence and Auto-Submitted.
             feedback_id: `Feedback-ID` for the complaint statistics of mailbox providers.
             eight_bit: the server offers 8BITMIME (`SmtpPool.features`); else non-ASCII parts become base64.
@@ -98,6 +100,8 @@ class Skeleton:
         head = [b"From: " + headers.mailbox("From", from_email, from_name)]
         if reply_to:
             head.append(b"Reply-To: " + headers.mailbox("Reply-To", reply_to))
+        if cc:
+            head.append(b"Cc: " + headers.mailboxes("Cc", cc))
         if any(name.lower() == "feedback-id" for name in further or ()):
             feedback_id = None
         standing = [b"MIME-Version: 1.0", *standing_fields(purpose, feedback_id)]
@@ -249,7 +253,7 @@ def _file(file: File) -> bytes:
     kind = "attachment" if file.content_id is None else "inline"
     head.append(b"Content-Disposition: " + headers.disposition(kind, file.filename))
     if file.content_id is not None:
-        head.append(b"Content-ID: " + headers.message_id(f"<{file.content_id}>"))
+        head.append(b"Content-ID: " + headers.content_id(file.content_id))
     return CRLF.join(head) + CRLF + CRLF + _base64(file.data)
 
 

@@ -28,6 +28,11 @@ async def refused(client: httpx.AsyncClient, *to: Any, **changes: Any) -> dict[s
     return answer.json()
 
 
+def file(**changes: Any) -> dict[str, Any]:
+    """Return the member of a call that brings a file along."""
+    return {"attachments": [{"filename": "a.pdf", "content": "AAAA"} | changes]}
+
+
 async def test_what_is_taken_is_a_row_and_a_task_each_and_one_submission(
     marketer: httpx.AsyncClient, database: Database
 ) -> None:
@@ -81,6 +86,41 @@ async def test_a_repeated_request_is_taken_once(marketer: httpx.AsyncClient, dat
         ({"template_id": str(uuid4())}, "invalid_input", "not both"),
         ({"template_id": str(uuid4()), "subject": None, "text": None}, "template_not_found", ""),
         ({"attachments": [{"media_id": str(uuid4()), "filename": "a.pdf"}]}, "media_not_found", ""),
+        ({"attachments": [{"filename": "a.pdf"}]}, "invalid_input", "give media_id or content"),
+        (file(media_id=str(uuid4())), "invalid_input", "give media_id or content"),
+        (
+            {"attachments": [*(2 * file()["attachments"]), *file(content="?")["attachments"]]},
+            "invalid_input",
+            "#/attachments/2/content",
+        ),
+        (file(content="A"), "invalid_input", "#/attachments/0/content"),
+        (file(content="AA-_"), "invalid_input", "base64"),
+        (file(content="\u2028AAA"), "invalid_input", "base64"),
+        (file(content=""), "invalid_input", "is empty"),
+        (file(content=7), "invalid_input", "text in base64"),
+        (file(filename="a\r\nBcc: eve@example.com"), "invalid_input", "#/attachments/0/filename"),
+        (file(filename="../a.pdf"), "invalid_input", "#/attachments/0/filename"),
+        (file(content_type="text/plain\r\nBcc: eve@example.com"), "invalid_input", "#/attachments/0/content_type"),
+        (file(content_type="Multipart/Mixed; boundary=a"), "invalid_input", "cannot be carried in base64"),
+        (file(content_type="image/png", content_id="a> b"), "invalid_input", "#/attachments/0/content_id"),
+        (file(content_id="logo"), "invalid_input", "content_id is of images"),
+        (file(inline=True), "invalid_input", "inline is of media_id"),
+        (
+            {"attachments": 2 * file(content_type="image/png", content_id="logo")["attachments"]},
+            "invalid_input",
+            "attachments[1].content_id",
+        ),
+        ({"attachments": 21 * file()["attachments"]}, "invalid_input", "attachments"),
+        ({"attachments": 2 * file(content=4 * "A" * 900_000)["attachments"]}, "attachment_limit", "5,400,000"),
+        (
+            {"to": ["ann@example.com", "bob@example.com"], "cc": ["eve@example.com"]},
+            "invalid_input",
+            "of a mail to one",
+        ),
+        ({"cc": ["bob@example.com"], "bcc": ["Bob@example.com"]}, "invalid_recipient", "bcc[0]"),
+        ({"cc": ["bob@example.com", "eve"]}, "invalid_recipient", "cc[1]"),
+        ({"cc": [{"address": "bob@example.com", "name": "B\r\nBcc: eve@example.com"}]}, "invalid_input", "#/cc/0"),
+        ({"cc": 25 * ["bob@example.com"], "bcc": 25 * ["eve@example.com"]}, "invalid_input", "49"),
         ({"channel": "sms"}, "invalid_input", "leave out from_email, subject"),
         ({"sender": "SHOP", "dlt_template": "otp"}, "invalid_input", "leave out dlt_template, sender"),
         ({"from_email": None, "sender": ""}, "invalid_input", ""),
@@ -151,6 +191,14 @@ async def test_an_address_is_found_in_campaigns_too(
     found = (await marketer.get(PATH, params={"address": "ann@example.com"})).json()["items"]
     assert [one["campaign_id"] for one in found] == [None, str(campaign.campaign_id)]
     assert {one["from_address"] for one in found} == {"shop@sender.example"}
+    of_campaign = found[1]["message_id"]
+    shown = (await marketer.get(f"{PATH}/{of_campaign}")).json()
+    assert (shown["campaign_id"], shown["address"]) == (str(campaign.campaign_id), "Ann@example.com")
+    content = await marketer.get(f"{PATH}/{of_campaign}/content")
+    assert (content.status_code, content.json()["code"]) == (404, "content_not_kept")
+    steered = await marketer.post(f"{PATH}/{of_campaign}/cancel")
+    assert (steered.status_code, steered.json()["code"]) == (404, "message_not_found")
+    assert str(campaign.campaign_id) in steered.json()["detail"]
 
 
 @pytest.mark.parametrize(("archive", "kept"), [("none", {}), ("metadata", {}), ("full", {"code": 4711})])

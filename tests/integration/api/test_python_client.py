@@ -343,6 +343,7 @@ async def test_messages_are_sent_found_cancelled_and_exported(messaging: Messagi
         text="Order {{ order }} is on its way.",
         variables={"order": 0},
         tags=["order"],
+        attachments=[{"filename": "order.txt", "content": "U2V2ZW4="}],
     )
     ada, bert = sent.messages
     assert [one.address async for one in messages.find(tag="order")] == ["bert@example.com", "ada@example.com"]
@@ -360,6 +361,12 @@ async def test_messages_are_sent_found_cancelled_and_exported(messaging: Messagi
         await messages.resend(ada.message_id)
     assert code_of(waiting) == "message_not_failed"
     assert b"ada@example.com" in b"".join([chunk async for chunk in messages.export(tag="order")])
+    assert [one.address async for one in messages.find(search=str(ada.message_id))] == ["ada@example.com"]
+    with pytest.raises(NotFoundError):
+        [chunk async for chunk in messages.raw(ada.message_id)]
+    assert (await messages.stats("day", tag="order")).counts == {"PENDING": 1, "CANCELLED": 1}
+    assert (await messages.resolve_many("sent", tag="order")).resolved == 0
+    assert (await messages.cancel_many(submission_id=sent.submission_id)).cancelled == 1
 
 
 async def test_texts_are_previewed_sent_and_found(messaging: Messaging) -> None:

@@ -25,6 +25,7 @@ from taskflow.campaigns.service import CampaignService
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.messages.models import message_id_of
 from taskflow.delivery.reconciliation.duty import Reconciliation
 from taskflow.delivery.reconciliation.rules import LAST_AFTER, SURE_AFTER
 from taskflow.delivery.sandbox.repository import InboxRepository, Received
@@ -187,18 +188,28 @@ async def test_only_this_policy_asks(context: DutyContext, database: Database, m
 
 async def test_the_sandbox_inbox_is_asked_too(context: DutyContext, database: Database) -> None:
     kept, lost = [await add_message(database, address) for address in ("kept@example.com", "lost@example.com")]
-    for message_id in (kept, lost):
+    copy = await add_message(database, "copy@example.com")
+    await database.pool.execute(
+        """UPDATE message_submissions s SET letter = letter || '{"addressee": {"address": "to@example.com"}}'
+           FROM messages m WHERE m.message_id = $1 AND s.submission_id = m.submission_id""",
+        copy,
+    )
+    for message_id in (kept, lost, copy):
         await lose(database, "messages", message_id, "sandbox")
     secret = context.settings.secret_key
     assert secret is not None
     from_address = "shop@sender.example"
-    header = MessageIds(secret.get_secret_value().encode(), from_address).of(kept)
-    mail = Received(uuid7(), from_address, "kept@example.com", "Hello", header, b"")
-    await InboxRepository(database.pool).add([mail])
+    submission_id = (await ledger(database))["copy@example.com"]["submission_id"]
+    ids = MessageIds(secret.get_secret_value().encode(), from_address)
+    headers = {"kept@example.com": ids.of(kept), "copy@example.com": ids.of(message_id_of(submission_id, 1))}
+    await InboxRepository(database.pool).add(
+        [Received(uuid7(), from_address, address, "Hello", header, b"") for address, header in headers.items()]
+    )
     await look(context)
     assert {address: row["status"] for address, row in (await ledger(database)).items()} == {
         "kept@example.com": "SENT",
         "lost@example.com": "UNCERTAIN",
+        "copy@example.com": "SENT",
     }
 
 

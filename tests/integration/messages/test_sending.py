@@ -1,5 +1,6 @@
 """Messages from the API through a real coordinator and worker into an SMTP server."""
 
+import base64
 import email
 import email.policy
 from collections import Counter
@@ -83,6 +84,59 @@ async def test_a_message_is_sent_and_its_ledger_tells_everything(
     assert "7 Måne is on its way" in content["html"]
     raw = await marketer.get(f"{PATH}/{accepted['message_id']}/raw")
     assert raw.content == message.body
+
+
+async def test_files_of_the_call_go_along(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    pdf, png = bytes(range(256)) * 5_000, b"\x89PNG pixels"
+    submitted = await send(
+        marketer,
+        "ann@example.com",
+        "bob@example.com",
+        html="<p>Your bill. <img src='cid:logo' alt=''></p>",
+        text=None,
+        attachments=[
+            {"filename": "Måned.pdf", "content": base64.encodebytes(pdf).decode()},
+            {"filename": "logo.png", "content": base64.b64encode(png).decode(), "content_id": "logo"},
+            {"filename": "a.ics", "content": "AAAA", "content_type": "text/calendar; method=REQUEST"},
+        ],
+    )
+    for one in submitted["messages"]:
+        await reached(database, one["message_id"], "SENT")
+    for message in smtp.messages:
+        mail = email.message_from_bytes(message.body, policy=email.policy.default)
+        assert "cid:logo" in mail.get_body(("html",)).get_content()
+        files = {part.get_filename(): part for part in mail.walk() if part.get_filename()}
+        assert files["Måned.pdf"].get_payload(decode=True) == pdf
+        assert (files["Måned.pdf"].get_content_type(), files["Måned.pdf"].is_attachment()) == ("application/pdf", True)
+        assert (files["logo.png"]["Content-ID"], files["logo.png"].get_payload(decode=True)) == ("<logo>", png)
+        assert files["logo.png"].get_content_disposition() == "inline"
+        assert files["a.ics"].get_param("method") == "REQUEST"
+    assert len(smtp.messages) == 2
+
+
+async def test_copies_are_messages_of_their_own_and_read_the_same(
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    submitted = await send(
+        marketer,
+        {"address": "ann@example.com", "name": "Ann", "variables": {"order": 7}},
+        cc=["bob@example.com", {"address": "cid@example.com", "name": "Cid Å"}],
+        bcc=["eve@example.com"],
+        text="Order {{ order }} of {{ email }}.",
+    )
+    for one in submitted["messages"]:
+        await reached(database, one["message_id"], "SENT")
+    names = ("ann", "bob", "cid", "eve")
+    assert [one["address"] for one in submitted["messages"]] == [f"{name}@example.com" for name in names]
+    assert sorted(message.rcpt_to.decode() for message in smtp.messages) == [f"{name}@example.com" for name in names]
+    for message in smtp.messages:
+        mail = email.message_from_bytes(message.body, policy=email.policy.default)
+        assert (mail["To"], mail["Cc"]) == ("Ann <ann@example.com>", "bob@example.com, Cid Å <cid@example.com>")
+        assert mail.get_content().strip() == "Order 7 of ann@example.com."
+        assert b"eve@example.com" not in message.body
+    assert len({email.message_from_bytes(message.body)["Message-ID"] for message in smtp.messages}) == 1
 
 
 async def test_what_gmail_takes_is_counted_for_the_senders_domain(

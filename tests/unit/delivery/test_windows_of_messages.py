@@ -18,9 +18,9 @@ async def test_a_large_mail_is_read_when_those_before_it_are_out(monkeypatch: py
     read: list[UUID] = []
 
     class Pool:
-        async def fetchval(self, _: str, submission_id: UUID) -> bytes:
+        async def fetchrow(self, _: str, submission_id: UUID) -> dict[str, Any]:
             read.append(submission_id)
-            return b"x" * 40
+            return {"raw": b"x" * 40, "files": None}
 
     class Composer:
         async def size_of(self, submission: StoredSubmission) -> int:

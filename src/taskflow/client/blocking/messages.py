@@ -7,8 +7,10 @@ from typing import Literal, Unpack
 from uuid import UUID
 
 from taskflow.client.blocking.link import Link
-from taskflow.client.fields import MessageFields
+from taskflow.client.fields import MessageFields, MessageSelectionFields
 from taskflow.delivery.messages.schemas import CostsOut, MessageContent, MessageDetail, MessageOut, SubmittedOut
+from taskflow.delivery.messages.selection import CancelledMessages, ResolvedMessages
+from taskflow.delivery.messages.stats import StatsOut
 
 
 class Messages:
@@ -27,12 +29,16 @@ class Messages:
         return self._link.ask(SubmittedOut, "POST", "/messages", message)
 
     def get(self, message_id: UUID) -> MessageDetail:
-        """Return a message, its provider's answer and its attempts."""
+        """Return a message, its provider's answer and its attempts; a campaign's by the id of its recipient."""
         return self._link.look(MessageDetail, f"/messages/{message_id}")
 
     def content(self, message_id: UUID) -> MessageContent:
         """Return what was sent; NotFoundError (`content_not_kept`) when the archive has none."""
         return self._link.look(MessageContent, f"/messages/{message_id}/content")
+
+    def raw(self, message_id: UUID) -> Generator[bytes]:
+        """Iterate over the bytes of what was sent; NotFoundError (`content_not_kept`) when the archive has none."""
+        return self._link.stream(f"/messages/{message_id}/raw")
 
     def find(
         self,
@@ -45,8 +51,14 @@ class Messages:
         submission_id: UUID | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
+        scheduled: bool = False,
+        search: str | None = None,
     ) -> Iterator[MessageOut]:
-        """Iterate over messages, newest first; with an address also over what campaigns sent there."""
+        """Iterate over messages, newest first; with an address also over what campaigns sent there.
+
+        `search`: an id, the provider's id, a Message-ID or a part of the subject; of the last 7 days unless
+        `created_after` says, of 31 days at most. `scheduled`: only those whose time is yet to come.
+        """
         return self._link.pages(
             MessageOut,
             "/messages",
@@ -58,6 +70,30 @@ class Messages:
             submission_id=submission_id,
             created_after=created_after,
             created_before=created_before,
+            scheduled=scheduled or None,
+            q=search,
+        )
+
+    def stats(
+        self,
+        interval: Literal["hour", "day"] = "hour",
+        *,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        provider: str | None = None,
+        tag: str | None = None,
+        channel: Literal["email", "sms"] | None = None,
+    ) -> StatsOut:
+        """Count messages without a campaign by status: of the last 24 hours, or by day of the last 30 days."""
+        return self._link.look(
+            StatsOut,
+            "/messages/stats",
+            interval=interval,
+            created_after=created_after,
+            created_before=created_before,
+            provider=provider,
+            tag=tag,
+            channel=channel,
         )
 
     def costs(
@@ -72,6 +108,10 @@ class Messages:
         """Keep a message that waits from being sent; ConflictError once it is on its way."""
         return self._link.ask(MessageOut, "POST", f"/messages/{message_id}/cancel")
 
+    def cancel_many(self, **which: Unpack[MessageSelectionFields]) -> CancelledMessages:
+        """Keep all that match and wait from being sent; `next_cursor`: there may be more, call again with it."""
+        return self._link.ask(CancelledMessages, "POST", "/messages/cancel", which)
+
     def resend(self, message_id: UUID) -> MessageOut:
         """Send a message that failed again, as it is; ConflictError when it has not, or its words are gone."""
         return self._link.ask(MessageOut, "POST", f"/messages/{message_id}/resend")
@@ -79,6 +119,13 @@ class Messages:
     def resolve(self, message_id: UUID, resolution: Literal["sent", "failed", "resend"]) -> MessageOut:
         """Decide about an uncertain message."""
         return self._link.ask(MessageOut, "POST", f"/messages/{message_id}/resolve", {"resolution": resolution})
+
+    def resolve_many(
+        self, resolution: Literal["sent", "failed", "resend"], **which: Unpack[MessageSelectionFields]
+    ) -> ResolvedMessages:
+        """Decide about all uncertain messages that match; `next_cursor`: there may be more, call again with it."""
+        body = {**which, "resolution": resolution}
+        return self._link.ask(ResolvedMessages, "POST", "/messages/resolve", body)
 
     def export(self, *, status: str | None = None, tag: str | None = None) -> Generator[bytes]:
         """Iterate over the bytes of a CSV file with messages, newest first."""

@@ -168,16 +168,14 @@ class MediaLibrary:
             if media_id not in held:
                 raise MediaNotFoundError(f"There is no file {media_id} to attach.")
 
-    async def check_attachments(self, attachments: Sequence[Attachment]) -> list[Media]:
-        """Return the files of attachments, in order.
+    async def check_attachments(self, attachments: Sequence[Attachment], *, beside: int = 0) -> list[Media]:
+        """Return the files of attachments, in order. `beside`: bytes of files that go along from elsewhere.
 
         Raises:
             MediaNotFoundError: one is not there.
             AttachmentLimitError: together they are too large, or one that shall be shown is no image.
         """
-        if not attachments:
-            return []
-        rows = await self._pool.fetch(sql.media_by_ids, [file.media_id for file in attachments])
+        rows = await self._pool.fetch(sql.media_by_ids, [file.media_id for file in attachments]) if attachments else []
         known = {row["media_id"]: Media(*row) for row in rows}
         found: list[Media] = []
         for file in attachments:
@@ -187,8 +185,10 @@ class MediaLibrary:
                 raise AttachmentLimitError(f"'{file.filename}' is no image: it can be attached, not shown in the mail.")
             found.append(known[file.media_id])
         most = self._settings.media.max_attachment_bytes
-        if sum(media.size for media in found) > most:
-            raise AttachmentLimitError(f"The attachments of a mail may have {most:,} bytes together.")
+        if (size := beside + sum(media.size for media in found)) > most:
+            raise AttachmentLimitError(
+                f"The attachments of a mail may have {most:,} bytes together: these have {size:,}."
+            )
         return found
 
     # -- public addresses

@@ -27,8 +27,8 @@ from taskflow.delivery.letterhead import files_of
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.carrier import Load
 from taskflow.delivery.messages.ledger import Row
-from taskflow.delivery.messages.models import Letter, StoredSubmission
-from taskflow.delivery.mime import Skeleton
+from taskflow.delivery.messages.models import Letter, StoredSubmission, message_id_of
+from taskflow.delivery.mime import File, Skeleton
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.purposes import feedback_id
 
@@ -174,7 +174,8 @@ class MailComposer:
             return submission.raw_bytes
         words = await self._words_of(submission)
         files = await self._media.check_attachments(_attachments(submission, words.content))
-        return _WORDS_BYTES + sum(file.size for file in files) * 4 // 3
+        sizes = (*(file.size for file in files), *(file.size for file in submission.enclosures))
+        return _WORDS_BYTES + sum(sizes) * 4 // 3
 
     async def compose(self, submission: StoredSubmission, rows: Sequence[Row]) -> list[Composed | Held | str]:
         """Return one mail for each row, or the sentence that says why there is none; errors as in `Composer`."""
@@ -188,20 +189,21 @@ class MailComposer:
         sender = await self._senders.of(letter.from_email)
         skeleton = await self._skeleton_of(submission, words, sender)
         message_ids = MessageIds(self._secret, letter.from_email)
-        contexts = [context_of(letter.variables, row, row.personalization) for row in rows]
+        readers = [_reader(letter, row) for row in rows]
+        contexts = [context_of(letter.variables, one, one.personalization) for one in readers]
         done: list[Composed | Held | str] = []
-        for row, result in zip(rows, await words.render(contexts), strict=True):
+        for row, reader, result in zip(rows, readers, await words.render(contexts), strict=True):
             if isinstance(result, RenderProblem):
                 done.append(f"{result.code}: {result.message}")
                 continue
             try:
                 body = skeleton.build(
-                    to=row.address,
-                    to_name=row.name,
+                    to=reader.address,
+                    to_name=reader.name,
                     subject=result.subject,
                     html=result.html_bytes or None,
                     text=result.text_bytes,
-                    message_id=message_ids.of(row.message_id),
+                    message_id=message_ids.of(reader.message_id),
                 )
             except InvalidInputError as error:  # a value that must not stand in a header
                 done.append(f"{error.code}: {error}")
@@ -219,7 +221,7 @@ class MailComposer:
         )
 
     async def _skeleton_of(self, submission: StoredSubmission, words: Words, sender: Sender) -> Skeleton:
-        letter = _letter(submission)
+        letter, attachments = _letter(submission), _attachments(submission, words.content)
         signer = sender.signer
         selectors = tuple(key.selector for key in signer.keys) if signer is not None else ()
 
@@ -228,14 +230,15 @@ class MailComposer:
                 from_email=letter.from_email,
                 from_name=letter.from_name,
                 reply_to=letter.reply_to,
+                cc=[(one.address, one.name) for one in letter.cc],
                 purpose="transactional",
                 feedback_id=feedback_id("transactional", letter.from_email.rpartition("@")[2]),
                 signer=signer,
-                files=await files_of(self._media, _attachments(submission, words.content)),
+                files=[*await files_of(self._media, attachments), *_enclosed(submission)],
                 further=letter.headers,
             )
 
-        if _attachments(submission, words.content):
+        if attachments or submission.enclosures:
             return await make()  # files are not kept in memory
         return await self._skeletons.get((submission.submission_id, selectors), make)
 
@@ -253,10 +256,26 @@ def context_of(
     return context
 
 
+def _reader(letter: Letter, row: Row) -> Row:
+    """Return whose mail it is: a copy is the addressee's, also its Message-ID, so that answers meet in one thread."""
+    if letter.addressee is None:
+        return row
+    first, to = message_id_of(row.submission_id, 1), letter.addressee
+    return row._replace(message_id=first, address=to.address, name=to.name)
+
+
 def _attachments(submission: StoredSubmission, content: Content) -> Sequence[Attachment]:
     """Return the files of the template and those of the call."""
     own = _letter(submission).attachments
     return (*content.attachments, *own) if submission.template_id else content.attachments
+
+
+def _enclosed(submission: StoredSubmission) -> list[File]:
+    """Return the files that came with the call."""
+    return [
+        File(said.filename, said.content_type, data, said.content_id)
+        for said, data in zip(submission.enclosures, submission.files or (), strict=True)
+    ]
 
 
 def _letter(submission: StoredSubmission) -> Letter:

@@ -16,7 +16,9 @@ from taskflow.content.fields import NO_CONTROLS
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
+from taskflow.delivery.messages import search
 from taskflow.delivery.messages.composer import KeptWords
+from taskflow.delivery.messages.log import MessageLog
 from taskflow.delivery.messages.schemas import (
     CostsOut,
     MessageContent,
@@ -26,7 +28,11 @@ from taskflow.delivery.messages.schemas import (
     ResolveIn,
     SubmittedOut,
 )
-from taskflow.delivery.messages.service import Filter, MessageService
+from taskflow.delivery.messages.search import Filter
+from taskflow.delivery.messages.selection import CancelledMessages, MessageSelection, ResolvedMessages, ResolveManyIn
+from taskflow.delivery.messages.service import MessageService
+from taskflow.delivery.messages.stats import Interval, Span, StatsOut
+from taskflow.delivery.messages.steering import MessageSteering
 from taskflow.delivery.messages.texts import TextService
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.states import RecipientStatus
@@ -45,6 +51,7 @@ from taskflow.identity.access import (
     service,
 )
 from taskflow.identity.models import Role
+from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 _MARKETER = require(Role.MARKETER)
@@ -54,6 +61,11 @@ _EXPORT_COLUMNS = (
     "encoding", "delivery", "delivery_cause", "delivery_at", "cost", "currency", "created_at", "scheduled_at",
     "sending_at", "sent_at",
 )  # fmt: skip
+
+After = Annotated[Instant | None, Query(description="Not older than this.")]
+Before = Annotated[Instant | None, Query(description="Older than this.")]
+Provider = Annotated[str | None, Query(max_length=50, pattern=NO_CONTROLS)]
+QueryTag = Annotated[str | None, Query(max_length=100, pattern=NO_CONTROLS)]
 
 router = APIRouter(prefix="/messages", tags=["messages"], dependencies=[require(Role.VIEWER)])
 
@@ -82,6 +94,21 @@ async def _texts(
     return TextService(database, engine, rendering, words, registry, settings.audience.phone_region)
 
 
+async def _log(
+    database: Annotated[Database, service(Database)], settings: Annotated[Settings, service(Settings)]
+) -> MessageLog:
+    return MessageLog(database.pool, signing_key(settings).get_secret_value().encode())
+
+
+async def _steering(
+    database: Annotated[Database, service(Database)],
+    broker: Annotated[RedisBroker, service(RedisBroker)],
+    book: Annotated[QueueBook, service(QueueBook)],
+    log: Annotated[MessageLog, Depends(_log)],
+) -> MessageSteering:
+    return MessageSteering(database, Engine(database, broker, book), log)
+
+
 async def _wanted(
     address: Annotated[
         str | None,
@@ -89,16 +116,32 @@ async def _wanted(
     ] = None,
     status: RecipientStatus | None = None,
     channel: Channel | None = None,
-    provider: Annotated[str | None, Query(max_length=50, pattern=NO_CONTROLS)] = None,
-    tag: Annotated[str | None, Query(max_length=100, pattern=NO_CONTROLS)] = None,
+    provider: Provider = None,
+    tag: QueryTag = None,
     submission_id: Annotated[UUID | None, Query(description="Of one call.")] = None,
-    created_after: Annotated[Instant | None, Query(description="Not older than this.")] = None,
-    created_before: Annotated[Instant | None, Query(description="Older than this.")] = None,
+    created_after: After = None,
+    created_before: Before = None,
+    scheduled: Annotated[bool, Query(description="Only those whose time is yet to come.")] = False,
+    q: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=search.MOST_CHARS,
+            pattern=NO_CONTROLS,
+            description="A message's id, the id that its provider gave it, its Message-ID, or a part of its subject,"
+            f" within the last {search.DAYS} days unless created_after says, and {search.MOST_DAYS} days at most.",
+        ),
+    ] = None,
 ) -> Filter:
-    return Filter(address, status, channel, provider, tag, submission_id, created_after, created_before)
+    text = (q and q.strip()) or None
+    return search.bounded(
+        Filter(address, status, channel, provider, tag, submission_id, created_after, created_before, scheduled, text)
+    )
 
 
+Log = Annotated[MessageLog, Depends(_log)]
 Messages = Annotated[MessageService, Depends(_messages)]
+Steering = Annotated[MessageSteering, Depends(_steering)]
 Wanted = Annotated[Filter, Depends(_wanted)]
 
 
@@ -124,42 +167,70 @@ async def send_messages(
 
 @router.get("")
 async def list_messages(
-    messages: Messages, wanted: Wanted, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
+    log: Log, wanted: Wanted, limit: Limit = DEFAULT_PAGE, cursor: Cursor = None
 ) -> Page[MessageOut]:
     """List messages, newest first; `status=UNCERTAIN` are those that somebody has to decide about."""
-    rows, following = await messages.page(wanted, cursor, limit)
+    rows, following = await log.page(wanted, cursor, limit)
     return Page(items=[MessageOut.of(row) for row in rows], next_cursor=following)
 
 
 @router.get("/export.csv", dependencies=[_MARKETER, audited("message.export")], response_class=StreamingResponse)
-async def export_messages(messages: Messages, wanted: Wanted, trail: Trail) -> StreamingResponse:
+async def export_messages(log: Log, wanted: Wanted, trail: Trail) -> StreamingResponse:
     """Download messages and what became of them as CSV, newest first."""
     trail.target(wanted.submission_id or "all", status=wanted.status, channel=wanted.channel)
-    return csv_download(csv_chunks(_EXPORT_COLUMNS, _rows(messages, wanted)), "messages.csv")
+    return csv_download(csv_chunks(_EXPORT_COLUMNS, _rows(log, wanted)), "messages.csv")
 
 
 @router.get("/costs")
 async def get_costs(
-    messages: Messages,
-    created_after: Annotated[Instant | None, Query(description="Not older than this.")] = None,
-    created_before: Annotated[Instant | None, Query(description="Older than this.")] = None,
-    tag: Annotated[str | None, Query(max_length=100, pattern=NO_CONTROLS)] = None,
+    log: Log, created_after: After = None, created_before: Before = None, tag: QueryTag = None
 ) -> CostsOut:
     """Sum what messages without a campaign have cost, by provider, channel and currency; campaigns tell their own."""
     wanted = Filter(tag=tag, created_after=created_after, created_before=created_before)
-    return CostsOut.of(await messages.costs(wanted))
+    return CostsOut.of(await log.costs(wanted))
+
+
+@router.get("/stats")
+async def get_message_stats(
+    log: Log,
+    interval: Interval = "hour",
+    created_after: After = None,
+    created_before: Before = None,
+    provider: Provider = None,
+    tag: QueryTag = None,
+    channel: Channel | None = None,
+) -> StatsOut:
+    """Count messages without a campaign by the status they have now, hour by hour (the last 24) or day by day (30)."""
+    span = Span.of(created_after, created_before, interval)
+    return StatsOut.of(span, await log.stats(Filter(provider=provider, tag=tag, channel=channel), span))
+
+
+@router.post("/cancel", dependencies=[_MARKETER, audited("message.cancel_many")])
+async def cancel_messages(body: MessageSelection, steering: Steering, trail: Trail) -> CancelledMessages:
+    """Keep all messages that match and wait from being sent, about 10,000 a call; `next_cursor` is for the next."""
+    cancelled, following = await steering.cancel_many(body.to_filter(), body.cursor)
+    trail.entry.detail.update(cancelled=cancelled, **body.model_dump(mode="json", exclude_defaults=True))
+    return CancelledMessages(cancelled=cancelled, next_cursor=following)
+
+
+@router.post("/resolve", dependencies=[_MARKETER, audited("message.resolve_many")])
+async def resolve_messages(body: ResolveManyIn, steering: Steering, trail: Trail) -> ResolvedMessages:
+    """Decide about all uncertain messages that match, about 10,000 a call; `next_cursor` is for the next."""
+    resolved, following = await steering.resolve_many(body.to_filter(), body.resolution, body.cursor)
+    trail.entry.detail.update(resolved=resolved, **body.model_dump(mode="json", exclude_defaults=True))
+    return ResolvedMessages(resolved=resolved, next_cursor=following)
 
 
 @router.get("/{message_id}")
-async def get_message(message_id: UUID, messages: Messages) -> MessageDetail:
-    """Get a message, its provider's answer and its attempts."""
-    return MessageDetail.of_all(await messages.get(message_id), await messages.attempts(message_id))
+async def get_message(message_id: UUID, log: Log) -> MessageDetail:
+    """Get a message, its provider's answer and its attempts; a campaign's mail by the id of its recipient."""
+    return MessageDetail.of_all(await log.get(message_id), await log.attempts(message_id))
 
 
 @router.get("/{message_id}/content", dependencies=[_MARKETER])
-async def get_message_content(message_id: UUID, messages: Messages) -> MessageContent:
+async def get_message_content(message_id: UUID, log: Log) -> MessageContent:
     """Get what was sent, taken apart; 404 `content_not_kept` when the archive has none."""
-    return MessageContent.of(await messages.content(message_id))
+    return MessageContent.of(await log.content(message_id))
 
 
 @router.get(
@@ -168,9 +239,9 @@ async def get_message_content(message_id: UUID, messages: Messages) -> MessageCo
     response_class=Response,
     responses={200: {"content": {"message/rfc822": {}, "text/plain": {}}}},
 )
-async def get_raw_message(message_id: UUID, messages: Messages) -> Response:
+async def get_raw_message(message_id: UUID, log: Log) -> Response:
     """Download what was sent, byte for byte."""
-    row = await messages.content(message_id)
+    row = await log.content(message_id)
     suffix, media_type = ("eml", "message/rfc822") if row["channel"] == "email" else ("txt", "text/plain")
     headers = {
         "Content-Disposition": f'attachment; filename="{message_id}.{suffix}"',
@@ -180,27 +251,27 @@ async def get_raw_message(message_id: UUID, messages: Messages) -> Response:
 
 
 @router.post("/{message_id}/cancel", dependencies=[_MARKETER, audited("message.cancel", target="message_id")])
-async def cancel_message(message_id: UUID, messages: Messages) -> MessageOut:
+async def cancel_message(message_id: UUID, steering: Steering) -> MessageOut:
     """Keep a message that waits from being sent; 409 `message_not_cancellable` once it is on its way."""
-    return MessageOut.of(await messages.cancel(message_id))
+    return MessageOut.of(await steering.cancel(message_id))
 
 
 @router.post("/{message_id}/resend", dependencies=[_MARKETER, audited("message.resend", target="message_id")])
-async def resend_message(message_id: UUID, messages: Messages) -> MessageOut:
+async def resend_message(message_id: UUID, steering: Steering) -> MessageOut:
     """Send a message that failed again, as it is; 409 `message_words_not_kept` when its words are gone."""
-    return MessageOut.of(await messages.resend(message_id))
+    return MessageOut.of(await steering.resend(message_id))
 
 
 @router.post("/{message_id}/resolve", dependencies=[_MARKETER, audited("message.resolve", target="message_id")])
-async def resolve_message(message_id: UUID, body: ResolveIn, messages: Messages, trail: Trail) -> MessageOut:
+async def resolve_message(message_id: UUID, body: ResolveIn, steering: Steering, trail: Trail) -> MessageOut:
     """Decide about an uncertain message: it was sent, it failed, or send it again."""
-    row = await messages.resolve(message_id, body.resolution)
+    row = await steering.resolve(message_id, body.resolution)
     trail.target(message_id, resolution=body.resolution)
     return MessageOut.of(row)
 
 
-async def _rows(messages: MessageService, wanted: Filter) -> AsyncIterator[list[object]]:
-    async for row in messages.export(wanted):
+async def _rows(log: MessageLog, wanted: Filter) -> AsyncIterator[list[object]]:
+    async for row in log.export(wanted):
         cells = dict(row) | {"tags": " ".join(row["tags"] or ())}
         yield [_cell(cells[name]) for name in _EXPORT_COLUMNS]
 

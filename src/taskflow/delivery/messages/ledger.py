@@ -93,17 +93,17 @@ class MessageLedger:
         return {row["submission_id"]: StoredSubmission(**row) for row in map(_with_letter, rows)}
 
     async def whole(self, submission: StoredSubmission) -> StoredSubmission:
-        """Return a submission with its finished mail, if it came as one.
+        """Return a submission with its finished mail, if it came as one, and with the files that came with it.
 
         Raises:
-            ContentNotKeptError: the mail is not there any more.
+            ContentNotKeptError: they are not there any more.
         """
-        if submission.raw_bytes is None:
+        if submission.raw_bytes is None and not submission.enclosures:
             return submission
-        raw = await patiently(lambda: self._pool.fetchval(sql.raw, submission.submission_id))
-        if raw is None:
+        row = await patiently(lambda: self._pool.fetchrow(sql.whole, submission.submission_id))
+        if row is None:
             raise ContentNotKeptError
-        return replace(submission, raw=raw)
+        return replace(submission, raw=row["raw"], files=tuple(row["files"] or ()))
 
     def erased(self, address: str) -> str:
         """Return what an erasure would have left of an address."""

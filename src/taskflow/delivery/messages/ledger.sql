@@ -21,9 +21,9 @@ FROM (
 ) AS i
 JOIN message_submissions s ON s.submission_id = i.submission_id;
 
--- name: raw
--- A finished mail.
-SELECT raw FROM message_submissions WHERE submission_id = $1;
+-- name: whole
+-- A finished mail, and files that came with a call.
+SELECT raw, files FROM message_submissions WHERE submission_id = $1;
 
 -- name: begin
 -- SENDING, before the network is touched.

@@ -20,15 +20,43 @@ DELAYS = (5.0, 30.0, 120.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 14_400.0)
 """Seconds before each further attempt: nine over about eight hours, as a mail server may be away for a night."""
 TIMEOUT_SECONDS = 300
 MAX_RECIPIENTS = 1_000
+MAX_COPIES = 49
 LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
+
+_LATER = frozenset({"enclosures", "addressee", "cc"})  # left out of a letter without: older workers do not know them
 
 Archive = Literal["none", "metadata", "full"]
 Policy = Literal["hold", "resend", "reconcile"]
+Role = Literal["to", "cc", "bcc"]
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file that came with the call: what is said of it. Its bytes are kept beside the letter, in the same order.
+
+    `size`: bytes; `content_id`: of an image, under which the HTML shows it.
+    """
+
+    filename: str
+    content_type: str
+    size: int
+    content_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """Whom a header names."""
+
+    address: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What all messages of a submission share. Own words are `subject`, `html` and `text`; else it has a template."""
+    """What all messages of a submission share. Own words are `subject`, `html` and `text`; else it has a template.
+
+    `addressee`: of a mail with copies, whom it is to. Whoever gets one reads the same mail, under the same Message-ID.
+    """
 
     from_email: str
     from_name: str | None = None
@@ -39,6 +67,9 @@ class Letter:
     variables: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+    addressee: Mailbox | None = None
+    cc: tuple[Mailbox, ...] = ()
     mail_from: str | None = None  # where bounces go unless the sending domain has a return path: else to `from_email`
 
     @property
@@ -63,7 +94,8 @@ class Letter:
             {"media_id": str(file.media_id), "filename": file.filename, "inline": file.inline}
             for file in self.attachments
         ]
-        return asdict(self) | {"attachments": files}
+        kept = asdict(self) | {"attachments": files}
+        return {name: value for name, value in kept.items() if value or name not in _LATER}
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Self:
@@ -71,7 +103,11 @@ class Letter:
         files = tuple(
             Attachment(UUID(file["media_id"]), file["filename"], file["inline"]) for file in given["attachments"]
         )
-        return cls(**{**given, "attachments": files})
+        enclosures = tuple(Enclosure(**file) for file in given.get("enclosures", ()))
+        addressee = Mailbox(**given["addressee"]) if given.get("addressee") else None
+        cc = tuple(Mailbox(**one) for one in given.get("cc", ()))
+        read = {"attachments": files, "enclosures": enclosures, "addressee": addressee, "cc": cc}
+        return cls(**{**given, **read})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +148,21 @@ class TextWords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom one message is for. `length`: of a text, which is made when it is taken."""
+    """Whom one message is for. `length`: of a text, which is made when it is taken; `role`: of a mail with copies."""
 
     address: str
     name: str | None = None
     locale: str | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
     length: SmsLength | None = None
+    role: Role = "to"
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
     """One call: a letter to some recipients. `raw`: the finished mail that an SMTP client handed over.
 
+    `files`: the bytes of the letter's enclosures.
     `waits`: why it is not sent before `scheduled_at`, where nobody asked for that.
     """
 
@@ -138,6 +176,7 @@ class Submission:
     uncertain_policy: Policy = "resend"
     archive: Archive = "full"
     raw: bytes | None = None
+    files: tuple[bytes, ...] = ()
     expires_at: datetime | None = None
     waits: str | None = None
 
@@ -159,6 +198,12 @@ class StoredSubmission:
     letter: Letter | TextTerms
     raw_bytes: int | None  # how large the finished mail is, if it came as one
     raw: bytes | None = None  # which is read when its turn comes: it may be large
+    files: tuple[bytes, ...] | None = None  # of its enclosures, likewise
+
+    @property
+    def enclosures(self) -> tuple[Enclosure, ...]:
+        """Return what is said of the files that came with the call."""
+        return self.letter.enclosures if isinstance(self.letter, Letter) else ()
 
     @property
     def forgets(self) -> bool:
@@ -167,3 +212,10 @@ class StoredSubmission:
         A text's words do in any case: what the archive keeps of them is kept elsewhere, and not as long.
         """
         return self.archive != "full" or self.channel == "sms"
+
+
+def message_id_of(submission_id: UUID, number: int) -> UUID:
+    """Return the id of a submission's message, counted from 1: it follows the submission's, so that a repetition makes
+    the same. All copies of a mail have the Message-ID of the first.
+    """
+    return UUID(int=submission_id.int + number)

@@ -3,8 +3,8 @@
 -- name: insert_submission
 -- One that is there already, or has been, belongs to a request that is repeated.
 INSERT INTO message_submissions
-  (submission_id, channel, created_by, template_id, template_version, source, archive, letter, raw)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 WHERE NOT EXISTS (SELECT FROM messages WHERE submission_id = $1)
+  (submission_id, channel, created_by, template_id, template_version, source, archive, letter, raw, files)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS (SELECT FROM messages WHERE submission_id = $1)
 ON CONFLICT DO NOTHING;
 
 -- name: submitted
@@ -27,11 +27,13 @@ LEFT JOIN reconciliations q ON status = 'UNCERTAIN' AND q.ledger_id = message_id
   ($1::uuid IS NULL OR message_id < $1)
   AND ($2::uuid IS NULL OR message_id >= $2)
   AND ($3::uuid IS NULL OR message_id < $3)
-  AND ($4::text IS NULL OR status = $4)
+  AND ($4::text[] IS NULL OR status = ANY ($4))
   AND ($5::text IS NULL OR channel = $5)
   AND ($6::text IS NULL OR provider = $6)
   AND ($7::text IS NULL OR tags @> ARRAY[$7])
   AND ($8::uuid IS NULL OR submission_id = $8)
+  AND (NOT $10::bool OR scheduled_at > now())
+  AND ($11::text[] IS NULL OR provider_message_id = ANY ($11) OR subject ILIKE $12 OR message_id = $13::uuid)
 ORDER BY message_id DESC LIMIT $9
 
 -- name: told
@@ -53,11 +55,11 @@ WHERE
 ;
 
 -- name: list_attention
--- The same for states that somebody may want to look into: the partial index holds only those.
+-- The same for a state that somebody may want to look into: the partial index holds only those.
 SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.*, looks, next_look_at, finding FROM messages AS m
 -- include: told
 -- include: looked_for
-WHERE attention = $4 AND
+WHERE attention = ($4::text[])[1] AND
 -- include: chosen
 ;
 
@@ -68,9 +70,24 @@ SELECT
 , looks, next_look_at, finding
 FROM message_log
 -- include: looked_for
-WHERE lower(address) = lower($10::text) AND
+WHERE lower(address) = lower($14::text) AND
 -- include: chosen
 ;
+
+-- name: ids
+-- Nothing but ids, newest first: those before $1 and not before $2.
+SELECT message_id FROM messages
+WHERE ($1::uuid IS NULL OR message_id < $1) AND message_id >= $2 ORDER BY message_id DESC LIMIT $3;
+
+-- name: stats
+-- How many of a time have which status, by the hour or the day in which they were submitted.
+SELECT date_trunc($6, created_at, 'UTC') AS at, status, count(*)::int AS messages
+FROM messages
+WHERE message_id >= $1 AND message_id < $2
+  AND ($3::text IS NULL OR provider = $3)
+  AND ($4::text IS NULL OR tags @> ARRAY[$4])
+  AND ($5::text IS NULL OR channel = $5)
+GROUP BY 1, 2;
 
 -- name: costs
 -- What sent messages without a campaign have cost, as far as their providers had prices; campaigns know their own sums.
@@ -90,6 +107,19 @@ LEFT JOIN message_submissions s USING (submission_id)
 -- include: looked_for
 WHERE m.message_id = $1;
 
+-- name: get_campaign_mail
+-- The same for a campaign's recipient. Their ids are found within a campaign: each is asked once.
+SELECT
+-- include: columns
+, NULL::text AS name, NULL::text AS locale, NULL::timestamptz AS expires_at, NULL::text AS source,
+  looks, next_look_at, finding
+FROM message_log
+-- include: looked_for
+WHERE message_id = $1 AND campaign_id = (
+  SELECT c.campaign_id FROM campaigns c CROSS JOIN LATERAL (
+    SELECT FROM email_recipients WHERE campaign_id = c.campaign_id AND recipient_id = $1 LIMIT 1) AS r
+  LIMIT 1);
+
 -- name: attempts
 SELECT attempt_number, started_at, completed_at, duration_seconds, status, error_message
 FROM task_executions WHERE task_id = $1 ORDER BY lease_epoch;
@@ -108,14 +138,18 @@ WHERE m.message_id = $1;
     SELECT FROM message_submissions s WHERE s.submission_id = messages.submission_id AND s.archive <> 'full'))
 
 -- name: cancel
--- Only what is not on the wire, and has not been.
+-- Only what is not on the wire, and has not been. Rows are locked in the order in which senders do.
+WITH these AS MATERIALIZED (
+  SELECT message_id AS id FROM messages
+  WHERE message_id = ANY ($1::uuid[]) AND status IN ('PENDING', 'DEFERRED') ORDER BY message_id FOR UPDATE
+)
 UPDATE messages
 SET status = 'CANCELLED',
     attention = 'CANCELLED',
     personalization = CASE WHEN
 -- include: forgets
       THEN '{}' ELSE personalization END
-WHERE message_id = $1 AND status IN ('PENDING', 'DEFERRED') RETURNING message_id;
+FROM these WHERE message_id = id RETURNING message_id;
 
 -- name: resend
 -- A failed message is to be sent again as it is: only while its words are kept, its person was not erased, and its task
@@ -140,9 +174,12 @@ SELECT
 FROM messages WHERE message_id = $1;
 
 -- name: resolve
--- A person decides about an uncertain message: sent, failed, or to be sent again. One whose task is still ending stays
+-- A person decides about uncertain messages: sent, failed, or to be sent again. One whose task is still ending stays
 -- when it is to be sent again, because a task that has not ended cannot start over.
-WITH resolved AS (
+WITH these AS MATERIALIZED (
+  SELECT message_id AS id FROM messages
+  WHERE message_id = ANY ($1::uuid[]) AND status = 'UNCERTAIN' ORDER BY message_id FOR UPDATE
+), resolved AS (
   UPDATE messages
   SET status = $2::text,
       attention = CASE WHEN $2::text = 'FAILED' THEN $2::text END,
@@ -153,13 +190,14 @@ WITH resolved AS (
       (cost, currency) = (SELECT p.price * coalesce(segments, 1), p.currency FROM providers p
                           WHERE p.name = provider AND $2::text = 'SENT'),
       error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
-  WHERE message_id = $1 AND status = 'UNCERTAIN'
-    AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))
+  FROM these
+  WHERE message_id = id
+    AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = id AND t.completed_at IS NULL))
   RETURNING message_id, channel
 ), forgotten AS (
   DELETE FROM reconciliations WHERE ledger_id IN (SELECT message_id FROM resolved)
 )
-SELECT channel FROM resolved;
+SELECT message_id, channel FROM resolved;
 
 -- ────────────────────────────────────────────── orphans ─────────────────────────────────────────────
 

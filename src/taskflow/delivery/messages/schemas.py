@@ -1,6 +1,7 @@
 """What crosses HTTP about messages."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -11,9 +12,19 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from taskflow.audience.channels import Channel
 from taskflow.base.bodies import Body, Instant
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Locale, Source, Variables
-from taskflow.content.templates.models import Attachment
-from taskflow.content.templates.schemas import MAX_ATTACHMENTS, AttachmentIn
-from taskflow.delivery.messages.models import MAX_RECIPIENTS, Archive, Letter, Policy, Recipient, Submission
+from taskflow.content.templates.schemas import MAX_ATTACHMENTS
+from taskflow.delivery.messages import attachments as attached
+from taskflow.delivery.messages.attachments import MessageAttachmentIn
+from taskflow.delivery.messages.models import (
+    MAX_COPIES,
+    MAX_RECIPIENTS,
+    Archive,
+    Letter,
+    Policy,
+    Recipient,
+    Role,
+    Submission,
+)
 from taskflow.delivery.messages.service import Submitted
 from taskflow.delivery.messages.texts import TextCall, TextRecipient
 from taskflow.delivery.outcome import Cause
@@ -53,11 +64,22 @@ class RecipientIn(Body):
         return TextRecipient(self.address, self.name, self.locale, self.variables, self.values)
 
 
+class CopyIn(Body):
+    """Who gets a copy of a mail."""
+
+    address: Address
+    name: Line | None = None
+
+    def recipient(self, role: Role, to: Recipient) -> Recipient:
+        """Return them as the service takes them: they read what the addressee reads."""
+        return replace(to, address=self.address, name=self.name, role=role)
+
+
 class MessageIn(Body):
     """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
 
-    Only of mail: from_email (always), from_name, reply_to, subject, html, headers, attachments. Only of texts: sender,
-    promotional, plain, dlt_template, values.
+    Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
+    sender, promotional, plain, dlt_template, values.
     """
 
     channel: Channel = Channel.EMAIL
@@ -66,6 +88,12 @@ class MessageIn(Body):
         max_length=MAX_RECIPIENTS,
         fail_fast=True,
         description="Addresses or numbers, or with values.",
+    )
+    cc: list[CopyIn | Address] = Field(
+        [], max_length=MAX_COPIES, fail_fast=True, description="Get a copy of a mail to one, and are named in it."
+    )
+    bcc: list[CopyIn | Address] = Field(
+        [], max_length=MAX_COPIES, fail_fast=True, description="The same, and are not named."
     )
     from_email: Address | None = Field(None, description="Who writes a mail.")
     from_name: Line | None = None
@@ -86,7 +114,7 @@ class MessageIn(Body):
     headers: dict[str, HeaderValue] = Field(
         {}, description="Further headers: X-…, In-Reply-To, References, List-Unsubscribe and a few more."
     )
-    attachments: list[AttachmentIn] = Field([], max_length=MAX_ATTACHMENTS, fail_fast=True)
+    attachments: list[MessageAttachmentIn] = Field([], max_length=MAX_ATTACHMENTS, fail_fast=True)
     tags: list[Tag] = Field([], max_length=20, description="To find them by.")
     scheduled_at: Instant | None = Field(None, description="Send then; at once by default.")
     expires_at: Instant | None = Field(
@@ -113,6 +141,12 @@ class MessageIn(Body):
         return self
 
     def _check_mail(self) -> None:
+        attached.check_ids(self.attachments)
+        copies = len(self.cc) + len(self.bcc)
+        if copies and len(self.to) > 1:
+            raise ValueError("cc and bcc are of a mail to one: of several in to, each gets a mail; call once for each")
+        if copies > MAX_COPIES:
+            raise ValueError(f"cc and bcc are {MAX_COPIES} at most together")
         if self.from_email is None:
             raise ValueError("give from_email")
         if self._has_own_values:
@@ -175,11 +209,12 @@ class MessageIn(Body):
             self.text,
             self.variables,
             self.headers,
-            tuple(Attachment(**dict(file)) for file in self.attachments),
+            attached.of_library(self.attachments),
+            attached.enclosures(self.attachments),
         )
         return Submission(
             letter,
-            [one.recipient() if isinstance(one, RecipientIn) else Recipient(one) for one in self.to],
+            self._recipients(),
             template_id=self.template_id,
             template_version=self.template_version,
             tags=tuple(dict.fromkeys(self.tags)),
@@ -188,11 +223,25 @@ class MessageIn(Body):
             uncertain_policy=self.uncertain_policy,
             expires_at=self.expires_at,
             archive=min(archive, self.archive or archive, key=_KEEPS.index),
+            files=attached.files(self.attachments),
         )
+
+    def _recipients(self) -> list[Recipient]:
+        """Return everybody who gets a message, the addressee before the copies."""
+        to = [one.recipient() if isinstance(one, RecipientIn) else Recipient(one) for one in self.to]
+        roles: tuple[tuple[Role, Sequence[CopyIn | str]], ...] = (("cc", self.cc), ("bcc", self.bcc))
+        copies = [
+            (one if isinstance(one, CopyIn) else CopyIn(address=one)).recipient(role, to[0])
+            for role, given in roles
+            for one in given
+        ]
+        return [*to, *copies]
 
 
 _KEEPS = ("none", "metadata", "full")
-_ONLY_EMAIL = frozenset({"from_email", "from_name", "reply_to", "subject", "html", "headers", "attachments"})
+_ONLY_EMAIL = frozenset(
+    {"from_email", "from_name", "reply_to", "cc", "bcc", "subject", "html", "headers", "attachments"}
+)
 _ONLY_SMS = frozenset({"sender", "promotional", "plain", "dlt_template", "values"})
 
 

@@ -1,86 +1,59 @@
-"""Messages submitted, found, cancelled and resolved, for code that shares the database.
+"""Messages submitted, for code that shares the database.
 
 What is wrong with a message is said when it is submitted: its words are compiled, the first recipient's message is
 made, and the others' values are looked at. Then the messages and their tasks are written in one transaction; what was
 answered cannot be lost.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-import asyncpg
-
 from taskflow.audience.channels import Channel
-from taskflow.base.ids import uuid7, uuid7_floor
+from taskflow.base.ids import uuid7
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import CompiledTemplate, RenderPool, RenderProblem
 from taskflow.content.templates.repository import TemplateRepository
 from taskflow.content.templates.words import Words
 from taskflow.db.copying import copy_into
-from taskflow.db.pool import Connection, Database
+from taskflow.db.pool import Database
 from taskflow.db.queries import load
 from taskflow.delivery import addresses, headers
 from taskflow.delivery.messages import further_headers
 from taskflow.delivery.messages.composer import KeptWords, context_of
-from taskflow.delivery.messages.errors import (
-    ContentNotKeptError,
-    InvalidRecipientError,
-    MessageNotCancellableError,
-    MessageNotFailedError,
-    MessageNotFoundError,
-    MessageNotUncertainError,
-    UnrenderableError,
-    WordsNotKeptError,
+from taskflow.delivery.messages.errors import InvalidRecipientError, UnrenderableError
+from taskflow.delivery.messages.models import (
+    DELAYS,
+    QUEUE,
+    TASKS,
+    TIMEOUT_SECONDS,
+    Letter,
+    Mailbox,
+    Recipient,
+    Submission,
+    message_id_of,
 )
-from taskflow.delivery.messages.models import DELAYS, QUEUE, TASKS, TIMEOUT_SECONDS, Letter, Recipient, Submission
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine.client import Engine
-from taskflow.engine.handles import TaskHandle
-from taskflow.engine.repository import before, page
 from taskflow.engine.requests import Request
-from taskflow.engine.states import Priority, TaskStatus
-from taskflow.engine.store import sql as engine_sql
+from taskflow.engine.states import Priority
 
 sql = load(__file__)
-
-Resolution = Literal["sent", "failed", "resend"]
 
 _COLUMNS = (
     "message_id", "submission_id", "scheduled_at", "template_id", "template_version", "channel", "uncertain_policy",
     "address", "name", "locale", "from_address", "tags", "personalization", "segments", "encoding", "error_message",
     "expires_at",
 )  # fmt: skip
-_RESOLVED: dict[str, RecipientStatus] = {
-    "sent": RecipientStatus.SENT,
-    "failed": RecipientStatus.FAILED,
-    "resend": RecipientStatus.PENDING,
-}
-_NOTED = frozenset(RecipientStatus) - {RecipientStatus.PENDING, RecipientStatus.SENDING, RecipientStatus.SENT}
-_EXPORT_PAGE = 5_000
-_TASKS = {
+REQUESTS = {
     channel: Request(
         name, queue=QUEUE, priority=Priority.HIGH, max_retries=len(DELAYS), timeout_seconds=TIMEOUT_SECONDS
     )
     for channel, name in TASKS.items()
 }
-"""Said in full: the relay knows no tasks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which messages to list; what is None does not matter. With an address, campaign mail is listed too."""
-
-    address: str | None = None
-    status: RecipientStatus | None = None
-    channel: str | None = None
-    provider: str | None = None
-    tag: str | None = None
-    submission_id: UUID | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
+"""The task of a message by its channel. Said in full: the relay knows no tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +65,13 @@ class Submitted:
 
 
 class MessageService:
-    """Messages for code that shares the database."""
+    """Takes mails for code that shares the database."""
 
     def __init__(
         self, database: Database, engine: Engine, rendering: RenderPool, media: MediaLibrary, words: KeptWords
     ) -> None:
         """Take the pools, the engine that runs the tasks, what looks at words and files, and words known already."""
         self._database = database
-        self._pool = database.pool
         self._engine = engine
         self._rendering = rendering
         self._media = media
@@ -121,128 +93,7 @@ class MessageService:
         submission = await self._checked(submission)
         return await keep(self._database, self._engine, submission, "api", created_by, submission_id)
 
-    async def get(self, message_id: UUID) -> asyncpg.Record:
-        """Return a message, or raise MessageNotFoundError."""
-        row = await self._pool.fetchrow(sql.get_message, message_id)
-        if row is None:
-            raise MessageNotFoundError(f"There is no message {message_id}.")
-        return row
-
-    async def attempts(self, message_id: UUID) -> list[asyncpg.Record]:
-        """Return the attempts of a message's task, oldest first."""
-        return await self._pool.fetch(sql.attempts, message_id)
-
-    async def content(self, message_id: UUID) -> asyncpg.Record:
-        """Return a message's content as it went to the provider.
-
-        Raises:
-            MessageNotFoundError: there is no such message.
-            ContentNotKeptError: it is not kept.
-        """
-        row = await self._pool.fetchrow(sql.content, message_id)
-        if row is None:
-            raise MessageNotFoundError(f"There is no message {message_id}.")
-        if row["content"] is None:
-            raise ContentNotKeptError
-        return row
-
-    async def page(self, wanted: Filter, cursor: str | None, limit: int) -> tuple[list[asyncpg.Record], str | None]:
-        """Return a page of messages, newest first."""
-        return page(await self._fetch(wanted, before(cursor), limit + 1), limit, "message_id")
-
-    async def costs(self, wanted: Filter) -> list[asyncpg.Record]:
-        """Return what messages of a time and a tag have cost, by provider, channel and currency."""
-        after, before_ = _floor(wanted.created_after), _floor(wanted.created_before)
-        return await self._pool.fetch(sql.costs, after, before_, wanted.tag)
-
-    async def export(self, wanted: Filter) -> AsyncIterator[asyncpg.Record]:
-        """Yield every message, newest first."""
-        last: UUID | None = None
-        while rows := await self._fetch(wanted, last, _EXPORT_PAGE):
-            for row in rows:
-                yield row
-            last = rows[-1]["message_id"]
-
-    async def cancel(self, message_id: UUID) -> asyncpg.Record:
-        """Keep a message that waits from being sent; return it.
-
-        Raises:
-            MessageNotFoundError: there is none.
-            MessageNotCancellableError: it is on the wire, or has ended.
-        """
-        if not await self._pool.fetchval(sql.cancel, message_id):
-            row = await self.get(message_id)
-            raise MessageNotCancellableError(f"The message is {row['status']}.", status_now=row["status"])
-        await self._engine.cancel_many([message_id])
-        return await self.get(message_id)
-
-    async def resolve(self, message_id: UUID, resolution: Resolution) -> asyncpg.Record:
-        """Decide about an uncertain message; return it. `resend`: somebody may get it twice.
-
-        Raises:
-            MessageNotFoundError: there is none.
-            MessageNotUncertainError: nobody has to decide about it.
-        """
-        handles: list[TaskHandle[Any]] = []
-        async with self._pool.acquire() as connection, connection.transaction():
-            channel = await connection.fetchval(sql.resolve, message_id, _RESOLVED[resolution])
-            if channel is None:
-                row = await self.get(message_id)
-                raise MessageNotUncertainError(f"The message is {row['status']}.", status_now=row["status"])
-            if resolution == "resend":
-                handles = await self._start_over(connection, message_id, channel)
-        await self._engine.dispatch(handles)
-        return await self.get(message_id)
-
-    async def resend(self, message_id: UUID) -> asyncpg.Record:
-        """Send a message that failed again, as it is; return it.
-
-        Raises:
-            MessageNotFoundError: there is none.
-            MessageNotFailedError: it has not failed, or its task has not ended.
-            WordsNotKeptError: what it says is not there any more.
-        """
-        async with self._pool.acquire() as connection, connection.transaction():
-            channel = await connection.fetchval(sql.resend, message_id)
-            if channel is None:
-                row = await self.get(message_id)
-                if row["status"] == RecipientStatus.FAILED and not await connection.fetchval(
-                    sql.are_words_kept, message_id
-                ):
-                    raise WordsNotKeptError
-                raise MessageNotFailedError(f"The message is {row['status']}.", status_now=row["status"])
-            handles = await self._start_over(connection, message_id, channel)
-        await self._engine.dispatch(handles)
-        return await self.get(message_id)
-
     # -- inside
-
-    async def _start_over(self, connection: Connection, message_id: UUID, channel: str) -> list[TaskHandle[Any]]:
-        """Put a message's task back, or make it anew when it is not kept any more."""
-        tasks = await connection.fetch(engine_sql.retry_by_hand, [message_id])
-        if not tasks:
-            return [await self._engine.submit_in(connection, _TASKS[channel]._replace(task_id=message_id))]
-        return [
-            TaskHandle(row["task_id"], TaskStatus(row["status"]), row["dispatch_key"], row["priority"], True,
-                       row["dispatch_key"])
-            for row in tasks
-        ]  # fmt: skip
-
-    async def _fetch(self, wanted: Filter, last: UUID | None, limit: int) -> list[asyncpg.Record]:
-        values = (
-            last,
-            _floor(wanted.created_after),
-            _floor(wanted.created_before),
-            wanted.status,
-            wanted.channel,
-            wanted.provider,
-            wanted.tag,
-            wanted.submission_id,
-            limit,
-        )
-        if wanted.address is not None:
-            return await self._pool.fetch(sql.list_address, *values, wanted.address)
-        return await self._pool.fetch(sql.list_attention if wanted.status in _NOTED else sql.list_messages, *values)
 
     async def _checked(self, submission: Submission) -> Submission:
         """Return a submission whose addresses are those that will be used, and whose template version is fixed."""
@@ -255,7 +106,8 @@ class MessageService:
             headers.mailbox("Reply-To", letter.reply_to)
         further_headers.check(letter.headers)
         recipients = _checked_recipients(submission.recipients)
-        submission = replace(submission, recipients=recipients, letter=replace(letter, from_email=sender))
+        letter = _with_copies(replace(letter, from_email=sender), recipients)
+        submission = replace(submission, recipients=recipients, letter=letter)
         if submission.template_id is None:
             words = await Words.of(self._rendering, letter.own_words())
             files = words.content.attachments
@@ -265,7 +117,7 @@ class MessageService:
             )
             files = (*words.content.attachments, *letter.attachments)
             submission = replace(submission, template_version=version)
-        await self._media.check_attachments(files)
+        await self._media.check_attachments(files, beside=sum(file.size for file in letter.enclosures))
         await self._try_out(words, letter, recipients)
         return submission
 
@@ -303,12 +155,13 @@ async def keep(
         tag = await connection.execute(
             sql.insert_submission, submission_id, submission.channel, created_by, submission.template_id,
             submission.template_version, source, submission.archive, submission.letter.as_json(), submission.raw,
+            submission.files or None,
         )  # fmt: skip
         if tag.endswith(" 0"):  # the request is repeated
             return Submitted(submission_id, list(map(dict, await connection.fetch(sql.submitted, submission_id))))
         await copy_into(connection, "messages", _COLUMNS, rows)
         requests = [
-            _TASKS[submission.channel]._replace(
+            REQUESTS[submission.channel]._replace(
                 task_id=row[0],
                 priority=submission.priority,
                 scheduled_at=submission.scheduled_at,
@@ -322,9 +175,9 @@ async def keep(
 
 
 def _record(submission_id: UUID, number: int, one: Recipient, submission: Submission) -> tuple[Any, ...]:
-    """Return a row of `_COLUMNS`. Its id follows the submission's, so that a repetition makes the same."""
+    """Return a row of `_COLUMNS`."""
     return (
-        UUID(int=submission_id.int + number), submission_id, submission.scheduled_at, submission.template_id,
+        message_id_of(submission_id, number), submission_id, submission.scheduled_at, submission.template_id,
         submission.template_version, submission.channel, submission.uncertain_policy, one.address, one.name, one.locale,
         submission.letter.from_address, list(submission.tags) or None, dict(one.variables),
         one.length and one.length.segments, one.length and one.length.encoding, submission.waits, submission.expires_at,
@@ -341,18 +194,34 @@ def _accepted(row: tuple[Any, ...]) -> Mapping[str, Any]:
 def _checked_recipients(recipients: Sequence[Recipient]) -> list[Recipient]:
     found: list[Recipient] = []
     seen: set[str] = set()
-    for place, one in enumerate(recipients):
+    numbers: Counter[str] = Counter()
+    for one in recipients:
+        index = numbers[one.role]
+        numbers[one.role] += 1
+        place = f"{one.role}[{index}]"
         try:
             address = str(addresses.parse(one.address))
         except addresses.UnsafeAddressError as error:
-            raise InvalidRecipientError(f"to[{place}]: {error}", index=place) from error
+            raise InvalidRecipientError(f"{place}: {error}", index=index) from error
         if one.name is not None:
-            headers.mailbox("To", address, one.name)
+            headers.mailbox(place, address, one.name)
         if address.lower() in seen:
-            raise InvalidRecipientError(f"to[{place}]: {address} is there twice.", index=place)
+            raise InvalidRecipientError(f"{place}: {address} is there twice.", index=index)
         seen.add(address.lower())
         found.append(replace(one, address=address))
     return found
+
+
+def _with_copies(letter: Letter, recipients: Sequence[Recipient]) -> Letter:
+    """Return a letter that names whom it is to and who gets a copy, if anybody does."""
+    if all(one.role == "to" for one in recipients):
+        return letter
+    first, cc = recipients[0], [one for one in recipients if one.role == "cc"]
+    return replace(
+        letter,
+        addressee=Mailbox(first.address, first.name),
+        cc=tuple(Mailbox(one.address, one.name) for one in cc),
+    )
 
 
 def _missing(compiled: CompiledTemplate, context: Mapping[str, Any]) -> str | None:
@@ -370,8 +239,3 @@ def _missing(compiled: CompiledTemplate, context: Mapping[str, Any]) -> str | No
                 return path
             value = value[part]
     return None
-
-
-def _floor(moment: datetime | None) -> UUID | None:
-    """Return the smallest id of a moment: ids are times."""
-    return None if moment is None else uuid7_floor(max(0, int(moment.timestamp() * 1000)))

@@ -21,6 +21,7 @@ from taskflow.broker.redis.dispatch import Entry
 from taskflow.db.queries import load
 from taskflow.delivery.incoming import describe
 from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.messages.models import message_id_of
 from taskflow.delivery.providers.contract import Sought
 from taskflow.delivery.reconciliation.inquiry import Inquiry
 from taskflow.delivery.reconciliation.rules import LOOKS, Finding, next_age, next_step
@@ -83,7 +84,8 @@ def _sought(row: asyncpg.Record, secret: bytes) -> Sought:
     if row["head"] is not None:
         header = describe(row["head"])[1] or ""
     elif row["channel"] == "email":
-        header = MessageIds(secret, row["from_address"]).of(row["ledger_id"])
+        first = message_id_of(row["copied"], 1) if row["copied"] is not None else row["ledger_id"]
+        header = MessageIds(secret, row["from_address"]).of(first)
     else:
         header = ""
     return Sought(row["ledger_id"], header, row["address"], row["sending_at"])

@@ -42,7 +42,8 @@ SELECT q.ledger_id, q.of_campaign, coalesce(m.channel, 'email') AS channel, coal
        coalesce(m.address, r.email) AS address, coalesce(m.from_address, c.from_email) AS from_address,
        coalesce(m.attempt, r.attempt) AS attempt, coalesce(m.sending_at, r.sending_at) AS sending_at, q.epoch,
        extract(epoch FROM clock_timestamp() - coalesce(m.sending_at, r.sending_at))::float8 AS age,
-       substring(s.raw FROM 1 FOR 65536) AS head
+       substring(s.raw FROM 1 FOR 65536) AS head,
+       CASE WHEN s.letter->>'addressee' IS NOT NULL THEN s.submission_id END AS copied  -- its copies have one Message-ID
 FROM reconciliations q
 LEFT JOIN messages m
   ON q.of_campaign IS NULL AND m.message_id = q.ledger_id AND m.status = 'UNCERTAIN' AND m.lease_epoch = q.epoch

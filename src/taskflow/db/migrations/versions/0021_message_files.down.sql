@@ -1,0 +1,1 @@
+ALTER TABLE message_submissions DROP COLUMN files;
