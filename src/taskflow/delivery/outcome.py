@@ -12,7 +12,7 @@
 Only `accepted` and `uncertain` can be in somebody's inbox; all others are proved not to be: only they may fail over.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -72,6 +72,7 @@ class Outcome:
     retry_after: float | None = None  # seconds until a faulty provider, or a deferred message, is tried again
     cause: Cause | None = None
     provider_id: str | None = None  # the id that the provider gave the message
+    refusals: tuple[str, ...] = field(default=(), compare=False)  # of providers that had it before, in this attempt
 
     @property
     def text(self) -> str:

@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 
 from support.routing import (
     ACCEPTED,
-    BAD_KEY,
     BULK,
     DOMAIN_BUSY,
     NOON,
     OUT_OF_QUOTA,
+    OUT_OF_REACH,
     RECEIPT,
     THROTTLED,
     Clock,
@@ -92,7 +92,7 @@ async def test_what_was_not_handed_over_is_given_back_also_to_postgresql(
     database: Database, broker: RedisBroker, clock: Clock
 ) -> None:
     async with routing(database, broker, ses(per_day=10), clock=clock) as router:
-        for unused, left in ((NOT_STARTED, 10), (BAD_KEY, 10), (ACCEPTED, 7)):
+        for unused, left in ((NOT_STARTED, 10), (OUT_OF_REACH, 10), (ACCEPTED, 7)):
             answers = await router.reserve([BULK] * 3)
             await settle(router, answers, unused)
 

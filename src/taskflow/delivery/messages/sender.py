@@ -312,6 +312,8 @@ class MessageSender:
         await self._say_why(held)
         written = await self._ledger.end([one.end(outcome, provider) for one, outcome, provider in went])
         for one, outcome, _ in went:
+            for refusal in outcome.refusals:
+                one.item.context.log(refusal, level="WARNING", lease_epoch=one.item.lease_epoch)
             after = DELAYS[min(one.item.retry_count, len(DELAYS) - 1)]
             report(batch, one.item, outcome, written.get(one.row.message_id), after)
 

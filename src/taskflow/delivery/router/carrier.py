@@ -79,7 +79,7 @@ class RoutedCarrier(Generic[Message]):
                 told = [(outcome, asks[i].recipient_domain) for i, outcome in zip(load, outcomes, strict=True)]
                 reports.append(Report.of(choice, told, failovers=sum(bool(asks[i].without) for i in load)))
                 for i, outcome in zip(load, outcomes, strict=True):
-                    results[i] = (outcome, choice.route.name)
+                    results[i] = (_after(results[i], outcome), choice.route.name)
                     if refuses_sender(outcome):
                         self._router.holds.note(choice.route.name, self._sender(messages[i]), outcome)
                     if may_fail_over(outcome):
@@ -159,6 +159,14 @@ def _known(result: Carried | None) -> Carried:
     if result is None:
         raise AssertionError("a message without an outcome")
     return result
+
+
+def _after(before: Carried | None, outcome: Outcome) -> Outcome:
+    """Return an outcome that knows why providers that had the message before did not take it."""
+    if before is None:
+        return outcome
+    refused, provider = before
+    return replace(outcome, refusals=(*refused.refusals, f"{provider}: {refused.text}"))
 
 
 def _waiting(before: Carried | None, wait: Wait) -> Carried:

@@ -51,7 +51,7 @@ _UNOPENED_SECONDS = 3.0
 
 WHY = {
     "forced": "{route} is switched off by hand.",
-    "open": "{route} has failed too often: its circuit breaker is open.",
+    "open": "The circuit breaker of {route} is open. {reason}",
     "probing": "{route} is tried with a few messages after it has failed.",
     "second": "{route} has had its messages of this second.",
     "minute": "{route} has had its messages of this minute.",
@@ -223,9 +223,9 @@ class Router:
             indexes = at[names[domain_number - 1]]
             for _ in range(count):
                 answers[indexes.pop()] = choice
-        for domain_number, milliseconds, why, route_number in listed(found["waits"]):
+        for domain_number, milliseconds, why, route_number, told in listed(found["waits"]):
             domain = names[domain_number - 1]
-            reason = WHY[why].format(route=routes[route_number - 1].name, domain=domain)
+            reason = WHY[why].format(route=routes[route_number - 1].name, domain=domain, reason=told)
             wait = Wait(milliseconds / 1000, reason, for_all=not why.startswith("domain_"))
             for index in at[domain]:
                 answers[index] = wait

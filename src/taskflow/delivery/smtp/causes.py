@@ -68,7 +68,7 @@ def with_cause(outcome: Outcome) -> Outcome:
     if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.NOT_STARTED):
         return outcome
     if outcome.reply is None:
-        return replace(outcome, cause=Cause.INVALID if outcome.verb == "CHECK" else Cause.OUTAGE)
+        return replace(outcome, cause=outcome.cause or (Cause.INVALID if outcome.verb == "CHECK" else Cause.OUTAGE))
     if outcome.kind is not OutcomeKind.UNCERTAIN:
         if _QUOTA.search(outcome.text):
             return _fault(outcome, Cause.QUOTA, _QUOTA_WAIT)
@@ -113,8 +113,10 @@ def _grey_wait(text: str) -> float:
 
 
 def _cause(verb: str, code: int, text: str) -> Cause:
-    if code in _AUTH or verb == "AUTH":
+    if code in _AUTH or (verb == "AUTH" and code >= 500):
         return Cause.CREDENTIALS
+    if verb == "AUTH":
+        return Cause.OUTAGE  # 454 (RFC 4954): it cannot look passwords up now, or has seen too many
     if code == 421:
         return Cause.THROTTLED
     enhanced = _ENHANCED.search(text)
