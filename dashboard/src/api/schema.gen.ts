@@ -3728,6 +3728,11 @@ export interface components {
             /** Error Message */
             error_message: string | null;
             /**
+             * Refusals
+             * @description Providers that did not take it before another one did, and why.
+             */
+            refusals: string[];
+            /**
              * Started At
              * Format: date-time
              */
