@@ -39,6 +39,7 @@ class Cause(StrEnum):
     SIZE = "size"
     THROTTLED = "throttled"  # slower; burns no attempt
     GREYLISTED = "greylisted"  # the server wants to see this message again later; nobody else has to go slower
+    BUSY = "busy"  # this mailbox gets more than its server lets through: the message waits, nobody else
     QUOTA = "quota"  # nothing more today, or no money
     CREDENTIALS = "credentials"
     SENDER = "sender"  # the provider may not send for whom the message is from

@@ -27,15 +27,18 @@ from support.routing import (
     chosen,
     mails,
     routing,
+    said,
+    seeded,
 )  # fmt: skip
 from support.waiting import eventually
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, ProviderUnusableError, Sms
 from taskflow.delivery.router import service
 from taskflow.delivery.router.breaker import Report
+from taskflow.delivery.router.busy import BusyRecipients
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, RoutedCarrier
 from taskflow.delivery.router.exchange import Answers, Group
 from taskflow.delivery.router.holds import Holds
@@ -152,6 +155,38 @@ async def test_a_campaign_of_a_sender_whom_nobody_sends_for_waits_and_a_single_m
         clock.pass_by(30)
         [(outcome, name)] = await single.send(mails(ADA), DEADLINE)
     assert (outcome.kind, outcome.text, name) == (K.DEFERRED, "403 not verified", "ses")
+
+
+async def test_a_busy_mailbox_holds_its_own_messages_longer_each_time_and_in_the_end_it_is_an_attempt(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    busy = said(K.DEFERRED, 450, "4.2.1 receiving mail too quickly", verb="RCPT", cause=Cause.BUSY)
+    first, second = FakeProvider("ses"), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        router.busy = BusyRecipients(lambda: clock.now / 1000, seeded(7))
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+
+        async def to_ada() -> tuple[Outcome, str]:
+            [held, other] = await carrier.send(mails(ADA, "bob@example.com"), DEADLINE)
+            assert other == (ACCEPTED, "ses"), "neither its domain nor the provider goes slower"
+            return held
+
+        for minutes in (1, 2, 4, 8, 16, 30):
+            first.script.append(busy)
+            outcome, name = await to_ada()
+            assert (outcome.kind, outcome.text, name) == (K.NOT_STARTED, "450 4.2.1 receiving mail too quickly", "ses")
+            assert 60 * minutes <= (outcome.retry_after or 0) <= 60 * minutes + 15
+            outcome, name = await to_ada()  # not asked again before
+            assert (outcome.kind, name) == (K.NOT_STARTED, NOBODY)
+            assert 60 * minutes <= (outcome.retry_after or 0) <= 60 * minutes + 15
+            clock.pass_by(60 * minutes)
+        first.script.append(busy)
+        assert await to_ada() == (busy, "ses")  # an hour is enough: now attempts are used up
+        clock.pass_by(1800)
+        assert await to_ada() == (ACCEPTED, "ses")
+        first.script.append(busy)
+        assert 60 <= ((await to_ada())[0].retry_after or 0) <= 75  # from the beginning
+    assert second.got == []
 
 
 async def test_a_text_is_held_by_the_number_or_name_that_it_is_from(

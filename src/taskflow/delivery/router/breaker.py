@@ -10,7 +10,7 @@
 | uncertain, by an outage or a broken connection | fault | - | used |
 | deferred, because the connection broke | fault | - | used |
 | deferred by a 421 or 4yz to RCPT, DATA or the message | - | its domain half as fast, through this provider | used |
-| deferred by greylisting | - | - : the one message waits | used |
+| deferred by greylisting, or for a busy mailbox (`busy.py`) | - | - : the one message waits | used |
 | throttled, as a fault (429, `Throttling`) | - | the provider half as fast; stopped as long as it asks | given back |
 | throttled, as a deferral (421) | - | half as fast: its domain after RCPT, else the provider | used |
 | quota used up | - | the provider stopped for as long as it asks, or five minutes | given back |

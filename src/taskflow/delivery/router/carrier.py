@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from taskflow.base.logging import get_logger
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel, Mail, ProviderUnusableError, Sms
 from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over, refuses_sender
 from taskflow.delivery.router.models import Ask, Choice, MessageClass, Wait
@@ -68,8 +68,8 @@ class RoutedCarrier(Generic[Message]):
         not admitted is `not_started`.
         """
         asks = self._asks(messages)
-        results: list[Carried | None] = [None] * len(messages)
-        waiting = list(range(len(messages)))
+        results = [self._busy(message) for message in messages]
+        waiting = [i for i, result in enumerate(results) if result is None]
         while waiting:
             loads = await self._choose(messages, asks, results, waiting)
             sent = [self._admitted(choice, messages, load, deadline, admit) for choice, load in loads]
@@ -80,6 +80,8 @@ class RoutedCarrier(Generic[Message]):
                 reports.append(Report.of(choice, told, failovers=sum(bool(asks[i].without) for i in load)))
                 for i, outcome in zip(load, outcomes, strict=True):
                     results[i] = (_after(results[i], outcome), choice.route.name)
+                    if outcome.kind is OutcomeKind.ACCEPTED:
+                        self._router.busy.took(messages[i].rcpt_to)
                     if refuses_sender(outcome):
                         self._router.holds.note(choice.route.name, self._sender(messages[i]), outcome)
                     if may_fail_over(outcome):
@@ -89,7 +91,15 @@ class RoutedCarrier(Generic[Message]):
                 await self._router.settle(reports)
             if time.monotonic() >= deadline:
                 break
-        return [_at_the_end(_known(result), self._terms.message_class) for result in results]
+        return [self._at_the_end(message, *_known(result)) for message, result in zip(messages, results, strict=True)]
+
+    def _at_the_end(self, message: Message, outcome: Outcome, provider: str) -> Carried:
+        """Let a busy mailbox be no attempt as long as there is patience with it; for all else see `_ended`."""
+        if outcome.kind is OutcomeKind.DEFERRED and outcome.cause is Cause.BUSY:
+            seconds = self._router.busy.refused(message.rcpt_to, outcome.text)
+            if seconds is not None:
+                return replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=seconds), provider
+        return _ended(outcome, provider, self._terms.message_class)
 
     def _asks(self, messages: Sequence[Message]) -> list[Ask]:
         """Return what each message needs; those to one domain share it."""
@@ -97,6 +107,14 @@ class RoutedCarrier(Generic[Message]):
         channel = Channel.SMS if any(isinstance(message, Sms) for message in messages) else Channel.EMAIL
         asks = {domain: replace(self._terms, recipient_domain=domain, channel=channel) for domain in set(domains)}
         return [asks[domain] for domain in domains]
+
+    def _busy(self, message: Message) -> Carried | None:
+        """Return what a message to a busy mailbox ends as without being tried."""
+        wait = self._router.busy.wait(message.rcpt_to)
+        if wait is None:
+            return None
+        outcome, provider = _waiting(None, wait)
+        return replace(outcome, cause=Cause.BUSY), provider
 
     def _sender(self, message: Message) -> str:
         """Return whom a provider must be allowed to send for."""
@@ -186,17 +204,16 @@ def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:
     return min(waits, key=lambda one: one.seconds)
 
 
-def _at_the_end(result: Carried, message_class: MessageClass) -> Carried:
+def _ended(outcome: Outcome, provider: str, message_class: MessageClass) -> Carried:
     """Let a throttle or a quota that nobody made up for be no attempt, and no wait for providers longer than a minute.
 
     A sender whom nobody sends for is one, where a person waits: the message ends when its attempts are used up. A
     campaign waits until its sender is verified.
     """
-    outcome, provider = result
     if refuses_sender(outcome) and message_class is MessageClass.TRANSACTIONAL:
         return replace(outcome, kind=OutcomeKind.DEFERRED), provider
     if outcome.kind is OutcomeKind.DEFERRED and (is_throttle(outcome) or is_quota(outcome)):
         outcome = replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=outcome.retry_after or 1.0)
-    if outcome.kind is not OutcomeKind.DEFERRED and outcome.retry_after is not None:
+    if outcome.kind is not OutcomeKind.DEFERRED and outcome.retry_after is not None and outcome.cause is not Cause.BUSY:
         outcome = replace(outcome, retry_after=min(outcome.retry_after, LONGEST_WAIT_SECONDS))
     return outcome, provider

@@ -23,6 +23,7 @@ from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.delivery.router.breaker import Report, policy
 from taskflow.delivery.router.budgets import UsageLog, known
+from taskflow.delivery.router.busy import BusyRecipients
 from taskflow.delivery.router.choose import usable
 from taskflow.delivery.router.exchange import Answers, Exchange, Group, Lineup
 from taskflow.delivery.router.holds import Holds
@@ -94,6 +95,7 @@ class Router:
         self._lineups: dict[tuple[Any, ...], Lineup] = {}
         self.holds = Holds()
         self._rng = rng or random.Random()  # noqa: S311 - no secret
+        self.busy = BusyRecipients(rng=self._rng)
         prefix = broker.keys.prefix
         self._call, self._restore = (Script(broker.redis, name, prefix) for name in ("exchange", "restore"))
         self._exchange = Exchange(self._say)
