@@ -214,16 +214,20 @@ async def test_who_has_been_refused_for_an_hour_waits_for_the_provider_that_has_
     assert all(seconds is not None and seconds <= 1.1 for seconds in waits)
 
 
-async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_again(
-    database: Database, broker: RedisBroker, clock: Clock
+@pytest.mark.parametrize(("for_the_day", "least", "most"), [(True, 900.0, 960.0), (False, 60.0, 60.0)])
+async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_again_unless_a_day_is_used_up(
+    database: Database, broker: RedisBroker, clock: Clock, for_the_day: bool, least: float, most: float
 ) -> None:
-    first = FakeProvider("ses", ACCEPTED)
-    async with routing(database, broker, Route("ses", budgets=Budgets(per_day=1)), clock=clock) as router:
+    first = FakeProvider("ses", ACCEPTED if for_the_day else replace(OUT_OF_QUOTA, retry_after=3600.0))
+    budgets = Budgets(per_day=1) if for_the_day else Budgets()
+    async with routing(database, broker, Route("ses", budgets=budgets), clock=clock) as router:
         carrier = RoutedCarrier(router, {"ses": first}, BULK)
-        results = await carrier.send(mails(ADA, BOB), DEADLINE)
-    [outcome] = [outcome for outcome, _ in results if outcome.kind is not K.ACCEPTED]
-    assert (outcome.kind, outcome.retry_after) == (K.NOT_STARTED, 60.0)
-    assert outcome.text == "ses has had its messages of these 24 hours."
+        await carrier.send(mails(ADA), DEADLINE)
+        [(outcome, name)] = await carrier.send(mails(BOB), DEADLINE)
+    assert (outcome.kind, name) == (K.NOT_STARTED, NOBODY)
+    assert least <= (outcome.retry_after or 0.0) <= most
+    said_so = "ses has had its messages of these 24 hours." if for_the_day else "ses says that its quota is used up."
+    assert outcome.text == said_so
 
 
 async def test_outcomes_do_not_wait_for_a_redis_that_does_not_answer(

@@ -50,6 +50,9 @@ class Routes(Protocol):
     async def moved(self, name: str, renamed: str | None) -> None:
         """Hear that a provider has another name (None: it was deleted)."""
 
+    async def changed(self) -> None:
+        """Hear that providers are not what they were."""
+
     async def mended(self, name: str, why: str) -> None:
         """Hear that a provider may work again."""
 
@@ -94,6 +97,8 @@ class ProviderService:
             )
         except asyncpg.UniqueViolationError as error:
             raise _taken(told["name"]) from error
+        if self._routes is not None:
+            await self._routes.changed()
         return ProviderRow.of(found(row, provider_id))
 
     async def update(self, provider_id: UUID, changes: Mapping[str, Any]) -> ProviderRow:
@@ -135,6 +140,7 @@ class ProviderService:
                 await self._routes.moved(row.name, now.name)
             if now.opens_as != row.opens_as or (now.enabled and not row.enabled):
                 await self._routes.mended(now.name, "Its settings have changed.")
+            await self._routes.changed()
         return now
 
     async def delete(self, provider_id: UUID, *, last: bool = False) -> str:
@@ -155,6 +161,7 @@ class ProviderService:
             await connection.execute(sql.forget_state, name)
         if self._routes is not None:
             await self._routes.moved(name, None)
+            await self._routes.changed()
         return name
 
     async def test(self, provider_id: UUID) -> Found:
@@ -181,6 +188,7 @@ class ProviderService:
             await provider.close()
         if self._routes is not None:
             await self._routes.mended(row.name, "A test of its connection went well.")
+            await self._routes.changed()
         return Found(True, sentence)
 
     def _opened_for(self, row: ProviderRow, kind: Kind, changes: Mapping[str, Any]) -> dict[str, str]:

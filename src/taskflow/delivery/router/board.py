@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 from redis.exceptions import RedisError
 
+from taskflow.audience.consent.service import CONFIRMATION_TASK
 from taskflow.base.errors import NotFoundError, UnavailableError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
@@ -22,6 +23,7 @@ from taskflow.settings.router import RouterSettings
 log = get_logger(__name__)
 
 _HISTORY = 10
+_WAKES, _MOST_WAKES = 10_000, 10  # messages in a statement, and statements: the others come by themselves
 _KNOWN_MS = round(1_500 * REFRESH_SECONDS)  # until every sender has opened a provider anew
 
 
@@ -108,6 +110,7 @@ class RouteBoard:
         except (RedisError, OSError) as error:
             log.warning("switch_failed", provider=name, error=repr(error))
             raise RoutesUnseenError("Redis does not answer: the breaker is as it was. Try again shortly.") from error
+        await self.changed()
         return next(state for state in await self.look() if state.route.name == name)
 
     async def moved(self, name: str, renamed: str | None) -> None:
@@ -119,6 +122,12 @@ class RouteBoard:
             await self._forget(name=name, reopen=renamed is not None)
         except (RedisError, OSError) as error:
             log.warning("route_not_moved", provider=name, renamed=renamed, error=repr(error))
+
+    async def changed(self) -> None:
+        """Wake messages that wait for a provider: there may be one for them now."""
+        for _ in range(_MOST_WAKES):
+            if await self._pool.fetchval(sql.wake, _WAKES, CONFIRMATION_TASK) < _WAKES:
+                return
 
     async def mended(self, name: str, why: str) -> None:
         """Let the breaker of a provider that may work again be probed as soon as all senders know its settings."""

@@ -8,6 +8,7 @@ What nobody could take ends `not_started`, with the reason and the seconds to wa
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +35,9 @@ NOT_NOTED = Outcome(
     OutcomeKind.NOT_STARTED, "CHECK", reason="The ledger could not note it, so it was not sent.", retry_after=1.0
 )
 LONGEST_WAIT_SECONDS = 60.0
-"""Until somebody asks again, however long a budget is used up: another provider may have come, or a limit gone."""
+"""Until somebody asks again, however long a provider takes nothing: it may have recovered, or a throttle be over."""
+LONGEST_DAY_SECONDS = 900.0
+"""The same where the budget of a day is used up: only a person can change that sooner, and wakes who waits."""
 
 NOBODY = ""  # the name of the provider of a message that none has had
 
@@ -113,8 +116,7 @@ class RoutedCarrier(Generic[Message]):
         wait = self._router.busy.wait(message.rcpt_to)
         if wait is None:
             return None
-        outcome, provider = _waiting(None, wait)
-        return replace(outcome, cause=Cause.BUSY), provider
+        return Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=wait.reason, retry_after=wait.seconds), NOBODY
 
     def _sender(self, message: Message) -> str:
         """Return whom a provider must be allowed to send for."""
@@ -191,11 +193,18 @@ def _waiting(before: Carried | None, wait: Wait) -> Carried:
     """Return the outcome of a message that nobody takes now, after a provider has refused it or not."""
     if before is None:
         verb = "ROOM" if wait.for_all else "CHECK"
-        return Outcome(OutcomeKind.NOT_STARTED, verb, reason=wait.reason, retry_after=wait.seconds), NOBODY
+        return Outcome(OutcomeKind.NOT_STARTED, verb, reason=wait.reason, retry_after=_bounded(wait)), NOBODY
     outcome, provider = before
     if outcome.retry_after is None or wait.is_for_want:
         return replace(outcome, retry_after=outcome.retry_after or wait.seconds), provider
     return replace(outcome, retry_after=min(outcome.retry_after, wait.seconds)), provider  # whoever takes it first
+
+
+def _bounded(wait: Wait) -> float:
+    """Return the seconds until somebody asks again; those who wait for a day's budget do not all come at once."""
+    if not wait.is_for_the_day or wait.seconds <= LONGEST_WAIT_SECONDS:
+        return min(wait.seconds, LONGEST_WAIT_SECONDS)
+    return min(wait.seconds, LONGEST_DAY_SECONDS) + random.uniform(0.0, LONGEST_WAIT_SECONDS)  # noqa: S311 - no secret
 
 
 def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:
@@ -205,7 +214,7 @@ def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:
 
 
 def _ended(outcome: Outcome, provider: str, message_class: MessageClass) -> Carried:
-    """Let a throttle or a quota that nobody made up for be no attempt, and no wait for providers longer than a minute.
+    """Let a throttle or a quota that nobody made up for be no attempt, and no wait that one asks for exceed a minute.
 
     A sender whom nobody sends for is one, where a person waits: the message ends when its attempts are used up. A
     campaign waits until its sender is verified.
@@ -214,6 +223,6 @@ def _ended(outcome: Outcome, provider: str, message_class: MessageClass) -> Carr
         return replace(outcome, kind=OutcomeKind.DEFERRED), provider
     if outcome.kind is OutcomeKind.DEFERRED and (is_throttle(outcome) or is_quota(outcome)):
         outcome = replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=outcome.retry_after or 1.0)
-    if outcome.kind is not OutcomeKind.DEFERRED and outcome.retry_after is not None and outcome.cause is not Cause.BUSY:
+    if outcome.kind is not OutcomeKind.DEFERRED and outcome.retry_after is not None and provider != NOBODY:
         outcome = replace(outcome, retry_after=min(outcome.retry_after, LONGEST_WAIT_SECONDS))
     return outcome, provider

@@ -228,7 +228,8 @@ class Router:
         for domain_number, milliseconds, why, route_number, told in listed(found["waits"]):
             domain = names[domain_number - 1]
             reason = WHY[why].format(route=routes[route_number - 1].name, domain=domain, reason=told)
-            wait = Wait(milliseconds / 1000, reason, for_all=not why.startswith("domain_"))
+            for_all = not why.startswith("domain_")
+            wait = Wait(milliseconds / 1000, reason, for_all=for_all, is_for_the_day=why == "day")
             for index in at[domain]:
                 answers[index] = wait
         for name, count in given.items():
