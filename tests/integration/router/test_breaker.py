@@ -74,7 +74,7 @@ async def test_what_is_certain_opens_it_at_once_and_it_is_probed_as_soon_as_its_
             clock.pass_by(await wait_of(router))
             await tell(router, faults=1, probe=await one_probe(router))
         assert await wait_of(router) >= 64
-        await routes.mended("ses", "Its settings have changed.")
+        await routes.mended("ses", "Its settings have changed.", is_other=True)
         clock.pass_by(1.5)  # until every sender has them
         await tell(router, faults=1, probe=await one_probe(router))
         assert await wait_of(router) <= 12  # the growing time has begun anew, too
@@ -84,6 +84,17 @@ async def test_what_is_certain_opens_it_at_once_and_it_is_probed_as_soon_as_its_
         "Its time is over; it is probed.",
         "Its settings have changed. It is probed in a moment.",
     ]
+
+
+@pytest.mark.parametrize("is_other", [True, False])
+async def test_a_throttle_is_forgotten_with_other_settings_but_not_because_signing_in_works(
+    database: Database, broker: RedisBroker, clock: Clock, is_other: bool
+) -> None:
+    async with routing(database, broker, ROUTE, clock=clock) as router:
+        await router.reserve([BULK])
+        await router.settle([Report("ses", 0, throttles={"ses": (600.0, "quota")})])
+        await board(database, broker, ROUTE, clock=clock).mended("ses", "Why.", is_other=is_other)
+        assert (chosen(await router.reserve([BULK])) == {"ses": 1}) is is_other
 
 
 async def test_it_opens_when_half_of_a_window_are_faults_though_good_ones_come_between(

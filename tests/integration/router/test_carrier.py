@@ -218,7 +218,7 @@ async def test_who_has_been_refused_for_an_hour_waits_for_the_provider_that_has_
 async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_again_unless_a_day_is_used_up(
     database: Database, broker: RedisBroker, clock: Clock, for_the_day: bool, least: float, most: float
 ) -> None:
-    first = FakeProvider("ses", ACCEPTED if for_the_day else replace(OUT_OF_QUOTA, retry_after=3600.0))
+    first = FakeProvider("ses", ACCEPTED if for_the_day else replace(THROTTLED, retry_after=3600.0))
     budgets = Budgets(per_day=1) if for_the_day else Budgets()
     async with routing(database, broker, Route("ses", budgets=budgets), clock=clock) as router:
         carrier = RoutedCarrier(router, {"ses": first}, BULK)
@@ -226,7 +226,7 @@ async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_
         [(outcome, name)] = await carrier.send(mails(BOB), DEADLINE)
     assert (outcome.kind, name) == (K.NOT_STARTED, NOBODY)
     assert least <= (outcome.retry_after or 0.0) <= most
-    said_so = "ses has had its messages of these 24 hours." if for_the_day else "ses says that its quota is used up."
+    said_so = "ses has had its messages of these 24 hours." if for_the_day else "ses has asked for fewer messages."
     assert outcome.text == said_so
 
 

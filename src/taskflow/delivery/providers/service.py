@@ -53,8 +53,8 @@ class Routes(Protocol):
     async def changed(self) -> None:
         """Hear that providers are not what they were."""
 
-    async def mended(self, name: str, why: str) -> None:
-        """Hear that a provider may work again."""
+    async def mended(self, name: str, why: str, *, is_other: bool) -> None:
+        """Hear that a provider may work again, and why; `is_other`: by other settings."""
 
 
 class ProviderService:
@@ -138,8 +138,10 @@ class ProviderService:
         if self._routes is not None:
             if now.name != row.name:
                 await self._routes.moved(row.name, now.name)
-            if now.opens_as != row.opens_as or (now.enabled and not row.enabled):
-                await self._routes.mended(now.name, "Its settings have changed.")
+            if now.opens_as != row.opens_as:
+                await self._routes.mended(now.name, "Its settings have changed.", is_other=True)
+            elif now.enabled and not row.enabled:
+                await self._routes.mended(now.name, "It was enabled.", is_other=False)
             await self._routes.changed()
         return now
 
@@ -187,7 +189,7 @@ class ProviderService:
         finally:
             await provider.close()
         if self._routes is not None:
-            await self._routes.mended(row.name, "A test of its connection went well.")
+            await self._routes.mended(row.name, "A test of its connection went well.", is_other=False)
             await self._routes.changed()
         return Found(True, sentence)
 

@@ -129,10 +129,14 @@ class RouteBoard:
             if await self._pool.fetchval(sql.wake, _WAKES, CONFIRMATION_TASK) < _WAKES:
                 return
 
-    async def mended(self, name: str, why: str) -> None:
-        """Let the breaker of a provider that may work again be probed as soon as all senders know its settings."""
+    async def mended(self, name: str, why: str, *, is_other: bool) -> None:
+        """Let the breaker of a provider that may work again be probed as soon as all senders know its settings.
+
+        `is_other`: they have changed, so that also what it had asked to wait for is forgotten.
+        """
+        reason = f"{why} It is probed in a moment."
         try:
-            changes = await self._mended(name=name, after=_KNOWN_MS, reason=f"{why} It is probed in a moment.")
+            changes = await self._mended(name=name, after=_KNOWN_MS, reason=reason, is_other=is_other)
         except (RedisError, OSError) as error:
             log.warning("route_not_mended", provider=name, error=repr(error))
             return

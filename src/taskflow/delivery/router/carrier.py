@@ -36,8 +36,8 @@ NOT_NOTED = Outcome(
 )
 LONGEST_WAIT_SECONDS = 60.0
 """Until somebody asks again, however long a provider takes nothing: it may have recovered, or a throttle be over."""
-LONGEST_DAY_SECONDS = 900.0
-"""The same where the budget of a day is used up: only a person can change that sooner, and wakes who waits."""
+LONGEST_LASTING_SECONDS = 900.0
+"""The same where a quota or the budget of a day is used up: only a person changes that, which wakes who waits."""
 
 NOBODY = ""  # the name of the provider of a message that none has had
 
@@ -201,10 +201,10 @@ def _waiting(before: Carried | None, wait: Wait) -> Carried:
 
 
 def _bounded(wait: Wait) -> float:
-    """Return the seconds until somebody asks again; those who wait for a day's budget do not all come at once."""
-    if not wait.is_for_the_day or wait.seconds <= LONGEST_WAIT_SECONDS:
+    """Return the seconds until somebody asks again; those who wait long do not all come at once."""
+    if not wait.is_lasting or wait.seconds <= LONGEST_WAIT_SECONDS:
         return min(wait.seconds, LONGEST_WAIT_SECONDS)
-    return min(wait.seconds, LONGEST_DAY_SECONDS) + random.uniform(0.0, LONGEST_WAIT_SECONDS)  # noqa: S311 - no secret
+    return min(wait.seconds, LONGEST_LASTING_SECONDS) + random.uniform(0.0, LONGEST_WAIT_SECONDS)  # noqa: S311 - no secret
 
 
 def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:

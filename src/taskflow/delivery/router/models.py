@@ -121,7 +121,7 @@ class Wait:
     reason: str
     for_all: bool = True
     is_for_want: bool = False  # there is none that could be waited for: all that may have it are left out
-    is_for_the_day: bool = False  # the budget of a day is used up: it is the same until a part of it comes free
+    is_lasting: bool = False  # a quota or the budget of a day: nothing but a change of providers ends it sooner
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ SELECT provider, state, reason, changed_at FROM (
 -- attempt, or for a time that somebody has set, is let sleep.
 WITH waiting AS MATERIALIZED (
   SELECT t.task_id FROM tasks t
-  WHERE t.due_at > now() + interval '6 seconds' AND t.status = 'SCHEDULED' AND t.lease_epoch > 0
+  WHERE t.due_at BETWEEN now() + interval '6 seconds' AND now() + interval '20 minutes' AND t.status = 'SCHEDULED' AND t.lease_epoch > 0
     AND ((t.task_name = $2 AND t.retry_count = 0)
          OR EXISTS (SELECT FROM messages m WHERE m.message_id = t.task_id AND m.status = 'PENDING')
          OR EXISTS (SELECT FROM email_recipients r

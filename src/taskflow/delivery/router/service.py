@@ -61,6 +61,7 @@ WHY = {
     "quota": "{route} says that its quota is used up.",
     "domain_throttled": "{domain} has asked {route} for fewer messages.",
 }
+_LASTING = frozenset({"day", "quota"})
 AWAY = Wait(_AWAY_SECONDS, "Redis or PostgreSQL does not answer: budgets cannot be kept without either.")
 
 
@@ -229,7 +230,7 @@ class Router:
             domain = names[domain_number - 1]
             reason = WHY[why].format(route=routes[route_number - 1].name, domain=domain, reason=told)
             for_all = not why.startswith("domain_")
-            wait = Wait(milliseconds / 1000, reason, for_all=for_all, is_for_the_day=why == "day")
+            wait = Wait(milliseconds / 1000, reason, for_all=for_all, is_lasting=why in _LASTING)
             for index in at[domain]:
                 answers[index] = wait
         for name, count in given.items():
