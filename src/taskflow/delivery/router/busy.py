@@ -19,12 +19,12 @@ REFUSALS = 6  # that are no attempts: 1 + 2 + 4 + 8 + 16 + 30 minutes
 _LONGEST_SECONDS = 1_800.0
 _FORGET_SECONDS = 3_600.0  # after its wait was over
 _MOST = 10_000
+_REASON = "Its mailbox gets more than its server lets through."  # without the address: campaigns show it, too
 
 
 class _Busy(NamedTuple):
     refusals: int
     till: float
-    words: str
 
 
 class BusyRecipients:
@@ -36,17 +36,17 @@ class BusyRecipients:
         self._rng = rng or random.Random()  # noqa: S311 - no secret
         self._busy: OrderedDict[str, _Busy] = OrderedDict()
 
-    def refused(self, address: str, words: str) -> float | None:
+    def refused(self, address: str) -> float | None:
         """Note a refusal; return the seconds to wait, or None when it has had so many that this one is an attempt.
 
         Refusals of messages that were on their way at the same time count once.
         """
         now, known = self._now(), self._busy.get(address)
         if known is None or now - known.till > _FORGET_SECONDS:
-            known = _Busy(0, 0.0, words)
+            known = _Busy(0, 0.0)
         if known.till <= now:
             wait = min(_LONGEST_SECONDS, FIRST_SECONDS * 2**known.refusals)
-            known = _Busy(known.refusals + 1, now + wait, words)
+            known = _Busy(known.refusals + 1, now + wait)
             self._busy[address] = known
             self._busy.move_to_end(address)
             if len(self._busy) > _MOST:
@@ -64,7 +64,7 @@ class BusyRecipients:
         left = known.till - self._now() if known is not None else 0.0
         if known is None or left <= 0:
             return None
-        return Wait(self._spread(left), f"{address} gets too much now: {known.words}", for_all=False)
+        return Wait(self._spread(left), _REASON, for_all=False)
 
     def _spread(self, seconds: float) -> float:
         return seconds + self._rng.uniform(0.0, min(seconds, FIRST_SECONDS) / 4)

@@ -99,7 +99,7 @@ class RoutedCarrier(Generic[Message]):
     def _at_the_end(self, message: Message, outcome: Outcome, provider: str) -> Carried:
         """Let a busy mailbox be no attempt as long as there is patience with it; for all else see `_ended`."""
         if outcome.kind is OutcomeKind.DEFERRED and outcome.cause is Cause.BUSY:
-            seconds = self._router.busy.refused(message.rcpt_to, outcome.text)
+            seconds = self._router.busy.refused(message.rcpt_to)
             if seconds is not None:
                 return replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=seconds), provider
         return _ended(outcome, provider, self._terms.message_class)
@@ -116,7 +116,8 @@ class RoutedCarrier(Generic[Message]):
         wait = self._router.busy.wait(message.rcpt_to)
         if wait is None:
             return None
-        return Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=wait.reason, retry_after=wait.seconds), NOBODY
+        held = Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=wait.reason, retry_after=wait.seconds, cause=Cause.BUSY)
+        return held, NOBODY
 
     def _sender(self, message: Message) -> str:
         """Return whom a provider must be allowed to send for."""
