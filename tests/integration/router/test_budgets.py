@@ -191,7 +191,7 @@ async def test_a_throttle_of_the_provider_slows_it_and_a_used_up_quota_stops_it(
         clock.pass_by(3)
         assert chosen(await router.reserve([BULK] * 10))["ses"] == 5
         await settle(router, answers, replace(OUT_OF_QUOTA, retry_after=60.0))
-        assert await router.reserve([BULK]) == [Wait(60.0, "ses says that its quota is used up.")]
+        assert await router.reserve([BULK]) == [Wait(60.0, "ses says that its quota is used up.", is_lasting=True)]
         [state] = await board(database, broker, Route("ses"), clock=clock).look()
         assert (state.pace_per_second, state.wait_seconds, state.faults) == (5, 60, 0)
 
