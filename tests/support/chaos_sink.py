@@ -71,7 +71,7 @@ class Sink:
             return b"550 5.1.1 no such user\r\n"
         if recipient.startswith("defer") and recipient not in self._deferred:
             self._deferred.add(recipient)
-            return b"451 4.2.1 later\r\n"
+            return b"451 4.2.0 later\r\n"
         return b""
 
 

@@ -77,7 +77,8 @@ def board(database: Database, broker: RedisBroker, *routes: Route, clock: Clock 
 
     found = RouteBoard(database, broker, RouterSettings(), read)
     if clock is not None:
-        found._look = Clocked(found._look, clock)  # type: ignore[assignment]
+        for name in ("_look", "_mended"):
+            setattr(found, name, Clocked(getattr(found, name), clock))
     return found
 
 
@@ -133,6 +134,7 @@ def said(kind: OutcomeKind, code: int, text: str = "", *, verb: str = "POST", ca
 ACCEPTED = said(OutcomeKind.ACCEPTED, 250, "queued", verb="DOT")
 NO_SUCH_USER = said(OutcomeKind.REJECTED, 550, "no such user", verb="RCPT", cause=Cause.ADDRESS)
 BAD_KEY = said(OutcomeKind.PROVIDER_FAULT, 401, "bad key", cause=Cause.CREDENTIALS)
+OUT_OF_REACH = Outcome(OutcomeKind.PROVIDER_FAULT, "CONNECT", reason="Connection refused.", cause=Cause.OUTAGE)
 NOT_OURS = said(OutcomeKind.PROVIDER_FAULT, 403, "not verified", cause=Cause.SENDER)
 THROTTLED = said(OutcomeKind.DEFERRED, 429, "slow down", cause=Cause.THROTTLED)
 DOMAIN_BUSY = said(OutcomeKind.DEFERRED, 421, "4.7.28 unusual rate", verb="RCPT")

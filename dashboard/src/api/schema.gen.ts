@@ -3788,6 +3788,11 @@ export interface components {
             /** Error Message */
             error_message: string | null;
             /**
+             * Refusals
+             * @description Providers that did not take it before another one did, and why.
+             */
+            refusals: string[];
+            /**
              * Started At
              * Format: date-time
              */
@@ -4347,7 +4352,7 @@ export interface components {
          * @description Why, in words that all providers share; what it means for the person, the message and the provider.
          * @enum {string}
          */
-        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "greylisted" | "quota" | "credentials" | "sender" | "suspended" | "outage" | "invalid" | "unknown";
+        Cause: "address" | "mailbox_full" | "opted_out" | "reputation" | "content" | "size" | "throttled" | "greylisted" | "busy" | "quota" | "credentials" | "sender" | "suspended" | "outage" | "invalid" | "unknown";
         /**
          * ChangeOut
          * @description One part that differs.

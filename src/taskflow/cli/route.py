@@ -4,9 +4,11 @@ from urllib.parse import quote
 
 import click
 
+from taskflow.base.errors import NotFoundError
 from taskflow.cli.client import Client, Output, speaks_http
 
 _COLUMNS = ("name", "priority", "weight", "state", "left", "waiting", "failovers")
+_CHANGES = ("changed_at", "state", "reason")
 _NAME = click.argument("name")
 
 
@@ -32,6 +34,18 @@ def list_routes(client: Client, output: Output) -> None:
         for one in found
     ]
     output.things(rows, _COLUMNS, empty="No routes.")
+
+
+@route.command()
+@_NAME
+@speaks_http
+def history(client: Client, output: Output, name: str) -> None:
+    """Show how the circuit breaker of NAME has changed lately and why, the newest first."""
+    for one in client.pages("/routes"):
+        if one["name"] == name:
+            output.things(one["breaker"]["history"], _CHANGES, empty=f"{name} has never been cut off.")
+            return
+    raise NotFoundError(f"There is no route {name!r}: see `taskflow route list`.")
 
 
 @route.command()

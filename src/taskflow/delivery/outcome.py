@@ -12,7 +12,7 @@
 Only `accepted` and `uncertain` can be in somebody's inbox; all others are proved not to be: only they may fail over.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -39,6 +39,7 @@ class Cause(StrEnum):
     SIZE = "size"
     THROTTLED = "throttled"  # slower; burns no attempt
     GREYLISTED = "greylisted"  # the server wants to see this message again later; nobody else has to go slower
+    BUSY = "busy"  # this mailbox gets more than its server lets through: the message waits, nobody else
     QUOTA = "quota"  # nothing more today, or no money
     CREDENTIALS = "credentials"
     SENDER = "sender"  # the provider may not send for whom the message is from
@@ -72,6 +73,7 @@ class Outcome:
     retry_after: float | None = None  # seconds until a faulty provider, or a deferred message, is tried again
     cause: Cause | None = None
     provider_id: str | None = None  # the id that the provider gave the message
+    refusals: tuple[str, ...] = field(default=(), compare=False)  # of providers that had it before, in this attempt
 
     @property
     def text(self) -> str:

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from support.api import Api
+from support.messages import send
 from support.routing import BULK, RECEIPT, routing
+from support.scripted_smtp import ScriptedSmtp
 from taskflow.delivery.router.breaker import Report
 from taskflow.delivery.router.models import Budgets, Route, Wait
 
@@ -24,7 +27,7 @@ async def test_a_route_shows_its_breaker_its_budgets_and_why_it_waits(api: Api, 
     [route, _] = (await viewer.get(URL)).json()["items"]
     assert (route["usable"], route["waiting"]) == (
         False,
-        "sandbox has failed too often: its circuit breaker is open.",
+        "The circuit breaker of sandbox is open. 5 faults in a row: 451 no",
     )
     assert route["wait_seconds"] > 0
     assert route["breaker"]["reason"] == "5 faults in a row: 451 no"
@@ -97,6 +100,61 @@ async def test_a_renamed_provider_keeps_its_state_and_a_deleted_one_leaves_none_
     for name in ("old", "new"):
         await admin.post("/api/v1/providers", json=body | {"name": name})
         assert await seen(name) == (None, 0, [])
+
+
+async def test_a_provider_that_is_mended_is_probed_in_a_moment(
+    api: Api, admin: httpx.AsyncClient, operator: httpx.AsyncClient
+) -> None:
+    async with ScriptedSmtp() as server:
+        settings = {"host": "127.0.0.1", "port": server.port, "security": "none"}
+        body = {"name": "relay", "kind": "smtp", "settings": settings}
+        path = f"/api/v1/providers/{(await admin.post('/api/v1/providers', json=body)).json()['provider_id']}"
+
+        async def cut_off() -> None:
+            await api.broker.redis.delete(api.broker.keys.router_provider("relay"))
+            async with routing(api.database, api.broker, Route("relay")) as router:
+                await router.reserve([BULK])
+                await router.settle([Report("relay", 0, faults=5, trailing=5, reason="535 no")])
+
+        async def breaker() -> tuple[bool, str]:
+            [route] = [one for one in (await admin.get(URL)).json()["items"] if one["name"] == "relay"]
+            return route["wait_seconds"] <= 1.5, route["breaker"]["reason"]
+
+        await cut_off()
+        assert (await admin.patch(path, json={"priority": 2})).status_code == 200
+        assert await breaker() == (False, "5 faults in a row: 535 no")
+        assert (await admin.patch(path, json={"settings": {"helo_name": "a.example"}})).status_code == 200
+        assert await breaker() == (True, "Its settings have changed. It is probed in a moment.")
+        await cut_off()
+        assert (await operator.post(f"{path}/test")).json()["works"]
+        assert await breaker() == (True, "A test of its connection went well. It is probed in a moment.")
+
+
+async def test_who_waits_for_a_provider_is_woken_by_a_change_and_who_waits_for_something_else_is_not(
+    api: Api, admin: httpx.AsyncClient
+) -> None:
+    body = {"name": "relay", "kind": "sandbox", "per_day": 1}
+    path = f"/api/v1/providers/{(await admin.post('/api/v1/providers', json=body)).json()['provider_id']}"
+    names = ("waits@example.com", "retries@example.com", "later@example.com")
+    found = [(await send(admin, name))["messages"][0]["message_id"] for name in names]
+    pool = api.database.pool
+    await pool.execute(
+        "UPDATE tasks SET status = 'SCHEDULED', due_at = now() + interval '10 minutes',"
+        " lease_epoch = CASE WHEN task_id = $1 THEN 0 ELSE 1 END",
+        UUID(found[2]),  # has never been claimed: somebody has set a time
+    )
+    await pool.execute("UPDATE messages SET status = 'DEFERRED' WHERE message_id = $1", UUID(found[1]))
+
+    async def woken() -> list[str]:
+        rows = await pool.fetch("SELECT task_id FROM tasks WHERE due_at < now() + interval '7 seconds'")
+        return [str(row["task_id"]) for row in rows]
+
+    assert await woken() == []
+    assert (await admin.patch(path, json={"per_day": None})).status_code == 200
+    assert await woken() == [found[0]]
+    await pool.execute("UPDATE tasks SET due_at = now() + interval '10 minutes'")
+    assert (await admin.post(f"{URL}/relay/breaker", json={"state": "closed"})).status_code == 200
+    assert await woken() == [found[0]]
 
 
 async def test_a_provider_that_no_worker_can_open_is_not_shown_as_usable(api: Api, admin: httpx.AsyncClient) -> None:

@@ -32,8 +32,9 @@ async def smtp() -> AsyncIterator[ScriptedSmtp]:
 
 @pytest.fixture
 def mailing(environment: dict[str, str], smtp: ScriptedSmtp) -> dict[str, str]:
-    """The environment of processes that send through the mail server."""
+    """The environment of processes that send through the mail server, which is the sandbox's too."""
     return environment | {
+        "TASKFLOW_SANDBOX_PORT": str(smtp.port),
         "TASKFLOW_SMTP_HOST": "127.0.0.1",
         "TASKFLOW_SMTP_PORT": str(smtp.port),
         "TASKFLOW_SMTP_SECURITY": "none",

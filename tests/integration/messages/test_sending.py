@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.api import Api
 from support.messages import PATH, call, ledger, send, status_of
 from support.processes import running
 from support.scripted_smtp import ScriptedSmtp, hang_up
@@ -21,6 +22,7 @@ from taskflow.delivery.domains.gmail import gmail_use
 from taskflow.delivery.domains.service import DomainService
 from taskflow.engine import Engine
 from taskflow.engine.requests import Request
+from taskflow.identity.models import Role
 from taskflow.settings import Settings
 
 
@@ -78,7 +80,7 @@ async def test_a_message_is_sent_and_its_ledger_tells_everything(
         return (await marketer.get(f"{PATH}/{accepted['message_id']}")).json()["attempts"]
 
     [attempt] = await eventually(attempts, what="the attempt's row")
-    assert attempt["status"] == "COMPLETED"
+    assert (attempt["status"], attempt["refusals"]) == ("COMPLETED", [])
     content = (await marketer.get(f"{PATH}/{accepted['message_id']}/content")).json()
     assert {"name": "X-Order", "value": "7"} in content["headers"]
     assert "7 Måne is on its way" in content["html"]
@@ -317,6 +319,45 @@ async def test_a_message_that_is_held_says_on_its_row_what_it_waits_for(
     await domains.remove("sender.example")
     await reached(database, held["message_id"], "SENT")
     assert (await marketer.get(f"{PATH}/{held['message_id']}")).json()["error_message"] is None
+
+
+async def test_a_provider_that_is_broken_on_purpose_is_taken_over_at_once_and_comes_back_when_it_is_mended(
+    api: Api, marketer: httpx.AsyncClient, database: Database, system: None
+) -> None:
+    async with await api.as_role(Role.ADMIN) as admin:
+        paths = {}
+        for priority, name in enumerate(("first", "second"), 1):
+            body = {"name": name, "kind": "sandbox", "priority": priority, "settings": {"fault": "reject_auth"}}
+            made = (await admin.post("/api/v1/providers", json=body)).json()
+            paths[name] = f"/api/v1/providers/{made['provider_id']}"
+        assert (await admin.patch(paths["second"], json={"settings": {"fault": None}})).status_code == 200
+
+        async def sent() -> dict[str, Any]:
+            message_id = (await send(marketer))["messages"][0]["message_id"]
+            await reached(database, message_id, "SENT")
+            return (await marketer.get(f"{PATH}/{message_id}")).json()
+
+        found = await sent()
+        assert (found["provider"], found["attempt"]) == ("second", 1)
+        [route, *_] = (await marketer.get("/api/v1/routes")).json()["items"]
+        refused = "535 5.7.8 The sandbox refuses these credentials on purpose."
+        assert (route["name"], route["breaker"]["state"]) == ("first", "open")
+        assert route["waiting"].endswith(f"Its credentials are refused: {refused}")
+
+        async def refusals() -> list[str]:
+            attempts = (await marketer.get(f"{PATH}/{found['message_id']}")).json()["attempts"]
+            return [refusal for attempt in attempts for refusal in attempt["refusals"]]
+
+        assert await eventually(refusals, what="the attempt's row") == [f"first: {refused}"]
+        assert (await admin.patch(paths["first"], json={"settings": {"fault": None}})).status_code == 200
+
+        async def is_back() -> bool:
+            return (await sent())["provider"] == "first"
+
+        await eventually(is_back, seconds=60, every=0.1, what="a message over the first provider")
+        [route, *_] = (await marketer.get("/api/v1/routes")).json()["items"]
+        reasons = [change["reason"] for change in route["breaker"]["history"]]
+        assert "Its settings have changed. It is probed in a moment." in reasons
 
 
 async def test_a_greylisted_message_comes_again_when_its_server_said(

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 
-from support.routing import BULK, Clock, board, chosen, routing
+from support.routing import ACCEPTED, BULK, Clock, board, chosen, routing, said
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.delivery.outcome import Cause, OutcomeKind
 from taskflow.delivery.router.board import RouteNotFoundError
 from taskflow.delivery.router.breaker import Report
 from taskflow.delivery.router.models import BreakerState, Choice, Override, Route
 from taskflow.delivery.router.service import Router
 
 ROUTE = Route("ses")
-OPEN = "ses has failed too often: its circuit breaker is open."
+OPEN = "The circuit breaker of ses is open. 5 faults in a row: 535 no"
 PROBING = "ses is tried with a few messages after it has failed."
 
 
@@ -53,6 +54,43 @@ async def test_it_opens_after_so_many_faults_in_a_row_and_not_one_earlier(
         assert chosen(await router.reserve([BULK])) == {"ses": 1}
         await tell(router, faults=1)
         assert chosen(await router.reserve([BULK] * 2)) == {OPEN: 2}
+
+
+async def test_what_is_certain_opens_it_at_once_and_it_is_probed_as_soon_as_its_settings_have_changed(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    routes = board(database, broker, ROUTE, clock=clock)
+    refused = said(OutcomeKind.PROVIDER_FAULT, 535, "no", verb="AUTH", cause=Cause.CREDENTIALS)
+    async with routing(database, broker, ROUTE, clock=clock) as router:
+        [given] = await router.reserve([BULK])
+        assert isinstance(given, Choice)
+        await router.settle([Report.of(given, [(refused, "example.com"), (ACCEPTED, "example.com")], 0)])
+        assert await state(database, broker, clock) is BreakerState.CLOSED  # it was taken after all
+        await router.settle([Report.of(given, [(refused, "example.com")], 0)])
+        assert chosen(await router.reserve([BULK])) == {
+            "The circuit breaker of ses is open. Its credentials are refused: 535 no": 1
+        }
+        for _ in range(3):
+            clock.pass_by(await wait_of(router))
+            await tell(router, faults=1, probe=await one_probe(router))
+        assert await wait_of(router) >= 64
+        await routes.mended("ses", "Its settings have changed.", is_other=True)
+        clock.pass_by(1.5)  # until every sender has them
+        await tell(router, faults=1, probe=await one_probe(router))
+        assert await wait_of(router) <= 12  # the growing time has begun anew, too
+    reasons = [row["reason"] for row in (await routes.history(["ses"]))["ses"]]
+    assert "Its settings have changed. It is probed in a moment." in reasons
+
+
+@pytest.mark.parametrize("is_other", [True, False])
+async def test_a_throttle_is_forgotten_with_other_settings_but_not_because_signing_in_works(
+    database: Database, broker: RedisBroker, clock: Clock, is_other: bool
+) -> None:
+    async with routing(database, broker, ROUTE, clock=clock) as router:
+        await router.reserve([BULK])
+        await router.settle([Report("ses", 0, throttles={"ses": (600.0, "quota")})])
+        await board(database, broker, ROUTE, clock=clock).mended("ses", "Why.", is_other=is_other)
+        assert (chosen(await router.reserve([BULK])) == {"ses": 1}) is is_other
 
 
 async def test_it_opens_when_half_of_a_window_are_faults_though_good_ones_come_between(

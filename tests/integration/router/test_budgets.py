@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 
 from support.routing import (
     ACCEPTED,
-    BAD_KEY,
     BULK,
     DOMAIN_BUSY,
     NOON,
     OUT_OF_QUOTA,
+    OUT_OF_REACH,
     RECEIPT,
     THROTTLED,
     Clock,
@@ -92,7 +92,7 @@ async def test_what_was_not_handed_over_is_given_back_also_to_postgresql(
     database: Database, broker: RedisBroker, clock: Clock
 ) -> None:
     async with routing(database, broker, ses(per_day=10), clock=clock) as router:
-        for unused, left in ((NOT_STARTED, 10), (BAD_KEY, 10), (ACCEPTED, 7)):
+        for unused, left in ((NOT_STARTED, 10), (OUT_OF_REACH, 10), (ACCEPTED, 7)):
             answers = await router.reserve([BULK] * 3)
             await settle(router, answers, unused)
 
@@ -191,7 +191,7 @@ async def test_a_throttle_of_the_provider_slows_it_and_a_used_up_quota_stops_it(
         clock.pass_by(3)
         assert chosen(await router.reserve([BULK] * 10))["ses"] == 5
         await settle(router, answers, replace(OUT_OF_QUOTA, retry_after=60.0))
-        assert await router.reserve([BULK]) == [Wait(60.0, "ses says that its quota is used up.")]
+        assert await router.reserve([BULK]) == [Wait(60.0, "ses says that its quota is used up.", is_lasting=True)]
         [state] = await board(database, broker, Route("ses"), clock=clock).look()
         assert (state.pace_per_second, state.wait_seconds, state.faults) == (5, 60, 0)
 

@@ -27,16 +27,19 @@ from support.routing import (
     chosen,
     mails,
     routing,
+    said,
+    seeded,
 )  # fmt: skip
 from support.waiting import eventually
 from taskflow.audience.channels import Channel
 from taskflow.base.ids import uuid7
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import MessageClass, ProviderUnusableError, Sms
 from taskflow.delivery.router import service
 from taskflow.delivery.router.breaker import Report
+from taskflow.delivery.router.busy import BusyRecipients
 from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, RoutedCarrier
 from taskflow.delivery.router.exchange import Answers, Group
 from taskflow.delivery.router.holds import Holds
@@ -155,6 +158,38 @@ async def test_a_campaign_of_a_sender_whom_nobody_sends_for_waits_and_a_single_m
     assert (outcome.kind, outcome.text, name) == (K.DEFERRED, "403 not verified", "ses")
 
 
+async def test_a_busy_mailbox_holds_its_own_messages_longer_each_time_and_in_the_end_it_is_an_attempt(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    busy = said(K.DEFERRED, 450, "4.2.1 receiving mail too quickly", verb="RCPT", cause=Cause.BUSY)
+    first, second = FakeProvider("ses"), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        router.busy = BusyRecipients(lambda: clock.now / 1000, seeded(7))
+        carrier = RoutedCarrier(router, {"ses": first, "gmail": second}, BULK)
+
+        async def to_ada() -> tuple[Outcome, str]:
+            [held, other] = await carrier.send(mails(ADA, "bob@example.com"), DEADLINE)
+            assert other == (ACCEPTED, "ses"), "neither its domain nor the provider goes slower"
+            return held
+
+        for minutes in (1, 2, 4, 8, 16, 30):
+            first.script.append(busy)
+            outcome, name = await to_ada()
+            assert (outcome.kind, outcome.text, name) == (K.NOT_STARTED, "450 4.2.1 receiving mail too quickly", "ses")
+            assert 60 * minutes <= (outcome.retry_after or 0) <= 60 * minutes + 15
+            outcome, name = await to_ada()  # not asked again before
+            assert (outcome.kind, name) == (K.NOT_STARTED, NOBODY)
+            assert 60 * minutes <= (outcome.retry_after or 0) <= 60 * minutes + 15
+            clock.pass_by(60 * minutes)
+        first.script.append(busy)
+        assert await to_ada() == (busy, "ses")  # an hour is enough: now attempts are used up
+        clock.pass_by(1800)
+        assert await to_ada() == (ACCEPTED, "ses")
+        first.script.append(busy)
+        assert 60 <= ((await to_ada())[0].retry_after or 0) <= 75  # from the beginning
+    assert second.got == []
+
+
 async def test_a_text_is_held_by_the_number_or_name_that_it_is_from(
     database: Database, broker: RedisBroker, clock: Clock
 ) -> None:
@@ -180,16 +215,20 @@ async def test_who_has_been_refused_for_an_hour_waits_for_the_provider_that_has_
     assert all(seconds is not None and seconds <= 1.1 for seconds in waits)
 
 
-async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_again(
-    database: Database, broker: RedisBroker, clock: Clock
+@pytest.mark.parametrize(("for_the_day", "least", "most"), [(True, 900.0, 960.0), (False, 60.0, 60.0)])
+async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_again_unless_a_day_is_used_up(
+    database: Database, broker: RedisBroker, clock: Clock, for_the_day: bool, least: float, most: float
 ) -> None:
-    first = FakeProvider("ses", ACCEPTED)
-    async with routing(database, broker, Route("ses", budgets=Budgets(per_day=1)), clock=clock) as router:
+    first = FakeProvider("ses", ACCEPTED if for_the_day else replace(THROTTLED, retry_after=3600.0))
+    budgets = Budgets(per_day=1) if for_the_day else Budgets()
+    async with routing(database, broker, Route("ses", budgets=budgets), clock=clock) as router:
         carrier = RoutedCarrier(router, {"ses": first}, BULK)
-        results = await carrier.send(mails(ADA, BOB), DEADLINE)
-    [outcome] = [outcome for outcome, _ in results if outcome.kind is not K.ACCEPTED]
-    assert (outcome.kind, outcome.retry_after) == (K.NOT_STARTED, 60.0)
-    assert outcome.text == "ses has had its messages of these 24 hours."
+        await carrier.send(mails(ADA), DEADLINE)
+        [(outcome, name)] = await carrier.send(mails(BOB), DEADLINE)
+    assert (outcome.kind, name) == (K.NOT_STARTED, NOBODY)
+    assert least <= (outcome.retry_after or 0.0) <= most
+    said_so = "ses has had its messages of these 24 hours." if for_the_day else "ses has asked for fewer messages."
+    assert outcome.text == said_so
 
 
 async def test_outcomes_do_not_wait_for_a_redis_that_does_not_answer(

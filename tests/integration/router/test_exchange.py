@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.routing import ACCEPTED, BAD_KEY, BULK, Clock, board, chosen, routing
+from support.routing import ACCEPTED, BULK, OUT_OF_REACH, Clock, board, chosen, routing
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
@@ -83,9 +83,9 @@ async def test_a_fault_is_known_before_the_sender_goes_on_and_after_what_was_tol
 ) -> None:
     async with routing(database, broker, ROUTE, clock=clock) as router:
         await router.reserve([BULK])
-        await router.settle([heard(BAD_KEY, 4)])
+        await router.settle([heard(OUT_OF_REACH, 4)])
         await router.settle([heard(ACCEPTED)])
-        await router.settle([heard(BAD_KEY, 4)])
+        await router.settle([heard(OUT_OF_REACH, 4)])
         [state] = await board(database, broker, ROUTE, clock=clock).look()
     assert (state.faults, state.breaker) == (4, "closed")
 
@@ -119,7 +119,9 @@ async def test_a_call_that_fails_lets_everybody_who_shared_it_wait(
             raise ConnectionError("refused")
 
         router._call = away  # type: ignore[assignment]
-        found = await asyncio.gather(router.reserve([BULK]), router.reserve([RECEIPT]), router.settle([heard(BAD_KEY)]))
+        found = await asyncio.gather(
+            router.reserve([BULK]), router.reserve([RECEIPT]), router.settle([heard(OUT_OF_REACH)])
+        )
         assert found == [[service.AWAY], [service.AWAY], None]
         router._call = script
         assert chosen(await router.reserve([BULK])) == {"ses": 1}

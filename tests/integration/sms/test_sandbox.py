@@ -13,7 +13,8 @@ from taskflow.db.pool import Database
 from taskflow.delivery.outcome import OutcomeKind
 from taskflow.delivery.providers.contract import ProviderUnusableError, Surroundings
 from taskflow.delivery.providers.http import HttpClient
-from taskflow.delivery.providers.sms.sandbox import KIND, SmsSandbox, SmsSandboxFields
+from taskflow.delivery.providers.sandbox_faults import SandboxFields
+from taskflow.delivery.providers.sms.sandbox import KIND, SmsSandbox
 from taskflow.delivery.sandbox import Inbox, SandboxServer
 from taskflow.delivery.sandbox.schemas import InboxRule
 from taskflow.privacy.erasing import erase
@@ -57,7 +58,7 @@ async def test_a_text_and_its_parts_are_in_the_inbox(sandbox: SmsSandbox, databa
 
 async def test_it_is_where_the_sandbox_of_its_surroundings_is(server: SandboxServer) -> None:
     client = HttpClient(AddressGuard())
-    opened = KIND.open(SmsSandboxFields(), Surroundings(client, ("127.0.0.1", server.port)))
+    opened = KIND.open(SandboxFields(), Surroundings(client, ("127.0.0.1", server.port)))
     assert await opened.check() == "The sandbox answers."
     await opened.close()
     await client.close()

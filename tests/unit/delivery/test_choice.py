@@ -25,7 +25,7 @@ from support.routing import (
 from taskflow.audience.channels import Channel
 from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Cause, Outcome, OutcomeKind, refused_by_us
 from taskflow.delivery.providers.contract import MessageClass
-from taskflow.delivery.router.breaker import Report, Verdict, may_fail_over, slowed, verdict
+from taskflow.delivery.router.breaker import Report, Verdict, certainty, may_fail_over, slowed, verdict
 from taskflow.delivery.router.choose import order, usable
 from taskflow.delivery.router.models import Ask, Choice, Route
 
@@ -140,6 +140,25 @@ def test_what_an_outcome_tells_of_its_provider(outcome: Outcome, heard: Verdict,
 )
 def test_who_goes_slower_after_an_outcome(outcome: Outcome, slower: tuple[str, float, str] | None) -> None:
     assert slowed(outcome, "p", "gmail.com") == slower
+
+
+@pytest.mark.parametrize(
+    ("outcome", "certain"),
+    [
+        (BAD_KEY, "Its credentials are refused"),
+        (said(OutcomeKind.PROVIDER_FAULT, 535, verb="AUTH", cause=Cause.CREDENTIALS), "Its credentials are refused"),
+        (said(OutcomeKind.PROVIDER_FAULT, 400, cause=Cause.SUSPENDED), "Its account is suspended"),
+        (said(OutcomeKind.PROVIDER_FAULT, 403, cause=Cause.CREDENTIALS), ""),  # perhaps this message alone
+        (said(OutcomeKind.PROVIDER_FAULT, 530, verb="RCPT", cause=Cause.CREDENTIALS), ""),
+        (said(OutcomeKind.PROVIDER_FAULT, 454, verb="AUTH", cause=Cause.OUTAGE), ""),
+        (NO_SUCH_USER, ""),
+    ],
+)
+def test_what_one_fault_makes_certain(outcome: Outcome, certain: str) -> None:
+    assert certainty(outcome) == certain
+    given_to = Choice(Route("p"), 5)
+    assert Report.of(given_to, [(ACCEPTED, "a"), (outcome, "a")], failovers=0).certain == certain
+    assert Report.of(given_to, [(outcome, "a"), (ACCEPTED, "a")], failovers=0).certain == ""
 
 
 def test_a_report_sums_up_a_window() -> None:

@@ -12,8 +12,8 @@ DEFERRED, FAULT, REJECTED = OutcomeKind.DEFERRED, OutcomeKind.PROVIDER_FAULT, Ou
 
 def refused(verb: str, text: str) -> Outcome:
     """Return what a server's refusal is."""
-    code, _, words = text.partition(" ")
-    kind = OutcomeKind.DEFERRED if code.startswith("4") else OutcomeKind.REJECTED
+    code, words = text[:3], text[4:]
+    kind = FAULT if verb == "AUTH" else DEFERRED if code.startswith("4") else REJECTED
     return with_cause(Outcome(kind, verb, Reply(int(code), (words.encode(),))))
 
 
@@ -60,7 +60,11 @@ def test_greylisting_puts_one_message_off_and_slows_nobody(verb: str, text: str,
         ("MAIL", "451 4.7.1 Try again later", DEFERRED, Cause.THROTTLED, "relay"),
         ("RCPT", "452 4.5.3 Too many recipients", DEFERRED, Cause.THROTTLED, "relay/b.example"),
         ("DATA", "454 Throttling failure: Maximum sending rate exceeded", FAULT, Cause.THROTTLED, "relay"),
-        ("RCPT", "450 4.2.1 The user is receiving mail at a rate that prevents more", DEFERRED, Cause.ADDRESS, None),
+        ("RCPT", "450-4.2.1 The user you are trying to contact is receiving mail too quickly.", DEFERRED,
+         Cause.BUSY, None),
+        ("DOT", "450 4.2.1 The user is receiving mail at a rate that prevents more", DEFERRED, Cause.BUSY, None),
+        ("RCPT", "550 5.2.1 The user is receiving mail at a rate that prevents more", REJECTED, Cause.BUSY, None),
+        ("DOT", "550 5.2.122 The recipient has exceeded their limit for this hour", REJECTED, Cause.BUSY, None),
         ("RCPT", "452 4.2.2 Mailbox full", DEFERRED, Cause.MAILBOX_FULL, None),
         ("RCPT", "452 4.3.1 Insufficient system storage", DEFERRED, Cause.OUTAGE, None),
         ("DOT", "451 4.4.2 Timeout", DEFERRED, Cause.OUTAGE, None),
@@ -69,6 +73,24 @@ def test_greylisting_puts_one_message_off_and_slows_nobody(verb: str, text: str,
         ("RCPT", "550 5.1.1 User unknown", REJECTED, Cause.ADDRESS, None),
         ("RCPT", "550 5.2.1 Disabled", REJECTED, Cause.ADDRESS, None),
         ("DOT", "552 5.3.4 Too big", REJECTED, Cause.SIZE, None),
+        # Gmail
+        ("MAIL", "550 5.4.5 Daily user sending limit exceeded", FAULT, Cause.QUOTA, "relay"),
+        ("AUTH", "534 5.7.9 Application-specific password required", FAULT, Cause.CREDENTIALS, None),
+        ("AUTH", "454 4.7.0 Too many login attempts, please try again later", FAULT, Cause.OUTAGE, None),
+        ("DOT", "550 5.7.26 This mail is unauthenticated", REJECTED, Cause.REPUTATION, None),
+        ("RCPT", "452 4.2.2 The recipient's inbox is out of storage space", DEFERRED, Cause.MAILBOX_FULL, None),
+        # Microsoft
+        ("RCPT", "550 5.4.1 Recipient address rejected: Access denied.", REJECTED, Cause.UNKNOWN, None),
+        ("RCPT", "550 5.5.0 Requested action not taken: mailbox unavailable", REJECTED, Cause.UNKNOWN, None),
+        ("RCPT", "550 5.1.10 RESOLVER.ADR.RecipientNotFound", REJECTED, Cause.ADDRESS, None),
+        ("DOT", "550 5.7.515 Access denied, sending domain does not meet the level", REJECTED, Cause.REPUTATION, None),
+        # Yahoo
+        ("DOT", "554 delivery error: dd This user doesn't have a yahoo.com account (a@yahoo.com) [-9]", REJECTED,
+         Cause.ADDRESS, None),
+        ("DOT", "552 1 Requested mail action aborted, mailbox not found", REJECTED, Cause.ADDRESS, None),
+        ("DOT", "554 5.7.9 Message not accepted for policy reasons", REJECTED, Cause.REPUTATION, None),
+        ("MAIL", "421 4.7.1 [TS03] All messages from 192.0.2.1 will be permanently deferred", DEFERRED,
+         Cause.REPUTATION, None),
     ],
 )  # fmt: skip
 def test_other_refusals_keep_their_causes_and_what_goes_slower(

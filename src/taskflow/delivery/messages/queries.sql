@@ -121,8 +121,11 @@ WHERE message_id = $1 AND campaign_id = (
   LIMIT 1);
 
 -- name: attempts
-SELECT attempt_number, started_at, completed_at, duration_seconds, status, error_message
-FROM task_executions WHERE task_id = $1 ORDER BY lease_epoch;
+SELECT attempt_number, started_at, completed_at, duration_seconds, status, error_message,
+       ARRAY(SELECT l.message FROM task_logs l
+             WHERE l.task_id = $1 AND l.metadata @> jsonb_build_object('lease_epoch', e.lease_epoch)
+             ORDER BY l.log_id) AS refusals
+FROM task_executions e WHERE task_id = $1 ORDER BY lease_epoch;
 
 -- name: content
 -- What was sent: kept by message, or as it was handed over by SMTP.

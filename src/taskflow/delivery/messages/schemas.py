@@ -326,6 +326,7 @@ class AttemptOut(BaseModel):
     duration_seconds: float | None
     status: str
     error_message: str | None
+    refusals: list[str] = Field(description="Providers that did not take it before another one did, and why.")
 
 
 class MessageDetail(MessageOut):

@@ -271,6 +271,8 @@ class MessageSender:
             forget={one.row.message_id for one in window if one.submission.forgets},
         )
         for one, outcome, _ in went:
+            for refusal in outcome.refusals:
+                one.item.context.log(refusal, level="WARNING", lease_epoch=one.item.lease_epoch)
             after = DELAYS[min(one.item.retry_count, len(DELAYS) - 1)]
             report(batch, one.item, outcome, written.get(one.row.message_id), after)
 

@@ -42,7 +42,7 @@ async def _providers(
     opener: Annotated[Opener, service(Opener)],
     board: Annotated[RouteBoard, service(RouteBoard)],
 ) -> ProviderService:
-    return ProviderService(database, registry, vault, opener, moved=board.moved)
+    return ProviderService(database, registry, vault, opener, routes=board)
 
 
 Providers = Annotated[ProviderService, Depends(_providers)]

@@ -1,8 +1,8 @@
 """Makes, changes and tests providers. Secrets come in and never go out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -44,18 +44,27 @@ class Found(NamedTuple):
     sentence: str
 
 
-Moved = Callable[[str, str | None], Awaitable[None]]
-"""Hears that a provider has another name (None: it was deleted)."""
+class Routes(Protocol):
+    """What the router hears of providers, by name."""
+
+    async def moved(self, name: str, renamed: str | None) -> None:
+        """Hear that a provider has another name (None: it was deleted)."""
+
+    async def changed(self) -> None:
+        """Hear that providers are not what they were."""
+
+    async def mended(self, name: str, why: str, *, is_other: bool) -> None:
+        """Hear that a provider may work again, and why; `is_other`: by other settings."""
 
 
 class ProviderService:
     """Providers for code that shares the database."""
 
     def __init__(
-        self, database: Database, registry: Registry, vault: Vault, opener: Opener, *, moved: Moved | None = None
+        self, database: Database, registry: Registry, vault: Vault, opener: Opener, *, routes: Routes | None = None
     ) -> None:
-        """Use what the process has opened; `moved` is told of a name that is not this provider's any more."""
-        self._moved = moved
+        """Use what the process has opened; `routes` hears of changes that they have to know of."""
+        self._routes = routes
         self._pool = database.pool
         self._registry = registry
         self._vault = vault
@@ -88,6 +97,8 @@ class ProviderService:
             )
         except asyncpg.UniqueViolationError as error:
             raise _taken(told["name"]) from error
+        if self._routes is not None:
+            await self._routes.changed()
         return ProviderRow.of(found(row, provider_id))
 
     async def update(self, provider_id: UUID, changes: Mapping[str, Any]) -> ProviderRow:
@@ -124,8 +135,14 @@ class ProviderService:
             if now.name != row.name:
                 await connection.execute(sql.forget_state, now.name)  # of one that was deleted long ago
                 await connection.execute(sql.carry_state, row.name, now.name)
-        if now.name != row.name and self._moved is not None:
-            await self._moved(row.name, now.name)
+        if self._routes is not None:
+            if now.name != row.name:
+                await self._routes.moved(row.name, now.name)
+            if now.opens_as != row.opens_as:
+                await self._routes.mended(now.name, "Its settings have changed.", is_other=True)
+            elif now.enabled and not row.enabled:
+                await self._routes.mended(now.name, "It was enabled.", is_other=False)
+            await self._routes.changed()
         return now
 
     async def delete(self, provider_id: UUID, *, last: bool = False) -> str:
@@ -144,12 +161,15 @@ class ProviderService:
                 )
             name = str(found(await connection.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
             await connection.execute(sql.forget_state, name)
-        if self._moved is not None:
-            await self._moved(name, None)
+        if self._routes is not None:
+            await self._routes.moved(name, None)
+            await self._routes.changed()
         return name
 
     async def test(self, provider_id: UUID) -> Found:
         """Sign in at a provider, send nothing, and say what was found; it may be disabled.
+
+        One that works again is probed by the next messages.
 
         Raises:
             ProviderNotFoundError: there is none.
@@ -161,13 +181,17 @@ class ProviderService:
             return Found(False, str(error))
         try:
             async with asyncio.timeout(_TEST_SECONDS):
-                return Found(True, await provider.check())
+                sentence = await provider.check()
         except ProviderUnusableError as error:
             return Found(False, str(error))
         except TimeoutError:
             return Found(False, f"{row.name}: no answer within {_TEST_SECONDS:g} s.")
         finally:
             await provider.close()
+        if self._routes is not None:
+            await self._routes.mended(row.name, "A test of its connection went well.", is_other=False)
+            await self._routes.changed()
+        return Found(True, sentence)
 
     def _opened_for(self, row: ProviderRow, kind: Kind, changes: Mapping[str, Any]) -> dict[str, str]:
         """Return the secrets of a row; none when all of them are being given anew, whatever became of the old ones."""

@@ -7,10 +7,12 @@ from typing import Any
 import asyncpg
 from redis.exceptions import RedisError
 
+from taskflow.audience.consent.service import CONFIRMATION_TASK
 from taskflow.base.errors import NotFoundError, UnavailableError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.delivery.providers.catalogue import REFRESH_SECONDS
 from taskflow.delivery.router.breaker import policy
 from taskflow.delivery.router.budgets import sql
 from taskflow.delivery.router.models import BreakerState, BudgetState, Override, Route, RouteState, as_budgets
@@ -21,6 +23,8 @@ from taskflow.settings.router import RouterSettings
 log = get_logger(__name__)
 
 _HISTORY = 10
+_WAKES, _MOST_WAKES = 10_000, 10  # messages in a statement, and statements: the others come by themselves
+_KNOWN_MS = round(1_500 * REFRESH_SECONDS)  # until every sender has opened a provider anew
 
 
 class RouteNotFoundError(NotFoundError):
@@ -52,7 +56,9 @@ class RouteBoard:
         self._broker = broker
         self._policy = policy(settings)
         self._routes = routes
-        self._look, self._forget = (Script(broker.redis, name, broker.keys.prefix) for name in ("look", "forget"))
+        self._look, self._forget, self._mended = (
+            Script(broker.redis, name, broker.keys.prefix) for name in ("look", "forget", "mended")
+        )
 
     async def look(self) -> list[RouteState]:
         """Return every route, the first to be asked first.
@@ -104,6 +110,7 @@ class RouteBoard:
         except (RedisError, OSError) as error:
             log.warning("switch_failed", provider=name, error=repr(error))
             raise RoutesUnseenError("Redis does not answer: the breaker is as it was. Try again shortly.") from error
+        await self.changed()
         return next(state for state in await self.look() if state.route.name == name)
 
     async def moved(self, name: str, renamed: str | None) -> None:
@@ -115,6 +122,26 @@ class RouteBoard:
             await self._forget(name=name, reopen=renamed is not None)
         except (RedisError, OSError) as error:
             log.warning("route_not_moved", provider=name, renamed=renamed, error=repr(error))
+
+    async def changed(self) -> None:
+        """Wake messages that wait for a provider: there may be one for them now."""
+        for _ in range(_MOST_WAKES):
+            if await self._pool.fetchval(sql.wake, _WAKES, CONFIRMATION_TASK) < _WAKES:
+                return
+
+    async def mended(self, name: str, why: str, *, is_other: bool) -> None:
+        """Let the breaker of a provider that may work again be probed as soon as all senders know its settings.
+
+        `is_other`: they have changed, so that also what it had asked to wait for is forgotten.
+        """
+        reason = f"{why} It is probed in a moment."
+        try:
+            changes = await self._mended(name=name, after=_KNOWN_MS, reason=reason, is_other=is_other)
+        except (RedisError, OSError) as error:
+            log.warning("route_not_mended", provider=name, error=repr(error))
+            return
+        if changes:
+            await self._pool.execute(sql.note_changes, *(list(column) for column in zip(*changes, strict=True)))
 
 
 def _state(route: Route, seen: dict[str, Any]) -> RouteState:
@@ -130,7 +157,7 @@ def _state(route: Route, seen: dict[str, Any]) -> RouteState:
         budgets=budgets,
         warm_up_day=seen["today"] - first + 1 if is_warming else None,
         pace_per_second=seen.get("rate"),
-        waiting=WHY[why].format(route=route.name) if why else None,
+        waiting=WHY[why].format(route=route.name, reason=seen["reason"]) if why else None,
         wait_seconds=seen["wait"] / 1000 if why else None,
         failovers=seen["failovers"],
         refused=dict(seen["refused"]),

@@ -60,8 +60,8 @@ local function open(name, b, reason)
   change(name, 'open', reason)
 end
 
--- What became of messages: `good` and `faults` of them, `trailing` faults after the last good one. A breaker that is
--- not closed hears probes only, and of those only the ones that nobody has given up for lost.
+-- What became of messages: `good` and `faults` of them, `trailing` faults after the last good one, and what is `certain`
+-- after these. A breaker that is not closed hears probes only, and of those only the ones that nobody has given up for lost.
 local function hear(name, report)
   local b, key = breaker(name), provider_key(name)
   if report.probe then
@@ -79,7 +79,9 @@ local function hear(name, report)
   if now - b.began > policy.window then b.began, b.seen, b.failed = now, 0, 0 end
   b.seen, b.failed = b.seen + report.good + report.faults, b.failed + report.faults
   b.faults = report.good > 0 and report.trailing or b.faults + report.faults
-  if b.faults >= policy.faults then
+  if report.certain ~= '' then
+    open(name, b, report.certain .. ': ' .. report.reason)
+  elseif b.faults >= policy.faults then
     open(name, b, b.faults .. ' faults in a row: ' .. report.reason)
   elseif report.faults > 0 and b.seen >= policy.volume and b.failed >= policy.ratio * b.seen then
     open(name, b, b.failed .. ' of ' .. b.seen .. ' messages met a fault: ' .. report.reason)

@@ -5,11 +5,12 @@
 | accepted | good | a little faster, where it was slowed | used |
 | rejected by the provider | good: it works, the message does not | - | used |
 | provider fault | fault | - | given back |
+| provider fault that will not pass by itself: wrong password, suspended | opens it at once | - | given back |
 | provider fault about the sender | - | held for this sender (`holds.py`) | given back |
 | uncertain, by an outage or a broken connection | fault | - | used |
 | deferred, because the connection broke | fault | - | used |
 | deferred by a 421 or 4yz to RCPT, DATA or the message | - | its domain half as fast, through this provider | used |
-| deferred by greylisting | - | - : the one message waits | used |
+| deferred by greylisting, or for a busy mailbox (`busy.py`) | - | - : the one message waits | used |
 | throttled, as a fault (429, `Throttling`) | - | the provider half as fast; stopped as long as it asks | given back |
 | throttled, as a deferral (421) | - | half as fast: its domain after RCPT, else the provider | used |
 | quota used up | - | the provider stopped for as long as it asks, or five minutes | given back |
@@ -34,6 +35,11 @@ _AT_THE_RECIPIENT = frozenset({"RCPT", "DATA", "DOT"})
 _QUOTA_SECONDS = 300.0
 _LONGEST_REASON = 300
 _BROKEN = (None, Cause.OUTAGE)
+_CERTAIN = {
+    Cause.CREDENTIALS: "Its credentials are refused",
+    Cause.SUSPENDED: "Its account is suspended",
+}
+_FORBIDDEN = 403  # of an HTTP API: perhaps about one message
 
 
 class Verdict(StrEnum):
@@ -87,6 +93,17 @@ def verdict(outcome: Outcome) -> Verdict:
             return Verdict.NOTHING
 
 
+def certainty(outcome: Outcome) -> str:
+    """Return what is certain of its provider after one fault, in words; nothing where further messages must tell.
+
+    A refused password is not taken a moment later either: whoever tries it again only waits, and risks a lock.
+    """
+    is_of_one = outcome.verb in _AT_THE_RECIPIENT or outcome.code == _FORBIDDEN
+    if outcome.kind is not OutcomeKind.PROVIDER_FAULT or outcome.cause is None or is_of_one:
+        return ""
+    return _CERTAIN.get(outcome.cause, "")
+
+
 def _is_of_the_recipient(outcome: Outcome) -> bool:
     """Tell whether a message was put off in words that may be about its recipient: its domain is down."""
     return outcome.reply is not None and (outcome.cause is None or outcome.verb in _AT_THE_RECIPIENT)
@@ -114,6 +131,7 @@ class Report:
     good: int = 0
     faults: int = 0
     trailing: int = 0  # faults after the last good one
+    certain: str = ""  # what is certain after them
     reason: str = ""
     unused: int = 0  # reserved, and never handed over
     failovers: int = 0  # messages that it took over from others
@@ -151,6 +169,7 @@ class Report:
             "good": self.good,
             "faults": self.faults,
             "trailing": self.trailing,
+            "certain": self.certain,
             "reason": self.reason[:_LONGEST_REASON],
             "unused": self.unused,
             "failovers": self.failovers,
@@ -163,6 +182,7 @@ class Report:
         if outcome.kind is OutcomeKind.ACCEPTED:  # nearly always, and there is nothing else to find out
             self.good += 1
             self.trailing = 0
+            self.certain = ""
             self.quickened[self.provider] += 1
             if domain:
                 self.quickened[f"{self.provider}/{domain}"] += 1
@@ -171,9 +191,11 @@ class Report:
             case Verdict.GOOD:
                 self.good += 1
                 self.trailing = 0
+                self.certain = ""
             case Verdict.FAULT:
                 self.faults += 1
                 self.trailing += 1
+                self.certain = self.certain or certainty(outcome)
                 self.reason = outcome.text
             case Verdict.NOTHING:
                 pass

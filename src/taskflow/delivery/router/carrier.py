@@ -8,6 +8,7 @@ What nobody could take ends `not_started`, with the reason and the seconds to wa
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from taskflow.audience.channels import Channel
 from taskflow.base.logging import get_logger
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail, MessageClass, ProviderUnusableError, Sms
 from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over, refuses_sender
 from taskflow.delivery.router.models import Ask, Choice, Wait
@@ -35,7 +36,9 @@ NOT_NOTED = Outcome(
     OutcomeKind.NOT_STARTED, "CHECK", reason="The ledger could not note it, so it was not sent.", retry_after=1.0
 )
 LONGEST_WAIT_SECONDS = 60.0
-"""Until somebody asks again, however long a budget is used up: another provider may have come, or a limit gone."""
+"""Until somebody asks again, however long a provider takes nothing: it may have recovered, or a throttle be over."""
+LONGEST_LASTING_SECONDS = 900.0
+"""The same where a quota or the budget of a day is used up: only a person changes that, which wakes who waits."""
 
 NOBODY = ""  # the name of the provider of a message that none has had
 
@@ -69,8 +72,8 @@ class RoutedCarrier(Generic[Message]):
         not admitted is `not_started`.
         """
         asks = self._asks(messages)
-        results: list[Carried | None] = [None] * len(messages)
-        waiting = list(range(len(messages)))
+        results = [self._busy(message) for message in messages]
+        waiting = [i for i, result in enumerate(results) if result is None]
         while waiting:
             loads = await self._choose(messages, asks, results, waiting)
             sent = [self._admitted(choice, messages, load, deadline, admit) for choice, load in loads]
@@ -80,7 +83,9 @@ class RoutedCarrier(Generic[Message]):
                 told = [(outcome, asks[i].recipient_domain) for i, outcome in zip(load, outcomes, strict=True)]
                 reports.append(Report.of(choice, told, failovers=sum(bool(asks[i].without) for i in load)))
                 for i, outcome in zip(load, outcomes, strict=True):
-                    results[i] = (outcome, choice.route.name)
+                    results[i] = (_after(results[i], outcome), choice.route.name)
+                    if outcome.kind is OutcomeKind.ACCEPTED:
+                        self._router.busy.took(messages[i].rcpt_to)
                     if refuses_sender(outcome):
                         self._router.holds.note(choice.route.name, self._sender(messages[i]), outcome)
                     if may_fail_over(outcome):
@@ -90,7 +95,15 @@ class RoutedCarrier(Generic[Message]):
                 await self._router.settle(reports)
             if time.monotonic() >= deadline:
                 break
-        return [_at_the_end(_known(result), self._terms.message_class) for result in results]
+        return [self._at_the_end(message, *_known(result)) for message, result in zip(messages, results, strict=True)]
+
+    def _at_the_end(self, message: Message, outcome: Outcome, provider: str) -> Carried:
+        """Let a busy mailbox be no attempt as long as there is patience with it; for all else see `_ended`."""
+        if outcome.kind is OutcomeKind.DEFERRED and outcome.cause is Cause.BUSY:
+            seconds = self._router.busy.refused(message.rcpt_to)
+            if seconds is not None:
+                return replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=seconds), provider
+        return _ended(outcome, provider, self._terms.message_class)
 
     def _asks(self, messages: Sequence[Message]) -> list[Ask]:
         """Return what each message needs; those to one domain share it."""
@@ -98,6 +111,14 @@ class RoutedCarrier(Generic[Message]):
         channel = Channel.SMS if any(isinstance(message, Sms) for message in messages) else Channel.EMAIL
         asks = {domain: replace(self._terms, recipient_domain=domain, channel=channel) for domain in set(domains)}
         return [asks[domain] for domain in domains]
+
+    def _busy(self, message: Message) -> Carried | None:
+        """Return what a message to a busy mailbox ends as without being tried."""
+        wait = self._router.busy.wait(message.rcpt_to)
+        if wait is None:
+            return None
+        held = Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason=wait.reason, retry_after=wait.seconds, cause=Cause.BUSY)
+        return held, NOBODY
 
     def _sender(self, message: Message) -> str:
         """Return whom a provider must be allowed to send for."""
@@ -162,15 +183,30 @@ def _known(result: Carried | None) -> Carried:
     return result
 
 
+def _after(before: Carried | None, outcome: Outcome) -> Outcome:
+    """Return an outcome that knows why providers that had the message before did not take it."""
+    if before is None:
+        return outcome
+    refused, provider = before
+    return replace(outcome, refusals=(*refused.refusals, f"{provider}: {refused.text}"))
+
+
 def _waiting(before: Carried | None, wait: Wait) -> Carried:
     """Return the outcome of a message that nobody takes now, after a provider has refused it or not."""
     if before is None:
         verb = "ROOM" if wait.for_all else "CHECK"
-        return Outcome(OutcomeKind.NOT_STARTED, verb, reason=wait.reason, retry_after=wait.seconds), NOBODY
+        return Outcome(OutcomeKind.NOT_STARTED, verb, reason=wait.reason, retry_after=_bounded(wait)), NOBODY
     outcome, provider = before
     if outcome.retry_after is None or wait.is_for_want:
         return replace(outcome, retry_after=outcome.retry_after or wait.seconds), provider
     return replace(outcome, retry_after=min(outcome.retry_after, wait.seconds)), provider  # whoever takes it first
+
+
+def _bounded(wait: Wait) -> float:
+    """Return the seconds until somebody asks again; those who wait long do not all come at once."""
+    if not wait.is_lasting or wait.seconds <= LONGEST_WAIT_SECONDS:
+        return min(wait.seconds, LONGEST_WAIT_SECONDS)
+    return min(wait.seconds, LONGEST_LASTING_SECONDS) + random.uniform(0.0, LONGEST_WAIT_SECONDS)  # noqa: S311 - no secret
 
 
 def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:
@@ -179,17 +215,16 @@ def _shortest(wait: Wait, holds: Collection[Wait]) -> Wait:
     return min(waits, key=lambda one: one.seconds)
 
 
-def _at_the_end(result: Carried, message_class: MessageClass) -> Carried:
-    """Let a throttle or a quota that nobody made up for be no attempt, and no wait for providers longer than a minute.
+def _ended(outcome: Outcome, provider: str, message_class: MessageClass) -> Carried:
+    """Let a throttle or a quota that nobody made up for be no attempt, and no wait that one asks for exceed a minute.
 
     A sender whom nobody sends for is one, where a person waits: the message ends when its attempts are used up. A
     campaign waits until its sender is verified.
     """
-    outcome, provider = result
     if refuses_sender(outcome) and message_class is MessageClass.TRANSACTIONAL:
         return replace(outcome, kind=OutcomeKind.DEFERRED), provider
     if outcome.kind is OutcomeKind.DEFERRED and (is_throttle(outcome) or is_quota(outcome)):
         outcome = replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=outcome.retry_after or 1.0)
-    if outcome.kind is not OutcomeKind.DEFERRED and outcome.retry_after is not None:
+    if outcome.kind is not OutcomeKind.DEFERRED and outcome.retry_after is not None and provider != NOBODY:
         outcome = replace(outcome, retry_after=min(outcome.retry_after, LONGEST_WAIT_SECONDS))
     return outcome, provider

@@ -1,13 +1,13 @@
 -- What a process has to say, in one step: hear what became of messages, then choose and count who gets the next ones.
 --
 -- request  policy, random
---          reports: [{provider, taken_at, good, faults, trailing, reason, probe, unused, failovers,
+--          reports: [{provider, taken_at, good, faults, trailing, certain, reason, probe, unused, failovers,
 --            throttles: [[subject, ms, why]], quickened: [[subject, messages]]}]
 --          groups: [{routes: [{name, budgets}], the first to ask first; domains: [[recipient domain, messages]];
 --            probe: a token}]
 -- Returns  JSON: nogen, when the counters have to be restored before anything is chosen; else now, changes,
 --          first [names used for the first time], groups [{grants [[route, domain, messages, probe]],
---          waits [[domain, ms, why, route]]}]
+--          waits [[domain, ms, why, route, reason]]}]
 local opened = tonumber(redis.call('GET', prefix .. 'router:generation') or nil)
 if #request.groups > 0 and not opened then return cjson.encode({nogen = true}) end
 local first = {}
@@ -39,8 +39,8 @@ local function choose(group)
   end
 
   -- Remember for a domain the shortest wait, and what it is for.
-  local function note(d, ms, why, r)
-    if left[d] > 0 and (not waits[d] or ms < waits[d][2]) then waits[d] = {d, ms, why, r} end
+  local function note(d, ms, why, r, reason)
+    if left[d] > 0 and (not waits[d] or ms < waits[d][2]) then waits[d] = {d, ms, why, r, reason or ''} end
   end
 
   -- Give what there is room for, domain by domain; `slowed`: one of them may have asked for less.
@@ -120,7 +120,7 @@ local function choose(group)
         end
       end
       if ms then
-        for d in ipairs(group.domains) do note(d, ms, why, r) end
+        for d in ipairs(group.domains) do note(d, ms, why, r, b.reason) end
         refused(name, why, total)
       end
     end

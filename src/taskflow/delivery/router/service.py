@@ -23,6 +23,7 @@ from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.delivery.router.breaker import Report, policy
 from taskflow.delivery.router.budgets import UsageLog, known
+from taskflow.delivery.router.busy import BusyRecipients
 from taskflow.delivery.router.choose import usable
 from taskflow.delivery.router.exchange import Answers, Exchange, Group, Lineup
 from taskflow.delivery.router.holds import Holds
@@ -51,7 +52,7 @@ _UNOPENED_SECONDS = 3.0
 
 WHY = {
     "forced": "{route} is switched off by hand.",
-    "open": "{route} has failed too often: its circuit breaker is open.",
+    "open": "The circuit breaker of {route} is open. {reason}",
     "probing": "{route} is tried with a few messages after it has failed.",
     "second": "{route} has had its messages of this second.",
     "minute": "{route} has had its messages of this minute.",
@@ -60,6 +61,7 @@ WHY = {
     "quota": "{route} says that its quota is used up.",
     "domain_throttled": "{domain} has asked {route} for fewer messages.",
 }
+_LASTING = frozenset({"day", "quota"})
 AWAY = Wait(_AWAY_SECONDS, "Redis or PostgreSQL does not answer: budgets cannot be kept without either.")
 
 
@@ -94,6 +96,7 @@ class Router:
         self._lineups: dict[tuple[Any, ...], Lineup] = {}
         self.holds = Holds()
         self._rng = rng or random.Random()  # noqa: S311 - no secret
+        self.busy = BusyRecipients(rng=self._rng)
         prefix = broker.keys.prefix
         self._call, self._restore = (Script(broker.redis, name, prefix) for name in ("exchange", "restore"))
         self._exchange = Exchange(self._say)
@@ -223,10 +226,11 @@ class Router:
             indexes = at[names[domain_number - 1]]
             for _ in range(count):
                 answers[indexes.pop()] = choice
-        for domain_number, milliseconds, why, route_number in listed(found["waits"]):
+        for domain_number, milliseconds, why, route_number, told in listed(found["waits"]):
             domain = names[domain_number - 1]
-            reason = WHY[why].format(route=routes[route_number - 1].name, domain=domain)
-            wait = Wait(milliseconds / 1000, reason, for_all=not why.startswith("domain_"))
+            reason = WHY[why].format(route=routes[route_number - 1].name, domain=domain, reason=told)
+            for_all = not why.startswith("domain_")
+            wait = Wait(milliseconds / 1000, reason, for_all=for_all, is_lasting=why in _LASTING)
             for index in at[domain]:
                 answers[index] = wait
         for name, count in given.items():

@@ -35,7 +35,7 @@ _TRIM_SECONDS = 10.0
 
 _REPLIES = {
     "reject": "550 5.1.1 The sandbox refuses this address.",
-    "defer": "451 4.2.1 The sandbox does not take mail for this address now.",
+    "defer": "451 4.3.0 The sandbox does not take mail for this address now.",
 }
 
 

@@ -30,6 +30,7 @@ _COME_BACK_IN = re.compile(r"\b(\d{1,2}):(\d\d):(\d\d)\b|\b(\d{1,4}) (second|min
 _NO_MAILBOX = re.compile(
     r"(?:user|recipient|mailbox|address|account)\b[^.]{0,80}?"
     r"(?:unknown|not found|does(?: not|n't) exist|not exist|no longer|disabled|invalid)"
+    r"|\buser\b[^.]{0,20}\b(?:doesn't|does not) have an? \S+ account"  # Yahoo
     r"|(?:unknown|no such|invalid|non-?existent) (?:user|recipient|mailbox|address|account|person)",
     re.IGNORECASE,
 )
@@ -40,6 +41,11 @@ _GREY_WAIT = 300.0  # what Postgrey and its like ask for, when a server does not
 _LONGEST_GREY_WAIT = 3_600.0
 _SENDER = re.compile(r"sender address rejected", re.IGNORECASE)
 _SENDER_WAIT = 60.0
+_BUSY = re.compile(r"receiving (?:mail|messages) (?:too quickly|at a rate)", re.IGNORECASE)  # Gmail, also after 5yz
+_FOREVER = re.compile(r"permanently deferred", re.IGNORECASE)  # Yahoo's [TS03]: waiting does not help
+# (subject, detail) of an enhanced code that means something else when it is temporary, or permanent.
+_TEMPORARY: dict[tuple[int, int], Cause] = {(2, 1): Cause.BUSY}
+_PERMANENT: dict[tuple[int, int], Cause] = {(4, 1): Cause.UNKNOWN, (5, 0): Cause.UNKNOWN}  # Microsoft: no such mailbox?
 # (subject, detail) of an enhanced code; None: any detail.
 _MEANINGS: dict[tuple[int, int | None], Cause] = {
     (1, 0): Cause.UNKNOWN,  # any refusal that has to do with an address, also the sender's
@@ -50,6 +56,8 @@ _MEANINGS: dict[tuple[int, int | None], Cause] = {
     (2, 1): Cause.ADDRESS,
     (2, 2): Cause.MAILBOX_FULL,
     (2, 3): Cause.SIZE,
+    (2, 121): Cause.BUSY,  # Microsoft's limits of a recipient, by hour, and by sender
+    (2, 122): Cause.BUSY,
     (3, 4): Cause.SIZE,
     (4, 5): Cause.THROTTLED,
     (4, None): Cause.OUTAGE,
@@ -57,8 +65,6 @@ _MEANINGS: dict[tuple[int, int | None], Cause] = {
     (5, 3): Cause.THROTTLED,
     (5, None): Cause.INVALID,
     (6, None): Cause.CONTENT,
-    (7, 8): Cause.CREDENTIALS,
-    (7, 9): Cause.CREDENTIALS,
     (7, None): Cause.REPUTATION,
 }
 
@@ -68,7 +74,7 @@ def with_cause(outcome: Outcome) -> Outcome:
     if outcome.kind in (OutcomeKind.ACCEPTED, OutcomeKind.NOT_STARTED):
         return outcome
     if outcome.reply is None:
-        return replace(outcome, cause=Cause.INVALID if outcome.verb == "CHECK" else Cause.OUTAGE)
+        return replace(outcome, cause=outcome.cause or (Cause.INVALID if outcome.verb == "CHECK" else Cause.OUTAGE))
     if outcome.kind is not OutcomeKind.UNCERTAIN:
         if _QUOTA.search(outcome.text):
             return _fault(outcome, Cause.QUOTA, _QUOTA_WAIT)
@@ -113,22 +119,39 @@ def _grey_wait(text: str) -> float:
 
 
 def _cause(verb: str, code: int, text: str) -> Cause:
-    if code in _AUTH or verb == "AUTH":
+    if code in _AUTH or (verb == "AUTH" and code >= 500):
         return Cause.CREDENTIALS
+    if verb == "AUTH":
+        return Cause.OUTAGE  # 454 (RFC 4954): it cannot look passwords up now, or has seen too many
+    if _BUSY.search(text):
+        return Cause.BUSY
+    if _FOREVER.search(text):
+        return Cause.REPUTATION
     if code == 421:
         return Cause.THROTTLED
+    return _by_enhanced_code(text) or _by_code(verb, code, text)
+
+
+def _by_enhanced_code(text: str) -> Cause | None:
+    """Return what an enhanced status code says, where there is one that says something."""
     enhanced = _ENHANCED.search(text)
-    if enhanced is not None:
-        is_temporary, subject, detail = enhanced[1] == "4", int(enhanced[2]), int(enhanced[3])
-        if is_temporary and subject == 7:
-            return Cause.THROTTLED  # limits that pass
-        found = _MEANINGS.get((subject, detail)) or _MEANINGS.get((subject, None))
-        if found is not None:
-            return found
+    if enhanced is None:
+        return None
+    is_temporary, subject, detail = enhanced[1] == "4", int(enhanced[2]), int(enhanced[3])
+    if is_temporary and subject == 7:
+        return Cause.THROTTLED  # limits that pass
+    found = (_TEMPORARY if is_temporary else _PERMANENT).get((subject, detail))
+    return found or _MEANINGS.get((subject, detail)) or _MEANINGS.get((subject, None))
+
+
+def _by_code(verb: str, code: int, text: str) -> Cause:
+    """Return what is left to say without one."""
+    if 550 <= code <= 554 and verb in ("RCPT", "DOT") and _NO_MAILBOX.search(text):
+        return Cause.ADDRESS
     if code == 552:
         return Cause.SIZE
     if code in (550, 551, 553) and verb == "RCPT":
-        return Cause.ADDRESS if _NO_MAILBOX.search(text) else Cause.UNKNOWN
+        return Cause.UNKNOWN
     if code in (450, 451, 452):
         return Cause.THROTTLED
     if verb == "DOT" and code >= 500:

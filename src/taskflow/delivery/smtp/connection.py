@@ -15,7 +15,7 @@ from typing import Protocol
 
 from taskflow.base.errors import ConfigurationError, UnavailableError
 from taskflow.delivery import addresses
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.smtp.envelope import Features
 from taskflow.delivery.smtp.reply import Reply
 from taskflow.delivery.smtp.wire import BrokenWireError, Wire
@@ -32,16 +32,17 @@ class ProviderFaultError(UnavailableError):
 
     code = "smtp_unavailable"
 
-    def __init__(self, verb: str, reason: str, reply: Reply | None = None) -> None:
-        """Keep at which verb it failed and what the server said."""
+    def __init__(self, verb: str, reason: str, reply: Reply | None = None, *, cause: Cause | None = None) -> None:
+        """Keep at which verb it failed and what the server said; `cause`: where its reply does not tell."""
         super().__init__(f"{verb}: {reply or reason}")
         self.verb = verb
         self.reason = reason
         self.reply = reply
+        self.cause = cause
 
     def outcome(self, retry_after: float) -> Outcome:
         """Return what this means for a message: nothing was sent; ask again in `retry_after` seconds."""
-        return Outcome(OutcomeKind.PROVIDER_FAULT, self.verb, self.reply, self.reason, retry_after)
+        return Outcome(OutcomeKind.PROVIDER_FAULT, self.verb, self.reply, self.reason, retry_after, self.cause)
 
 
 class Bearer(Protocol):
@@ -187,7 +188,7 @@ class Connection:
             await self._ask("AUTH", base64.b64encode(username), seconds, 334)
             await self._ask("AUTH", base64.b64encode(password), seconds, 235)
         else:
-            raise ProviderFaultError("AUTH", "The server offers neither AUTH PLAIN nor AUTH LOGIN.")
+            raise _unsaid("The server offers neither AUTH PLAIN nor AUTH LOGIN.")
 
     async def _authenticate_by_token(self, settings: SmtpSettings, name: str, bearer: Bearer) -> None:
         """Sign in by XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol).
@@ -195,7 +196,7 @@ class Connection:
         A token that is not good is answered by 334 with the reason, which is to be answered by an empty line.
         """
         if "XOAUTH2" not in self.features.auth:
-            raise ProviderFaultError("AUTH", "The server does not offer AUTH XOAUTH2.")
+            raise _unsaid("The server does not offer AUTH XOAUTH2.")
         told = base64.b64encode(f"user={name}\x01auth=Bearer {await bearer.token()}\x01\x01".encode())
         reply = await self._say("AUTH", b"AUTH XOAUTH2 " + told, settings.connect_timeout)
         if reply.code == _CHALLENGE:
@@ -219,6 +220,11 @@ class Connection:
         if reply.code != wanted:
             raise ProviderFaultError(verb, "The server refused.", reply)
         return reply
+
+
+def _unsaid(reason: str) -> ProviderFaultError:
+    """Return the fault of credentials that cannot even be said to the server."""
+    return ProviderFaultError("AUTH", reason, cause=Cause.CREDENTIALS)
 
 
 def parse_features(reply: Reply) -> Features:

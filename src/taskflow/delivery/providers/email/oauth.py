@@ -4,12 +4,14 @@ import asyncio
 import time
 from urllib.parse import urlencode
 
+from taskflow.delivery.outcome import Cause
 from taskflow.delivery.providers.http import CallFailedError, HttpClient, Request
 from taskflow.delivery.smtp.connection import ProviderFaultError
 
 _EARLY = 60.0  # a token is replaced so many seconds before it expires
 _LIFE = 300.0  # of a token that does not say
 _MOST_LIFE = 86_400.0
+_REFUSED = (400, 401)  # RFC 6749, section 5.2: the refresh token or the application is not valid
 
 
 class OAuthTokens:
@@ -54,6 +56,7 @@ class OAuthTokens:
         token, life = answer.json.get("access_token"), answer.json.get("expires_in")
         if answer.code != 200 or not isinstance(token, str) or not token or not token.isprintable():
             said = f"HTTP {answer.code} {answer.json.get('error', '')}".strip()  # never the body: it may hold a token
-            raise ProviderFaultError("AUTH", f"No access token from {self._url}: {said}.")
+            cause = Cause.CREDENTIALS if answer.code in _REFUSED else None
+            raise ProviderFaultError("AUTH", f"No access token from {self._url}: {said}.", cause=cause)
         seconds = float(life) if isinstance(life, int | float) and 0 < life < _MOST_LIFE else _LIFE
         self._token, self._until = token, time.monotonic() + max(seconds - _EARLY, seconds / 2)

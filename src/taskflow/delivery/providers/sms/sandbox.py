@@ -12,7 +12,7 @@ from taskflow.delivery.dlt import Facts
 from taskflow.delivery.mime import Skeleton
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Kind, ProviderUnusableError, Sms
-from taskflow.delivery.providers.fields import Fields
+from taskflow.delivery.providers.sandbox_faults import Faults, SandboxFields
 from taskflow.delivery.providers.sms.sender import common_refusal
 from taskflow.delivery.smtp import Envelope, SmtpPool
 from taskflow.delivery.smtp.connection import ProviderFaultError
@@ -22,24 +22,24 @@ DOMAIN: Final = "sms.invalid"
 _FROM: Final = f"sms@{DOMAIN}"
 
 
-class SmsSandboxFields(Fields):
-    """Nothing to set: the inbox is where `TASKFLOW_SANDBOX_*` says."""
-
-
 class SmsSandbox:
     """Keeps texts for people to look at."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, faults: Faults | None = None) -> None:
         """Connect to nothing yet."""
         self._pool = SmtpPool(SmtpSettings().or_sandbox(host, port))
+        self._faults = faults or Faults(SandboxFields())
 
     @property
     def longest_send_seconds(self) -> float:
-        """Return what its mail server may take."""
-        return self._pool.longest_send_seconds
+        """Return what its mail server may take, or what it is to take."""
+        return self._pool.longest_send_seconds + self._faults.seconds
 
     async def send(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
-        """Hand over texts in turn."""
+        """Hand over texts in turn, unless they are to fail."""
+        return await self._faults.meet(texts, deadline, self._hand_over)
+
+    async def _hand_over(self, texts: Sequence[Sms], deadline: float) -> list[Outcome]:
         refusals = [common_refusal(text, supports_dlt=True) for text in texts]
         mails = [_mail(text) for text, refusal in zip(texts, refusals, strict=True) if refusal is None]
         async with self._pool.session() as session:
@@ -47,12 +47,12 @@ class SmsSandbox:
         return [refusal or _named(next(sent), text) for text, refusal in zip(texts, refusals, strict=True)]
 
     async def check(self) -> str:
-        """Connect."""
+        """Connect, and say whether it fails on purpose."""
         try:
             await self._pool.features()
         except ProviderFaultError as error:
             raise ProviderUnusableError(f"The sandbox does not answer: {error}") from error
-        return "The sandbox answers."
+        return "The sandbox answers." + self._faults.check()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -83,8 +83,8 @@ KIND = Kind(
     name="sms-sandbox",
     title="SMS sandbox",
     channel=Channel.SMS,
-    settings=SmsSandboxFields,
-    open=lambda _, around: SmsSandbox(*around.sandbox),
+    settings=SandboxFields,
+    open=lambda fields, around: SmsSandbox(*around.sandbox, Faults(fields)),
     priority=9,
     supports_dlt=True,
     is_sandbox=True,
