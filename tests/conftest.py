@@ -3,6 +3,7 @@
 `settings` is the root of everything: it names a freshly copied, migrated database and an emptied Redis.
 """
 
+import gc
 import os
 from collections.abc import AsyncIterator, Iterator
 
@@ -19,6 +20,17 @@ from taskflow.testing.databases import Databases
 from taskflow.testing.worker import environment_of
 
 _KEPT = {"TASKFLOW_REQUIRE_CHROMIUM", "TASKFLOW_CHROMIUM", "TASKFLOW_CHAOS_SEEDS"}
+
+
+def pytest_collection() -> None:
+    """Look for no garbage while everything is imported."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave alone for good what was imported: the collector would walk through all of it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
