@@ -12,7 +12,7 @@ from taskflow.testing.databases import Databases
 
 @pytest.fixture(scope="module", autouse=True)
 def _forked(forked: None) -> None:
-    """Fork what is not started by `taskflow up`."""
+    """Fork TaskFlow's processes instead of starting them."""
 
 
 @pytest.fixture(scope="module")

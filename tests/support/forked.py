@@ -1,10 +1,10 @@
 """TaskFlow's processes without the seconds in which each of them imports the same modules.
 
 A process that has imported everything, the nursery, is started once a session; `taskflow …` is forked from it instead
-of being started anew, and so are the children of a worker node from their node. A forked process has its own number,
-session, environment and descriptors, and is the child of whoever started it, as it would be otherwise: it is waited
-for, signalled and killed as ever. `taskflow up`, what has failpoints, and all that `tests/chaos` starts begins from
-nothing.
+of being started anew, and so are the children of a worker node and of `taskflow up`, from their parents. A forked
+process has its own number, session, environment and descriptors, and is the child of whoever started it, as it would
+be otherwise: it is waited for, signalled and killed as ever. What has failpoints starts from nothing, and so does all
+in `tests/chaos` and `test_up.py`.
 """
 
 import array
@@ -29,8 +29,11 @@ from multiprocessing import util
 from pathlib import Path
 from typing import Any, NoReturn
 
+from taskflow.base.process import die_with_parent
+
 _CLI = "taskflow.cli.main"
 _CHILD = "taskflow.engine.worker.child"
+_LEASH = "taskflow.embedded.leash"
 _AT_IMPORT = "TASKFLOW_FAILPOINTS"
 """Modules read it when they are imported."""
 _PR_SET_CHILD_SUBREAPER = 36
@@ -110,7 +113,7 @@ def forking(nursery: Callable[[], Nursery]) -> Iterator[None]:
          stderr_ours, stderr, _signals, *_ids, _umask, new_session, _group) = rest  # fmt: skip
         environment = dict(os.environ if env is None else env)
         anew = before or kept or shell or _AT_IMPORT in environment
-        if found is None or found[0] != _CLI or "up" in found[1][:1] or anew:
+        if found is None or found[0] != _CLI or anew:
             _execute(self, args, *rest)
             return
         request = {
@@ -176,7 +179,7 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
     for own, given in enumerate(descriptors):
         os.dup2(given, own)
         os.close(given)
-    _popen._execute_child = _fork_child
+    _popen._execute_child = _fork_here
     util.spawnv_passfds = _fork_server
     _run(_CLI, request["arguments"])
 
@@ -184,21 +187,32 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
 # -- in the processes that were forked
 
 
-def _fork_child(self: Any, args: Any, *rest: Any) -> None:
-    """Start a child of a worker node by forking the node."""
-    found = _module(args) if isinstance(args, list | tuple) else None
-    if found is None or found[0] != _CHILD:
+def _fork_here(self: Any, args: Any, *rest: Any) -> None:
+    """Fork what this process starts of TaskFlow: the children of a node, the processes of `taskflow up`."""
+    name, arguments = (_module(args) if isinstance(args, list | tuple) else None) or ("", [])
+    leashed = _module(arguments[1:]) if name == _LEASH else None
+    if name != _CHILD and (leashed is None or leashed[0] != _CLI):
         _execute(self, args, *rest)
         return
-    (_executable, _before, _close, kept, _cwd, _env, _info, _flags, _shell, stdin, *others) = rest
+    (_executable, _before, _close, kept, _cwd, env, _info, _flags, _shell, stdin, stdin_ours, stdout_ours, stdout,
+     stderr_ours, stderr, _signals, *_ids, _umask, new_session, _group) = rest  # fmt: skip
     if (pid := os.fork()) == 0:
-        if stdin != -1:
-            os.dup2(stdin, 0)
+        for own, given in enumerate((stdin, stdout, stderr)):
+            if given != -1:
+                os.dup2(given, own)
         _forget(kept)
-        _run(_CHILD, found[1])
+        if new_session:
+            os.setsid()
+        if env is not None:
+            os.environ.clear()
+            os.environ.update(env)
+        if leashed is None:
+            _run(name, arguments)
+        die_with_parent()
+        _run(*leashed)
     self.pid = pid
     self._child_created = True
-    self._close_pipe_fds(stdin, *others[:5])
+    self._close_pipe_fds(stdin, stdin_ours, stdout_ours, stdout, stderr_ours, stderr)
 
 
 def _fork_server(path: bytes, args: Sequence[Any], passfds: Sequence[int]) -> int:
