@@ -3,8 +3,8 @@
 A process that has imported everything, the nursery, is started once a session; `taskflow …` is forked from it instead
 of being started anew, and so are the children of a worker node and of `taskflow up`, from their parents. A forked
 process has its own number, session, environment and descriptors, and is the child of whoever started it, as it would
-be otherwise: it is waited for, signalled and killed as ever. What has failpoints starts from nothing, and so does all
-in `tests/chaos` and `test_up.py`.
+be otherwise: it is waited for, signalled and killed as ever. In `tests/chaos` and `test_up.py` everything starts from
+nothing.
 """
 
 import array
@@ -24,7 +24,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
-from importlib import import_module
+from importlib import import_module, reload
 from multiprocessing import util
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,8 +34,6 @@ from taskflow.base.process import die_with_parent
 _CLI = "taskflow.cli.main"
 _CHILD = "taskflow.engine.worker.child"
 _LEASH = "taskflow.embedded.leash"
-_AT_IMPORT = "TASKFLOW_FAILPOINTS"
-"""Modules read it when they are imported."""
 _PR_SET_CHILD_SUBREAPER = 36
 _LONGEST = 1 << 20  # bytes of a request: an environment and arguments
 _popen: Any = subprocess.Popen  # its private method is not in typeshed
@@ -111,14 +109,12 @@ def forking(nursery: Callable[[], Nursery]) -> Iterator[None]:
         found = _module(args) if isinstance(args, list | tuple) else None
         (_executable, before, _close, kept, cwd, env, _info, _flags, shell, stdin, stdin_ours, stdout_ours, stdout,
          stderr_ours, stderr, _signals, *_ids, _umask, new_session, _group) = rest  # fmt: skip
-        environment = dict(os.environ if env is None else env)
-        anew = before or kept or shell or _AT_IMPORT in environment
-        if found is None or found[0] != _CLI or anew:
+        if found is None or found[0] != _CLI or before or kept or shell:
             _execute(self, args, *rest)
             return
         request = {
             "arguments": found[1],
-            "environment": environment,
+            "environment": dict(os.environ if env is None else env),
             "folder": os.fspath(cwd or Path.cwd()),
             "new_session": new_session,
         }
@@ -243,7 +239,16 @@ def _run(name: str, arguments: Sequence[str]) -> NoReturn:
     module = import_module(name)
     sys.modules["__main__"] = module
     sys.argv = [str(module.__file__), *arguments]
+    _arm()
     _finish(module.main)
+
+
+def _arm() -> None:
+    """Set the failpoints of this environment: modules took them when they were imported, before anybody named them."""
+    failpoints = reload(import_module("taskflow.base.failpoints"))
+    for name, module in list(sys.modules.items()):
+        if name.startswith("taskflow.") and hasattr(module, "failpoint"):
+            module.failpoint = failpoints.failpoint  # type: ignore[attr-defined]
 
 
 def _finish(work: Callable[[], object]) -> NoReturn:
