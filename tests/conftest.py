@@ -3,14 +3,17 @@
 `settings` is the root of everything: it names a freshly copied, migrated database and an emptied Redis.
 """
 
+import gc
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 
 import pytest
 import redis.asyncio as redis_asyncio
 import structlog
 
 from support import chromium as chromium_support
+from support.forked import Nursery, forking
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.embedded import EmbeddedServers
@@ -19,6 +22,17 @@ from taskflow.testing.databases import Databases
 from taskflow.testing.worker import environment_of
 
 _KEPT = {"TASKFLOW_REQUIRE_CHROMIUM", "TASKFLOW_CHROMIUM", "TASKFLOW_CHAOS_SEEDS"}
+
+
+def pytest_collection() -> None:
+    """Look for no garbage while everything is imported."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave alone for good what was imported: the collector would walk through all of it again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -59,6 +73,22 @@ def _plain_tracebacks() -> None:
 
 
 @pytest.fixture(scope="session")
+def nursery() -> Iterator[Callable[[], Nursery]]:
+    """From which processes are forked; it is started when the first is wanted."""
+    started = cache(Nursery)
+    yield started
+    if started.cache_info().currsize:
+        started().close()
+
+
+@pytest.fixture(scope="module")
+def forked(nursery: Callable[[], Nursery]) -> Iterator[None]:
+    """Let `taskflow …` be forked from the nursery while the tests of a file run."""
+    with forking(nursery):
+        yield
+
+
+@pytest.fixture(scope="session")
 def servers(taskflow_servers: EmbeddedServers) -> EmbeddedServers:
     """PostgreSQL (without fsync) and Valkey, shared by all tests of this process. Do not kill these."""
     return taskflow_servers
@@ -85,8 +115,8 @@ def redis_url(taskflow_redis_url: str) -> str:
 
 @pytest.fixture
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a TaskFlow process that a test starts: this test's database and Redis, free ports."""
-    return environment_of(settings)
+    """The environment of a TaskFlow process that a test starts: its database and Redis, free ports, sample tasks."""
+    return environment_of(settings, ["support.sample_tasks"])
 
 
 @pytest.fixture

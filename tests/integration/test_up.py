@@ -55,6 +55,11 @@ def alone(home: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forked() -> None:
+    """Start every process as a user's machine does: that is what is proved here."""
+
+
 @contextmanager
 def up(environment: dict[str, str]) -> Iterator[System]:
     """Start a system and wait until it is up; it is stopped at the end."""
@@ -185,16 +190,14 @@ def test_on_a_terminal_the_password_is_shown_once_and_ctrl_c_stops(tmp_path: Pat
     os.close(ours)
 
 
-def test_a_task_submitted_by_its_name_takes_its_definitions_options(environment: dict[str, str]) -> None:
+def test_given_servers_are_used_and_a_task_submitted_by_its_name_takes_its_definitions_options(
+    environment: dict[str, str],
+) -> None:
     with sample_tasks_up(environment) as system:
+        assert not (system.home / "servers.json").exists()
+        assert not (system.home / "postgresql").exists()
         submitted = system.post("/tasks", {"task_name": "spins_in_a_slot"})
         found = system.get(f"/tasks/{submitted['task_id']}")
         assert (found["timeout_seconds"], found["max_retries"]) == (1, 0)
         wrong = system.http.post("/tasks", json={"task_name": "add", "args": {"left": "one"}})
         assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_task_arguments")
-
-
-def test_given_servers_are_used_instead_of_own_ones(environment: dict[str, str]) -> None:
-    with up(environment) as system:
-        assert not (system.home / "servers.json").exists()
-        assert not (system.home / "postgresql").exists()

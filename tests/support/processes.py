@@ -13,14 +13,14 @@ TESTS = Path(__file__).parents[1]
 
 
 async def start(environment: Mapping[str, str], *arguments: str) -> asyncio.subprocess.Process:
-    """Start `taskflow <arguments>` in a process group of its own, knowing the tests' sample tasks."""
+    """Start `taskflow <arguments>` in a process group of its own."""
     path = os.pathsep.join(filter(None, (str(TESTS), environment.get("PYTHONPATH"))))
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "taskflow.cli.main",
         *arguments,
-        env={**environment, "PYTHONPATH": path, "TASKFLOW_WORKER_IMPORTS": '["support.sample_tasks"]'},
+        env={**environment, "PYTHONPATH": path},
         start_new_session=True,
     )
 

@@ -9,6 +9,13 @@ from taskflow.campaigns.service import CampaignService
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.settings import Settings
+from taskflow.testing.worker import environment_of
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process; without a sync task to know, a worker starts no fork server."""
+    return environment_of(settings)
 
 
 @pytest.fixture

@@ -8,6 +8,13 @@ from support.dns_server import DnsServer
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.service import DomainService
 from taskflow.settings import Settings
+from taskflow.testing.worker import environment_of
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process; without a sync task to know, a worker starts no fork server."""
+    return environment_of(settings)
 
 
 @pytest.fixture

@@ -9,6 +9,13 @@ from support.api import Api, running_without_limits
 from support.scripted_smtp import ScriptedSmtp
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
+from taskflow.testing.worker import environment_of
+
+
+@pytest.fixture
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process; without a sync task to know, a worker starts no fork server."""
+    return environment_of(settings)
 
 
 @pytest.fixture
