@@ -40,6 +40,14 @@ async def test_a_provider_has_its_kinds_priority_and_budgets_unless_told_otherwi
     other = await made(admin, GMAIL, name="other", warm_up=warm_up, **told)
     assert {name: other[name] for name in told} == told | {"domains": ["example.org"]}
     assert other["warm_up"] == warm_up
+    preferences = [{"message_class": "bulk", "domain": "news.example.org", "priority": 2, "weight": None}]
+    path = f"{URL}/{other['provider_id']}"
+    assert (await admin.patch(path, json={"preferences": preferences})).json()["preferences"] == preferences
+    [route] = [one for one in (await admin.get("/api/v1/routes")).json()["items"] if one["name"] == "other"]
+    assert route["preferences"] == preferences
+    for change in ({"classes": ["transactional"]}, {"domains": ["example.com"]}):  # the preference would never hold
+        refused = await admin.patch(path, json=change)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_provider_settings")
     assert [row["name"] for row in (await admin.get(URL)).json()["items"]] == ["ses-ireland", "gmail", "other"]
     assert (await admin.get(URL, params={"channel": "sms"})).json()["items"] == []
 
@@ -113,6 +121,12 @@ async def test_settings_and_secrets_are_merged_and_a_null_goes_back_to_the_defau
         ({"domains": ["not a domain"]}, "invalid_input"),
         ({"warm_up": [0]}, "invalid_input"),
         ({"colour": "red"}, "invalid_input"),
+        ({"preferences": [{"priority": 1}]}, "invalid_input"),
+        ({"preferences": [{"message_class": "bulk"}]}, "invalid_input"),
+        (
+            {"preferences": [{"domain": "a.example", "priority": 1}, {"domain": "A.example", "weight": 2}]},
+            "invalid_input",
+        ),
         ({"price": 0.1}, "invalid_provider_settings"),
         ({"currency": "USD"}, "invalid_provider_settings"),
         ({"price": -1, "currency": "USD"}, "invalid_input"),

@@ -12,6 +12,7 @@ from taskflow.base.envelope import Sealed, Vault
 from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
+from taskflow.delivery.addresses import is_within
 from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import Kind, ProviderUnusableError
 from taskflow.delivery.providers.models import ProviderRow
@@ -22,7 +23,7 @@ from taskflow.delivery.providers.repository import ProviderReader, found, sql
 _TEST_SECONDS = 20.0
 _BUDGETS = ("per_second", "per_minute", "per_day")
 _PRICE = ("price", "currency")
-_TERMS = ("classes", "domains", *_BUDGETS, "warm_up", *_PRICE)
+_TERMS = ("classes", "domains", *_BUDGETS, "warm_up", *_PRICE, "preferences")
 
 
 class ProviderNameTakenError(ConflictError):
@@ -74,7 +75,7 @@ class ProviderService:
         settings = _kept(kind, told["settings"], secrets)
         budgets = {name: told[name] if name in told else kind.defaults.get(name) for name in _BUDGETS}
         terms = {**dict.fromkeys(_PRICE), **told, **budgets}
-        _check_price(terms["price"], terms["currency"])
+        _check_terms(terms)
         provider_id = uuid7()
         sealed = self._seal(secrets, provider_id)
         try:
@@ -111,7 +112,7 @@ class ProviderService:
                 [changes.get(name, getattr(row, name)) for name in names_of]
                 for names_of in (("name", "enabled", "priority", "weight"), _TERMS)
             )
-            _check_price(*(changes.get(name, getattr(row, name)) for name in _PRICE))
+            _check_terms(dict(zip(_TERMS, terms, strict=True)))
             try:
                 changed = await connection.fetchrow(
                     sql.update_provider,
@@ -186,9 +187,19 @@ def _kept(kind: Kind, settings: Mapping[str, Any], secrets: Mapping[str, str]) -
     return checked.model_dump(mode="json", exclude=set(fields.secret_names(kind)), exclude_unset=True)
 
 
-def _check_price(price: Any, currency: Any) -> None:
-    if (price is None) != (currency is None):
+def _check_terms(terms: Mapping[str, Any]) -> None:
+    """Refuse what would never hold: a price in no currency, a preference for messages that it does not carry."""
+    if (terms["price"] is None) != (terms["currency"] is None):
         raise fields.InvalidSettingsError("A price has a currency, and a currency a price.", field="price")
+    classes, domains = terms["classes"], terms["domains"]
+    for one in terms["preferences"]:
+        message_class, domain = one.get("message_class"), one.get("domain")
+        if classes and message_class not in (None, *classes):
+            told = f"It carries no {message_class} messages, so it needs no preference for them."
+            raise fields.InvalidSettingsError(told, field="preferences")
+        if domains and domain and not any(is_within(domain, parent) for parent in domains):
+            told = f"It does not send from {domain}, so it needs no preference for that domain."
+            raise fields.InvalidSettingsError(told, field="preferences")
 
 
 def _merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from taskflow.db.pool import Database
 from taskflow.delivery.router.breaker import Report, policy
 from taskflow.delivery.router.budgets import UsageLog, known
 from taskflow.delivery.router.choose import usable
+from taskflow.delivery.router.domain_limits import DomainLimits, ReadLimits, no_limits
 from taskflow.delivery.router.exchange import Answers, Exchange, Group, Lineup
 from taskflow.delivery.router.holds import Holds
 from taskflow.delivery.router.models import (
@@ -59,6 +60,9 @@ WHY = {
     "throttled": "{route} has asked for fewer messages.",
     "quota": "{route} says that its quota is used up.",
     "domain_throttled": "{domain} has asked {route} for fewer messages.",
+    "domain_second": "{domain} has had its messages of this second.",
+    "domain_minute": "{domain} has had its messages of this minute.",
+    "domain_day": "{domain} has had its messages of these 24 hours.",
 }
 AWAY = Wait(_AWAY_SECONDS, "Redis or PostgreSQL does not answer: budgets cannot be kept without either.")
 
@@ -73,6 +77,7 @@ class Router:
         settings: RouterSettings,
         routes: ReadRoutes,
         *,
+        limits: ReadLimits = no_limits,
         slot: int = 0,
         rng: random.Random | None = None,
     ) -> None:
@@ -83,6 +88,7 @@ class Router:
             broker: where they are decided.
             settings: of the breakers.
             routes: returns the providers in use; asked every two seconds, and when one is open that it has not named.
+            limits: returns the limits of recipient domains; asked at the same times.
             slot: of this process in `provider_usage`.
             rng: draws among providers of one priority, and the jitter of breakers.
         """
@@ -91,6 +97,7 @@ class Router:
         self._policy = policy(settings)
         self._read_routes = routes
         self._routes: tuple[float, Sequence[Route]] = (0.0, ())
+        self._limits = DomainLimits(limits)
         self._lineups: dict[tuple[Any, ...], Lineup] = {}
         self.holds = Holds()
         self._rng = rng or random.Random()  # noqa: S311 - no secret
@@ -113,6 +120,7 @@ class Router:
         fresh_seconds = _ROUTES_SECONDS if {route.name for route in routes}.issuperset(opened) else _AGAIN_SECONDS
         if not read_at or time.monotonic() - read_at > fresh_seconds:
             routes = await self._read_routes()
+            await self._limits.refresh()
             self._routes = (time.monotonic(), routes)
             self._lineups.clear()
         return routes
@@ -150,7 +158,7 @@ class Router:
         if found is None:
             if len(self._lineups) >= _LINEUPS:
                 self._lineups.clear()
-            found = Lineup(usable(routes, terms, among))
+            found = Lineup(usable(routes, terms, among), self._limits.of(terms.message_class))
             self._lineups[key] = found
         return found
 
@@ -178,6 +186,7 @@ class Router:
                 self._usage.add(
                     report.provider, report.taken_at, -report.unused, is_urgent=self._is_urgent(report.provider)
                 )
+                self._limits.note(self._usage, report.unused_to, report.taken_at, given_back=True)
         await self._exchange.tell(reports)
 
     # -- the call
@@ -185,7 +194,6 @@ class Router:
     async def _say(self, groups: Sequence[Group], reports: Sequence[Report]) -> list[Answers]:
         """Tell reports and reserve for groups, in one step; restore the counters first where Redis has lost them."""
         drawn = [lineup.drawn(self._rng) for lineup, _ in groups]
-        counted = [Counter(domains) for _, domains in groups]
         request = {
             "policy": self._policy,
             "random": self._rng.random(),
@@ -193,10 +201,10 @@ class Router:
             "groups": [
                 {
                     "routes": [{"name": route.name, "budgets": as_budgets(route.budgets)} for route in routes],
-                    "domains": list(domains.items()),
+                    "domains": lineup.counted(domains),
                     "probe": str(uuid7()),
                 }
-                for routes, domains in zip(drawn, counted, strict=True)
+                for routes, (lineup, domains) in zip(drawn, groups, strict=True)
             ],
         }
         reply = await self._call(**request)
@@ -216,11 +224,13 @@ class Router:
         at: defaultdict[str, list[int]] = defaultdict(list)
         for index, domain in enumerate(domains):
             at[domain].append(index)
-        names, given = list(at), Counter[str]()
+        names, given, to = list(at), Counter[str](), Counter[str]()
         for route_number, domain_number, count, probe in listed(found["grants"]):
             choice = Choice(routes[route_number - 1], now, probe or None)
             given[choice.route.name] += count
-            indexes = at[names[domain_number - 1]]
+            domain = names[domain_number - 1]
+            to[domain] += count
+            indexes = at[domain]
             for _ in range(count):
                 answers[indexes.pop()] = choice
         for domain_number, milliseconds, why, route_number in listed(found["waits"]):
@@ -231,6 +241,7 @@ class Router:
                 answers[index] = wait
         for name, count in given.items():
             self._usage.add(name, now, count, is_urgent=self._is_urgent(name))
+        self._limits.note(self._usage, to, now)
         return answers
 
     def _is_urgent(self, provider: str) -> bool:
