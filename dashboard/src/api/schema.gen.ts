@@ -5486,6 +5486,13 @@ export interface components {
              * @description One sentence.
              */
             found: string;
+            /**
+             * Suggested Budgets
+             * @description What the account may send, as far as the provider tells.
+             */
+            suggested_budgets: {
+                [key: string]: number;
+            };
             /** Works */
             works: boolean;
         };

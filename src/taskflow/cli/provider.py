@@ -161,8 +161,13 @@ def remove(client: Client, output: Output, names: tuple[str, ...], last: bool) -
 @click.pass_context
 def test_connection(context: click.Context, client: Client, output: Output, name: str) -> None:
     """Sign in, send nothing, and say what was found; exit code 1 when it does not work."""
-    told = client.post(f"/providers/{_find(client, name)['provider_id']}/test")
+    row = _find(client, name)
+    told = client.post(f"/providers/{row['provider_id']}/test")
     output.thing(told, text=told["found"])
+    over = {key: most for key, most in told["suggested_budgets"].items() if row[key] is None or row[key] > most}
+    if over and not output.as_json:
+        options = " ".join(f"--{key.replace('_', '-')} {most}" for key, most in over.items())
+        click.echo(f"Its budgets allow more than the account: taskflow provider set {row['name']} {options}")
     if not told["works"]:
         context.exit(1)
 

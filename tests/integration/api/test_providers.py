@@ -34,7 +34,10 @@ async def test_a_provider_has_its_kinds_priority_and_budgets_unless_told_otherwi
         None,
         ["secret_access_key"],
     )
-    assert (gmail["priority"], gmail["per_day"]) == (2, 2000)
+    assert (gmail["priority"], gmail["per_day"]) == (2, 500)
+    workspace = await made(admin, GMAIL, name="workspace", settings={"username": "me@example.org"}, per_minute=9)
+    assert (workspace["per_day"], workspace["per_minute"]) == (2000, 9)
+    assert (await admin.delete(f"{URL}/{workspace['provider_id']}")).status_code == 204
     warm_up = [50, 100, 500]
     told = {"priority": 7, "per_day": None, "per_second": 3, "classes": ["bulk"], "domains": ["Example.ORG"]}
     other = await made(admin, GMAIL, name="other", warm_up=warm_up, **told)
@@ -161,7 +164,8 @@ async def test_a_test_of_the_connection_is_one_sentence_either_way(admin: httpx.
         server.answer = SendGrid()
         path = f"{URL}/{(await made(admin, sendgrid, settings={'endpoint': server.url}))['provider_id']}/test"
         told = (await admin.post(path)).json()
-        assert told == {"works": True, "found": "Signed in to SendGrid: the key may send mail."}
+        found = "Signed in to SendGrid: the key may send mail."
+        assert told == {"works": True, "found": found, "suggested_budgets": {}}
         server.answer = lambda message: plain(401, body=f"what is {message.headers['authorization']}?".encode())
         told = (await admin.post(path)).json()
         assert (told["works"], KEY in told["found"], "[redacted]" in told["found"]) == (False, False, True)

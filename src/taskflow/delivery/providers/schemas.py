@@ -177,6 +177,9 @@ class FoundOut(BaseModel):
 
     works: bool
     found: str = Field(description="One sentence.")
+    suggested_budgets: dict[Literal["per_second", "per_minute", "per_day"], int] = Field(
+        description="What the account may send, as far as the provider tells."
+    )
 
 
 class RotatedOut(BaseModel):

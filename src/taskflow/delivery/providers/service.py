@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import orjson
+from pydantic import BaseModel
 
 from taskflow.base.envelope import Sealed, Vault
 from taskflow.base.errors import ConflictError
@@ -14,7 +16,7 @@ from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.delivery.addresses import is_within
 from taskflow.delivery.providers import fields
-from taskflow.delivery.providers.contract import Kind, ProviderUnusableError
+from taskflow.delivery.providers.contract import Kind, Metered, ProviderUnusableError
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.opening import Opener, bound_to, opened
 from taskflow.delivery.providers.registry import Registry
@@ -43,6 +45,7 @@ class Found(NamedTuple):
 
     works: bool
     sentence: str
+    budgets: Mapping[str, int] = MappingProxyType({})  # that the account has, as far as it is known
 
 
 Moved = Callable[[str, str | None], Awaitable[None]]
@@ -72,8 +75,9 @@ class ProviderService:
         """
         kind = self._registry.kind(told["kind"])
         secrets = dict(told["secrets"])
-        settings = _kept(kind, told["settings"], secrets)
-        budgets = {name: told[name] if name in told else kind.defaults.get(name) for name in _BUDGETS}
+        checked = fields.read(kind, told["settings"], secrets)
+        settings, own = _kept(kind, checked), kind.budgets_of(checked)
+        budgets = {name: told[name] if name in told else own.get(name) for name in _BUDGETS}
         terms = {**dict.fromkeys(_PRICE), **told, **budgets}
         _check_terms(terms)
         provider_id = uuid7()
@@ -105,7 +109,8 @@ class ProviderService:
             if "settings" in changes or "secrets" in changes:
                 kind = self._registry.kind(row.kind)
                 secrets = _merged(self._opened_for(row, kind, changes), changes.get("secrets") or {})
-                settings = _kept(kind, _merged(row.settings, changes.get("settings") or {}), secrets)
+                merged = _merged(row.settings, changes.get("settings") or {})
+                settings = _kept(kind, fields.read(kind, merged, secrets))
                 if changes.get("secrets"):
                     sealed, names = self._seal(secrets, provider_id), sorted(secrets)
             steered, terms = (
@@ -162,7 +167,8 @@ class ProviderService:
             return Found(False, str(error))
         try:
             async with asyncio.timeout(_TEST_SECONDS):
-                return Found(True, await provider.check())
+                sentence = await provider.check()
+                return Found(True, sentence, await provider.quota() if isinstance(provider, Metered) else {})
         except ProviderUnusableError as error:
             return Found(False, str(error))
         except TimeoutError:
@@ -181,9 +187,8 @@ class ProviderService:
         return self._vault.seal(orjson.dumps(secrets), bound_to(provider_id)) if secrets else None
 
 
-def _kept(kind: Kind, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
-    """Return the plain fields as they are kept: checked, in the form that their kind gives them, without defaults."""
-    checked = fields.read(kind, settings, secrets)
+def _kept(kind: Kind, checked: BaseModel) -> dict[str, Any]:
+    """Return the plain fields as they are kept: in the form that their kind gives them, without defaults."""
     return checked.model_dump(mode="json", exclude=set(fields.secret_names(kind)), exclude_unset=True)
 
 

@@ -138,8 +138,10 @@ local function choose(group)
       local given = pair.offered - left[d]
       for _, span in ipairs(SPANS) do count_use(domain_subject(pair[1]), span, given) end
       left[d] = pair[2] - given
-      local _, ms, why = domain_room(pair[1], pair[3], opened)
-      if ms then note(d, ms, 'domain_' .. why, 1) end
+      if left[d] > 0 then
+        local _, ms, why = domain_room(pair[1], pair[3], opened)
+        if ms then note(d, ms, 'domain_' .. why, 1) end
+      end
     end
     if left[d] > 0 and waits[d] then told[#told + 1] = waits[d] end
   end
