@@ -39,6 +39,8 @@ async def test_an_operator_switches_a_breaker_and_it_is_audited(api: Api, operat
         assert (answer.json()["breaker"]["override"], answer.json()["usable"]) == (override, usable)
     history = [change["state"] for change in answer.json()["breaker"]["history"]]
     assert history == ["auto", "forced_closed", "forced_open"]
+    heard = [event for _, event in await api.broker.events.read("0") if event.topic == "routes"]
+    assert [event.data["state"] for event in heard] == history[::-1]
     rows = await api.database.pool.fetch(
         "SELECT target_id, detail->>'state' FROM audit_log WHERE action = 'route.breaker' ORDER BY created_at"
     )
