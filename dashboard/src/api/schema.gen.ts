@@ -13653,7 +13653,7 @@ export interface operations {
     stream_events: {
         parameters: {
             query: {
-                /** @description tasks, campaigns, messages, one of them (task:<id>), workers or routes; repeat it for several. */
+                /** @description tasks, campaigns, messages, one of them (task:<id>), workers, routes; repeat it for several. */
                 topic: string[];
             };
             header?: {

@@ -1,8 +1,9 @@
 -- Second part of every script of the router: what providers and recipient domains have used.
 --
--- router:use:{subject}:{span}       hash: of a provider, or of a recipient domain with a limit (@domain): buckets of time → messages. A span is covered by its full buckets and the present
---   one, all of which count: no span of this length, wherever it begins, ever holds more than the budget, and the price is
---   that the last bucket's length is waited for too.
+-- router:use:{subject}:{span}       hash: buckets of time → messages, of a provider, or of a recipient domain that has a
+--   limit (@domain). A span is covered by its full buckets and the present one, all of which count: no span of this
+--   length, wherever it begins, ever holds more than the budget, and the price is that the last bucket's length is waited
+--   for too.
 -- router:took:{second}              hash: provider, or provider/domain → messages handed to it in this second
 -- router:pace:{provider}            hash: how fast it takes messages; only once it has asked for less
 -- router:pace:{provider}/{domain}   hash: the same for a recipient domain through this provider

@@ -30,12 +30,13 @@ Answers = list[Choice | Wait]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lineup:
-    """The providers that messages of the same terms may go to; whoever holds the same one shares a step."""
+    """The providers that messages of the same terms may go to; whoever holds the same one shares a step.
+
+    `limits`: of recipient domains, as the script reads them.
+    """
 
     routes: Sequence[Route]
-    limits: Mapping[str, Mapping[str, Any]] = field(
-        default_factory=dict
-    )  # of recipient domains, as the script reads them
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def drawn(self, rng: random.Random) -> Sequence[Route]:
         """Return them in the order in which they are asked."""
