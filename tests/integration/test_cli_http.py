@@ -400,6 +400,15 @@ async def test_a_provider_is_added_shown_changed_tested_and_removed_and_its_secr
     assert [shown[name] for name in ("priority", "per_day", "classes", "enabled")] == [3, 100, ["bulk"], False]  # type: ignore[index]
     await shell.run("provider", "set", "relay", "--set", "port=1", "--per-day", "0", "--all-classes", "--rename", "r2")
     assert [one["per_day"] for one in await shell.json("provider", "list")] == [None]  # type: ignore[attr-defined]
+    await shell.run("provider", "set", "r2", "--prefer", "bulk=2", "--prefer", "transactional@Example.org=1:5")
+    ordered: Any = await shell.json("provider", "show", "r2")
+    assert ordered["preferences"] == [
+        {"message_class": "bulk", "domain": None, "priority": 2, "weight": None},
+        {"message_class": "transactional", "domain": "example.org", "priority": 1, "weight": 5},
+    ]
+    assert (await shell.run("provider", "set", "r2", "--prefer", "spam=2"))[0] == 2
+    await shell.run("provider", "set", "r2", "--no-preferences")
+    assert [one["preferences"] for one in await shell.json("provider", "list")] == [[]]  # type: ignore[attr-defined]
     await shell.run("provider", "set", "r2", "--price", "0.25", "--currency", "EUR")
     assert [one["price"] for one in await shell.json("provider", "list")] == [0.25]  # type: ignore[attr-defined]
     await shell.run("provider", "set", "r2", "--no-price")
@@ -567,3 +576,8 @@ async def test_a_provider_is_switched_off_and_on(shell: Shell) -> None:
     routes: Any = await shell.json("route", "list")
     assert [(route["name"], route["usable"]) for route in routes] == [("sandbox", True), ("sms-sandbox", True)]
     assert (await shell.run("route", "stop", "a provider/nobody knows"))[0] == 3
+    assert (await shell.run("route", "limit", "gmail.com", "--per-minute", "600"))[1] == "limited gmail.com\n"
+    code, out, _ = await shell.run("route", "domains")
+    assert (code, "600/minute" in out) == (0, True)
+    assert (await shell.run("route", "unlimit", "gmail.com"))[1] == "unlimited gmail.com\n"
+    assert (await shell.run("route", "unlimit", "gmail.com"))[0] == 3

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from taskflow.base.ids import uuid7
@@ -12,6 +13,7 @@ from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail, MessageClass, Sms
 from taskflow.delivery.router.board import RouteBoard
+from taskflow.delivery.router.domain_limits import Limits
 from taskflow.delivery.router.models import Ask, Choice, Route, Wait
 from taskflow.delivery.router.service import Router
 from taskflow.settings import RouterSettings
@@ -57,14 +59,20 @@ async def routing(
     *routes: Route,
     clock: Clock | None = None,
     slot: int = 0,
+    limits: Limits = MappingProxyType({}),
     **settings: Any,
 ) -> AsyncIterator[Router]:
-    """Run a router over `routes`, on `clock` if there is one."""
+    """Run a router over `routes`, on `clock` if there is one; `limits`: of recipient domains."""
 
     async def read() -> Sequence[Route]:
         return routes
 
-    async with Router(database, broker, RouterSettings(**settings), read, slot=slot, rng=seeded(7)) as router:
+    async def read_limits() -> Limits:
+        return limits
+
+    async with Router(
+        database, broker, RouterSettings(**settings), read, limits=read_limits, slot=slot, rng=seeded(7)
+    ) as router:
         if clock is not None:
             for name in ("_call", "_restore"):
                 setattr(router, name, Clocked(getattr(router, name), clock))

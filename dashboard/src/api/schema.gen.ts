@@ -2027,6 +2027,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/routes/domains": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Recipient Domains
+         * @description List recipient domains that have a limit or have asked for less, by name.
+         */
+        get: operations["list_recipient_domains"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/routes/domains/{domain}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Limit Recipient Domain
+         * @description Limit what goes to a recipient domain, over all providers; it holds within two seconds, for all workers.
+         */
+        put: operations["limit_recipient_domain"];
+        post?: never;
+        /**
+         * Unlimit Recipient Domain
+         * @description Take the limit of a recipient domain away; what it has asked for itself stays.
+         */
+        delete: operations["unlimit_recipient_domain"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/schedules": {
         parameters: {
             query?: never;
@@ -5023,6 +5067,18 @@ export interface components {
             status: components["schemas"]["FindingStatus"];
         };
         /**
+         * DomainLimit
+         * @description Most messages to a recipient domain, over all providers, in any span of that length; null: no limit.
+         */
+        DomainLimit: {
+            /** Per Day */
+            per_day?: number | null;
+            /** Per Minute */
+            per_minute?: number | null;
+            /** Per Second */
+            per_second?: number | null;
+        };
+        /**
          * DomainOut
          * @description A sending domain.
          */
@@ -5054,6 +5110,32 @@ export interface components {
             return_path_domain: string | null;
             /** @description The worst that the last check found; null before the first. */
             status: components["schemas"]["FindingStatus"] | null;
+        };
+        /**
+         * DomainPaceOut
+         * @description How fast a recipient domain goes through a provider of which it has asked for less.
+         */
+        DomainPaceOut: {
+            /**
+             * Per Second
+             * @description Messages a second that are tried; null: none until the wait is over.
+             */
+            per_second: number | null;
+            /**
+             * Route
+             * @description The provider.
+             */
+            route: string;
+            /**
+             * Wait Seconds
+             * @description When it is worth asking again.
+             */
+            wait_seconds: number | null;
+            /**
+             * Waiting
+             * @description Why it takes none now.
+             */
+            waiting: string | null;
         };
         /**
          * DraftLint
@@ -5480,6 +5562,13 @@ export interface components {
              * @description One sentence.
              */
             found: string;
+            /**
+             * Suggested Budgets
+             * @description What the account may send, as far as the provider tells.
+             */
+            suggested_budgets: {
+                [key: string]: number;
+            };
             /** Works */
             works: boolean;
         };
@@ -7175,7 +7264,7 @@ export interface components {
             currency?: string | null;
             /**
              * Domains
-             * @description It sends from; empty: all.
+             * @description It sends from, and from their subdomains; empty: all.
              * @default []
              */
             domains: string[];
@@ -7204,6 +7293,12 @@ export interface components {
              * @description Most messages a second; the kind's own budget by default.
              */
             per_second?: number | null;
+            /**
+             * Preferences
+             * @description Other priorities and weights, for some messages.
+             * @default []
+             */
+            preferences: components["schemas"]["Preference"][];
             /** Price */
             price?: number | null;
             /**
@@ -8020,6 +8115,16 @@ export interface components {
              */
             next_cursor?: string | null;
         };
+        /** Page[RecipientDomainOut] */
+        Page_RecipientDomainOut_: {
+            /** Items */
+            items: components["schemas"]["RecipientDomainOut"][];
+            /**
+             * Next Cursor
+             * @description Pass it as `cursor` for the next page; null at the end.
+             */
+            next_cursor?: string | null;
+        };
         /** Page[RecipientOut] */
         Page_RecipientOut_: {
             /** Items */
@@ -8411,6 +8516,48 @@ export interface components {
             updated_at: string;
         };
         /**
+         * Preference
+         * @description What a provider's priority and weight are for some messages; null: its own.
+         *
+         *     Of preferences that fit, the one with the longest domain counts, and of these the one that names the class.
+         */
+        Preference: {
+            /**
+             * Domain
+             * @description From this domain and its subdomains; null: from any.
+             */
+            domain?: string | null;
+            /** @description null: messages of every class. */
+            message_class?: components["schemas"]["MessageClass"] | null;
+            /** Priority */
+            priority?: number | null;
+            /** Weight */
+            weight?: number | null;
+        };
+        /**
+         * PreferenceOut
+         * @description A provider's priority and weight for some messages.
+         */
+        PreferenceOut: {
+            /**
+             * Domain
+             * @description From this domain and its subdomains; null: from any.
+             */
+            domain?: string | null;
+            /** @description null: messages of every class. */
+            message_class?: components["schemas"]["MessageClass"] | null;
+            /**
+             * Priority
+             * @description null: the provider's own.
+             */
+            priority?: number | null;
+            /**
+             * Weight
+             * @description null: the provider's own.
+             */
+            weight?: number | null;
+        };
+        /**
          * PreviewIn
          * @description Own words of a campaign, and one recipient to try them on.
          */
@@ -8615,6 +8762,8 @@ export interface components {
              * @description null: no limit.
              */
             per_second?: number | null;
+            /** Preferences */
+            preferences?: components["schemas"]["Preference"][] | null;
             /**
              * Price
              * @description null, with the currency: nobody says what it costs.
@@ -8666,6 +8815,8 @@ export interface components {
             per_minute: number | null;
             /** Per Second */
             per_second: number | null;
+            /** Preferences */
+            preferences: components["schemas"]["PreferenceOut"][];
             /** Price */
             price: number | null;
             /** Priority */
@@ -8972,6 +9123,48 @@ export interface components {
          * @enum {string}
          */
         Reason: "unsubscribed" | "bounced" | "complained" | "manual" | "imported" | "erased";
+        /**
+         * RecipientDomainOut
+         * @description A recipient domain that has a limit, or has asked for less.
+         */
+        RecipientDomainOut: {
+            /**
+             * Budgets
+             * @description How much of the limit is used.
+             */
+            budgets: components["schemas"]["BudgetOut"][];
+            /** Domain */
+            domain: string;
+            /**
+             * Paces
+             * @description Where it has asked for less, by provider.
+             */
+            paces: components["schemas"]["DomainPaceOut"][];
+            /** Per Day */
+            per_day: number | null;
+            /** Per Minute */
+            per_minute: number | null;
+            /**
+             * Per Second
+             * @description Its limit, over all providers; null: none.
+             */
+            per_second: number | null;
+            /**
+             * Throttled
+             * @description Whether its limit is used up, or it has asked for less.
+             */
+            throttled: boolean;
+            /**
+             * Wait Seconds
+             * @description When it has room again.
+             */
+            wait_seconds: number | null;
+            /**
+             * Waiting
+             * @description Which limit is used up.
+             */
+            waiting: string | null;
+        };
         /**
          * RecipientIn
          * @description Whom a message is for.
@@ -9311,6 +9504,11 @@ export interface components {
              * @description How fast it is tried, where it has asked for less.
              */
             pace_per_second: number | null;
+            /**
+             * Preferences
+             * @description Other priorities and weights, for some messages.
+             */
+            preferences: components["schemas"]["PreferenceOut"][];
             /**
              * Priority
              * @description The smallest is asked first.
@@ -13699,7 +13897,7 @@ export interface operations {
     stream_events: {
         parameters: {
             query: {
-                /** @description tasks, task:<id>, campaigns, campaign:<id> or workers; repeat it for several. */
+                /** @description tasks, campaigns, messages, one of them (task:<id>), workers, routes; repeat it for several. */
                 topic: string[];
             };
             header?: {
@@ -15613,6 +15811,106 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RouteOut"];
                 };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_recipient_domains: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                /** @description Most items of the page. */
+                limit?: number;
+                /** @description Only those that get less now than there may be for them. */
+                throttled?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_RecipientDomainOut_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    limit_recipient_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A recipient domain, as gmail.com; subdomains are others. */
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DomainLimit"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unlimit_recipient_domain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A recipient domain, as gmail.com; subdomains are others. */
+                domain: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description What went wrong (RFC 9457). */
             default: {

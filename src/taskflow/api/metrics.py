@@ -16,7 +16,8 @@ from taskflow.api.stats import QueueStats, Stats, StatsCounter
 from taskflow.base.errors import ForbiddenError, UnauthenticatedError
 from taskflow.delivery.router.board import RouteBoard, RoutesUnseenError
 from taskflow.delivery.router.metrics import RouteMetrics
-from taskflow.delivery.router.models import RouteState
+from taskflow.delivery.router.models import DomainState, RouteState
+from taskflow.delivery.router.recipient_domains import RecipientDomains
 from taskflow.identity.access import service
 from taskflow.identity.models import Principal, Role
 
@@ -84,10 +85,10 @@ class HttpMetrics:
         self._requests.labels(operation, method, str(status)).inc()
         self._seconds.labels(operation).observe(seconds)
 
-    def expose(self, stats: Stats, routes: Sequence[RouteState]) -> bytes:
+    def expose(self, stats: Stats, routes: Sequence[RouteState], domains: Sequence[DomainState]) -> bytes:
         """Return everything in Prometheus's text format."""
         self._show_queues(stats.tasks.queues)
-        self._routes.states = routes
+        self._routes.states, self._routes.domains = routes, domains
         values = {
             "workers_active": stats.workers.active,
             "workers_capacity": stats.workers.capacity,
@@ -138,13 +139,14 @@ async def get_metrics(
     metrics: Annotated[HttpMetrics, service(HttpMetrics)],
     counter: Annotated[StatsCounter, service(StatsCounter)],
     board: Annotated[RouteBoard, service(RouteBoard)],
+    recipients: Annotated[RecipientDomains, service(RecipientDomains)],
 ) -> Response:
     """Get metrics in Prometheus's text format."""
     try:
-        routes = await board.look()
+        routes, domains = await board.look(), await recipients.look()
     except RoutesUnseenError:
-        routes = []
-    return Response(metrics.expose(await counter.read(), routes), media_type=CONTENT_TYPE_LATEST)
+        routes, domains = [], []
+    return Response(metrics.expose(await counter.read(), routes, domains), media_type=CONTENT_TYPE_LATEST)
 
 
 def _bounded(queues: Sequence[QueueStats]) -> Sequence[QueueStats]:

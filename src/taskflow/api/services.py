@@ -18,6 +18,7 @@ from taskflow.delivery.providers.opening import Opener
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.router.board import RouteBoard
 from taskflow.delivery.router.configured import configured_routes, unopenable
+from taskflow.delivery.router.recipient_domains import RecipientDomains
 from taskflow.engine.autoscaling.durations import DurationMeter
 from taskflow.engine.queues.terms import QueueBook
 from taskflow.identity.access import Services
@@ -46,6 +47,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         registry = Registry.installed()
         routes = configured_routes(database, settings, registry)
         opener = await stack.enter_async_context(Opener.open(settings, registry))
+        services.add(RecipientDomains(database, broker))
         services.add(RouteBoard(database, broker, settings.router, routes, unopenable(database, opener)))
         services.add(registry, vault(settings), opener)
         services.add(MediaLibrary(database, storage, settings), KeptWords())

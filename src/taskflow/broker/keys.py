@@ -34,9 +34,10 @@
 | `router:generation` | string | when (ms) the router's counters were restored; absent after a flush, and whenever the dispatch is rebuilt: the next reservation restores them | first reservation |
 | `router:provider:{provider}` | hash | circuit breaker: state (closed when absent), since, reason, till, opens, good, faults, began, seen, failed, and `forced` by a person; `first` day of use; `failovers`, `refused:{what}` | first reservation: what a person forced, first day, half-open if it was not closed |
 | `router:probes:{provider}` | sorted set | tokens of probes of a half-open breaker; score = ms at which one is given up for lost | expires |
-| `router:use:{provider}:{span}` | hash | messages given to a provider, by buckets of `second`, `minute` and `day` | first reservation, from `provider_usage` |
+| `router:use:{subject}:{span}` | hash | messages given to a provider, or to a recipient domain with a limit (`@{domain}`), by buckets of `second`, `minute` and `day` | first reservation, from `provider_usage` |
 | `router:took:{second}` | hash | messages handed to a provider, and to a recipient domain through it (`{provider}/{domain}`), in one second; TTL 10 s | counts on |
 | `router:pace:{subject}` | hash | rate and tokens of a provider, or of a recipient domain through it, that has asked for less; TTL 1 h | learned anew |
+| `router:slowed` | sorted set | the last 10,000 `{provider}/{domain}` that have asked for less, for people; score = when (ms); TTL 1 day | learned anew |
 | `auth:*` | string | one-use WebSocket tickets, sign-in attempts; seconds to minutes | sign in again |
 """  # noqa: E501 - a table
 

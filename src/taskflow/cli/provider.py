@@ -1,6 +1,7 @@
 """`taskflow provider`: who carries messages."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ _COLUMNS = ("name", "kind", "enabled", "priority", "weight", "per_day", "price",
 _FIELD_COLUMNS = ("name", "type", "is_required", "is_secret", "default", "description")
 _CLASSES = click.Choice(["transactional", "bulk"])
 _LIMIT = click.IntRange(0)
+_PREFERENCE = re.compile(r"(transactional|bulk)?(?:@([^=]+))?=([0-9]{1,3})?(?::([0-9]{1,4}))?")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -62,6 +64,10 @@ def _terms(command: Any) -> Any:
         ),
         click.option("--priority", type=click.IntRange(1, 100), help="The smallest is asked first."),
         click.option("--weight", type=click.IntRange(1, 1000), help="Share among those of one priority."),
+        click.option(
+            "--prefer", "preferences", multiple=True, metavar="[CLASS][@DOMAIN]=PRIORITY[:WEIGHT]",
+            help="Another priority or weight for some messages, as bulk=2 or bulk@example.org=1:5; repeat it.",
+        ),
         click.option("--class", "classes", multiple=True, type=_CLASSES, help="Carry only these; repeat it."),
         click.option("--domain", "domains", multiple=True, help="Send only from this domain; repeat it."),
         click.option("--per-second", type=_LIMIT, help="Most messages a second; 0: no limit."),
@@ -107,6 +113,7 @@ def show(client: Client, output: Output, name: str) -> None:
 @click.option("--enable/--disable", "enabled", default=None, help="Send through it, or not.")
 @click.option("--all-classes", is_flag=True, help="Carry everything again.")
 @click.option("--all-domains", is_flag=True, help="Send from every domain again.")
+@click.option("--no-preferences", is_flag=True, help="Have one priority and weight for all messages again.")
 @click.option("--no-price", is_flag=True, help="Forget what it costs.")
 @speaks_http
 def change(
@@ -118,6 +125,7 @@ def change(
     enabled: bool | None,
     all_classes: bool,
     all_domains: bool,
+    no_preferences: bool,
     no_price: bool,
     **told: Any,
 ) -> None:
@@ -128,6 +136,7 @@ def change(
         body["settings"] = body.get("settings", {}) | dict.fromkeys(unset)
     body |= {key: value for key, value in (("name", rename), ("enabled", enabled)) if value is not None}
     body |= ({"classes": []} if all_classes else {}) | ({"domains": []} if all_domains else {})
+    body |= {"preferences": []} if no_preferences else {}
     body |= {"price": None, "currency": None} if no_price else {}
     if not body:
         raise click.UsageError("Say what to change: see --help.")
@@ -152,8 +161,13 @@ def remove(client: Client, output: Output, names: tuple[str, ...], last: bool) -
 @click.pass_context
 def test_connection(context: click.Context, client: Client, output: Output, name: str) -> None:
     """Sign in, send nothing, and say what was found; exit code 1 when it does not work."""
-    told = client.post(f"/providers/{_find(client, name)['provider_id']}/test")
+    row = _find(client, name)
+    told = client.post(f"/providers/{row['provider_id']}/test")
     output.thing(told, text=told["found"])
+    over = {key: most for key, most in told["suggested_budgets"].items() if row[key] is None or row[key] > most}
+    if over and not output.as_json:
+        options = " ".join(f"--{key.replace('_', '-')} {most}" for key, most in over.items())
+        click.echo(f"Its budgets allow more than the account: taskflow provider set {row['name']} {options}")
     if not told["works"]:
         context.exit(1)
 
@@ -205,6 +219,7 @@ def _body(client: Client, kind: str, told: dict[str, Any]) -> dict[str, Any]:
     if told["secret_stdin"] is not None:
         secrets[told["secret_stdin"]] = sys.stdin.readline().rstrip("\r\n")
     body: dict[str, Any] = {"settings": settings, "secrets": secrets}
+    body["preferences"] = [_preference(text) for text in told["preferences"]]
     body |= {name: list(told[name]) for name in ("classes", "domains")}
     body |= {name: told[name] for name in ("priority", "weight", "price", "currency")}
     found = {name: value for name, value in body.items() if value not in (None, {}, [])}
@@ -220,6 +235,19 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     if not field or not equals:
         raise click.UsageError(f"{option} takes FIELD=VALUE, not {field!r} alone.")
     return field, value
+
+
+def _preference(text: str) -> dict[str, Any]:
+    """Return a preference out of `bulk@example.org=1:5`."""
+    found = _PREFERENCE.fullmatch(text)
+    if found is None:
+        raise click.UsageError(f"--prefer takes [CLASS][@DOMAIN]=PRIORITY[:WEIGHT], such as bulk=2, not {text!r}.")
+    message_class, domain, priority, weight = found.groups()
+    named = {"message_class": message_class, "domain": domain}
+    numbers = {"priority": priority, "weight": weight}
+    return {name: value for name, value in named.items() if value} | {
+        name: int(value) for name, value in numbers.items() if value
+    }
 
 
 def _value(text: str) -> Any:

@@ -431,6 +431,19 @@ class MessageSelectionFields(TypedDict, total=False):
     """Must be true when nothing else is given."""
 
 
+class PreferenceFields(TypedDict, total=False):
+    """What a provider's priority and weight are for some messages; null: its own.
+
+    Of preferences that fit, the one with the longest domain counts, and of these the one that names the class."""
+
+    message_class: MessageClass | Literal["transactional", "bulk"] | None
+    """null: messages of every class."""
+    domain: str | None
+    """From this domain and its subdomains; null: from any."""
+    priority: int | None
+    weight: int | None
+
+
 class NewProviderFields(TypedDict, total=False):
     """Who is to carry messages."""
 
@@ -442,6 +455,8 @@ class NewProviderFields(TypedDict, total=False):
     """The kind's own by default."""
     weight: int
     """Share among those of one priority."""
+    preferences: list[PreferenceFields]
+    """Other priorities and weights, for some messages."""
     settings: Mapping[str, Any]
     """The kind's fields that are not secret: see `/provider-kinds`."""
     secrets: Mapping[str, str]
@@ -449,7 +464,7 @@ class NewProviderFields(TypedDict, total=False):
     classes: list[MessageClass | Literal["transactional", "bulk"]]
     """What it carries; empty: all."""
     domains: list[str]
-    """It sends from; empty: all."""
+    """It sends from, and from their subdomains; empty: all."""
     per_second: int | None
     """Most messages a second; the kind's own budget by default."""
     per_minute: int | None
@@ -470,6 +485,7 @@ class ProviderChangeFields(TypedDict, total=False):
     enabled: bool | None
     priority: int | None
     weight: int | None
+    preferences: list[PreferenceFields] | None
     settings: Mapping[str, Any] | None
     secrets: Mapping[str, str | None] | None
     classes: list[MessageClass | Literal["transactional", "bulk"]] | None

@@ -13,6 +13,7 @@ from taskflow.client.lists import Lists
 from taskflow.client.messages import Messages
 from taskflow.client.privacy import Privacy
 from taskflow.client.providers import Providers
+from taskflow.client.routes import Routes
 from taskflow.client.segments import Segments
 from taskflow.client.sms import Sms
 from taskflow.client.suppressions import Suppressions
@@ -59,6 +60,7 @@ class Messaging:
         self.providers = Providers(link)
         self.sms = Sms(link)
         self.domains = Domains(link)
+        self.routes = Routes(link)
 
     async def __aenter__(self) -> Self:
         return self

@@ -66,6 +66,11 @@ def parse(text: str) -> Address:
     return _parse_international(text)
 
 
+def is_within(domain: str, parent: str) -> bool:
+    """Tell whether a domain is another one or a subdomain of it; both in lower case."""
+    return domain == parent or domain.endswith(f".{parent}")
+
+
 def check_ehlo_name(name: str) -> str:
     """Return the name for EHLO: a host name or an address literal such as `[127.0.0.1]`.
 

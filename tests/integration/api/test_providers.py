@@ -34,12 +34,23 @@ async def test_a_provider_has_its_kinds_priority_and_budgets_unless_told_otherwi
         None,
         ["secret_access_key"],
     )
-    assert (gmail["priority"], gmail["per_day"]) == (2, 2000)
+    assert (gmail["priority"], gmail["per_day"]) == (2, 500)
+    workspace = await made(admin, GMAIL, name="workspace", settings={"username": "me@example.org"}, per_minute=9)
+    assert (workspace["per_day"], workspace["per_minute"]) == (2000, 9)
+    assert (await admin.delete(f"{URL}/{workspace['provider_id']}")).status_code == 204
     warm_up = [50, 100, 500]
     told = {"priority": 7, "per_day": None, "per_second": 3, "classes": ["bulk"], "domains": ["Example.ORG"]}
     other = await made(admin, GMAIL, name="other", warm_up=warm_up, **told)
     assert {name: other[name] for name in told} == told | {"domains": ["example.org"]}
     assert other["warm_up"] == warm_up
+    preferences = [{"message_class": "bulk", "domain": "news.example.org", "priority": 2, "weight": None}]
+    path = f"{URL}/{other['provider_id']}"
+    assert (await admin.patch(path, json={"preferences": preferences})).json()["preferences"] == preferences
+    [route] = [one for one in (await admin.get("/api/v1/routes")).json()["items"] if one["name"] == "other"]
+    assert route["preferences"] == preferences
+    for change in ({"classes": ["transactional"]}, {"domains": ["example.com"]}):  # the preference would never hold
+        refused = await admin.patch(path, json=change)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_provider_settings")
     assert [row["name"] for row in (await admin.get(URL)).json()["items"]] == ["ses-ireland", "gmail", "other"]
     assert (await admin.get(URL, params={"channel": "sms"})).json()["items"] == []
 
@@ -113,6 +124,12 @@ async def test_settings_and_secrets_are_merged_and_a_null_goes_back_to_the_defau
         ({"domains": ["not a domain"]}, "invalid_input"),
         ({"warm_up": [0]}, "invalid_input"),
         ({"colour": "red"}, "invalid_input"),
+        ({"preferences": [{"priority": 1}]}, "invalid_input"),
+        ({"preferences": [{"message_class": "bulk"}]}, "invalid_input"),
+        (
+            {"preferences": [{"domain": "a.example", "priority": 1}, {"domain": "A.example", "weight": 2}]},
+            "invalid_input",
+        ),
         ({"price": 0.1}, "invalid_provider_settings"),
         ({"currency": "USD"}, "invalid_provider_settings"),
         ({"price": -1, "currency": "USD"}, "invalid_input"),
@@ -147,7 +164,8 @@ async def test_a_test_of_the_connection_is_one_sentence_either_way(admin: httpx.
         server.answer = SendGrid()
         path = f"{URL}/{(await made(admin, sendgrid, settings={'endpoint': server.url}))['provider_id']}/test"
         told = (await admin.post(path)).json()
-        assert told == {"works": True, "found": "Signed in to SendGrid: the key may send mail."}
+        found = "Signed in to SendGrid: the key may send mail."
+        assert told == {"works": True, "found": found, "suggested_budgets": {}}
         server.answer = lambda message: plain(401, body=f"what is {message.headers['authorization']}?".encode())
         told = (await admin.post(path)).json()
         assert (told["works"], KEY in told["found"], "[redacted]" in told["found"]) == (False, False, True)

@@ -284,6 +284,18 @@ async def test_a_sending_domain_is_added_looked_at_rotated_and_forgotten(messagi
         await domains.get("example.org")
 
 
+async def test_a_breaker_is_switched_and_a_recipient_domain_limited(messaging: Messaging) -> None:
+    routes = messaging.routes
+    assert [route.name async for route in routes.find()] == ["sandbox", "sms-sandbox"]
+    assert (await routes.switch("sandbox", "open")).breaker.override == "open"
+    await routes.limit_domain("gmail.com", per_minute=600)
+    assert [(one.domain, one.per_minute) async for one in routes.domains()] == [("gmail.com", 600)]
+    assert [one async for one in routes.domains(throttled=True)] == []
+    await routes.unlimit_domain("gmail.com")
+    with pytest.raises(NotFoundError):
+        await routes.unlimit_domain("gmail.com")
+
+
 async def test_a_call_whose_answer_was_lost_is_sent_again_and_makes_nothing_twice(
     messaging: Messaging, admin: httpx.AsyncClient
 ) -> None:

@@ -8,10 +8,11 @@ import httpx
 
 from support.api import Api
 from support.messages import send
-from support.routing import BULK, RECEIPT, routing
+from support.routing import BULK, DOMAIN_BUSY, RECEIPT, routing
 from support.scripted_smtp import ScriptedSmtp
 from taskflow.delivery.router.breaker import Report
-from taskflow.delivery.router.models import Budgets, Route, Wait
+from taskflow.delivery.router.domain_limits import configured_limits
+from taskflow.delivery.router.models import Budgets, Choice, Route, Wait
 
 URL = "/api/v1/routes"
 
@@ -41,6 +42,8 @@ async def test_an_operator_switches_a_breaker_and_it_is_audited(api: Api, operat
         assert (answer.json()["breaker"]["override"], answer.json()["usable"]) == (override, usable)
     history = [change["state"] for change in answer.json()["breaker"]["history"]]
     assert history == ["auto", "forced_closed", "forced_open"]
+    heard = [event for _, event in await api.broker.events.read("0") if event.topic == "routes"]
+    assert [event.data["state"] for event in heard] == history[::-1]
     rows = await api.database.pool.fetch(
         "SELECT target_id, detail->>'state' FROM audit_log WHERE action = 'route.breaker' ORDER BY created_at"
     )
@@ -75,6 +78,57 @@ async def test_metrics_show_breakers_refusals_and_failovers(api: Api) -> None:
     assert 'taskflow_route_usable{route="sandbox"} 0.0' in text
     assert 'taskflow_route_refused_total{reason="open",route="sandbox"} 3.0' in text
     assert 'taskflow_route_failovers_total{route="sandbox"} 2.0' in text
+
+
+async def test_a_recipient_domain_is_limited_seen_and_freed(
+    api: Api, viewer: httpx.AsyncClient, operator: httpx.AsyncClient
+) -> None:
+    domains = f"{URL}/domains"
+    assert (await viewer.put(f"{domains}/gmail.com", json={"per_day": 5})).status_code == 403
+    for body in ({}, {"per_day": 0}, {"per_week": 1}):
+        assert (await operator.put(f"{domains}/gmail.com", json=body)).status_code == 422
+    assert (await operator.put(f"{domains}/no%20domain", json={"per_day": 5})).status_code == 422
+    for limit in ({"per_day": 5, "per_minute": 1}, {"per_day": 3}):  # the second replaces the first
+        assert (await operator.put(f"{domains}/GMail.com", json=limit)).status_code == 204
+    gmail, other = (replace(RECEIPT, recipient_domain=domain) for domain in ("gmail.com", "example.com"))
+    limits = configured_limits(api.database)
+    async with routing(api.database, api.broker, Route("sandbox"), limits=await limits()) as router:
+        await router.reserve([gmail] * 2)
+        [choice] = await router.reserve([other])
+        assert isinstance(choice, Choice)
+        await router.settle([Report.of(choice, [(DOMAIN_BUSY, "example.com")], failovers=0)])
+        [slowed, limited] = (await viewer.get(domains)).json()["items"]
+        assert (limited["domain"], limited["per_day"], limited["per_minute"]) == ("gmail.com", 3, None)
+        assert limited["budgets"] == [{"span": "day", "limit": 3, "used": 2, "left": 1}]
+        assert (limited["throttled"], limited["waiting"], limited["paces"]) == (False, None, [])
+        assert (slowed["domain"], slowed["throttled"], slowed["per_day"]) == ("example.com", True, None)
+        [pace] = slowed["paces"]
+        assert (pace["route"], pace["per_second"]) == ("sandbox", 0.5)
+        first = (await viewer.get(domains, params={"limit": 1})).json()
+        assert [one["domain"] for one in first["items"]] == ["example.com"]
+        rest = (await viewer.get(domains, params={"cursor": first["next_cursor"]})).json()
+        assert [one["domain"] for one in rest["items"]] == ["gmail.com"]
+        assert [one["domain"] for one in (await viewer.get(domains, params={"throttled": True})).json()["items"]] == [
+            "example.com"
+        ]
+        await router.reserve([gmail] * 2)
+    [_, limited] = (await viewer.get(domains, params={"throttled": True})).json()["items"]
+    assert (limited["waiting"], limited["wait_seconds"] > 0) == (
+        "gmail.com has had its messages of these 24 hours.",
+        True,
+    )
+    text = (await api.anonymous.get("/metrics")).text
+    assert 'taskflow_recipient_domain_left{domain="gmail.com",span="day"} 0.0' in text
+    assert 'taskflow_recipient_domain_per_second{domain="example.com",route="sandbox"} 0.5' in text
+    assert (await operator.delete(f"{domains}/gmail.com")).status_code == 204
+    missing = await operator.delete(f"{domains}/gmail.com")
+    assert (missing.status_code, missing.json()["code"]) == (404, "domain_limit_not_found")
+    actions = await api.database.pool.fetch(
+        "SELECT action, detail->>'per_day' FROM audit_log WHERE target_id = 'gmail.com' ORDER BY created_at"
+    )
+    assert [tuple(row) for row in actions] == [
+        ("route.limit_domain", "5"), ("route.limit_domain", "3"), ("route.unlimit_domain", None),
+    ]  # fmt: skip
 
 
 async def test_a_renamed_provider_keeps_its_state_and_a_deleted_one_leaves_none_to_its_name(

@@ -17,6 +17,7 @@ from support.processes import running
 from support.scripted_smtp import ScriptedSmtp, hang_up
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.events import Event
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.gmail import gmail_use
 from taskflow.delivery.domains.service import DomainService
@@ -44,7 +45,7 @@ async def reached(database: Database, message_id: str, *statuses: str) -> str:
 
 
 async def test_a_message_is_sent_and_its_ledger_tells_everything(
-    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, broker: RedisBroker, system: None
 ) -> None:
     smtp.always("DOT", "250 2.0.0 queued as 4711")
     submitted = await send(
@@ -75,6 +76,13 @@ async def test_a_message_is_sent_and_its_ledger_tells_everything(
     assert found["size_bytes"] == len(message.body)
     assert found["tags"] == ["order", "mail"]
     assert found["sent_at"] >= found["sending_at"] >= found["created_at"]
+
+    async def told() -> bool:
+        data = {"message_id": accepted["message_id"], "status": "SENT"}
+        events = [event for _, event in await broker.events.read("0")]
+        return Event(f"message:{accepted['message_id']}", "message.status", data) in events
+
+    await eventually(told)
 
     async def attempts() -> list[dict[str, Any]]:
         return (await marketer.get(f"{PATH}/{accepted['message_id']}")).json()["attempts"]

@@ -13,7 +13,7 @@ from support.mail_apis import KEY, answer, letter, postmark_error, sendgrid_erro
 from support.mail_providers import Providers, mail, send_one
 from support.receiver import Reply, plain, receiving
 from taskflow.delivery.outcome import Cause, OutcomeKind
-from taskflow.delivery.providers.contract import ProviderUnusableError
+from taskflow.delivery.providers.contract import Metered, ProviderUnusableError
 
 ACCEPTED, REJECTED = OutcomeKind.ACCEPTED, OutcomeKind.REJECTED
 FAULT, UNCERTAIN = OutcomeKind.PROVIDER_FAULT, OutcomeKind.UNCERTAIN
@@ -244,6 +244,10 @@ async def test_ses_tells_of_its_quota_of_its_sandbox_and_of_a_pause(providers: P
         assert await provider.check() == (
             "Signed in to SES in eu-west-1: 12 of 50,000 mails of the last 24 hours used, 14 a second allowed."
         )
+        assert isinstance(provider, Metered)
+        assert await provider.quota() == {"per_second": 14, "per_day": 50_000}
+        api.account["SendQuota"] = {"Max24HourSend": -1.0}  # without a limit
+        assert await provider.quota() == {}
         api.account["ProductionAccessEnabled"] = False
         assert "only write to verified addresses" in await provider.check()
         api.account["SendingEnabled"] = False

@@ -237,3 +237,5 @@ async def test_its_changes_are_kept_with_their_reasons(database: Database, broke
         ("half_open", "Its time is over; it is probed."),
         ("open", "5 faults in a row: 535 no"),
     ]
+    events = [event for _, event in await broker.events.read("0") if event.type == "route.breaker"]
+    assert [(event.data["state"], event.data["reason"]) for event in events] == history[::-1]

@@ -17,8 +17,10 @@ async def test_every_key_of_the_router_is_there(
     database: Database, broker: RedisBroker, redis: Redis, clock: Clock
 ) -> None:
     route = Route("ses", budgets=Budgets(per_day=100, per_minute=100))
-    async with routing(database, broker, route, clock=clock) as router:
+    limits = {"gmail.com": Budgets(per_day=100)}
+    async with routing(database, broker, route, clock=clock, limits=limits) as router:
         answers = await router.reserve([replace(BULK, recipient_domain="gmail.com")] * 3)
+        assert await redis.hvals("router:use:@gmail.com:day") == [b"3"]
         [first, *_] = [answer for answer in answers if isinstance(answer, Choice)]
         assert await redis.get("router:generation") == str(NOON).encode()
         for span, bucket in (("minute", NOON // 5000), ("day", NOON // HOUR)):
@@ -31,6 +33,9 @@ async def test_every_key_of_the_router_is_there(
         await router.settle([Report.of(first, [(DOMAIN_BUSY, "gmail.com")], failovers=0)])
         assert (await redis.hgetall("router:pace:ses/gmail.com"))[b"rate"] == b"1.5"
         assert 10_000 < await redis.pttl("router:pace:ses/gmail.com") <= HOUR
+
+        assert await redis.zrange("router:slowed", 0, -1, withscores=True) == [(b"ses/gmail.com", NOON)]
+        assert 0 < await redis.pttl("router:slowed") <= 24 * HOUR
 
         await router.settle([Report("ses", NOON, faults=5, trailing=5, reason="no")])
         provider = await redis.hgetall("router:provider:ses")
@@ -48,4 +53,5 @@ async def test_every_key_of_the_router_is_there(
     await board(database, broker, route).switch("ses", Override.CLOSED)
     assert await redis.hget("router:provider:ses", "forced") == b"closed"
     known = {key.decode().rsplit(":", 1)[0] for key in await redis.keys("router:*")}
-    assert known == {"router", "router:provider", "router:probes", "router:use:ses", "router:pace", "router:took"}
+    uses = {"router:use:ses", "router:use:@gmail.com"}
+    assert known == {"router", "router:provider", "router:probes", "router:pace", "router:took"} | uses

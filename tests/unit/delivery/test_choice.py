@@ -18,6 +18,7 @@ from support.routing import (
     NO_SUCH_USER,
     NOT_OURS,
     OUT_OF_QUOTA,
+    RECEIPT,
     THROTTLED,
     said,
     seeded,
@@ -27,10 +28,10 @@ from taskflow.delivery.outcome import NOT_STARTED, STOPPED, Cause, Outcome, Outc
 from taskflow.delivery.providers.contract import MessageClass
 from taskflow.delivery.router.breaker import Report, Verdict, certainty, may_fail_over, slowed, verdict
 from taskflow.delivery.router.choose import order, usable
-from taskflow.delivery.router.models import Ask, Choice, Route
+from taskflow.delivery.router.models import Ask, Choice, Preference, Route
 
 BOTH = [*MessageClass]
-DOMAINS = ["", "a.example", "b.example"]
+DOMAINS = ["", "a.example", "b.example", "news.a.example"]
 ROUTES = st.lists(
     st.builds(
         Route,
@@ -57,7 +58,8 @@ def test_whoever_is_asked_may_have_the_message_and_smaller_priorities_come_first
     assert [route.priority for route in found] == sorted(route.priority for route in found)
     for route in routes:
         fits = ask.message_class in route.classes and (
-            not route.sending_domains or ask.sending_domain in route.sending_domains
+            not route.sending_domains
+            or any(f".{ask.sending_domain}".endswith(f".{domain}") for domain in route.sending_domains)
         )
         assert (route in found) == (fits and (route.supports_dlt or not ask.requires_dlt))
 
@@ -82,6 +84,42 @@ def test_a_sandbox_never_takes_over_from_a_real_provider_of_its_channel() -> Non
     # Mail does not stand for texts; and a real provider without DLT sends nothing under DLT into the inbox either.
     assert usable([real, texts], BULK, among={"texts"}) == [texts]
     assert usable([Route("twilio", channel=Channel.SMS), texts], replace(BULK, requires_dlt=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("message_class", "domain", "expected"),
+    [
+        (MessageClass.TRANSACTIONAL, "b.example", (5, 5)),
+        (MessageClass.BULK, "b.example", (2, 5)),
+        (MessageClass.BULK, "a.example", (1, 7)),
+        (MessageClass.BULK, "xa.example", (2, 5)),
+        (MessageClass.TRANSACTIONAL, "a.example", (3, 5)),
+        (MessageClass.TRANSACTIONAL, "shop.a.example", (3, 5)),
+        (MessageClass.BULK, "shop.news.a.example", (4, 5)),
+    ],
+)
+def test_of_a_providers_preferences_the_most_specific_one_counts(
+    message_class: MessageClass, domain: str, expected: tuple[int, int]
+) -> None:
+    bulk = MessageClass.BULK
+    preferences = (
+        Preference(bulk, priority=2),
+        Preference(domain="a.example", priority=3),
+        Preference(bulk, "a.example", priority=1, weight=7),
+        Preference(domain="news.a.example", priority=4),
+    )
+    [found] = usable([Route("ses", priority=5, weight=5, preferences=preferences)], Ask(message_class, domain))
+    assert (found.priority, found.weight) == expected
+
+
+def test_two_providers_can_each_be_the_others_reserve() -> None:
+    routes = [
+        Route("ses", priority=1, preferences=(Preference(MessageClass.BULK, priority=2),)),
+        Route("sendgrid", priority=2, preferences=(Preference(MessageClass.BULK, priority=1),)),
+        Route("inbox", priority=2, is_sandbox=True),
+    ]
+    for ask, expected in ((BULK, ["sendgrid", "ses"]), (RECEIPT, ["ses", "sendgrid"])):
+        assert [route.name for route in order(usable(routes, ask), seeded(1))] == expected
 
 
 def test_routes_of_one_priority_come_first_as_often_as_their_weights_say() -> None:

@@ -51,7 +51,7 @@ async def stream_events(
         Query(
             min_length=1,
             max_length=MAX_TOPICS,
-            description="tasks, task:<id>, campaigns, campaign:<id> or workers; repeat it for several.",
+            description="tasks, campaigns, messages, one of them (task:<id>), workers, routes; repeat it for several.",
         ),
     ],
     last_event_id: Annotated[

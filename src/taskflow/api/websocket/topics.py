@@ -7,13 +7,13 @@ from taskflow.base.errors import ForbiddenError, InvalidInputError
 from taskflow.broker.redis.events import Event
 from taskflow.identity.models import Principal, Role
 
-_ONE = re.compile(r"(task|campaign):([0-9a-fA-F-]{36})")
+_ONE = re.compile(r"(task|campaign|message):([0-9a-fA-F-]{36})")
 _NEEDED = {"tasks": Role.VIEWER, "task": Role.VIEWER, "campaigns": Role.VIEWER, "campaign": Role.VIEWER,
-           "workers": Role.VIEWER}  # fmt: skip
+           "messages": Role.VIEWER, "message": Role.VIEWER, "workers": Role.VIEWER, "routes": Role.VIEWER}  # fmt: skip
 
 
 class UnknownTopicError(InvalidInputError):
-    """There is no such topic: use tasks, task:<id>, campaigns, campaign:<id> or workers."""
+    """There is no such topic: use tasks, campaigns or messages, one of them as task:<id>, workers or routes."""
 
     code = "unknown_topic"
 
@@ -34,7 +34,7 @@ def check_topic(topic: object, caller: Principal) -> str:
             name = f"{kind}:{UUID(one[2])}"
         except ValueError as error:
             raise UnknownTopicError from error
-    elif topic not in ("tasks", "campaigns", "workers"):
+    elif topic not in ("tasks", "campaigns", "messages", "workers", "routes"):
         raise UnknownTopicError
     if not caller.role.allows(_NEEDED[kind]):
         raise ForbiddenError
@@ -52,4 +52,6 @@ def topics_of(event: Event) -> tuple[str, ...]:
     if kind in ("campaign", "campaigns"):
         campaign_id = identifier or event.data.get("campaign_id")
         return (f"campaign:{campaign_id}", "campaigns")
+    if kind == "message":
+        return (event.topic, "messages")
     return (event.topic,)

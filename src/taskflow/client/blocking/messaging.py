@@ -14,6 +14,7 @@ from taskflow.client.blocking.lists import Lists
 from taskflow.client.blocking.messages import Messages
 from taskflow.client.blocking.privacy import Privacy
 from taskflow.client.blocking.providers import Providers
+from taskflow.client.blocking.routes import Routes
 from taskflow.client.blocking.segments import Segments
 from taskflow.client.blocking.sms import Sms
 from taskflow.client.blocking.suppressions import Suppressions
@@ -60,6 +61,7 @@ class SyncMessaging:
         self.providers = Providers(link)
         self.sms = Sms(link)
         self.domains = Domains(link)
+        self.routes = Routes(link)
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from taskflow.audience.channels import Channel
 from taskflow.db.pool import Pool
+from taskflow.delivery.addresses import is_within
 from taskflow.delivery.providers.email import gmail
 from taskflow.delivery.providers.email.mailgun import MAILGUN
 from taskflow.delivery.providers.email.postmark import POSTMARK
@@ -67,7 +68,7 @@ class Outlets:
 
 
 def _carries(row: ProviderRow, domain: str) -> bool:
-    return not row.domains or any(one == domain or one.endswith(f".{domain}") for one in row.domains)
+    return not row.domains or any(is_within(one, domain) or is_within(domain, one) for one in row.domains)
 
 
 def _outlet(row: ProviderRow) -> Outlet:
@@ -79,5 +80,5 @@ def _outlet(row: ProviderRow) -> Outlet:
 
 
 def _term_of(host: str) -> str | None:
-    found = (term for suffix, term in _SPF_OF.items() if host.lower() == suffix or host.lower().endswith(f".{suffix}"))
+    found = (term for suffix, term in _SPF_OF.items() if is_within(host.lower(), suffix))
     return next(found, None)

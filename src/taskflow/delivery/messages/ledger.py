@@ -4,7 +4,7 @@
 are statements of their own: a transactional message waits for nobody, while campaigns save a commit by joining them.
 """
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +19,7 @@ from taskflow.delivery import ledgers
 from taskflow.delivery.ledgers import End, Settlement, with_bounces
 from taskflow.delivery.messages.errors import ContentNotKeptError
 from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
+from taskflow.delivery.messages.notices import MessageNotices
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
@@ -74,8 +75,9 @@ class Begin(NamedTuple):
 class MessageLedger:
     """The ledger statements of one sender process; each waits up to a minute for a database that does not answer."""
 
-    def __init__(self, pool: Pool, erasure: ErasureKey) -> None:
-        """Use the hot pool; `erasure` recognises the addresses of people who were erased."""
+    def __init__(self, pool: Pool, erasure: ErasureKey, notices: MessageNotices | None = None) -> None:
+        """Use the hot pool; `erasure` recognises the addresses of people who were erased; `notices` hears of ends."""
+        self._tell = notices.tell if notices is not None else _tell_nobody
         self._pool = pool
         self._erasure = erasure
         self.stale = 0  # outcomes that came too late to be written
@@ -128,7 +130,9 @@ class MessageLedger:
                     found[begin.message_id] = row.status
             return found
 
-        return await patiently(attempt)
+        found = await patiently(attempt)
+        self._tell({message_id: status for message_id, status in found.items() if status != _S.SENDING})
+        return found
 
     async def hand_on(self, provider: str, messages: Sequence[tuple[UUID, int]]) -> set[UUID]:
         """Commit that another provider has messages that are SENDING, by id and epoch; return those that are ours."""
@@ -160,12 +164,16 @@ class MessageLedger:
                     log.warning("stale_outcome", message_id=str(end.message_id), epoch=end.epoch, outcome=end.status)
             return found
 
-        return await patiently(attempt)
+        found = await patiently(attempt)
+        self._tell(found)
+        return found
 
     async def settle(self, settlements: Sequence[Settlement]) -> set[UUID]:
         """End rows that never reach the network (or were lost on it); return those that were ours to end."""
         columns = columns_of(sorted(settlements), Settlement._fields)
-        return {row[0] for row in await patiently(lambda: self._pool.fetch(sql.settle, *columns))}
+        ended = {row[0] for row in await patiently(lambda: self._pool.fetch(sql.settle, *columns))}
+        self._tell({one.message_id: one.status for one in settlements if one.message_id in ended})
+        return ended
 
     async def wait(self, waits: Sequence[tuple[UUID, int, str]]) -> None:
         """Say why messages that are not begun are not sent yet: id, epoch, the sentence."""
@@ -179,6 +187,10 @@ class MessageLedger:
     async def _look_again(self, missing: Collection[UUID]) -> list[Row]:
         """Read rows that a statement did not move: an earlier try of it may have, and its reply was lost."""
         return [Row(*row) for row in await self._pool.fetch(sql.read, sorted(missing))] if missing else []
+
+
+def _tell_nobody(_statuses: Mapping[UUID, str]) -> None:
+    """Say nothing."""
 
 
 def _with_letter(row: Any) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from taskflow.delivery.messages.carrier import Carrier, open_carrier
 from taskflow.delivery.messages.composer import Composed, Composer, Held, MailComposer
 from taskflow.delivery.messages.ledger import Begin, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
+from taskflow.delivery.messages.notices import MessageNotices
 from taskflow.delivery.messages.text_composer import TextComposer
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.standing import LOST
@@ -296,6 +297,7 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
         RenderPool(settings.campaign) as rendering,
         open_storage(settings) as storage,
         GmailMeter.open(context.database.pool) as gmail,
+        MessageNotices(context.broker.events) as notices,
     ):
         secret = signing_key(settings)
         mails = MailComposer(
@@ -306,5 +308,5 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
             secret.get_secret_value().encode(),
         )
         composers: dict[str, Composer] = {"email": mails, "sms": TextComposer()}
-        ledger = MessageLedger(context.database.hot, ErasureKey(secret))
+        ledger = MessageLedger(context.database.hot, ErasureKey(secret), notices)
         yield MessageSender(ledger, composers, carrier, gmail, lease_seconds=settings.worker.lease_seconds)

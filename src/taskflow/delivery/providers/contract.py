@@ -86,6 +86,18 @@ class Searchable(Protocol):
         """
 
 
+@runtime_checkable
+class Metered(Protocol):
+    """What a provider may have besides: it knows how much its account may send."""
+
+    async def quota(self) -> Mapping[str, int]:
+        """Return what it knows of per_second, per_minute and per_day.
+
+        Raises:
+            ProviderUnusableError: it did not answer, or not so that this is known.
+        """
+
+
 class MailProvider(Protocol):
     """Carries mail."""
 
@@ -148,9 +160,15 @@ class Kind:
     open: Callable[[Any, Surroundings], MailProvider | SmsProvider]
     priority: int = 1  # of a new provider of this kind; the smallest is asked first
     defaults: Mapping[str, int] = field(default_factory=dict)  # budgets of a new one: per_second, per_minute, per_day
+    # Those that depend on its fields: takes an instance of `settings`, returns what differs from `defaults`.
+    own_defaults: Callable[[Any], Mapping[str, int]] | None = None
     supports_dlt: bool = False  # hands the ids of a DLT template to Indian operators
     dlt_only: bool = False  # carries no text without one
     is_sandbox: bool = False  # keeps messages for people to look at, and sends nothing on
+
+    def budgets_of(self, fields: BaseModel) -> dict[str, int]:
+        """Return the budgets of a new provider with these fields."""
+        return {**self.defaults, **(self.own_defaults(fields) if self.own_defaults is not None else {})}
 
     def may_carry(self, message: Mail | Sms) -> bool:
         """Tell whether a provider of this kind may be asked to carry a message at all, first or after another."""

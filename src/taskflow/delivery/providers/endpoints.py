@@ -117,7 +117,7 @@ async def delete_provider(
 async def test_provider(provider_id: UUID, providers: Providers) -> FoundOut:
     """Sign in at a provider, send nothing, and say in a sentence what was found."""
     found = await providers.test(provider_id)
-    return FoundOut(works=found.works, found=found.sentence)
+    return FoundOut(works=found.works, found=found.sentence, suggested_budgets=dict(found.budgets))
 
 
 @kinds.get("")

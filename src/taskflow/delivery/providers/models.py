@@ -24,6 +24,7 @@ class ProviderRow:
     enabled: bool
     priority: int  # the smallest is asked first
     weight: int  # share among those of one priority
+    preferences: Sequence[Mapping[str, Any]]  # others for some messages: message_class, domain, priority, weight
     settings: Mapping[str, Any]
     sealed: Sealed | None
     secret_names: Sequence[str]

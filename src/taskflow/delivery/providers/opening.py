@@ -156,6 +156,7 @@ def _standing_in(name: str, kind: str, channel: Channel) -> ProviderRow:
         enabled=True,
         priority=1,
         weight=1,
+        preferences=(),
         settings={},
         sealed=None,
         secret_names=(),

@@ -5,7 +5,7 @@ A service is what a kind adds: how a mail becomes a request, how an answer reads
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -59,6 +59,16 @@ class MailSearch(Protocol):
         """
 
 
+class MailQuota(Protocol):
+    """What a service has besides when its probe tells how much an account may send."""
+
+    def probe(self) -> Request:
+        """Return the request that signs in and sends nothing."""
+
+    def quota(self, answer: Answer) -> Mapping[str, int]:
+        """Return what the answer says of it (`Metered.quota`)."""
+
+
 class HttpMailProvider:
     """Sends mails over a service, a request each."""
 
@@ -86,15 +96,17 @@ class HttpMailProvider:
         request = self._service.probe()
         if request is None:
             return "The settings are complete. This kind has no way to ask without sending: send a message to try it."
-        try:
-            answer = await self._client.call(request)
-        except CallFailedError as error:
-            host = urlsplit(request.url).hostname  # the rest of an address may hold a secret
-            raise ProviderUnusableError(f"{host} cannot be reached: {error}") from error
-        return self._service.found(answer)
+        return self._service.found(await self._probed(request))
 
     async def close(self) -> None:
         """Nothing is held: connections belong to the process's client."""
+
+    async def _probed(self, request: Request) -> Answer:
+        try:
+            return await self._client.call(request)
+        except CallFailedError as error:
+            host = urlsplit(request.url).hostname  # the rest of an address may hold a secret
+            raise ProviderUnusableError(f"{host} cannot be reached: {error}") from error
 
     async def _one(self, mail: Mail) -> Outcome:
         """Return what became of one mail; an error of its service's own is about this mail and no other."""
@@ -141,6 +153,23 @@ class SearchableMailProvider(HttpMailProvider):
         if not answer.is_whole:
             raise ProviderUnusableError("The provider's answer was cut, or is too long.")
         return self._search.sighting(answer, sought)
+
+
+class MeteredMailProvider(HttpMailProvider):
+    """One whose service knows how much its account may send."""
+
+    def __init__(self, service: MailService, meter: MailQuota, client: HttpClient) -> None:
+        """`meter`: what asks it."""
+        super().__init__(service, client)
+        self._meter = meter
+
+    async def quota(self) -> Mapping[str, int]:
+        """Ask how much the account may send.
+
+        Raises:
+            ProviderUnusableError: it did not answer.
+        """
+        return self._meter.quota(await self._probed(self._meter.probe()))
 
 
 def refused(answer: Answer) -> ProviderUnusableError:

@@ -1,10 +1,10 @@
 """What crosses HTTP about providers."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, StrictBool, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StrictBool, StringConstraints, model_validator
 
 from taskflow.audience.channels import Channel
 from taskflow.base.bodies import Body
@@ -28,7 +28,10 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")]
 KindName = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[^\x00]*$")]
 Classes = Annotated[list[MessageClass], Field(max_length=2, description="What it carries; empty: all.")]
 Domain = Annotated[str, StringConstraints(min_length=1, max_length=253), AfterValidator(_domain)]
-Domains = Annotated[list[Domain], Field(max_length=1000, fail_fast=True, description="It sends from; empty: all.")]
+Domains = Annotated[
+    list[Domain],
+    Field(max_length=1000, fail_fast=True, description="It sends from, and from their subdomains; empty: all."),
+]
 Priority = Annotated[int, Field(strict=True, ge=1, le=100, description="The smallest is asked first.")]
 Weight = Annotated[int, Field(strict=True, ge=1, le=1000, description="Share among those of one priority.")]
 Budget = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
@@ -51,6 +54,39 @@ SecretFields = Annotated[
 ]
 
 
+class Preference(Body):
+    """What a provider's priority and weight are for some messages; null: its own.
+
+    Of preferences that fit, the one with the longest domain counts, and of these the one that names the class.
+    """
+
+    message_class: MessageClass | None = Field(None, description="null: messages of every class.")
+    domain: Domain | None = Field(None, description="From this domain and its subdomains; null: from any.")
+    priority: Priority | None = None
+    weight: Weight | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.message_class is None and self.domain is None:
+            raise ValueError("name a message_class, a domain, or both")
+        if self.priority is None and self.weight is None:
+            raise ValueError("give a priority, a weight, or both")
+        return self
+
+
+def _each_once(value: list[Preference]) -> list[Preference]:
+    if len({(one.message_class, one.domain) for one in value}) < len(value):
+        raise ValueError("two preferences for the same messages")
+    return value
+
+
+Preferences = Annotated[
+    list[Preference],
+    Field(max_length=100, fail_fast=True, description="Other priorities and weights, for some messages."),
+    AfterValidator(_each_once),
+]
+
+
 class NewProvider(Body):
     """Who is to carry messages."""
 
@@ -59,6 +95,7 @@ class NewProvider(Body):
     enabled: StrictBool = True
     priority: Priority | None = Field(None, description="The kind's own by default.")
     weight: Weight = 1
+    preferences: Preferences = []
     settings: PlainFields = {}
     secrets: SecretFields = {}
     classes: Classes = []
@@ -81,6 +118,7 @@ class ProviderChange(Body):
     enabled: StrictBool | None = None
     priority: Priority | None = None
     weight: Weight | None = None
+    preferences: Preferences | None = None
     settings: PlainFields | None = None
     secrets: Annotated[dict[str, SecretField | None], Field(max_length=20)] | None = None
     classes: Classes | None = None
@@ -93,6 +131,15 @@ class ProviderChange(Body):
     currency: Currency | None = None
 
 
+class PreferenceOut(BaseModel):
+    """A provider's priority and weight for some messages."""
+
+    message_class: MessageClass | None = Field(None, description="null: messages of every class.")
+    domain: str | None = Field(None, description="From this domain and its subdomains; null: from any.")
+    priority: int | None = Field(None, description="null: the provider's own.")
+    weight: float | None = Field(None, description="null: the provider's own.")
+
+
 class ProviderOut(BaseModel):
     """A provider, without its secrets."""
 
@@ -103,6 +150,7 @@ class ProviderOut(BaseModel):
     enabled: bool
     priority: int
     weight: int
+    preferences: list[PreferenceOut]
     settings: dict[str, Any]
     secrets_set: list[str] = Field(description="Which secrets are kept; nobody can read them.")
     classes: list[str]
@@ -129,6 +177,9 @@ class FoundOut(BaseModel):
 
     works: bool
     found: str = Field(description="One sentence.")
+    suggested_budgets: dict[Literal["per_second", "per_minute", "per_day"], int] = Field(
+        description="What the account may send, as far as the provider tells."
+    )
 
 
 class RotatedOut(BaseModel):

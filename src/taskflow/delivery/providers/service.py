@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import asyncpg
 import orjson
+from pydantic import BaseModel
 
 from taskflow.base.envelope import Sealed, Vault
 from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
+from taskflow.delivery.addresses import is_within
 from taskflow.delivery.providers import fields
-from taskflow.delivery.providers.contract import Kind, ProviderUnusableError
+from taskflow.delivery.providers.contract import Kind, Metered, ProviderUnusableError
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.opening import Opener, bound_to, opened
 from taskflow.delivery.providers.registry import Registry
@@ -22,7 +25,7 @@ from taskflow.delivery.providers.repository import ProviderReader, found, sql
 _TEST_SECONDS = 20.0
 _BUDGETS = ("per_second", "per_minute", "per_day")
 _PRICE = ("price", "currency")
-_TERMS = ("classes", "domains", *_BUDGETS, "warm_up", *_PRICE)
+_TERMS = ("classes", "domains", *_BUDGETS, "warm_up", *_PRICE, "preferences")
 
 
 class ProviderNameTakenError(ConflictError):
@@ -42,6 +45,7 @@ class Found(NamedTuple):
 
     works: bool
     sentence: str
+    budgets: Mapping[str, int] = MappingProxyType({})  # that the account has, as far as it is known
 
 
 class Routes(Protocol):
@@ -80,10 +84,11 @@ class ProviderService:
         """
         kind = self._registry.kind(told["kind"])
         secrets = dict(told["secrets"])
-        settings = _kept(kind, told["settings"], secrets)
-        budgets = {name: told[name] if name in told else kind.defaults.get(name) for name in _BUDGETS}
+        checked = fields.read(kind, told["settings"], secrets)
+        settings, own = _kept(kind, checked), kind.budgets_of(checked)
+        budgets = {name: told[name] if name in told else own.get(name) for name in _BUDGETS}
         terms = {**dict.fromkeys(_PRICE), **told, **budgets}
-        _check_price(terms["price"], terms["currency"])
+        _check_terms(terms)
         provider_id = uuid7()
         sealed = self._seal(secrets, provider_id)
         try:
@@ -115,14 +120,15 @@ class ProviderService:
             if "settings" in changes or "secrets" in changes:
                 kind = self._registry.kind(row.kind)
                 secrets = _merged(self._opened_for(row, kind, changes), changes.get("secrets") or {})
-                settings = _kept(kind, _merged(row.settings, changes.get("settings") or {}), secrets)
+                merged = _merged(row.settings, changes.get("settings") or {})
+                settings = _kept(kind, fields.read(kind, merged, secrets))
                 if changes.get("secrets"):
                     sealed, names = self._seal(secrets, provider_id), sorted(secrets)
             steered, terms = (
                 [changes.get(name, getattr(row, name)) for name in names_of]
                 for names_of in (("name", "enabled", "priority", "weight"), _TERMS)
             )
-            _check_price(*(changes.get(name, getattr(row, name)) for name in _PRICE))
+            _check_terms(dict(zip(_TERMS, terms, strict=True)))
             try:
                 changed = await connection.fetchrow(
                     sql.update_provider,
@@ -182,6 +188,7 @@ class ProviderService:
         try:
             async with asyncio.timeout(_TEST_SECONDS):
                 sentence = await provider.check()
+                quota = await provider.quota() if isinstance(provider, Metered) else {}
         except ProviderUnusableError as error:
             return Found(False, str(error))
         except TimeoutError:
@@ -191,7 +198,7 @@ class ProviderService:
         if self._routes is not None:
             await self._routes.mended(row.name, "A test of its connection went well.", is_other=False)
             await self._routes.changed()
-        return Found(True, sentence)
+        return Found(True, sentence, quota)
 
     def _opened_for(self, row: ProviderRow, kind: Kind, changes: Mapping[str, Any]) -> dict[str, str]:
         """Return the secrets of a row; none when all of them are being given anew, whatever became of the old ones."""
@@ -204,15 +211,24 @@ class ProviderService:
         return self._vault.seal(orjson.dumps(secrets), bound_to(provider_id)) if secrets else None
 
 
-def _kept(kind: Kind, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
-    """Return the plain fields as they are kept: checked, in the form that their kind gives them, without defaults."""
-    checked = fields.read(kind, settings, secrets)
+def _kept(kind: Kind, checked: BaseModel) -> dict[str, Any]:
+    """Return the plain fields as they are kept: in the form that their kind gives them, without defaults."""
     return checked.model_dump(mode="json", exclude=set(fields.secret_names(kind)), exclude_unset=True)
 
 
-def _check_price(price: Any, currency: Any) -> None:
-    if (price is None) != (currency is None):
+def _check_terms(terms: Mapping[str, Any]) -> None:
+    """Refuse what would never hold: a price in no currency, a preference for messages that it does not carry."""
+    if (terms["price"] is None) != (terms["currency"] is None):
         raise fields.InvalidSettingsError("A price has a currency, and a currency a price.", field="price")
+    classes, domains = terms["classes"], terms["domains"]
+    for one in terms["preferences"]:
+        message_class, domain = one.get("message_class"), one.get("domain")
+        if classes and message_class not in (None, *classes):
+            told = f"It carries no {message_class} messages, so it needs no preference for them."
+            raise fields.InvalidSettingsError(told, field="preferences")
+        if domains and domain and not any(is_within(domain, parent) for parent in domains):
+            told = f"It does not send from {domain}, so it needs no preference for that domain."
+            raise fields.InvalidSettingsError(told, field="preferences")
 
 
 def _merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

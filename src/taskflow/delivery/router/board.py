@@ -1,5 +1,6 @@
 """What providers are doing, for people: states of breakers, what is left of budgets, why one takes nothing now."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from taskflow.audience.consent.service import CONFIRMATION_TASK
 from taskflow.base.errors import NotFoundError, UnavailableError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.broker.redis.events import Event
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.catalogue import REFRESH_SECONDS
 from taskflow.delivery.router.breaker import policy
@@ -111,6 +113,9 @@ class RouteBoard:
             log.warning("switch_failed", provider=name, error=repr(error))
             raise RoutesUnseenError("Redis does not answer: the breaker is as it was. Try again shortly.") from error
         await self.changed()
+        with contextlib.suppress(RedisError, OSError):  # it has changed, whoever sees it
+            data = {"route": name, "state": state, "reason": "By hand."}
+            await self._broker.events.publish([Event("routes", "route.breaker", data)])
         return next(state for state in await self.look() if state.route.name == name)
 
     async def moved(self, name: str, renamed: str | None) -> None:

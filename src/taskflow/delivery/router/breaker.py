@@ -134,6 +134,7 @@ class Report:
     certain: str = ""  # what is certain after them
     reason: str = ""
     unused: int = 0  # reserved, and never handed over
+    unused_to: Counter[str] = field(default_factory=Counter)  # the same by recipient domain
     failovers: int = 0  # messages that it took over from others
     throttles: dict[str, tuple[float, str]] = field(default_factory=dict)
     quickened: Counter[str] = field(default_factory=Counter)
@@ -172,6 +173,7 @@ class Report:
             "certain": self.certain,
             "reason": self.reason[:_LONGEST_REASON],
             "unused": self.unused,
+            "unused_to": list(self.unused_to.items()),
             "failovers": self.failovers,
             "throttles": [(subject, seconds * 1000, why) for subject, (seconds, why) in self.throttles.items()],
             "quickened": list(self.quickened.items()),
@@ -201,6 +203,8 @@ class Report:
                 pass
         if outcome.kind in (OutcomeKind.NOT_STARTED, OutcomeKind.PROVIDER_FAULT) or is_quota(outcome):
             self.unused += 1
+            if domain:
+                self.unused_to[domain] += 1
         slower = slowed(outcome, self.provider, domain)
         if slower is not None:
             subject, seconds, why = slower

@@ -1,11 +1,13 @@
 -- Second part of every script of the router: what providers and recipient domains have used.
 --
--- router:use:{provider}:{span}      hash: buckets of time → messages. A span is covered by its full buckets and the present
---   one, all of which count: no span of this length, wherever it begins, ever holds more than the budget, and the price is
---   that the last bucket's length is waited for too.
+-- router:use:{subject}:{span}       hash: buckets of time → messages, of a provider, or of a recipient domain that has a
+--   limit (@domain). A span is covered by its full buckets and the present one, all of which count: no span of this
+--   length, wherever it begins, ever holds more than the budget, and the price is that the last bucket's length is waited
+--   for too.
 -- router:took:{second}              hash: provider, or provider/domain → messages handed to it in this second
 -- router:pace:{provider}            hash: how fast it takes messages; only once it has asked for less
 -- router:pace:{provider}/{domain}   hash: the same for a recipient domain through this provider
+-- router:slowed                     sorted set: the last of these {provider}/{domain}, for people; score = ms at which it asked
 --
 -- Most providers and domains have never asked for less: one EXISTS says so for all of a window.
 local SPANS = {
@@ -14,6 +16,7 @@ local SPANS = {
   {name = 'day', bucket = 3600000, count = 24},
 }
 local DAY, ENDLESS, SLOWEST, QUICKENING, FORGET = 86400000, 1e15, 0.1, 0.005, 3600000
+local SLOWED, MOST_SLOWED = prefix .. 'router:slowed', 10000
 
 local function use_key(name, span) return prefix .. 'router:use:' .. name .. ':' .. span.name end
 
@@ -71,6 +74,11 @@ local function budget_room(name, budgets, b, opened)
   end
   return room
 end
+
+local function domain_subject(domain) return '@' .. domain end
+
+-- The same for a recipient domain with a limit, over all providers.
+local function domain_room(domain, limits, opened) return budget_room(domain_subject(domain), limits, {}, opened) end
 
 local function pace_key(subject) return prefix .. 'router:pace:' .. subject end
 
@@ -132,6 +140,11 @@ local function slow(subject, hold, why)
   end
   if hold > 0 then redis.call('HSET', key, 'hold', math.floor(now + hold), 'why', why) end
   redis.call('PEXPIRE', key, math.floor(math.max(FORGET, hold + 10000)))
+  if string.find(subject, '/', 1, true) then
+    redis.call('ZADD', SLOWED, now, subject)
+    redis.call('ZREMRANGEBYRANK', SLOWED, 0, -MOST_SLOWED - 1)
+    redis.call('PEXPIRE', SLOWED, DAY)
+  end
 end
 
 -- A slowed subject took messages: half a per cent faster each, and free again at twice what it took before.

@@ -2,13 +2,16 @@
 
 By class, sending domain and DLT; a sandbox only where no real provider of its channel comes before it, because what
 it keeps counts as sent; then by priority, the smallest first; among those of one priority each comes first as
-often as its weight says. Whether one takes a message now is decided by its breaker and budgets, in Redis.
+often as its weight says. Both are the provider's own, unless it has a preference for such messages: of those that fit,
+the one with the longest domain counts, and of these the one that names the class. Whether a provider takes a message
+now is decided by its breaker and budgets, in Redis.
 """
 
 import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
+from taskflow.delivery.addresses import is_within
 from taskflow.delivery.providers.contract import MessageClass
 from taskflow.delivery.router.models import Ask, Route
 
@@ -21,10 +24,10 @@ def usable(routes: Iterable[Route], ask: Ask, among: Collection[str] | None = No
     One that needs DLT never takes one without.
     """
     fitting = [
-        route
+        _as_preferred(route, ask)
         for route in routes
         if ask.message_class in route.classes
-        and (not route.sending_domains or ask.sending_domain in route.sending_domains)
+        and (not route.sending_domains or any(is_within(ask.sending_domain, one) for one in route.sending_domains))
     ]
     return [
         _with_share(route, ask.message_class)
@@ -34,6 +37,20 @@ def usable(routes: Iterable[Route], ask: Ask, among: Collection[str] | None = No
         and (among is None or route.name in among)
         and not (route.is_sandbox and any(_is_before(other, route) for other in fitting))
     ]
+
+
+def _as_preferred(route: Route, ask: Ask) -> Route:
+    """Return a route with the priority and weight that it has for such a message."""
+    fitting = [
+        one
+        for one in route.preferences
+        if one.message_class in (None, ask.message_class)
+        and (not one.domain or is_within(ask.sending_domain, one.domain))
+    ]
+    if not fitting:
+        return route
+    best = max(fitting, key=lambda one: (len(one.domain), one.message_class is not None))
+    return replace(route, priority=best.priority or route.priority, weight=best.weight or route.weight)
 
 
 def _is_before(other: Route, sandbox: Route) -> bool:

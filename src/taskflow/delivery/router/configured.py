@@ -5,6 +5,7 @@ Without one for mail, the server that the settings name; without one for texts, 
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from taskflow.audience.channels import Channel
 from taskflow.db.pool import Database
@@ -14,7 +15,8 @@ from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.opening import SMS_FALLBACK, Opener
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
-from taskflow.delivery.router.models import EVERY_CLASS, Budgets, Route
+from taskflow.delivery.router.domain_limits import configured_limits
+from taskflow.delivery.router.models import EVERY_CLASS, Budgets, Preference, Route
 from taskflow.delivery.router.service import ReadRoutes, Router
 from taskflow.engine.context import WorkerContext
 from taskflow.settings import Settings
@@ -52,8 +54,21 @@ def unopenable(database: Database, opener: Opener) -> Callable[[], Awaitable[Map
 async def open_router(context: WorkerContext) -> AsyncIterator[Router]:
     """Open the router of a worker process; `context.resource(open_router)` is the one that its senders share."""
     routes = configured_routes(context.database, context.settings, Registry.installed())
-    async with Router(context.database, context.broker, context.settings.router, routes, slot=context.slot) as router:
+    limits = configured_limits(context.database)
+    async with Router(
+        context.database, context.broker, context.settings.router, routes, limits=limits, slot=context.slot
+    ) as router:
         yield router
+
+
+def _preference(kept: Mapping[str, Any]) -> Preference:
+    named = kept.get("message_class")
+    return Preference(
+        message_class=None if named is None else MessageClass(named),
+        domain=kept.get("domain") or "",
+        priority=kept.get("priority"),
+        weight=kept.get("weight"),
+    )
 
 
 def _route(row: ProviderRow, kind: Kind | None) -> Route:
@@ -61,6 +76,7 @@ def _route(row: ProviderRow, kind: Kind | None) -> Route:
         name=row.name,
         priority=row.priority,
         weight=row.weight,
+        preferences=tuple(map(_preference, row.preferences)),
         classes=frozenset(map(MessageClass, row.classes)) or EVERY_CLASS,
         sending_domains=frozenset(row.domains),
         supports_dlt=kind is not None and kind.supports_dlt,

@@ -2,9 +2,9 @@
 --
 -- request  policy, random
 --          reports: [{provider, taken_at, good, faults, trailing, certain, reason, probe, unused, failovers,
---            throttles: [[subject, ms, why]], quickened: [[subject, messages]]}]
---          groups: [{routes: [{name, budgets}], the first to ask first; domains: [[recipient domain, messages]];
---            probe: a token}]
+--            unused_to: [[recipient domain, messages]], throttles: [[subject, ms, why]], quickened: [[subject, messages]]}]
+--          groups: [{routes: [{name, budgets}], the first to ask first; domains: [[recipient domain, messages, limits:
+--            its own budgets, if it has any]]; probe: a token}]
 -- Returns  JSON: nogen, when the counters have to be restored before anything is chosen; else now, changes,
 --          first [names used for the first time], groups [{grants [[route, domain, messages, probe]],
 --          waits [[domain, ms, why, route, reason]]}]
@@ -17,6 +17,9 @@ for _, report in ipairs(request.reports) do
   hear(report.provider, report)
   if report.unused > 0 then
     for _, span in ipairs(SPANS) do count_use(report.provider, span, -report.unused, report.taken_at) end
+    for _, pair in ipairs(report.unused_to) do
+      for _, span in ipairs(SPANS) do count_use(domain_subject(pair[1]), span, -pair[2], report.taken_at) end
+    end
   end
   for _, throttle in ipairs(report.throttles) do slow(throttle[1], throttle[2], throttle[3]) end
   local subjects = {}
@@ -31,11 +34,14 @@ local function refused(name, why, count)
   redis.call('HINCRBY', provider_key(name), 'refused:' .. why, count)
 end
 
--- Messages that differ in their recipients' domains only: who gets them, and what the others wait for.
+-- Messages that differ in their recipients' domains only: who gets them, and what the others wait for. What is over
+-- the limit of its domain is offered to nobody.
 local function choose(group)
   local left, waits, grants, total = {}, {}, {}, 0
   for d, pair in ipairs(group.domains) do
-    left[d], total = pair[2], total + pair[2]
+    left[d] = pair[3] and math.min(pair[2], (domain_room(pair[1], pair[3], opened))) or pair[2]
+    total = total + left[d]
+    if pair[3] then pair.offered = left[d] end
   end
 
   -- Remember for a domain the shortest wait, and what it is for.
@@ -127,7 +133,16 @@ local function choose(group)
   end
 
   local told = {}
-  for d in ipairs(group.domains) do
+  for d, pair in ipairs(group.domains) do
+    if pair[3] then
+      local given = pair.offered - left[d]
+      for _, span in ipairs(SPANS) do count_use(domain_subject(pair[1]), span, given) end
+      left[d] = pair[2] - given
+      if left[d] > 0 then
+        local _, ms, why = domain_room(pair[1], pair[3], opened)
+        if ms then note(d, ms, 'domain_' .. why, 1) end
+      end
+    end
     if left[d] > 0 and waits[d] then told[#told + 1] = waits[d] end
   end
   return {grants = grants, waits = told}

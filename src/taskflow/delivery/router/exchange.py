@@ -10,8 +10,10 @@ that are known to be sent.
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from taskflow.base.logging import get_logger
 from taskflow.delivery.router.breaker import Report
@@ -28,13 +30,24 @@ Answers = list[Choice | Wait]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lineup:
-    """The providers that messages of the same terms may go to; whoever holds the same one shares a step."""
+    """The providers that messages of the same terms may go to; whoever holds the same one shares a step.
+
+    `limits`: of recipient domains, as the script reads them.
+    """
 
     routes: Sequence[Route]
+    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def drawn(self, rng: random.Random) -> Sequence[Route]:
         """Return them in the order in which they are asked."""
         return order(self.routes, rng)
+
+    def counted(self, domains: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return how many messages there are to each domain, as the script reads it: with its limits, if it has any."""
+        counts = Counter(domains).items()
+        if not self.limits:
+            return list(counts)
+        return [(*pair, self.limits[pair[0]]) if pair[0] in self.limits else pair for pair in counts]
 
 
 Group = tuple[Lineup, list[str]]

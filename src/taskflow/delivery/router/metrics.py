@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from taskflow.delivery.router.models import BreakerState, RouteState
+from taskflow.delivery.router.models import BreakerState, DomainState, RouteState
+
+MOST_DOMAINS = 200  # that have a label of their own
 
 
 class RouteMetrics(Collector):
@@ -14,6 +16,7 @@ class RouteMetrics(Collector):
     def __init__(self) -> None:
         """Start without routes."""
         self.states: Sequence[RouteState] = ()
+        self.domains: Sequence[DomainState] = ()
 
     def collect(self) -> Iterable[Metric]:
         """Yield the families."""
@@ -45,4 +48,24 @@ class RouteMetrics(Collector):
             for reason, count in sorted(state.refused.items()):
                 refused.add_metric([name, reason], count)
             failovers.add_metric([name], state.failovers)
-        yield from (breaker, usable, left, refused, failovers)
+        yield from (breaker, usable, left, refused, failovers, *_of_domains(self.domains))
+
+
+def _of_domains(domains: Sequence[DomainState]) -> Iterable[Metric]:
+    """Yield the families of recipient domains: of the first `MOST_DOMAINS` that have a limit or have asked for less."""
+    left = GaugeMetricFamily(
+        "taskflow_recipient_domain_left",
+        "Messages that the limit of a recipient domain still allows.",
+        labels=["domain", "span"],
+    )
+    pace = GaugeMetricFamily(
+        "taskflow_recipient_domain_per_second",
+        "Messages a second that a recipient domain is tried with through a provider, where it has asked for less.",
+        labels=["domain", "route"],
+    )
+    for state in domains[:MOST_DOMAINS]:
+        for budget in state.budgets:
+            left.add_metric([state.domain, budget.span], budget.left)
+        for one in state.paces:
+            pace.add_metric([state.domain, one.route], one.per_second or 0.0)
+    yield from (left, pace)

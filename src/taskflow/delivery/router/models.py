@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from taskflow.audience.channels import Channel
 from taskflow.delivery.providers.contract import MessageClass
@@ -57,6 +57,19 @@ class Budgets:
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """Another priority or weight of a provider for some messages; None: its own.
+
+    `message_class` None: of every class; `domain`: that they are from, subdomains included; empty: any.
+    """
+
+    message_class: MessageClass | None = None
+    domain: str = ""
+    priority: int | None = None
+    weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """A provider as the router sees it."""
 
@@ -64,7 +77,8 @@ class Route:
     priority: int = 1  # the smallest first
     weight: float = 1.0  # the share among those of one priority, above 0
     classes: frozenset[MessageClass] = EVERY_CLASS
-    sending_domains: frozenset[str] = frozenset()  # in lower case; empty: any
+    preferences: tuple[Preference, ...] = ()
+    sending_domains: frozenset[str] = frozenset()  # in lower case, with their subdomains; empty: any
     supports_dlt: bool = False
     budgets: Budgets = field(default_factory=Budgets)
     channel: Channel = Channel.EMAIL
@@ -131,7 +145,7 @@ class Change:
 class BudgetState:
     """A budget at this moment."""
 
-    span: str  # second, minute, day
+    span: Literal["second", "minute", "day"]
     limit: int
     used: int
 
@@ -162,6 +176,33 @@ class RouteState:
     def usable(self) -> bool:
         """Tell whether it takes a message now."""
         return self.waiting is None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPace:
+    """How fast a recipient domain goes through a provider of which it has asked for less."""
+
+    route: str
+    per_second: float | None  # None: it has only said for how long nothing is to come
+    waiting: str | None  # why it takes nothing now
+    wait_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainState:
+    """A recipient domain at this moment; `waiting` and `wait_seconds`: which of its limits is used up."""
+
+    domain: str
+    limit: Budgets | None
+    budgets: Sequence[BudgetState]
+    waiting: str | None
+    wait_seconds: float | None
+    paces: Sequence[DomainPace]
+
+    @property
+    def is_throttled(self) -> bool:
+        """Tell whether it gets less now than there may be for it."""
+        return self.waiting is not None or bool(self.paces)
 
 
 def _less_a_tenth(limit: int | None) -> int | None:

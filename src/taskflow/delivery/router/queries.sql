@@ -71,3 +71,15 @@ DELETE FROM provider_usage WHERE minute < now() - interval '3 days';
 
 -- name: forget_changes
 DELETE FROM provider_breaker_changes WHERE changed_at < now() - interval '90 days';
+
+-- name: domain_limits
+SELECT domain, per_second, per_minute, per_day FROM recipient_domain_limits;
+
+-- name: limit_domain
+INSERT INTO recipient_domain_limits (domain, per_second, per_minute, per_day, updated_by) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (domain) DO UPDATE
+SET per_second = excluded.per_second, per_minute = excluded.per_minute, per_day = excluded.per_day,
+    updated_by = excluded.updated_by, updated_at = now();
+
+-- name: unlimit_domain
+DELETE FROM recipient_domain_limits WHERE domain = $1 RETURNING domain;

@@ -25,6 +25,7 @@ from taskflow.delivery.router.breaker import Report, policy
 from taskflow.delivery.router.budgets import UsageLog, known
 from taskflow.delivery.router.busy import BusyRecipients
 from taskflow.delivery.router.choose import usable
+from taskflow.delivery.router.domain_limits import DomainLimits, ReadLimits, no_limits
 from taskflow.delivery.router.exchange import Answers, Exchange, Group, Lineup
 from taskflow.delivery.router.holds import Holds
 from taskflow.delivery.router.models import (
@@ -60,6 +61,9 @@ WHY = {
     "throttled": "{route} has asked for fewer messages.",
     "quota": "{route} says that its quota is used up.",
     "domain_throttled": "{domain} has asked {route} for fewer messages.",
+    "domain_second": "{domain} has had its messages of this second.",
+    "domain_minute": "{domain} has had its messages of this minute.",
+    "domain_day": "{domain} has had its messages of these 24 hours.",
 }
 _LASTING = frozenset({"day", "quota"})
 AWAY = Wait(_AWAY_SECONDS, "Redis or PostgreSQL does not answer: budgets cannot be kept without either.")
@@ -75,6 +79,7 @@ class Router:
         settings: RouterSettings,
         routes: ReadRoutes,
         *,
+        limits: ReadLimits = no_limits,
         slot: int = 0,
         rng: random.Random | None = None,
     ) -> None:
@@ -85,6 +90,7 @@ class Router:
             broker: where they are decided.
             settings: of the breakers.
             routes: returns the providers in use; asked every two seconds, and when one is open that it has not named.
+            limits: returns the limits of recipient domains; asked at the same times.
             slot: of this process in `provider_usage`.
             rng: draws among providers of one priority, and the jitter of breakers.
         """
@@ -93,6 +99,7 @@ class Router:
         self._policy = policy(settings)
         self._read_routes = routes
         self._routes: tuple[float, Sequence[Route]] = (0.0, ())
+        self._limits = DomainLimits(limits)
         self._lineups: dict[tuple[Any, ...], Lineup] = {}
         self.holds = Holds()
         self._rng = rng or random.Random()  # noqa: S311 - no secret
@@ -116,6 +123,7 @@ class Router:
         fresh_seconds = _ROUTES_SECONDS if {route.name for route in routes}.issuperset(opened) else _AGAIN_SECONDS
         if not read_at or time.monotonic() - read_at > fresh_seconds:
             routes = await self._read_routes()
+            await self._limits.refresh()
             self._routes = (time.monotonic(), routes)
             self._lineups.clear()
         return routes
@@ -153,7 +161,7 @@ class Router:
         if found is None:
             if len(self._lineups) >= _LINEUPS:
                 self._lineups.clear()
-            found = Lineup(usable(routes, terms, among))
+            found = Lineup(usable(routes, terms, among), self._limits.of(terms.message_class))
             self._lineups[key] = found
         return found
 
@@ -181,6 +189,7 @@ class Router:
                 self._usage.add(
                     report.provider, report.taken_at, -report.unused, is_urgent=self._is_urgent(report.provider)
                 )
+                self._limits.note(self._usage, report.unused_to, report.taken_at, given_back=True)
         await self._exchange.tell(reports)
 
     # -- the call
@@ -188,7 +197,6 @@ class Router:
     async def _say(self, groups: Sequence[Group], reports: Sequence[Report]) -> list[Answers]:
         """Tell reports and reserve for groups, in one step; restore the counters first where Redis has lost them."""
         drawn = [lineup.drawn(self._rng) for lineup, _ in groups]
-        counted = [Counter(domains) for _, domains in groups]
         request = {
             "policy": self._policy,
             "random": self._rng.random(),
@@ -196,10 +204,10 @@ class Router:
             "groups": [
                 {
                     "routes": [{"name": route.name, "budgets": as_budgets(route.budgets)} for route in routes],
-                    "domains": list(domains.items()),
+                    "domains": lineup.counted(domains),
                     "probe": str(uuid7()),
                 }
-                for routes, domains in zip(drawn, counted, strict=True)
+                for routes, (lineup, domains) in zip(drawn, groups, strict=True)
             ],
         }
         reply = await self._call(**request)
@@ -219,11 +227,13 @@ class Router:
         at: defaultdict[str, list[int]] = defaultdict(list)
         for index, domain in enumerate(domains):
             at[domain].append(index)
-        names, given = list(at), Counter[str]()
+        names, given, to = list(at), Counter[str](), Counter[str]()
         for route_number, domain_number, count, probe in listed(found["grants"]):
             choice = Choice(routes[route_number - 1], now, probe or None)
             given[choice.route.name] += count
-            indexes = at[names[domain_number - 1]]
+            domain = names[domain_number - 1]
+            to[domain] += count
+            indexes = at[domain]
             for _ in range(count):
                 answers[indexes.pop()] = choice
         for domain_number, milliseconds, why, route_number, told in listed(found["waits"]):
@@ -235,6 +245,7 @@ class Router:
                 answers[index] = wait
         for name, count in given.items():
             self._usage.add(name, now, count, is_urgent=self._is_urgent(name))
+        self._limits.note(self._usage, to, now)
         return answers
 
     def _is_urgent(self, provider: str) -> bool:

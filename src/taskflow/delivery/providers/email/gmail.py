@@ -4,6 +4,7 @@ A personal account may send 500 mails a day, one of Google Workspace 2,000 (supp
 asked after the others (priority 2). Sign in with an app password, or by XOAUTH2 with a refresh token.
 """
 
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -23,7 +24,7 @@ _PER_CONNECTION = 100
 
 
 class GmailFields(SignIn):
-    """A Gmail account."""
+    """A Gmail account; a personal one (…@gmail.com) begins with 500 mails a day."""
 
     username: Line = Field(description="The account's address.")
 
@@ -48,6 +49,11 @@ def open_account(fields: GmailFields, surroundings: Surroundings) -> SmtpMailPro
     return SmtpMailProvider(SmtpPool(settings, bearer=fields.bearer(surroundings, TOKEN_URL)), f"{HOST}:{PORT}")
 
 
+def _own_budgets(fields: GmailFields) -> Mapping[str, int]:
+    """Return those of a personal account, where it is one."""
+    return {"per_day": 500} if fields.username.lower().endswith(("@gmail.com", "@googlemail.com")) else {}
+
+
 GMAIL = Kind(
     name="gmail",
     title="Gmail",
@@ -56,4 +62,5 @@ GMAIL = Kind(
     open=open_account,
     priority=2,
     defaults={"per_day": 2000},
+    own_defaults=_own_budgets,
 )

@@ -5,6 +5,7 @@ send whose answer was lost is uncertain.
 """
 
 import base64
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from taskflow.delivery.providers.contract import Kind, Mail, Surroundings
 from taskflow.delivery.providers.email import ses_answers
 from taskflow.delivery.providers.fields import Fields, Line, Secret, Url
 from taskflow.delivery.providers.http import Answer, Request
-from taskflow.delivery.providers.posting import HttpMailProvider
+from taskflow.delivery.providers.posting import MeteredMailProvider
 
 _SEND = "/v2/email/outbound-emails"
 _ACCOUNT = "/v2/email/account"
@@ -68,6 +69,10 @@ class SesService:
         """Say what the account may send."""
         return ses_answers.found(answer, self._region)
 
+    def quota(self, answer: Answer) -> Mapping[str, int]:
+        """Return how much the account may send."""
+        return ses_answers.quota(answer)
+
     def _signed(self, method: str, path: str, body: bytes | None) -> Request:
         url = self._url + path
         plain = {"content-type": "application/json"} if body is not None else {}
@@ -75,9 +80,10 @@ class SesService:
         return Request(method, url, headers, body, (self._credentials.secret_key, headers["authorization"]))
 
 
-def open_ses(fields: SesFields, surroundings: Surroundings) -> HttpMailProvider:
+def open_ses(fields: SesFields, surroundings: Surroundings) -> MeteredMailProvider:
     """Return the provider for an account."""
-    return HttpMailProvider(SesService(fields), surroundings.http)
+    service = SesService(fields)
+    return MeteredMailProvider(service, service, surroundings.http)
 
 
 SES = Kind(name="ses", title="Amazon SES", channel=Channel.EMAIL, settings=SesFields, open=open_ses, priority=1)

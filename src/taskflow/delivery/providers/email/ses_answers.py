@@ -71,6 +71,14 @@ def found(answer: Answer, region: str) -> str:
     return first
 
 
+def quota(answer: Answer) -> dict[str, int]:
+    """Return what an account may send, where SES says so: `Max24HourSend` is -1 for an account without a limit."""
+    told = answer.json.get("SendQuota")
+    named = {"per_second": "MaxSendRate", "per_day": "Max24HourSend"}
+    found = {budget: told.get(name) for budget, name in named.items()} if isinstance(told, dict) else {}
+    return {budget: int(most) for budget, most in found.items() if isinstance(most, int | float) and most >= 1}
+
+
 def error_of(answer: Answer) -> tuple[str, str]:
     """Return the name of an error without its namespace, and its words."""
     told = answer.json
