@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from taskflow.audience.segments.conditions import Condition
+from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.engine.remote.calls import Call
 from taskflow.engine.results import WaitTimeoutError
@@ -37,11 +38,18 @@ def call(
     body: Any = None,
     query: Mapping[str, Any] | None = None,
     *,
+    key: str | None = None,
     repeatable: bool = True,
     seconds: float | None = None,
 ) -> Call:
-    """Build a call; a POST gets a key, under which the API makes nothing twice."""
-    headers = {"Idempotency-Key": str(uuid7())} if method == "POST" else {}
+    """Build a call; a POST gets a key, its own or the caller's, under which the API makes nothing twice.
+
+    Raises:
+        InvalidInputError: the caller's key cannot stand in a header.
+    """
+    if key is not None and not (key and key.isascii() and key.isprintable()):
+        raise InvalidInputError("An idempotency key has printable ASCII characters only.", field="idempotency_key")
+    headers = {"Idempotency-Key": str(uuid7()) if key is None else key} if method == "POST" else {}
     return Call(
         method,
         path,

@@ -10,7 +10,7 @@ import httpx
 from support.api import Api
 from taskflow.db.pool import Database
 from taskflow.settings import Settings
-from taskflow.tracking.links import UnsubscribeLinks
+from taskflow.delivery.unsubscribe_links import UnsubscribeLinks
 
 FIELDS: dict[str, Any] = {
     "name": "Black Friday",

@@ -369,6 +369,21 @@ async def test_messages_are_sent_found_cancelled_and_exported(messaging: Messagi
     assert (await messages.cancel_many(submission_id=sent.submission_id)).cancelled == 1
 
 
+async def test_a_call_under_a_key_of_ones_own_sends_once(messaging: Messaging) -> None:
+    hello = {"to": ["ada@example.com"], "from_email": "shop@example.com", "subject": "Hello", "text": "Hello"}
+    first = await messaging.messages.send(idempotency_key="order-17", **hello)  # type: ignore[arg-type]
+    assert await messaging.messages.send(idempotency_key="order-17", **hello) == first  # type: ignore[arg-type]
+    assert len([one async for one in messaging.messages.find()]) == 1
+    hello["subject"] = "Something else"
+    for key, code in (("order-17", "idempotency_key_reused"), ("", "invalid_input"), ("Bestellung-ü", "invalid_input")):
+        with pytest.raises(InvalidInputError) as refused:
+            await messaging.messages.send(idempotency_key=key, **hello)  # type: ignore[arg-type]
+        assert refused.value.context.get("code", refused.value.code) == code
+    await messaging.messages.send(**hello)  # type: ignore[arg-type]
+    await messaging.messages.send(**hello)  # type: ignore[arg-type]
+    assert len([one async for one in messaging.messages.find()]) == 3
+
+
 async def test_texts_are_previewed_sent_and_found(messaging: Messaging) -> None:
     preview = await messaging.sms.preview(text="x" * 158 + "😀")
     assert (preview.parts, preview.encoding, [one.code_point for one in preview.wide]) == (3, "ucs2", ["U+1F600"])

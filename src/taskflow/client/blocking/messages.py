@@ -20,13 +20,18 @@ class Messages:
         """Speak over `link`."""
         self._link = link
 
-    def send(self, **message: Unpack[MessageFields]) -> SubmittedOut:
+    def send(self, *, idempotency_key: str | None = None, **message: Unpack[MessageFields]) -> SubmittedOut:
         """Send a mail, or with `channel="sms"` a text, to each recipient, now or later; all or none are taken.
+
+        `idempotency_key`: within a day, the same call under the same key returns the messages of the first and sends
+        nothing: a program that died does not know whether it had sent.
 
         Raises:
             InvalidInputError: somebody cannot be written to, or a message not be made; `context["index"]` says whose.
+                The key is no printable ASCII of at most 255 characters, or was used with another call.
+            ConflictError: the first call with this key is still under way.
         """
-        return self._link.ask(SubmittedOut, "POST", "/messages", message)
+        return self._link.ask(SubmittedOut, "POST", "/messages", message, key=idempotency_key)
 
     def get(self, message_id: UUID) -> MessageDetail:
         """Return a message, its provider's answer and its attempts; a campaign's by the id of its recipient."""

@@ -55,6 +55,7 @@ class Letter:
     """What all messages of a submission share. Own words are `subject`, `html` and `text`; else it has a template.
 
     `addressee`: of a mail with copies, whom it is to. Whoever gets one reads the same mail, under the same Message-ID.
+    `promotional`: nobody waits for it, so whoever has unsubscribed gets none, and everybody can.
     """
 
     from_email: str
@@ -70,6 +71,12 @@ class Letter:
     addressee: Mailbox | None = None
     cc: tuple[Mailbox, ...] = ()
     mail_from: str | None = None  # where bounces go unless the sending domain has a return path: else to `from_email`
+    promotional: bool = False
+
+    @property
+    def purpose(self) -> Literal["promotional", "transactional"]:
+        """Return what it is for."""
+        return "promotional" if self.promotional else "transactional"
 
     @property
     def from_address(self) -> str:

@@ -79,7 +79,7 @@ class MessageIn(Body):
     """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
 
     Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
-    sender, promotional, plain, dlt_template, values.
+    sender, plain, dlt_template, values.
     """
 
     channel: Channel = "email"
@@ -105,7 +105,11 @@ class MessageIn(Body):
     text: Words | None = Field(None, description="Own words; made from the HTML when absent.")
     variables: Variables = Field({}, description="Values for every recipient; their own win.")
     sender: Sender | None = Field(None, description="Who writes a text: a number or a name; the provider's by default.")
-    promotional: StrictBool = Field(False, description="A text that nobody waits for; under DLT it has its hours.")
+    promotional: StrictBool = Field(
+        False,
+        description="Nobody waits for it. A mail goes as bulk, to nobody who has unsubscribed, with an unsubscribe link"
+        " ({{ unsubscribe_url }} in the words, List-Unsubscribe in the headers); a text under DLT has its hours.",
+    )
     plain: StrictBool = Field(False, description="Write typographic quotes, dashes and the like as a typewriter does.")
     dlt_template: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
         None, description="A DLT template by name or id: filled with `values`, or compared with the words."
@@ -211,6 +215,7 @@ class MessageIn(Body):
             self.headers,
             attached.of_library(self.attachments),
             attached.enclosures(self.attachments),
+            promotional=self.promotional,
         )
         return Submission(
             letter,
@@ -242,7 +247,7 @@ _KEEPS = ("none", "metadata", "full")
 _ONLY_EMAIL = frozenset(
     {"from_email", "from_name", "reply_to", "cc", "bcc", "subject", "html", "headers", "attachments"}
 )
-_ONLY_SMS = frozenset({"sender", "promotional", "plain", "dlt_template", "values"})
+_ONLY_SMS = frozenset({"sender", "plain", "dlt_template", "values"})
 
 
 class AcceptedOut(BaseModel):

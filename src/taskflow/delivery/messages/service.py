@@ -48,6 +48,7 @@ _COLUMNS = (
     "address", "name", "locale", "from_address", "tags", "personalization", "segments", "encoding", "error_message",
     "expires_at",
 )  # fmt: skip
+_SOME_LINK = "https://example.invalid/unsubscribe/"  # each gets one of their own, once messages have ids
 REQUESTS = {
     channel: Request(
         name, queue=QUEUE, priority=Priority.HIGH, max_retries=len(DELAYS), timeout_seconds=TIMEOUT_SECONDS
@@ -105,7 +106,7 @@ class MessageService:
         headers.mailbox("From", sender, letter.from_name)
         if letter.reply_to is not None:
             headers.mailbox("Reply-To", letter.reply_to)
-        further_headers.check(letter.headers)
+        further_headers.check(letter.headers, promotional=letter.promotional)
         recipients = _checked_recipients(submission.recipients)
         letter = _with_copies(replace(letter, from_email=sender), recipients)
         submission = replace(submission, recipients=recipients, letter=letter)
@@ -124,7 +125,8 @@ class MessageService:
 
     async def _try_out(self, words: Words, letter: Letter, recipients: Sequence[Recipient]) -> None:
         """Make the first recipient's message, and look whether the others have the values that theirs need."""
-        contexts = [context_of(letter.variables, one, one.variables) for one in recipients]
+        link = _SOME_LINK if letter.promotional else None
+        contexts = [context_of(letter.variables, one, one.variables, unsubscribe_url=link) for one in recipients]
         [first] = await words.render(contexts[:1])
         if isinstance(first, RenderProblem):
             raise UnrenderableError(
