@@ -356,7 +356,7 @@ class MessageFields(TypedDict, total=False):
     """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
 
     Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
-    sender, promotional, plain, dlt_template, values."""
+    sender, plain, dlt_template, values."""
 
     channel: Literal["email", "sms"]
     to: Required[list[RecipientFields | str]]
@@ -384,7 +384,7 @@ class MessageFields(TypedDict, total=False):
     sender: str | None
     """Who writes a text: a number or a name; the provider's by default."""
     promotional: bool
-    """A text that nobody waits for; under DLT it has its hours."""
+    """Nobody waits for it. A mail goes as bulk, to nobody who has unsubscribed, with an unsubscribe link ({{ unsubscribe_url }} in the words, List-Unsubscribe in the headers); a text under DLT has its hours."""
     plain: bool
     """Write typographic quotes, dashes and the like as a typewriter does."""
     dlt_template: str | None

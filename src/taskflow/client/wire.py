@@ -5,8 +5,10 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Literal, TypeAlias, TypedDict, TypeVar
+from uuid import UUID
 
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
@@ -25,6 +27,26 @@ File: TypeAlias = str | Path | BinaryIO
 """A path, or a binary file that can be rewound."""
 Conditions: TypeAlias = Condition | Mapping[str, Any]
 """A tree of conditions, as models or as JSON says it."""
+
+
+
+class MessageFilter(TypedDict, total=False):
+    """Which messages, all that is given must hold; with an address, what campaigns sent there too."""
+
+    address: str | None
+    status: str | None
+    channel: Literal["email", "sms"] | None
+    tag: str | None
+    provider: str | None
+    submission_id: UUID | None
+    created_after: datetime | None
+    created_before: datetime | None
+    scheduled: bool
+    """Only those whose time is yet to come."""
+    search: str | None
+    """An id, the provider's id, a Message-ID or a part of the subject; of the last 7 days unless `created_after` says, of
+    31 days at most."""
+
 
 PAGE = 500
 IDLE_SECONDS = 5.0
@@ -87,6 +109,11 @@ def uploading(path: str, file: File, fields: Mapping[str, Any]) -> Iterator[Call
 def selection(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return a selection of contacts as a query: there, `tags` is `tag`, once for each."""
     return {"tag" if name == "tags" else name: value for name, value in wanted.items()}
+
+
+def messages(wanted: MessageFilter) -> dict[str, Any]:
+    """Return which messages are meant as a query: there, `search` is `q`."""
+    return {"q" if name == "search" else name: value for name, value in wanted.items() if value is not False}
 
 
 def definition(conditions: Conditions, time_zone: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ This is the one module below `api/` that knows FastAPI without being an `endpoin
   handler that broke off, nobody can say what it has changed: its row says `"outcome": "unknown"`.
 - `ReservedId` is the id that a route under an Idempotency-Key must give to what it makes: the request may be a
   repetition of one whose process died, and what is there under that id already is then the answer.
-- `content_type`, `misfits` and `csv_download` are for routes that read their body, or write their answer, by hand.
+- `content_type`, `misfits`, `csv_download` and `download` are for routes that read their body, or write their answer, by hand.
 - `service(Kind)` hands out what the process opened at start (`Database`, `RedisBroker`, `Settings`, …).
 
 The authentication middleware has put the `Principal` into the request's state before any of this runs.
@@ -214,8 +214,13 @@ def misfits() -> Iterator[None]:
 
 def csv_download(chunks: AsyncIterator[bytes], filename: str) -> StreamingResponse:
     """Return the answer that is a CSV file of this name."""
+    return download(chunks, "text/csv; charset=utf-8", filename)
+
+
+def download(chunks: AsyncIterator[bytes], media_type: str, filename: str) -> StreamingResponse:
+    """Return the answer that is a file of this name, sent while it is made."""
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(chunks, media_type=media_type, headers=headers)
 
 
 async def _caller(connection: HTTPConnection) -> Principal:

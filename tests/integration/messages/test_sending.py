@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.api import Api
 from support.messages import PATH, call, ledger, send, status_of
 from support.processes import running
 from support.scripted_smtp import ScriptedSmtp, hang_up
@@ -226,6 +227,33 @@ async def test_suppressed_addresses_are_asked_for_at_the_wire(
         "ok@example.com": "SENT",
     }
     assert {message.rcpt_to for message in smtp.messages} == {b"left@example.com", b"ok@example.com"}
+
+
+async def test_a_promotional_mail_can_be_left_by_one_click_and_then_comes_no_more(
+    marketer: httpx.AsyncClient, api: Api, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    offer = {"subject": "Offer", "text": "Buy. Or not: {{ unsubscribe_url }}", "promotional": True}
+    refused = await marketer.post(PATH, json=call(**offer, headers={"list-unsubscribe": "<mailto:x@example.com>"}))
+    assert (refused.status_code, refused.json()["code"]) == (422, "header_not_allowed")
+    first = (await send(marketer, "ann@example.com", **offer))["messages"][0]["message_id"]
+    await reached(database, first, "SENT")
+    mail = email.message_from_bytes(smtp.messages[0].body, policy=email.policy.default)
+    assert (mail["Precedence"], mail["Auto-Submitted"]) == ("bulk", None)
+    assert mail["Feedback-ID"].startswith("all:promotional:")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = mail["List-Unsubscribe"].strip("<>")
+    assert link in mail.get_content().replace("\n", "")
+    path = "/unsubscribe/" + link.rpartition("/")[2]
+    assert "a•••@example.com" in (await api.anonymous.get(path)).text
+    clicked = await api.anonymous.post(path, data={"List-Unsubscribe": "One-Click"})
+    assert "You are unsubscribed" in clicked.text
+    second = (await send(marketer, "ann@example.com", **offer))["messages"][0]["message_id"]
+    receipt = (await send(marketer, "ann@example.com"))["messages"][0]["message_id"]
+    assert await reached(database, second, "SENT", "SUPPRESSED") == "SUPPRESSED"
+    assert await reached(database, receipt, "SENT", "SUPPRESSED") == "SENT"
+    found = (await marketer.get(f"{PATH}/{second}")).json()
+    assert found["error_message"].startswith("Suppressed: unsubscribed, one-click, since ")
+    assert found["provider"] is None
 
 
 async def test_refusals_end_as_the_server_says_and_nobody_else_waits(

@@ -15,7 +15,7 @@ from taskflow.content.fields import NO_CONTROLS
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
-from taskflow.delivery.messages import search
+from taskflow.delivery.messages import downloads, search
 from taskflow.delivery.messages.composer import KeptWords
 from taskflow.delivery.messages.log import MessageLog
 from taskflow.delivery.messages.schemas import (
@@ -47,6 +47,7 @@ from taskflow.identity.access import (
     Trail,
     audited,
     csv_download,
+    download,
     require,
     service,
 )
@@ -181,6 +182,18 @@ async def export_messages(log: Log, wanted: Wanted, trail: Trail) -> StreamingRe
     return csv_download(csv_chunks(_EXPORT_COLUMNS, _rows(log, wanted)), "messages.csv")
 
 
+@router.get(
+    "/export.zip",
+    dependencies=[_MARKETER, audited("message.export_contents")],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}}},
+)
+async def export_contents(log: Log, wanted: Wanted, trail: Trail) -> StreamingResponse:
+    """Download what was sent, byte for byte, as files called by their ids: .eml, .txt; without what is not kept."""
+    trail.target(wanted.submission_id or "all", status=wanted.status, channel=wanted.channel)
+    return download(downloads.zipped(log.contents(wanted)), "application/zip", "messages.zip")
+
+
 @router.get("/costs")
 async def get_costs(
     log: Log, created_after: After = None, created_before: Before = None, tag: QueryTag = None
@@ -242,12 +255,11 @@ async def get_message_content(message_id: UUID, log: Log) -> MessageContent:
 async def get_raw_message(message_id: UUID, log: Log) -> Response:
     """Download what was sent, byte for byte."""
     row = await log.content(message_id)
-    suffix, media_type = ("eml", "message/rfc822") if row["channel"] == "email" else ("txt", "text/plain")
     headers = {
-        "Content-Disposition": f'attachment; filename="{message_id}.{suffix}"',
+        "Content-Disposition": f'attachment; filename="{downloads.file_name(message_id, row["channel"])}"',
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(row["content"], media_type=media_type, headers=headers)
+    return Response(row["content"], media_type=downloads.MEDIA_TYPES[row["channel"]], headers=headers)
 
 
 @router.post("/{message_id}/cancel", dependencies=[_MARKETER, audited("message.cancel", target="message_id")])

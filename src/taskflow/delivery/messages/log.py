@@ -66,6 +66,14 @@ class MessageLog:
             for row in rows:
                 yield row
 
+    async def contents(self, wanted: Filter) -> AsyncIterator[asyncpg.Record]:
+        """Yield what was sent in all messages whose content is kept, newest first, one by one: it may be large."""
+        async for rows in self._slices(wanted, _SLICE):
+            for row in rows:
+                content = await self._pool.fetchrow(sql.content, row["message_id"])
+                if content is not None and content["content"] is not None:
+                    yield content
+
     async def matching(
         self, wanted: Filter, statuses: Sequence[RecipientStatus], cursor: str | None
     ) -> AsyncIterator[list[UUID]]:

@@ -126,7 +126,7 @@ FROM task_executions WHERE task_id = $1 ORDER BY lease_epoch;
 
 -- name: content
 -- What was sent: kept by message, or as it was handed over by SMTP.
-SELECT m.message_id, m.channel, m.subject, m.status, coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content
+SELECT m.message_id, m.channel, m.created_at, coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content
 FROM messages m
 LEFT JOIN message_contents c USING (message_id)
 LEFT JOIN message_submissions s USING (submission_id)
