@@ -20,7 +20,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--file",
     "body_file",
     type=_FILE,
-    help="The body of POST /messages as JSON, with recipients and values of their own; options win, ADDRESSES replace `to`.",
+    help="The body of POST /messages as JSON: recipients with own values, …; options and ADDRESSES win.",
 )
 @click.option("--sms", is_flag=True, help="Send texts, to numbers such as +491711234567.")
 @click.option("--from", "from_email", help="Who writes a mail.")

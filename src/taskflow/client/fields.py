@@ -384,7 +384,7 @@ class MessageFields(TypedDict, total=False):
     sender: str | None
     """Who writes a text: a number or a name; the provider's by default."""
     promotional: bool
-    """Nobody waits for it. A mail goes as bulk, to nobody who has unsubscribed, with an unsubscribe link ({{ unsubscribe_url }} in the words, List-Unsubscribe in the headers); a text under DLT has its hours."""
+    """Nobody waits for it: mail is bulk and has an unsubscribe link, a text under DLT its hours."""
     plain: bool
     """Write typographic quotes, dashes and the like as a typewriter does."""
     dlt_template: str | None

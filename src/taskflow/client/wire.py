@@ -29,7 +29,6 @@ Conditions: TypeAlias = Condition | Mapping[str, Any]
 """A tree of conditions, as models or as JSON says it."""
 
 
-
 class MessageFilter(TypedDict, total=False):
     """Which messages, all that is given must hold; with an address, what campaigns sent there too."""
 
@@ -44,8 +43,8 @@ class MessageFilter(TypedDict, total=False):
     scheduled: bool
     """Only those whose time is yet to come."""
     search: str | None
-    """An id, the provider's id, a Message-ID or a part of the subject; of the last 7 days unless `created_after` says, of
-    31 days at most."""
+    """An id, the provider's id, a Message-ID or a part of the subject; of the last 7 days unless `created_after` says,
+    of 31 days at most."""
 
 
 PAGE = 500

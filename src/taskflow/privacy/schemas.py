@@ -58,7 +58,7 @@ class PersonalData(BaseModel):
     consents: list[dict[str, Any]]
     messages: list[dict[str, Any]] = Field(description="What campaigns sent them, or were to.")
     single_messages: list[dict[str, Any]] = Field(
-        description="What was sent to them without a campaign, or was to be; `content` as it was sent, where it is kept."
+        description="What was sent to them without a campaign, or was to be; its `content`, where it is kept."
     )
     events: list[dict[str, Any]] = Field(description="What they did with it.")
     activity: list[dict[str, Any]] = Field(description="When they last did what: at most one row.")

@@ -68,14 +68,10 @@ async def unsubscribe(
     body = await request.body()
     source = "one-click" if _ONE_CLICK in body else "page"
     everything = parse_qs(body.decode(errors="replace")).get(pages.SCOPE) == [pages.EVERYTHING]
-    found = await suppressions.unsubscribe(
-        call_id, recipient_id, source, request.state.address, everything=everything
-    )
+    found = await suppressions.unsubscribe(call_id, recipient_id, source, request.state.address, everything=everything)
     everything = everything or not found.of_list
     lists = [] if everything else found.lists
-    trail.target(
-        recipient_id, call_id=str(call_id), source=source, lists=[str(one.list_id) for one in lists] or "all"
-    )
+    trail.target(recipient_id, call_id=str(call_id), source=source, lists=[str(one.list_id) for one in lists] or "all")
     if found.is_suppressed if everything else found.is_left:
         trail.nothing_changed()
     done = everything or found.is_suppressed

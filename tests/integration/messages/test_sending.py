@@ -22,6 +22,7 @@ from taskflow.delivery.domains.gmail import gmail_use
 from taskflow.delivery.domains.service import DomainService
 from taskflow.engine import Engine
 from taskflow.engine.requests import Request
+from taskflow.identity.models import Role
 from taskflow.settings import Settings
 
 
@@ -254,6 +255,36 @@ async def test_a_promotional_mail_can_be_left_by_one_click_and_then_comes_no_mor
     found = (await marketer.get(f"{PATH}/{second}")).json()
     assert found["error_message"].startswith("Suppressed: unsubscribed, one-click, since ")
     assert found["provider"] is None
+
+
+async def test_a_send_task_without_a_campaign_mails_what_its_arguments_say(
+    api: Api, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    async with await api.as_role(Role.OPERATOR) as operator:
+
+        async def ended(**arguments: Any) -> dict[str, Any]:
+            made = await operator.post("/api/v1/tasks", json={"task_name": "send_email", "args": arguments})
+            assert (made.status_code, made.json()["status"]) == (201, "PENDING"), made.text
+
+            async def look() -> dict[str, Any] | None:
+                task = (await operator.get(f"/api/v1/tasks/{made.json()['task_id']}")).json()
+                return task if task["status"] in ("COMPLETED", "FAILED") else None
+
+            return await eventually(look, seconds=60, what="the end of the task")
+
+        words = {"from_email": "shop@sender.example", "subject": "Hello", "text": "Hello {{ name }}"}
+        done = await ended(to="ann@example.com", variables={"name": "Ann"}, **words)
+        [message_id] = done["result"]["result_data"]["message_ids"]
+        await reached(database, message_id, "SENT")
+        assert b"Hello Ann" in smtp.messages[0].body
+        for arguments, why in (
+            ({}, "to: Field required"),
+            (words | {"to": "nobody"}, "invalid_recipient"),
+            (words | {"to": "ann@example.com"}, "lacks the variable 'name'"),
+        ):
+            failed = await ended(**arguments)
+            assert (failed["status"], why in failed["executions"][-1]["error_message"]) == ("FAILED", True), failed
+        assert len(await ledger(database)) == 1
 
 
 async def test_refusals_end_as_the_server_says_and_nobody_else_waits(

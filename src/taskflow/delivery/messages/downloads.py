@@ -39,11 +39,11 @@ class _Pipe:
 async def zipped(messages: AsyncIterable[asyncpg.Record]) -> AsyncIterator[bytes]:
     """Yield the bytes of an archive with a file for each message, dated as it was submitted.
 
-    `messages`: rows of `message_id`, `channel`, `created_at` and `content`. Memory: one message, and some hundred bytes for each
-    that is in the archive already. Deflating runs beside the loop.
+    `messages`: rows of `message_id`, `channel`, `created_at` and `content`. Memory: one message, and some hundred bytes
+    for each that is in the archive already. Deflating runs beside the loop.
     """
     pipe = _Pipe()
-    archive = zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED)  # type: ignore[arg-type]  # all of IO that it uses
+    archive = zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED)  # type: ignore[arg-type]  # what it uses of IO
     async for row in messages:
         info = zipfile.ZipInfo(file_name(row["message_id"], row["channel"]), row["created_at"].timetuple()[:6])
         info.compress_type = zipfile.ZIP_DEFLATED

@@ -38,6 +38,13 @@ class MessageLog:
             raise MessageNotFoundError(f"There is no message {message_id}.")
         return row
 
+    async def get_own(self, message_id: UUID, key_id: UUID | None) -> asyncpg.Record:
+        """Return a message as `get` does, of a key that sees no others only one that came with it."""
+        row = await self.get(message_id)
+        if key_id is not None and row.get("key_id") != key_id:
+            raise MessageNotFoundError(f"There is no message {message_id}.")
+        return row
+
     async def attempts(self, message_id: UUID) -> list[asyncpg.Record]:
         """Return the attempts of a message's task, oldest first."""
         return await self._pool.fetch(sql.attempts, message_id)
@@ -125,6 +132,8 @@ class MessageLog:
             wanted.text and search.pattern(wanted.text),
             wanted.text and await self._by_message_id(wanted, wanted.text),
         )
+        if wanted.key_id is not None:
+            return await self._pool.fetch(sql.list_own, *values, wanted.key_id, wanted.address)
         if wanted.address is not None:
             return await self._pool.fetch(sql.list_address, *values, wanted.address)
         is_noted = statuses is not None and len(statuses) == 1 and statuses[0] in _NOTED

@@ -74,6 +74,15 @@ WHERE lower(address) = lower($14::text) AND
 -- include: chosen
 ;
 
+-- name: list_own
+-- Those that came with a key which sees no others ($14), of an address ($15) without campaign mail.
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.*, looks, next_look_at, finding FROM messages AS m
+-- include: told
+-- include: looked_for
+WHERE key_id = $14 AND ($15::text IS NULL OR lower(address) = lower($15)) AND
+-- include: chosen
+;
+
 -- name: ids
 -- Nothing but ids, newest first: those before $1 and not before $2.
 SELECT message_id FROM messages

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from taskflow.base.bodies import Body, Instant
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Locale, Source, Variables
 from taskflow.content.templates.schemas import MAX_ATTACHMENTS
+from taskflow.delivery import addresses
 from taskflow.delivery.messages import attachments as attached
 from taskflow.delivery.messages.attachments import MessageAttachmentIn
 from taskflow.delivery.messages.models import (
@@ -107,8 +108,7 @@ class MessageIn(Body):
     sender: Sender | None = Field(None, description="Who writes a text: a number or a name; the provider's by default.")
     promotional: StrictBool = Field(
         False,
-        description="Nobody waits for it. A mail goes as bulk, to nobody who has unsubscribed, with an unsubscribe link"
-        " ({{ unsubscribe_url }} in the words, List-Unsubscribe in the headers); a text under DLT has its hours.",
+        description="Nobody waits for it: mail is bulk and has an unsubscribe link, a text under DLT its hours.",
     )
     plain: StrictBool = Field(False, description="Write typographic quotes, dashes and the like as a typewriter does.")
     dlt_template: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
@@ -169,6 +169,15 @@ class MessageIn(Body):
             raise ValueError("give text, template_id or dlt_template")
         if (self.values or self._has_own_values) and (has_words or self.dlt_template is None):
             raise ValueError("values fill a dlt_template: give it without text and template_id")
+
+    @property
+    def sender_address(self) -> str | None:
+        """Return who writes a mail, its domain in ASCII; None: it is a text.
+
+        Raises:
+            UnsafeAddressError: it is no address that can be sent from.
+        """
+        return str(addresses.parse(self.from_email)) if self.from_email is not None else None
 
     @property
     def _has_own_values(self) -> bool:
