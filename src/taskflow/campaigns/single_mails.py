@@ -47,7 +47,7 @@ def _body_in(item: BatchItem) -> MessageIn:
     Raises:
         InvalidInputError: they are none.
     """
-    given: Any = {} if item.args else item.kwargs
+    given: Any = (None if item.args else item.kwargs) or {}
     if isinstance(given, Mapping) and isinstance(given.get("to"), str | Mapping):
         given = {**given, "to": [given["to"]]}
     try:
