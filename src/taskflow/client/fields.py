@@ -12,6 +12,7 @@ from taskflow.audience.contacts.models import ContactStatus
 from taskflow.audience.imports.jobs.models import ImportMode
 from taskflow.audience.lists.models import OptIn, Visibility
 from taskflow.content.rendering.models import Format
+from taskflow.engine.webhooks.events import WebhookEvent
 
 
 class ConsentFields(TypedDict, total=False):
@@ -514,3 +515,59 @@ class NewSmsTemplateFields(TypedDict, total=False):
     """To the character as registered, with {#var#} where values stand."""
     provider_template_id: str | None
     """Fast2SMS's own number for it, which its route `dlt` needs."""
+
+
+class NewWebhookFields(TypedDict, total=False):
+    """Who wants to hear of what."""
+
+    url: Required[str]
+    description: str
+    events: list[
+        WebhookEvent
+        | Literal[
+            "task.completed",
+            "task.failed",
+            "task.timed_out",
+            "task.cancelled",
+            "message.sent",
+            "message.failed",
+            "message.uncertain",
+            "message.suppressed",
+            "message.cancelled",
+            "message.bounced",
+        ]
+    ]
+    """Empty: every event."""
+    task_names: list[str]
+    """Empty: every task, and messages."""
+    queues: list[str]
+    """Empty: every queue, and messages."""
+
+
+class WebhookChangeFields(TypedDict, total=False):
+    """What to change; members that are left out or null stay."""
+
+    url: str | None
+    description: str | None
+    events: (
+        list[
+            WebhookEvent
+            | Literal[
+                "task.completed",
+                "task.failed",
+                "task.timed_out",
+                "task.cancelled",
+                "message.sent",
+                "message.failed",
+                "message.uncertain",
+                "message.suppressed",
+                "message.cancelled",
+                "message.bounced",
+            ]
+        ]
+        | None
+    )
+    task_names: list[str] | None
+    queues: list[str] | None
+    enabled: bool | None
+    """true also forgets the failures so far."""

@@ -13,10 +13,12 @@ from taskflow.client.lists import Lists
 from taskflow.client.messages import Messages
 from taskflow.client.privacy import Privacy
 from taskflow.client.providers import Providers
+from taskflow.client.routes import Routes
 from taskflow.client.segments import Segments
 from taskflow.client.sms import Sms
 from taskflow.client.suppressions import Suppressions
 from taskflow.client.templates import Templates
+from taskflow.client.webhooks import Webhooks
 from taskflow.engine.remote import calls
 
 
@@ -57,6 +59,8 @@ class Messaging:
         self.messages = Messages(link)
         self.privacy = Privacy(link)
         self.providers = Providers(link)
+        self.routes = Routes(link)
+        self.webhooks = Webhooks(link)
         self.sms = Sms(link)
         self.domains = Domains(link)
 

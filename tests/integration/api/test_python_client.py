@@ -191,6 +191,11 @@ async def test_a_campaign_is_made_for_an_audience_and_started(messaging: Messagi
     with pytest.raises(ConflictError) as caught:
         await messaging.campaigns.start(campaign.campaign_id)
     assert code_of(caught) == "missing_variables"
+    shown = await messaging.campaigns.preview(campaign.campaign_id, sample={"first_name": "Eve"})
+    assert (shown.problems, "Hello Eve" in (shown.html or "")) == ([], True)
+    with pytest.raises(InvalidInputError):
+        await messaging.campaigns.test(campaign.campaign_id, ["eve@example.com"] * 11)
+    assert await messaging.campaigns.resolve(campaign.campaign_id, "failed") == 0
     await messaging.suppressions.add(address="nameless@example.com")
     started = await messaging.campaigns.start(campaign.campaign_id)
     assert (started.status, started.total_recipients) == ("RUNNING", 2)
@@ -292,6 +297,27 @@ async def test_a_call_whose_answer_was_lost_is_sent_again_and_makes_nothing_twic
         job = await shaky.imports.start(io.BytesIO(b"email\nada@example.com\n"))
     assert len(asked) == 2
     assert [one.import_id async for one in messaging.imports.find()] == [job.import_id]
+
+
+async def test_a_route_is_stopped_and_a_webhook_is_tried_out(messaging: Messaging) -> None:
+    await messaging.providers.add(name="relay", kind="sandbox")
+    assert [one.name async for one in messaging.routes.find()] == ["relay"]
+    for switch, override in ((messaging.routes.stop, "open"), (messaging.routes.force, "closed")):
+        assert (await switch("relay")).breaker.override == override
+    assert (await messaging.routes.auto("relay")).breaker.override is None
+
+    webhooks = messaging.webhooks
+    hook = await webhooks.add(url="http://127.0.0.1:9/in", events=["message.failed"])
+    assert [one.webhook_id async for one in webhooks.find()] == [hook.webhook_id]
+    assert (await webhooks.rotate(hook.webhook_id)).secret != hook.secret
+    sent = await webhooks.test(hook.webhook_id)
+    assert [one.delivery_id async for one in webhooks.deliveries(hook.webhook_id)] == [sent.delivery_id]
+    assert (await webhooks.change(hook.webhook_id, enabled=False)).disabled_at is not None
+    with pytest.raises(ConflictError):
+        await webhooks.replay(hook.webhook_id, sent.delivery_id)
+    await webhooks.delete(hook.webhook_id)
+    with pytest.raises(NotFoundError):
+        await webhooks.get(hook.webhook_id)
 
 
 async def test_what_cannot_be_repeated_is_not(messaging: Messaging, admin: httpx.AsyncClient) -> None:

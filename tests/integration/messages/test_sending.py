@@ -280,7 +280,7 @@ async def test_a_send_task_without_a_campaign_mails_what_its_arguments_say(
         for arguments, why in (
             ({}, "to: Field required"),
             (words | {"to": "nobody"}, "invalid_recipient"),
-            (words | {"to": "ann@example.com"}, "lacks the variable 'name'"),
+            (words | {"to": "ann@example.com"}, "message_unrenderable"),
         ):
             failed = await ended(**arguments)
             assert (failed["status"], why in failed["executions"][-1]["error_message"]) == ("FAILED", True), failed

@@ -14,10 +14,12 @@ from taskflow.client.blocking.lists import Lists
 from taskflow.client.blocking.messages import Messages
 from taskflow.client.blocking.privacy import Privacy
 from taskflow.client.blocking.providers import Providers
+from taskflow.client.blocking.routes import Routes
 from taskflow.client.blocking.segments import Segments
 from taskflow.client.blocking.sms import Sms
 from taskflow.client.blocking.suppressions import Suppressions
 from taskflow.client.blocking.templates import Templates
+from taskflow.client.blocking.webhooks import Webhooks
 from taskflow.engine.remote import calls
 
 
@@ -58,6 +60,8 @@ class SyncMessaging:
         self.messages = Messages(link)
         self.privacy = Privacy(link)
         self.providers = Providers(link)
+        self.routes = Routes(link)
+        self.webhooks = Webhooks(link)
         self.sms = Sms(link)
         self.domains = Domains(link)
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Body, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from taskflow.audience.exports import csv_chunks
@@ -17,6 +17,7 @@ from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
 from taskflow.delivery.messages import downloads, search
 from taskflow.delivery.messages.composer import KeptWords
+from taskflow.delivery.messages.examples import EXAMPLES
 from taskflow.delivery.messages.log import MessageLog
 from taskflow.delivery.messages.permits import check_senders
 from taskflow.delivery.messages.schemas import (
@@ -163,7 +164,7 @@ Wanted = Annotated[Filter, Depends(_wanted)]
 
 @router.post("", status_code=201, dependencies=[_SENDER, audited("message.send")])
 async def send_messages(
-    body: MessageIn,
+    body: Annotated[MessageIn, Body(openapi_examples={name: {"value": one} for name, one in EXAMPLES.items()})],
     messages: Messages,
     texts: Annotated[TextService, Depends(_texts)],
     settings: Annotated[Settings, service(Settings)],
