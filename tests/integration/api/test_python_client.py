@@ -301,7 +301,7 @@ async def test_a_call_whose_answer_was_lost_is_sent_again_and_makes_nothing_twic
 
 async def test_a_route_is_stopped_and_a_webhook_is_tried_out(messaging: Messaging) -> None:
     await messaging.providers.add(name="relay", kind="sandbox")
-    assert [one.name async for one in messaging.routes.find()] == ["relay"]
+    assert "relay" in [one.name async for one in messaging.routes.find()]
     for switch, override in ((messaging.routes.stop, "open"), (messaging.routes.force, "closed")):
         assert (await switch("relay")).breaker.override == override
     assert (await messaging.routes.auto("relay")).breaker.override is None
