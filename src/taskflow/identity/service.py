@@ -4,6 +4,7 @@ A session is a family of refresh tokens that descends from one sign-in. Each ref
 means that two parties hold it, so the whole family is revoked, and with it the access tokens that name it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -248,7 +249,7 @@ class IdentityService:
         name: str,
         role: Role,
         scopes: list[str],
-        from_domains: list[str],
+        from_domains: Sequence[str] = (),
         rate_limit_per_minute: int | None = None,
         expires_at: datetime | None = None,
     ) -> tuple[ApiKey, str]:
