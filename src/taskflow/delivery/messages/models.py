@@ -22,7 +22,8 @@ MAX_RECIPIENTS = 1_000
 MAX_COPIES = 49
 LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
 
-_LATER = frozenset({"enclosures", "addressee", "cc"})  # left out of a letter without: older workers do not know them
+# Left out of a letter without: older workers do not know them.
+_LATER = frozenset({"enclosures", "addressee", "cc", "promotional"})
 
 Archive = Literal["none", "metadata", "full"]
 Policy = Literal["hold", "resend", "reconcile"]
