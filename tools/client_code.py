@@ -32,6 +32,7 @@ from taskflow.delivery.messages.selection import MessageSelection
 from taskflow.delivery.providers.schemas import NewProvider, Preference, ProviderChange
 from taskflow.delivery.sms.preview.schemas import SmsPreviewIn
 from taskflow.delivery.sms.templates.schemas import NewSmsTemplate
+from taskflow.engine.webhooks.schemas import NewWebhook, WebhookChange
 from taskflow.privacy.schemas import ErasureIn, Person
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +45,7 @@ INPUTS: list[type[BaseModel]] = [
     ConsentIn, Audience, VariantIn, AttachmentIn, Selection, NewContact, ContactChange, BulkChange, NewConsent,
     NewEvent, NewList, ListChange, ImportFields, NewSuppression, SuppressionForm, NewTemplate, NewVersion, CampaignIn,
     Person, ErasureIn, RecipientIn, CopyIn, MessageAttachmentIn, MessageIn, MessageSelection, Preference, NewProvider,
-    ProviderChange, SmsPreviewIn, NewSmsTemplate,
+    ProviderChange, SmsPreviewIn, NewSmsTemplate, NewWebhook, WebhookChange,
 ]  # fmt: skip
 
 BLOCKING = {

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sys
+import zipfile
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -474,6 +475,17 @@ async def test_messages_with_files_are_searched_counted_and_steered_many_at_once
     assert [one["message_id"] for one in await shell.json("message", "list", "--search", ada)] == [ada]  # type: ignore[union-attr]
     code, _, err = await shell.run("message", "raw", ada, "-o", str(tmp_path / "bill.eml"))
     assert (code, "not kept" in err) == (3, True)
+    body = tmp_path / "body.json"
+    to = [{"address": "eve@example.com", "variables": {"first_name": "Eve"}}]
+    body.write_text(json.dumps({"to": to, "from_email": "shop@example.com", "tags": ["file"]}), encoding="utf-8")
+    words = tmp_path / "hello.html"
+    words.write_text("<p>Hello {{ first_name }}</p>", encoding="utf-8")
+    assert (await shell.run("template", "create", "Welcome", str(words), "--subject", "Hello"))[0] == 0
+    made_of_file: Any = await shell.json("message", "send", "--file", str(body), "--template", "welcome")
+    assert [one["address"] for one in made_of_file["messages"]] == ["eve@example.com"]
+    target = tmp_path / "november.zip"
+    assert (await shell.run("message", "export", "--content", "--tag", "file", "-o", str(target)))[0] == 0
+    assert zipfile.is_zipfile(target), "nothing is kept of what has not been sent"
     code, out, _ = await shell.run("message", "stats")
     assert (code, "PENDING" in out, "total" in out) == (0, True, True)
     assert (await shell.json("message", "cancel", "--submission", made["submission_id"])) == {"cancelled": 2}

@@ -1603,6 +1603,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/messages/export.zip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Contents
+         * @description Download what was sent, byte for byte, as files called by their ids: .eml, .txt; without what is not kept.
+         */
+        get: operations["export_contents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/messages/resolve": {
         parameters: {
             query?: never;
@@ -3672,7 +3692,10 @@ export interface components {
          * @description A message that was taken.
          */
         AcceptedOut: {
-            /** Address */
+            /**
+             * Address
+             * @description As it will be used: a number in E.164.
+             */
             address: string;
             /**
              * Encoding
@@ -3687,6 +3710,7 @@ export interface components {
             /**
              * Message Id
              * Format: uuid
+             * @description Ask for it at /messages/{message_id}.
              */
             message_id: string;
             /**
@@ -3694,9 +3718,15 @@ export interface components {
              * @description Into how many a text falls.
              */
             parts: number | null;
-            /** Scheduled At */
+            /**
+             * Scheduled At
+             * @description When it is to go; null: at once.
+             */
             scheduled_at: string | null;
-            /** Status */
+            /**
+             * Status
+             * @description PENDING, or of a call that was repeated what it has now.
+             */
             status: string;
         };
         /**
@@ -3823,13 +3853,25 @@ export interface components {
          * @description One attempt of a message's task; one may end without an attempt at the provider, when it was handed back.
          */
         AttemptOut: {
-            /** Attempt Number */
+            /**
+             * Attempt Number
+             * @description 1 is the first.
+             */
             attempt_number: number;
-            /** Completed At */
+            /**
+             * Completed At
+             * @description When that was over.
+             */
             completed_at: string | null;
-            /** Duration Seconds */
+            /**
+             * Duration Seconds
+             * @description From the one to the other.
+             */
             duration_seconds: number | null;
-            /** Error Message */
+            /**
+             * Error Message
+             * @description Why it did not end well.
+             */
             error_message: string | null;
             /**
              * Refusals
@@ -3839,9 +3881,13 @@ export interface components {
             /**
              * Started At
              * Format: date-time
+             * @description When a worker had it.
              */
             started_at: string;
-            /** Status */
+            /**
+             * Status
+             * @description How the attempt of the task ended.
+             */
             status: string;
         };
         /**
@@ -4016,12 +4062,17 @@ export interface components {
             /**
              * Changed At
              * Format: date-time
+             * @description When.
              */
             changed_at: string;
-            /** Reason */
+            /**
+             * Reason
+             * @description Why.
+             */
             reason: string;
             /**
              * State
+             * @description What it has been since.
              * @enum {string}
              */
             state: "closed" | "open" | "half_open" | "forced_open" | "forced_closed" | "auto";
@@ -4083,7 +4134,10 @@ export interface components {
          * @description A budget of a provider.
          */
         BudgetOut: {
-            /** Left */
+            /**
+             * Left
+             * @description Messages that it takes now.
+             */
             left: number;
             /**
              * Limit
@@ -4096,7 +4150,10 @@ export interface components {
              * @enum {string}
              */
             span: "second" | "minute" | "day";
-            /** Used */
+            /**
+             * Used
+             * @description Messages in the span that ends now.
+             */
             used: number;
         };
         /**
@@ -4963,20 +5020,35 @@ export interface components {
          * @description A DKIM key; its private half never leaves the database.
          */
         DkimKeyOut: {
-            /** Activated At */
+            /**
+             * Activated At
+             * @description Since when it has signed.
+             */
             activated_at: string | null;
+            /** @description rsa or ed25519. */
             algorithm: components["schemas"]["Algorithm"];
             /**
              * Created At
              * Format: date-time
+             * @description When it was made.
              */
             created_at: string;
-            /** Public Key */
+            /**
+             * Public Key
+             * @description In base64, as DNS shows it.
+             */
             public_key: string;
-            /** Retired At */
+            /**
+             * Retired At
+             * @description Since when it has not.
+             */
             retired_at: string | null;
-            /** Selector */
+            /**
+             * Selector
+             * @description Under which name DNS shows it: SELECTOR._domainkey.
+             */
             selector: string;
+            /** @description Whether it signs. */
             state: components["schemas"]["KeyState"];
         };
         /**
@@ -5019,31 +5091,48 @@ export interface components {
          * @description A sending domain, and what it sends to Gmail.
          */
         DomainDetail: {
-            /** Checked At */
+            /**
+             * Checked At
+             * @description When the doctor last looked.
+             */
             checked_at: string | null;
             /**
              * Created At
              * Format: date-time
+             * @description When it was added.
              */
             created_at: string;
-            /** Created By */
+            /**
+             * Created By
+             * @description The user who added it.
+             */
             created_by: string | null;
-            /** Domain */
+            /**
+             * Domain
+             * @description What mail is from, in ASCII.
+             */
             domain: string;
             /**
              * Findings
              * @description What the last check found.
              */
             findings: components["schemas"]["DomainFinding"][];
+            /** @description What it sends to Gmail. */
             gmail: components["schemas"]["GmailUseOut"];
-            /** Keys */
+            /**
+             * Keys
+             * @description Its DKIM keys.
+             */
             keys: components["schemas"]["DkimKeyOut"][];
             /**
              * Records
              * @description What the zone should hold.
              */
             records: components["schemas"]["ZoneRecord"][];
-            /** Return Path Domain */
+            /**
+             * Return Path Domain
+             * @description Where bounces come back to; null: to the sender.
+             */
             return_path_domain: string | null;
             /** @description The worst that the last check found; null before the first. */
             status: components["schemas"]["FindingStatus"] | null;
@@ -5058,12 +5147,22 @@ export interface components {
              * @description What to do about it.
              */
             action: string | null;
-            /** Check */
+            /**
+             * Check
+             * @description What was looked at: dkim, spf, dmarc, …
+             */
             check: string;
-            /** Records */
+            /**
+             * Records
+             * @description What the zone lacks for it.
+             */
             records: components["schemas"]["ZoneRecord"][];
-            /** Sentence */
+            /**
+             * Sentence
+             * @description What was found.
+             */
             sentence: string;
+            /** @description How good it is. */
             status: components["schemas"]["FindingStatus"];
         };
         /**
@@ -5083,30 +5182,46 @@ export interface components {
          * @description A sending domain.
          */
         DomainOut: {
-            /** Checked At */
+            /**
+             * Checked At
+             * @description When the doctor last looked.
+             */
             checked_at: string | null;
             /**
              * Created At
              * Format: date-time
+             * @description When it was added.
              */
             created_at: string;
-            /** Created By */
+            /**
+             * Created By
+             * @description The user who added it.
+             */
             created_by: string | null;
-            /** Domain */
+            /**
+             * Domain
+             * @description What mail is from, in ASCII.
+             */
             domain: string;
             /**
              * Findings
              * @description What the last check found.
              */
             findings: components["schemas"]["DomainFinding"][];
-            /** Keys */
+            /**
+             * Keys
+             * @description Its DKIM keys.
+             */
             keys: components["schemas"]["DkimKeyOut"][];
             /**
              * Records
              * @description What the zone should hold.
              */
             records: components["schemas"]["ZoneRecord"][];
-            /** Return Path Domain */
+            /**
+             * Return Path Domain
+             * @description Where bounces come back to; null: to the sender.
+             */
             return_path_domain: string | null;
             /** @description The worst that the last check found; null before the first. */
             status: components["schemas"]["FindingStatus"] | null;
@@ -5582,7 +5697,10 @@ export interface components {
              * @description From so many a day on, the domain is a bulk sender for good.
              */
             bulk_at: number;
-            /** Bulk Since */
+            /**
+             * Bulk Since
+             * @description Since when it is one; null: it is not.
+             */
             bulk_since: string | null;
             /**
              * Last Day
@@ -5594,7 +5712,10 @@ export interface components {
              * @description The most in one day of the last 35.
              */
             most_in_a_day: number;
-            /** Primary Domain */
+            /**
+             * Primary Domain
+             * @description The registrable domain.
+             */
             primary_domain: string;
         };
         /**
@@ -5963,6 +6084,11 @@ export interface components {
             /** Expires At */
             expires_at: string | null;
             /**
+             * From Domains
+             * @description Mail from these domains and their subdomains only; empty: from any.
+             */
+            from_domains: string[];
+            /**
              * Key
              * @description Send it as `Authorization: Bearer tf_…`.
              */
@@ -6003,6 +6129,11 @@ export interface components {
             created_at: string;
             /** Expires At */
             expires_at: string | null;
+            /**
+             * From Domains
+             * @description Mail from these domains and their subdomains only; empty: from any.
+             */
+            from_domains: string[];
             /**
              * Key Id
              * Format: uuid
@@ -6552,11 +6683,20 @@ export interface components {
          * @description A message with its attempts.
          */
         MessageDetail: {
-            /** Address */
+            /**
+             * Address
+             * @description Whom it is for: an address, or a number in E.164.
+             */
             address: string;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description How often it was handed to a provider; a throttle does not count.
+             */
             attempt: number;
-            /** Attempts */
+            /**
+             * Attempts
+             * @description Of its task, the oldest first.
+             */
             attempts: components["schemas"]["AttemptOut"][];
             /**
              * Bounce Reason
@@ -6568,6 +6708,7 @@ export interface components {
              * @description Of a campaign's mail.
              */
             campaign_id: string | null;
+            /** @description email or sms. */
             channel: components["schemas"]["Channel"];
             /**
              * Cost
@@ -6577,17 +6718,27 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was submitted.
              */
             created_at: string;
-            /** Currency */
+            /**
+             * Currency
+             * @description Of the cost (ISO 4217).
+             */
             currency: string | null;
             /** @description What its provider told of a text after it had taken it. */
             delivery: components["schemas"]["ReportStatus"] | null;
-            /** Delivery At */
+            /**
+             * Delivery At
+             * @description When its provider told that.
+             */
             delivery_at: string | null;
             /** @description Why it was not delivered, in words that all providers share. */
             delivery_cause: components["schemas"]["Cause"] | null;
-            /** Encoding */
+            /**
+             * Encoding
+             * @description Of a text: gsm7 has 160 units for one part, ucs2 has 70.
+             */
             encoding: ("gsm7" | "ucs2") | null;
             /**
              * Error Message
@@ -6609,7 +6760,10 @@ export interface components {
              * @description Null: a text whose sender is left to the provider.
              */
             from_address: string | null;
-            /** Locale */
+            /**
+             * Locale
+             * @description Which variant of the template they read.
+             */
             locale: string | null;
             /**
              * Looks
@@ -6619,9 +6773,13 @@ export interface components {
             /**
              * Message Id
              * Format: uuid
+             * @description Its id; ids sort by when they were submitted.
              */
             message_id: string;
-            /** Name */
+            /**
+             * Name
+             * @description The name before the address.
+             */
             name: string | null;
             /**
              * Next Look At
@@ -6633,28 +6791,47 @@ export interface components {
              * @description Into how many a text falls.
              */
             parts: number | null;
-            /** Provider */
+            /**
+             * Provider
+             * @description Who had it last; null: nobody yet.
+             */
             provider: string | null;
-            /** Provider Message Id */
+            /**
+             * Provider Message Id
+             * @description What that provider calls it.
+             */
             provider_message_id: string | null;
             /**
              * Reply
              * @description What the provider answered, whole.
              */
             reply: string | null;
-            /** Scheduled At */
+            /**
+             * Scheduled At
+             * @description When it was to go; null: at once.
+             */
             scheduled_at: string | null;
-            /** Sending At */
+            /**
+             * Sending At
+             * @description When it was last handed to a provider.
+             */
             sending_at: string | null;
-            /** Sent At */
+            /**
+             * Sent At
+             * @description When a provider had taken it.
+             */
             sent_at: string | null;
-            /** Size Bytes */
+            /**
+             * Size Bytes
+             * @description Of what was sent, with headers and files.
+             */
             size_bytes: number | null;
             /**
              * Source
              * @description Null when what it came with is not kept any more.
              */
             source: ("api" | "smtp") | null;
+            /** @description Where it is: see the states of messages. */
             status: components["schemas"]["RecipientStatus"];
             /**
              * Subject
@@ -6666,18 +6843,31 @@ export interface components {
              * @description The call that it came with.
              */
             submission_id: string | null;
-            /** Tags */
+            /**
+             * Tags
+             * @description What its call gave it to be found by.
+             */
             tags: string[];
             /**
              * Task Id
              * Format: uuid
+             * @description The task that sends it.
              */
             task_id: string;
-            /** Template Id */
+            /**
+             * Template Id
+             * @description The template it is made of; null: own words.
+             */
             template_id: string | null;
-            /** Template Version */
+            /**
+             * Template Version
+             * @description Which version of it.
+             */
             template_version: number | null;
-            /** Uncertain Policy */
+            /**
+             * Uncertain Policy
+             * @description What happens when nobody knows whether it was taken: hold, resend or reconcile.
+             */
             uncertain_policy: string;
         };
         /**
@@ -6685,7 +6875,7 @@ export interface components {
          * @description One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
          *
          *     Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
-         *     sender, promotional, plain, dlt_template, values.
+         *     sender, plain, dlt_template, values.
          */
         MessageIn: {
             /**
@@ -6757,7 +6947,7 @@ export interface components {
             priority: "CRITICAL" | "HIGH";
             /**
              * Promotional
-             * @description A text that nobody waits for; under DLT it has its hours.
+             * @description Nobody waits for it: mail is bulk and has an unsubscribe link, a text under DLT its hours.
              * @default false
              */
             promotional: boolean;
@@ -6830,9 +7020,15 @@ export interface components {
          * @description A message and what became of it.
          */
         MessageOut: {
-            /** Address */
+            /**
+             * Address
+             * @description Whom it is for: an address, or a number in E.164.
+             */
             address: string;
-            /** Attempt */
+            /**
+             * Attempt
+             * @description How often it was handed to a provider; a throttle does not count.
+             */
             attempt: number;
             /**
              * Bounce Reason
@@ -6844,6 +7040,7 @@ export interface components {
              * @description Of a campaign's mail.
              */
             campaign_id: string | null;
+            /** @description email or sms. */
             channel: components["schemas"]["Channel"];
             /**
              * Cost
@@ -6853,17 +7050,27 @@ export interface components {
             /**
              * Created At
              * Format: date-time
+             * @description When it was submitted.
              */
             created_at: string;
-            /** Currency */
+            /**
+             * Currency
+             * @description Of the cost (ISO 4217).
+             */
             currency: string | null;
             /** @description What its provider told of a text after it had taken it. */
             delivery: components["schemas"]["ReportStatus"] | null;
-            /** Delivery At */
+            /**
+             * Delivery At
+             * @description When its provider told that.
+             */
             delivery_at: string | null;
             /** @description Why it was not delivered, in words that all providers share. */
             delivery_cause: components["schemas"]["Cause"] | null;
-            /** Encoding */
+            /**
+             * Encoding
+             * @description Of a text: gsm7 has 160 units for one part, ucs2 has 70.
+             */
             encoding: ("gsm7" | "ucs2") | null;
             /**
              * Error Message
@@ -6888,6 +7095,7 @@ export interface components {
             /**
              * Message Id
              * Format: uuid
+             * @description Its id; ids sort by when they were submitted.
              */
             message_id: string;
             /**
@@ -6900,23 +7108,42 @@ export interface components {
              * @description Into how many a text falls.
              */
             parts: number | null;
-            /** Provider */
+            /**
+             * Provider
+             * @description Who had it last; null: nobody yet.
+             */
             provider: string | null;
-            /** Provider Message Id */
+            /**
+             * Provider Message Id
+             * @description What that provider calls it.
+             */
             provider_message_id: string | null;
             /**
              * Reply
              * @description What the provider answered, whole.
              */
             reply: string | null;
-            /** Scheduled At */
+            /**
+             * Scheduled At
+             * @description When it was to go; null: at once.
+             */
             scheduled_at: string | null;
-            /** Sending At */
+            /**
+             * Sending At
+             * @description When it was last handed to a provider.
+             */
             sending_at: string | null;
-            /** Sent At */
+            /**
+             * Sent At
+             * @description When a provider had taken it.
+             */
             sent_at: string | null;
-            /** Size Bytes */
+            /**
+             * Size Bytes
+             * @description Of what was sent, with headers and files.
+             */
             size_bytes: number | null;
+            /** @description Where it is: see the states of messages. */
             status: components["schemas"]["RecipientStatus"];
             /**
              * Subject
@@ -6928,18 +7155,31 @@ export interface components {
              * @description The call that it came with.
              */
             submission_id: string | null;
-            /** Tags */
+            /**
+             * Tags
+             * @description What its call gave it to be found by.
+             */
             tags: string[];
             /**
              * Task Id
              * Format: uuid
+             * @description The task that sends it.
              */
             task_id: string;
-            /** Template Id */
+            /**
+             * Template Id
+             * @description The template it is made of; null: own words.
+             */
             template_id: string | null;
-            /** Template Version */
+            /**
+             * Template Version
+             * @description Which version of it.
+             */
             template_version: number | null;
-            /** Uncertain Policy */
+            /**
+             * Uncertain Policy
+             * @description What happens when nobody knows whether it was taken: hold, resend or reconcile.
+             */
             uncertain_policy: string;
         };
         /**
@@ -7195,6 +7435,12 @@ export interface components {
         NewKey: {
             /** Expires At */
             expires_at?: string | null;
+            /**
+             * From Domains
+             * @description With messages:send: mail from these domains and theirs only, and no texts.
+             * @default []
+             */
+            from_domains: string[];
             /** Name */
             name: string;
             /**
@@ -7202,13 +7448,17 @@ export interface components {
              * @description Instead of its owner's limit.
              */
             rate_limit_per_minute?: number | null;
-            /** @default viewer */
+            /**
+             * @description With messages:send, marketer unless you say more.
+             * @default viewer
+             */
             role: components["schemas"]["Role"];
             /**
              * Scopes
+             * @description metrics: may read /metrics. messages:send: may send messages, over HTTP and SMTP, and see its own: nothing else.
              * @default []
              */
-            scopes: "metrics"[];
+            scopes: ("metrics" | "messages:send")[];
         };
         /**
          * NewList
@@ -8409,7 +8659,7 @@ export interface components {
             }[];
             /**
              * Single Messages
-             * @description What was sent to them without a campaign, or was to be.
+             * @description What was sent to them without a campaign, or was to be; its `content`, where it is kept.
              */
             single_messages: {
                 [key: string]: unknown;
@@ -8789,37 +9039,78 @@ export interface components {
          * @description A provider, without its secrets.
          */
         ProviderOut: {
+            /** @description What it carries: email or sms. */
             channel: components["schemas"]["Channel"];
-            /** Classes */
+            /**
+             * Classes
+             * @description Which messages it carries: transactional, bulk.
+             */
             classes: string[];
             /**
              * Created At
              * Format: date-time
+             * @description When it was added.
              */
             created_at: string;
-            /** Created By */
+            /**
+             * Created By
+             * @description The user who added it.
+             */
             created_by: string | null;
-            /** Currency */
+            /**
+             * Currency
+             * @description Of the price (ISO 4217).
+             */
             currency: string | null;
-            /** Domains */
+            /**
+             * Domains
+             * @description Mail from these domains only; empty: from any.
+             */
             domains: string[];
-            /** Enabled */
+            /**
+             * Enabled
+             * @description Whether it is asked at all.
+             */
             enabled: boolean;
-            /** Kind */
+            /**
+             * Kind
+             * @description One of /provider-kinds.
+             */
             kind: string;
-            /** Name */
+            /**
+             * Name
+             * @description What ledgers keep of it.
+             */
             name: string;
-            /** Per Day */
+            /**
+             * Per Day
+             * @description Messages in any 24 hours.
+             */
             per_day: number | null;
-            /** Per Minute */
+            /**
+             * Per Minute
+             * @description Messages in any minute.
+             */
             per_minute: number | null;
-            /** Per Second */
+            /**
+             * Per Second
+             * @description Messages in any second; null: no limit.
+             */
             per_second: number | null;
-            /** Preferences */
+            /**
+             * Preferences
+             * @description Other priorities and weights, for some messages.
+             */
             preferences: components["schemas"]["PreferenceOut"][];
-            /** Price */
+            /**
+             * Price
+             * @description For a mail, or a part of a text; null: nobody said.
+             */
             price: number | null;
-            /** Priority */
+            /**
+             * Priority
+             * @description The smallest is asked first.
+             */
             priority: number;
             /**
              * Provider Id
@@ -8831,18 +9122,28 @@ export interface components {
              * @description Which secrets are kept; nobody can read them.
              */
             secrets_set: string[];
-            /** Settings */
+            /**
+             * Settings
+             * @description What its kind has to be told, without secrets.
+             */
             settings: {
                 [key: string]: unknown;
             };
             /**
              * Updated At
              * Format: date-time
+             * @description When it was last changed.
              */
             updated_at: string;
-            /** Warm Up */
+            /**
+             * Warm Up
+             * @description Messages a day on its first days of use.
+             */
             warm_up: number[];
-            /** Weight */
+            /**
+             * Weight
+             * @description The share among those of one priority.
+             */
             weight: number;
         };
         /**
@@ -9487,17 +9788,27 @@ export interface components {
          * @description A provider as the router sees it.
          */
         RouteOut: {
+            /** @description Whether it is trusted. */
             breaker: components["schemas"]["BreakerOut"];
-            /** Budgets */
+            /**
+             * Budgets
+             * @description What it may carry, span by span.
+             */
             budgets: components["schemas"]["BudgetOut"][];
-            /** Classes */
+            /**
+             * Classes
+             * @description Which messages it carries.
+             */
             classes: components["schemas"]["MessageClass"][];
             /**
              * Failovers
              * @description Messages that it took over from others, since Redis was last empty.
              */
             failovers: number;
-            /** Name */
+            /**
+             * Name
+             * @description The provider.
+             */
             name: string;
             /**
              * Pace Per Second
@@ -9526,7 +9837,10 @@ export interface components {
              * @description Empty: any.
              */
             sending_domains: string[];
-            /** Supports Dlt */
+            /**
+             * Supports Dlt
+             * @description Whether it carries texts under a DLT template.
+             */
             supports_dlt: boolean;
             /**
              * Usable
@@ -11495,11 +11809,20 @@ export interface components {
              * @description As a line of a zone file: long values in several strings.
              */
             line: string;
-            /** Name */
+            /**
+             * Name
+             * @description Without the dot at the end.
+             */
             name: string;
-            /** Purpose */
+            /**
+             * Purpose
+             * @description What it is for.
+             */
             purpose: string;
-            /** Type */
+            /**
+             * Type
+             * @description TXT, MX, CNAME, …
+             */
             type: string;
             /**
              * Value
@@ -14998,6 +15321,52 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description What went wrong (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_contents: {
+        parameters: {
+            query?: {
+                /** @description To this address, campaign mail too. */
+                address?: string | null;
+                channel?: components["schemas"]["Channel"] | null;
+                /** @description Not older than this. */
+                created_after?: string | null;
+                /** @description Older than this. */
+                created_before?: string | null;
+                provider?: string | null;
+                /** @description A message's id, the id that its provider gave it, its Message-ID, or a part of its subject, within the last 7 days unless created_after says, and 31 days at most. */
+                q?: string | null;
+                /** @description Only those whose time is yet to come. */
+                scheduled?: boolean;
+                status?: components["schemas"]["RecipientStatus"] | null;
+                /** @description Of one call. */
+                submission_id?: string | null;
+                tag?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
             };
             /** @description What went wrong (RFC 9457). */
             default: {

@@ -19,7 +19,7 @@ from taskflow.delivery.router.metrics import RouteMetrics
 from taskflow.delivery.router.models import DomainState, RouteState
 from taskflow.delivery.router.recipient_domains import RecipientDomains
 from taskflow.identity.access import service
-from taskflow.identity.models import Principal, Role
+from taskflow.identity.models import METRICS, Principal, Role
 
 router = APIRouter(tags=["metrics"])
 
@@ -125,8 +125,8 @@ class MetricsGuard:
         if principal is None:
             if not _is_local(request):
                 raise UnauthenticatedError
-        elif principal.role is not Role.ADMIN and "metrics" not in principal.scopes:
-            raise ForbiddenError("This needs an administrator or an API key with the scope `metrics`.")
+        elif (principal.role is not Role.ADMIN or principal.is_narrow) and METRICS not in principal.scopes:
+            raise ForbiddenError(f"This needs an administrator or an API key with the scope `{METRICS}`.")
 
 
 @router.get(

@@ -21,9 +21,9 @@ from taskflow.delivery.letterhead import Letterhead
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.mime import File, Skeleton
 from taskflow.delivery.purposes import feedback_id
+from taskflow.delivery.unsubscribe_links import UnsubscribeLinks
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
-from taskflow.tracking.links import UnsubscribeLinks
 
 _TURN = 10  # messages that are built without a pause
 

@@ -22,6 +22,7 @@ from taskflow.campaigns.lanes import Lanes, Stream
 from taskflow.campaigns.ledger import Ledger, Row
 from taskflow.campaigns.models import Campaign
 from taskflow.campaigns.repository import CampaignNotFoundError, CampaignRepository
+from taskflow.campaigns.single_mails import SingleMails
 from taskflow.campaigns.triage import Triage
 from taskflow.campaigns.verdict import Letter
 from taskflow.content.media.library import MediaLibrary
@@ -34,9 +35,11 @@ from taskflow.delivery.domains.gmail import GmailMeter
 from taskflow.delivery.domains.senders import Senders
 from taskflow.delivery.ledgers import Settlement
 from taskflow.delivery.letterhead import Letterhead, files_of
+from taskflow.delivery.messages.composer import KeptWords
+from taskflow.delivery.messages.service import MessageService
 from taskflow.delivery.router.open_providers import OpenProviders
 from taskflow.delivery.states import RecipientStatus
-from taskflow.engine import Batch, BatchItem
+from taskflow.engine import Batch, BatchItem, Engine
 from taskflow.engine.context import WorkerContext
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
@@ -65,6 +68,7 @@ class Mailer:
         media: MediaLibrary,
         faults: FaultBoard,
         senders: Senders,
+        singles: SingleMails,
     ) -> None:
         """Take what `open_mailer` has opened."""
         self._settings = settings
@@ -77,6 +81,7 @@ class Mailer:
         self._media = media
         self._faults = faults
         self._senders = senders
+        self._singles = singles
         self._composers: dict[UUID, asyncio.Task[CampaignComposer]] = {}
 
     async def send(self, batch: Batch) -> None:
@@ -85,7 +90,7 @@ class Mailer:
         for campaign_id, items in groupby(ordered, key=lambda item: item.campaign_id):
             if campaign_id is None:
                 for item in items:
-                    batch.fail(item, "A send task without a campaign cannot know what to send.", retry=False)
+                    await self._singles.submit(batch, item)
             else:
                 await self._send(batch, campaign_id, list(items))
 
@@ -238,6 +243,11 @@ async def open_mailer(context: WorkerContext) -> AsyncIterator[Mailer]:
         try:
             templates = TemplateRepository(context.database.pool)
             media = MediaLibrary(context.database, storage, settings)
-            yield Mailer(settings, ledger, lanes, triage, rendering, repository, templates, media, faults, senders)
+            engine = Engine(context.database, context.broker)
+            messages = MessageService(context.database, engine, rendering, media, KeptWords())
+            singles = SingleMails(messages, settings.message.archive)
+            yield Mailer(
+                settings, ledger, lanes, triage, rendering, repository, templates, media, faults, senders, singles
+            )
         finally:
             await lanes.close()

@@ -14,6 +14,9 @@ from taskflow.engine import Batch, task, worker_context
     aliases=("send_email_task",),
 )
 async def send_email(batch: Batch) -> None:
-    """Send one message to each recipient whose task is in the batch (task_id = recipient_id)."""
+    """Send one message to each recipient whose task is in the batch (task_id = recipient_id).
+
+    A task without a campaign says in its arguments what to send; see `single_mails`.
+    """
     mailer = await worker_context().resource(open_mailer)
     await mailer.send(batch)

@@ -1,11 +1,14 @@
 """`taskflow key`: API keys."""
 
+from typing import get_args
+
 import click
 
 from taskflow.cli.client import Client, Output, speaks_http
+from taskflow.identity.models import Scope
 
 _ROLES = ("admin", "operator", "marketer", "viewer")
-_COLUMNS = ("key_id", "name", "prefix", "role", "scopes", "last_used_at", "expires_at", "revoked_at")
+_COLUMNS = ("key_id", "name", "prefix", "role", "scopes", "from_domains", "last_used_at", "expires_at", "revoked_at")
 
 
 @click.group()
@@ -15,8 +18,22 @@ def key() -> None:
 
 @key.command()
 @click.argument("name")
-@click.option("--role", default="viewer", show_default=True, type=click.Choice(_ROLES), help="What it may do.")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(["metrics"]), help="A further right.")
+@click.option(
+    "--role", type=click.Choice(_ROLES), help="What it may do. [default: viewer; marketer with --scope messages:send]"
+)
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(get_args(Scope)),
+    help="metrics: it may also read /metrics. messages:send: it may send messages and see its own, nothing else.",
+)
+@click.option(
+    "--from-domain",
+    "from_domains",
+    multiple=True,
+    help="With messages:send: mail from this domain only; may be repeated.",
+)
 @click.option("--rate-limit", type=click.IntRange(1), help="Requests a minute, instead of its owner's limit.")
 @click.option("--expires-at", help="When it ends: 2026-12-31T00:00:00Z.")
 @speaks_http
@@ -24,13 +41,16 @@ def create(
     client: Client,
     output: Output,
     name: str,
-    role: str,
+    role: str | None,
     scopes: tuple[str, ...],
+    from_domains: tuple[str, ...],
     rate_limit: int | None,
     expires_at: str | None,
 ) -> None:
     """Make an API key and print it: it is shown this once."""
-    body: dict[str, object] = {"name": name, "role": role, "scopes": list(scopes)}
+    body: dict[str, object] = {"name": name, "scopes": list(scopes), "from_domains": list(from_domains)}
+    if role is not None:
+        body["role"] = role
     if rate_limit is not None:
         body["rate_limit_per_minute"] = rate_limit
     if expires_at is not None:

@@ -128,11 +128,13 @@ def raw(message_id: UUID, target: Any, api_url: str | None) -> None:
 
 @message.command()
 @filters
+@click.option("--content", is_flag=True, help="A ZIP archive instead, with what was sent: ID.eml, ID.txt.")
 @_TARGET
 @_API_URL
-def export(target: Any, api_url: str | None, **wanted: Any) -> None:
+def export(content: bool, target: Any, api_url: str | None, **wanted: Any) -> None:
     """Write messages and what became of them as CSV, newest first."""
-    for chunk in connect(api_url).stream("/messages/export.csv", **query_of(wanted)):
+    path = "/messages/export.zip" if content else "/messages/export.csv"
+    for chunk in connect(api_url).stream(path, **query_of(wanted)):
         target.write(chunk)
 
 

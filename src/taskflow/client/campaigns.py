@@ -1,16 +1,16 @@
 """Campaigns: one mail to many, and how far it is."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Unpack
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Any, Literal, Unpack
 from uuid import UUID
 
 from taskflow.audience.segments.schemas import AudienceCountOut
-from taskflow.campaigns.proofs.schemas import LintOut
-from taskflow.campaigns.schemas import CampaignOut, RecipientOut
+from taskflow.campaigns.proofs.schemas import LintOut, ProofOut, SentOut
+from taskflow.campaigns.schemas import CampaignOut, RecipientOut, Resolved
 from taskflow.campaigns.states import TERMINAL
 from taskflow.client.fields import AudienceFields, CampaignFields
 from taskflow.client.link import Link
-from taskflow.client.wire import LONG_SECONDS
+from taskflow.client.wire import LONG_SECONDS, given
 
 
 class Campaigns:
@@ -83,6 +83,42 @@ class Campaigns:
     async def lint(self, campaign_id: UUID, *, check_links: bool = False) -> LintOut:
         """Say what is wrong with a campaign before it starts."""
         return await self._link.ask(LintOut, "POST", f"/campaigns/{campaign_id}/lint", {"check_links": check_links})
+
+    async def preview(
+        self,
+        campaign_id: UUID,
+        *,
+        contact_id: UUID | None = None,
+        sample: Mapping[str, Any] | None = None,
+        locale: str | None = None,
+    ) -> ProofOut:
+        """Show what a contact, or somebody made up, would get; what is wrong with it comes as `problems`."""
+        person = given(contact_id=contact_id, sample=sample, locale=locale)
+        return await self._link.ask(ProofOut, "POST", f"/campaigns/{campaign_id}/preview", person)
+
+    async def test(
+        self,
+        campaign_id: UUID,
+        to: list[str],
+        *,
+        contact_id: UUID | None = None,
+        sample: Mapping[str, Any] | None = None,
+        locale: str | None = None,
+    ) -> list[SentOut]:
+        """Send what one person would get to at most ten addresses, now; recipients are not touched."""
+        body = {"to": to, **given(contact_id=contact_id, sample=sample, locale=locale)}
+        return await self._link.ask(list[SentOut], "POST", f"/campaigns/{campaign_id}/test", body, repeatable=False)
+
+    async def resolve(
+        self,
+        campaign_id: UUID,
+        resolution: Literal["sent", "failed", "resend"],
+        recipient_ids: list[UUID] | None = None,
+    ) -> int:
+        """Decide about uncertain messages, of these recipients or of all; return how many. `resend`: perhaps twice."""
+        body = {"as": resolution, **given(recipient_ids=recipient_ids)}
+        path = f"/campaigns/{campaign_id}/recipients/resolve"
+        return (await self._link.ask(Resolved, "POST", path, body, repeatable=False)).resolved
 
     def recipients(self, campaign_id: UUID, status: str | None = None) -> AsyncIterator[RecipientOut]:
         """Iterate over recipients and what became of their messages."""

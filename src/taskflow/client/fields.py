@@ -14,6 +14,7 @@ from taskflow.audience.imports.jobs.models import ImportMode
 from taskflow.audience.lists.models import OptIn, Visibility
 from taskflow.content.rendering.models import Format
 from taskflow.delivery.providers.contract import MessageClass
+from taskflow.engine.webhooks.events import WebhookEvent
 
 
 class ConsentFields(TypedDict, total=False):
@@ -358,7 +359,7 @@ class MessageFields(TypedDict, total=False):
     """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
 
     Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
-    sender, promotional, plain, dlt_template, values."""
+    sender, plain, dlt_template, values."""
 
     channel: Channel | Literal["email", "sms"]
     to: Required[list[RecipientFields | str]]
@@ -386,7 +387,7 @@ class MessageFields(TypedDict, total=False):
     sender: str | None
     """Who writes a text: a number or a name; the provider's by default."""
     promotional: bool
-    """A text that nobody waits for; under DLT it has its hours."""
+    """Nobody waits for it: mail is bulk and has an unsubscribe link, a text under DLT its hours."""
     plain: bool
     """Write typographic quotes, dashes and the like as a typewriter does."""
     dlt_template: str | None
@@ -532,3 +533,59 @@ class NewSmsTemplateFields(TypedDict, total=False):
     """To the character as registered, with {#var#} where values stand."""
     provider_template_id: str | None
     """Fast2SMS's own number for it, which its route `dlt` needs."""
+
+
+class NewWebhookFields(TypedDict, total=False):
+    """Who wants to hear of what."""
+
+    url: Required[str]
+    description: str
+    events: list[
+        WebhookEvent
+        | Literal[
+            "task.completed",
+            "task.failed",
+            "task.timed_out",
+            "task.cancelled",
+            "message.sent",
+            "message.failed",
+            "message.uncertain",
+            "message.suppressed",
+            "message.cancelled",
+            "message.bounced",
+        ]
+    ]
+    """Empty: every event."""
+    task_names: list[str]
+    """Empty: every task, and messages."""
+    queues: list[str]
+    """Empty: every queue, and messages."""
+
+
+class WebhookChangeFields(TypedDict, total=False):
+    """What to change; members that are left out or null stay."""
+
+    url: str | None
+    description: str | None
+    events: (
+        list[
+            WebhookEvent
+            | Literal[
+                "task.completed",
+                "task.failed",
+                "task.timed_out",
+                "task.cancelled",
+                "message.sent",
+                "message.failed",
+                "message.uncertain",
+                "message.suppressed",
+                "message.cancelled",
+                "message.bounced",
+            ]
+        ]
+        | None
+    )
+    task_names: list[str] | None
+    queues: list[str] | None
+    enabled: bool | None
+    """true also forgets the failures so far."""

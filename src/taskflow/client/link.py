@@ -37,11 +37,12 @@ class Link:
         path: str,
         body: Mapping[str, Any] | None = None,
         *,
+        key: str | None = None,
         repeatable: bool = True,
         seconds: float | None = None,
     ) -> T:
         """Send a call and return the answer as a `kind`."""
-        call = wire.call(method, path, body, repeatable=repeatable, seconds=seconds)
+        call = wire.call(method, path, body, key=key, repeatable=repeatable, seconds=seconds)
         return wire.read(kind, await send_call(self._http, call))
 
     async def tell(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> None:

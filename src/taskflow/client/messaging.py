@@ -18,6 +18,7 @@ from taskflow.client.segments import Segments
 from taskflow.client.sms import Sms
 from taskflow.client.suppressions import Suppressions
 from taskflow.client.templates import Templates
+from taskflow.client.webhooks import Webhooks
 from taskflow.engine.remote import calls
 
 
@@ -58,6 +59,8 @@ class Messaging:
         self.messages = Messages(link)
         self.privacy = Privacy(link)
         self.providers = Providers(link)
+        self.routes = Routes(link)
+        self.webhooks = Webhooks(link)
         self.sms = Sms(link)
         self.domains = Domains(link)
         self.routes = Routes(link)

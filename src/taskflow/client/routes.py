@@ -1,7 +1,6 @@
 """Routes: what providers and recipient domains are doing, and a hand on breakers and limits."""
 
 from collections.abc import AsyncIterator
-from typing import Literal
 from urllib.parse import quote
 
 from taskflow.client.link import Link
@@ -16,12 +15,20 @@ class Routes:
         self._link = link
 
     def find(self) -> AsyncIterator[RouteOut]:
-        """Iterate over providers, in the order in which they are asked: breaker, budgets, why one takes nothing now."""
+        """Iterate over providers in the order in which they are asked: breaker, budgets, why one takes nothing."""
         return self._link.pages(RouteOut, "/routes")
 
-    async def switch(self, name: str, state: Literal["open", "closed", "auto"]) -> RouteOut:
-        """Force a provider's breaker open (it gets nothing) or closed, or let it decide by itself again (`auto`)."""
-        return await self._link.ask(RouteOut, "POST", f"/routes/{quote(name, safe='')}/breaker", {"state": state})
+    async def stop(self, name: str) -> RouteOut:
+        """Give a provider nothing more, until `force` or `auto`."""
+        return await self._switch(name, "open")
+
+    async def force(self, name: str) -> RouteOut:
+        """Give a provider messages although it fails, until `stop` or `auto`."""
+        return await self._switch(name, "closed")
+
+    async def auto(self, name: str) -> RouteOut:
+        """Let a provider's breaker decide by itself again."""
+        return await self._switch(name, "auto")
 
     def domains(self, *, throttled: bool = False) -> AsyncIterator[RecipientDomainOut]:
         """Iterate over recipient domains that have a limit or have asked for less; `throttled`: that get less now."""
@@ -42,6 +49,9 @@ class Routes:
     async def unlimit_domain(self, domain: str) -> None:
         """Take the limit of a recipient domain away; NotFoundError (`domain_limit_not_found`) when it has none."""
         await self._link.tell("DELETE", _path(domain))
+
+    async def _switch(self, name: str, state: str) -> RouteOut:
+        return await self._link.ask(RouteOut, "POST", f"/routes/{quote(name, safe='')}/breaker", {"state": state})
 
 
 def _path(domain: str) -> str:

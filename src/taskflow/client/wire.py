@@ -5,13 +5,16 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Literal, TypeAlias, TypedDict, TypeVar
+from uuid import UUID
 
 from pydantic import TypeAdapter
 from pydantic_core import to_jsonable_python
 
 from taskflow.audience.segments.conditions import Condition
+from taskflow.base.errors import InvalidInputError
 from taskflow.base.ids import uuid7
 from taskflow.engine.remote.calls import Call
 from taskflow.engine.results import WaitTimeoutError
@@ -25,6 +28,25 @@ File: TypeAlias = str | Path | BinaryIO
 Conditions: TypeAlias = Condition | Mapping[str, Any]
 """A tree of conditions, as models or as JSON says it."""
 
+
+class MessageFilter(TypedDict, total=False):
+    """Which messages, all that is given must hold; with an address, what campaigns sent there too."""
+
+    address: str | None
+    status: str | None
+    channel: Literal["email", "sms"] | None
+    tag: str | None
+    provider: str | None
+    submission_id: UUID | None
+    created_after: datetime | None
+    created_before: datetime | None
+    scheduled: bool
+    """Only those whose time is yet to come."""
+    search: str | None
+    """An id, the provider's id, a Message-ID or a part of the subject; of the last 7 days unless `created_after` says,
+    of 31 days at most."""
+
+
 PAGE = 500
 IDLE_SECONDS = 5.0
 LONG_SECONDS = 600.0
@@ -37,11 +59,18 @@ def call(
     body: Any = None,
     query: Mapping[str, Any] | None = None,
     *,
+    key: str | None = None,
     repeatable: bool = True,
     seconds: float | None = None,
 ) -> Call:
-    """Build a call; a POST gets a key, under which the API makes nothing twice."""
-    headers = {"Idempotency-Key": str(uuid7())} if method == "POST" else {}
+    """Build a call; a POST gets a key, its own or the caller's, under which the API makes nothing twice.
+
+    Raises:
+        InvalidInputError: the caller's key cannot stand in a header.
+    """
+    if key is not None and not (key and key.isascii() and key.isprintable()):
+        raise InvalidInputError("An idempotency key has printable ASCII characters only.", field="idempotency_key")
+    headers = {"Idempotency-Key": str(uuid7()) if key is None else key} if method == "POST" else {}
     return Call(
         method,
         path,
@@ -79,6 +108,11 @@ def uploading(path: str, file: File, fields: Mapping[str, Any]) -> Iterator[Call
 def selection(wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return a selection of contacts as a query: there, `tags` is `tag`, once for each."""
     return {"tag" if name == "tags" else name: value for name, value in wanted.items()}
+
+
+def messages(wanted: MessageFilter) -> dict[str, Any]:
+    """Return which messages are meant as a query: there, `search` is `q`."""
+    return {"q" if name == "search" else name: value for name, value in wanted.items() if value is not False}
 
 
 def definition(conditions: Conditions, time_zone: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 | purpose | Precedence | Auto-Submitted | Feedback-ID | List-Unsubscribe and -Post (RFC 8058) |
 |---|---|---|---|---|
 | campaign | bulk: no vacation notice comes back | - : a person sends it | campaign:campaign:sender | always, signed |
+| promotional: a message that nobody waits for | bulk | - | all:promotional:sender | always, signed |
 | transactional | - : somebody waits for it | auto-generated (RFC 3834) | all:transactional:sender | with a link |
 | confirmation | - | auto-generated | all:confirmation:sender | never: who does nothing gets no more |
 """
@@ -14,8 +15,9 @@ from uuid import UUID
 
 from taskflow.delivery import headers
 
-Purpose = Literal["campaign", "transactional", "confirmation"]
+Purpose = Literal["campaign", "promotional", "transactional", "confirmation"]
 
+_BULK = frozenset({"campaign", "promotional"})
 _SENDER_CHARS = 12  # Gmail takes 5 to 15
 
 
@@ -26,7 +28,7 @@ def standing_fields(purpose: Purpose, feedback_id: str | None = None) -> tuple[b
         HeaderInjectionError: the Feedback-ID must not stand in a header.
     """
     feedback = () if feedback_id is None else (b"Feedback-ID: " + headers.unstructured("Feedback-ID", feedback_id),)
-    return *feedback, b"Precedence: bulk" if purpose == "campaign" else b"Auto-Submitted: auto-generated"
+    return *feedback, b"Precedence: bulk" if purpose in _BULK else b"Auto-Submitted: auto-generated"
 
 
 def feedback_id(purpose: Purpose, from_domain: str, campaign_id: UUID | None = None) -> str:

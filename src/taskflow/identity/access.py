@@ -10,7 +10,8 @@ This is the one module below `api/` that knows FastAPI without being an `endpoin
   handler that broke off, nobody can say what it has changed: its row says `"outcome": "unknown"`.
 - `ReservedId` is the id that a route under an Idempotency-Key must give to what it makes: the request may be a
   repetition of one whose process died, and what is there under that id already is then the answer.
-- `content_type`, `misfits` and `csv_download` are for routes that read their body, or write their answer, by hand.
+- `content_type`, `misfits`, `csv_download` and `download` are for routes that read their body, or write their answer,
+  by hand.
 - `service(Kind)` hands out what the process opened at start (`Database`, `RedisBroker`, `Settings`, …).
 
 The authentication middleware has put the `Principal` into the request's state before any of this runs.
@@ -31,7 +32,7 @@ from starlette.exceptions import HTTPException
 from taskflow.base.errors import ForbiddenError, TaskFlowError, UnauthenticatedError
 from taskflow.base.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from taskflow.identity.audit import AuditEntry, AuditLog
-from taskflow.identity.models import Principal, Role
+from taskflow.identity.models import SEND, Principal, Role, Scope
 
 Kind = TypeVar("Kind")
 
@@ -66,20 +67,23 @@ class _Service:
 
 
 class RoleGuard:
-    """Refuses callers below a role."""
+    """Refuses callers below a role, and keys that are limited to something else."""
 
-    def __init__(self, role: Role) -> None:
-        """Demand `role` or more."""
+    def __init__(self, role: Role, scope: Scope | None = None) -> None:
+        """Demand `role` or more; a key that may do nothing but send passes only where `scope` says so."""
         self.role = role
+        self.scope = scope
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         """Return the caller.
 
         Raises:
             UnauthenticatedError: nobody is signed in.
-            ForbiddenError: the caller's role is lower.
+            ForbiddenError: the caller's role is lower, or its key is for something else.
         """
         caller = caller_of(connection)
+        if caller.is_narrow and self.scope not in caller.scopes:
+            raise ForbiddenError(f"This key has the scope {SEND}: it sends messages and sees its own, nothing else.")
         if not caller.role.allows(self.role):
             raise ForbiddenError(f"This needs the role {self.role.value}; yours is {caller.role.value}.")
         return caller
@@ -174,9 +178,12 @@ def service(kind: type[Any]) -> Any:
     return Depends(_Service(kind))
 
 
-def require(role: Role) -> Any:
-    """Return the dependency that demands a role; for `dependencies=[…]` of a route or router."""
-    return Depends(RoleGuard(role))
+def require(role: Role, *, scope: Scope | None = None) -> Any:
+    """Return the dependency that demands a role; for `dependencies=[…]` of a route or router.
+
+    `scope`: also keys that are limited to it may come, with that role.
+    """
+    return Depends(RoleGuard(role, scope))
 
 
 def public() -> Any:
@@ -214,8 +221,13 @@ def misfits() -> Iterator[None]:
 
 def csv_download(chunks: AsyncIterator[bytes], filename: str) -> StreamingResponse:
     """Return the answer that is a CSV file of this name."""
+    return download(chunks, "text/csv; charset=utf-8", filename)
+
+
+def download(chunks: AsyncIterator[bytes], media_type: str, filename: str) -> StreamingResponse:
+    """Return the answer that is a file of this name, sent while it is made."""
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return StreamingResponse(chunks, media_type="text/csv; charset=utf-8", headers=headers)
+    return StreamingResponse(chunks, media_type=media_type, headers=headers)
 
 
 async def _caller(connection: HTTPConnection) -> Principal:

@@ -112,5 +112,6 @@ def _key_principal(row: asyncpg.Record) -> Principal:
         key_id=row["key_id"],
         key_name=row["name"],
         scopes=frozenset(row["scopes"]),
+        from_domains=frozenset(row["from_domains"]),
         rate_limit_per_minute=row["rate_limit_per_minute"],
     )

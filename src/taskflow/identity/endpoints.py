@@ -175,6 +175,7 @@ async def create_key(body: NewKey, caller: Caller, identity: Identity, trail: Tr
         name=body.name,
         role=body.role,
         scopes=list(body.scopes),
+        from_domains=body.from_domains,
         rate_limit_per_minute=body.rate_limit_per_minute,
         expires_at=body.expires_at,
     )

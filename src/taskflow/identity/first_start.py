@@ -11,7 +11,7 @@ from taskflow.base.ids import uuid7
 from taskflow.db.pool import Connection, Database
 from taskflow.identity import passwords, repository
 from taskflow.identity.authenticator import Authenticator
-from taskflow.identity.models import Role
+from taskflow.identity.models import METRICS, Role
 from taskflow.identity.repository import sql
 from taskflow.identity.secret_key import signing_key
 from taskflow.identity.tokens import InvalidTokenError, TokenSigner, make_api_key
@@ -78,7 +78,7 @@ async def _new_cli_key(connection: Connection) -> str:
         new,
         name="command line of this machine",
         role=Role.ADMIN,
-        scopes=["metrics"],
+        scopes=[METRICS],
         rate_limit_per_minute=_CLI_REQUESTS_PER_MINUTE,
     )
     return new.text

@@ -3,7 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final, Literal
 from uuid import UUID
+
+Scope = Literal["metrics", "messages:send"]
+METRICS: Final = "metrics"
+"""May read `/metrics`."""
+SEND: Final = "messages:send"
+"""May send messages, over HTTP and SMTP, and see its own: nothing else, whatever its role is. For applications."""
 
 
 class Role(StrEnum):
@@ -50,6 +57,7 @@ class ApiKey:
     prefix: str
     role: Role
     scopes: list[str]
+    from_domains: list[str]
     rate_limit_per_minute: int | None
     created_at: datetime
     last_used_at: datetime | None
@@ -73,12 +81,18 @@ class Principal:
     key_id: UUID | None = None
     key_name: str | None = None
     scopes: frozenset[str] = field(default_factory=frozenset)
+    from_domains: frozenset[str] = field(default_factory=frozenset)  # that it may send as; empty: any
     rate_limit_per_minute: int | None = None
 
     @property
     def actor(self) -> str:
         """Return how the audit log calls the caller."""
         return f"{self.email} (key {self.key_name})" if self.key_name else self.email
+
+    @property
+    def is_narrow(self) -> bool:
+        """Tell whether it is a key that may do nothing but send messages."""
+        return SEND in self.scopes
 
     @property
     def rate_limit_identity(self) -> str:

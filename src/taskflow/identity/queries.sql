@@ -15,14 +15,14 @@ WHERE u.user_id = $1 AND u.is_active AND u.token_version = $2
 
 -- name: key_principal
 -- An API key by its prefix, with its user's present state; the caller compares the secret.
-SELECT k.key_id, k.name, k.secret_hash, k.role AS key_role, k.scopes, k.rate_limit_per_minute,
+SELECT k.key_id, k.name, k.secret_hash, k.role AS key_role, k.scopes, k.from_domains, k.rate_limit_per_minute,
        u.user_id, u.email, u.role, u.token_version
 FROM api_keys k JOIN users u USING (user_id)
 WHERE k.prefix = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND u.is_active;
 
 -- name: key_principal_by_id
 -- The same for a socket that was opened with the key some time ago.
-SELECT k.key_id, k.name, k.secret_hash, k.role AS key_role, k.scopes, k.rate_limit_per_minute,
+SELECT k.key_id, k.name, k.secret_hash, k.role AS key_role, k.scopes, k.from_domains, k.rate_limit_per_minute,
        u.user_id, u.email, u.role, u.token_version
 FROM api_keys k JOIN users u USING (user_id)
 WHERE k.key_id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND u.is_active;
@@ -102,18 +102,19 @@ WHERE user_id = $1
 RETURNING user_id, email, role, is_active, token_version, created_at, last_login_at;
 
 -- name: insert_key
-INSERT INTO api_keys (key_id, user_id, name, prefix, secret_hash, role, scopes, rate_limit_per_minute, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-RETURNING key_id, user_id, name, prefix, role, scopes, rate_limit_per_minute, created_at, last_used_at, expires_at,
-          revoked_at;
+INSERT INTO api_keys
+  (key_id, user_id, name, prefix, secret_hash, role, scopes, from_domains, rate_limit_per_minute, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+RETURNING key_id, user_id, name, prefix, role, scopes, from_domains, rate_limit_per_minute, created_at, last_used_at,
+          expires_at, revoked_at;
 
 -- name: get_key
 SELECT user_id, role, expires_at FROM api_keys WHERE key_id = $1;
 
 -- name: list_keys
 -- Keys of one user, or of all ($1 null), newest first.
-SELECT key_id, user_id, name, prefix, role, scopes, rate_limit_per_minute, created_at, last_used_at, expires_at,
-       revoked_at
+SELECT key_id, user_id, name, prefix, role, scopes, from_domains, rate_limit_per_minute, created_at, last_used_at,
+       expires_at, revoked_at
 FROM api_keys WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::uuid IS NULL OR key_id < $2)
 ORDER BY key_id DESC LIMIT $3;
 

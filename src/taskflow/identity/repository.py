@@ -62,7 +62,7 @@ async def list_users(db: Pool | Connection, before: UUID | None, limit: int) -> 
 async def insert_key(
     db: Pool | Connection, user_id: UUID, new: NewApiKey, *, name: str, role: Role, **options: Any
 ) -> ApiKey:
-    """Add an API key; `options` are scopes, rate_limit_per_minute and expires_at."""
+    """Add an API key; `options` are scopes, from_domains, rate_limit_per_minute and expires_at."""
     row = await db.fetchrow(
         sql.insert_key,
         uuid7(),
@@ -72,6 +72,7 @@ async def insert_key(
         new.secret_hash,
         role.value,
         options.get("scopes", []),
+        options.get("from_domains", []),
         options.get("rate_limit_per_minute"),
         options.get("expires_at"),
     )

@@ -1,13 +1,13 @@
 """What crosses HTTP about users, sessions, API keys and the audit log."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from taskflow.base.bodies import Body, Instant
-from taskflow.identity.models import Role
+from taskflow.identity.models import SEND, Role, Scope
 from taskflow.identity.passwords import MAX_LENGTH, MIN_LENGTH
 
 Email = Annotated[
@@ -19,6 +19,18 @@ Password = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH, json_schema
 NewPassword = Annotated[Password, Field(min_length=MIN_LENGTH)]
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+
+
+FromDomain = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        to_lower=True,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$",
+    ),
+    Field(examples=["example.com"]),
 ]
 
 
@@ -107,10 +119,29 @@ class NewKey(Body):
     """An API key to make for yourself."""
 
     name: Name
-    role: Role = Role.VIEWER
-    scopes: list[Literal["metrics"]] = Field([], max_length=10)
+    role: Role = Field(Role.VIEWER, description="With messages:send, marketer unless you say more.")
+    scopes: list[Scope] = Field(
+        [],
+        max_length=10,
+        description="metrics: may read /metrics. messages:send: may send messages, over HTTP and SMTP, and see its own:"
+        " nothing else.",
+    )
+    from_domains: list[FromDomain] = Field(
+        [], max_length=100, description="With messages:send: mail from these domains and theirs only, and no texts."
+    )
     rate_limit_per_minute: int | None = Field(None, ge=1, le=1_000_000, description="Instead of its owner's limit.")
     expires_at: Annotated[Instant, AfterValidator(_still_to_come)] | None = None
+
+    @model_validator(mode="after")
+    def check_scope(self) -> Self:
+        """Give a key that sends the role that sending needs, and demand that domains limit something."""
+        if SEND in self.scopes and "role" not in self.model_fields_set:
+            self.role = Role.MARKETER
+        if SEND in self.scopes and not self.role.allows(Role.MARKETER):
+            raise ValueError(f"{SEND} needs the role marketer: leave role out")
+        if self.from_domains and SEND not in self.scopes:
+            raise ValueError(f"from_domains is for keys with the scope {SEND}: others could send campaigns")
+        return self
 
 
 class KeyOut(Output):
@@ -122,6 +153,7 @@ class KeyOut(Output):
     prefix: str
     role: Role
     scopes: list[str]
+    from_domains: list[str] = Field(description="Mail from these domains and their subdomains only; empty: from any.")
     rate_limit_per_minute: int | None
     created_at: datetime
     last_used_at: datetime | None

@@ -4,6 +4,7 @@ A session is a family of refresh tokens that descends from one sign-in. Each ref
 means that two parties hold it, so the whole family is revoked, and with it the access tokens that name it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +14,7 @@ from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.db.pool import Database
 from taskflow.identity import passwords, repository
-from taskflow.identity.models import ApiKey, Principal, Role, User
+from taskflow.identity.models import SEND, ApiKey, Principal, Role, User
 from taskflow.identity.signin import SignInGuard
 from taskflow.identity.tokens import InvalidTokenError, TokenSigner, make_api_key
 from taskflow.settings.security import SecuritySettings
@@ -248,6 +249,7 @@ class IdentityService:
         name: str,
         role: Role,
         scopes: list[str],
+        from_domains: Sequence[str] = (),
         rate_limit_per_minute: int | None = None,
         expires_at: datetime | None = None,
     ) -> tuple[ApiKey, str]:
@@ -258,8 +260,9 @@ class IdentityService:
         """
         if not caller.role.allows(role):
             raise ForbiddenError("A key cannot have a higher role than its owner.")
-        if (scopes or rate_limit_per_minute is not None) and caller.role is not Role.ADMIN:
-            raise ForbiddenError("Scopes and rate limits of keys are an administrator's.")
+        widens = not {SEND}.issuperset(scopes) or rate_limit_per_minute is not None
+        if widens and caller.role is not Role.ADMIN:
+            raise ForbiddenError(f"Scopes of keys, but {SEND}, and their rate limits are an administrator's.")
         if caller.key_id is not None:  # else whoever gets hold of a key could keep what it opens for ever
             own = await self._pool.fetchrow(sql.get_key, caller.key_id)
             end = own["expires_at"] if own is not None else None
@@ -273,6 +276,7 @@ class IdentityService:
             name=name,
             role=role,
             scopes=sorted(set(scopes)),
+            from_domains=sorted(set(from_domains)),
             rate_limit_per_minute=rate_limit_per_minute,
             expires_at=expires_at,
         )

@@ -69,6 +69,7 @@ def _dump(principal: Principal) -> bytes:
             "key_id": principal.key_id,
             "key_name": principal.key_name,
             "scopes": sorted(principal.scopes),
+            "from_domains": sorted(principal.from_domains),
             "rate_limit_per_minute": principal.rate_limit_per_minute,
         },
         default=str,  # asyncpg's own UUID class
@@ -85,5 +86,6 @@ def _load(raw: str | bytes) -> Principal:
             "session_id": UUID(fields["session_id"]) if fields["session_id"] else None,
             "key_id": UUID(fields["key_id"]) if fields["key_id"] else None,
             "scopes": frozenset(fields["scopes"]),
+            "from_domains": frozenset(fields["from_domains"]),
         }
     )

@@ -37,10 +37,14 @@ FROM email_recipients r JOIN campaigns c USING (campaign_id)
 WHERE r.contact_id = $1 OR lower(r.email) = $2 ORDER BY r.recipient_id;
 
 -- name: single_messages
--- What was sent to the person, or was to be, without a campaign.
-SELECT message_id, channel, address, name, from_address, subject, tags, status, personalization, created_at,
-       scheduled_at, sent_at, provider, reply, error_message, bounce_reason
-FROM messages WHERE lower(address) IN ($1, $2) ORDER BY message_id;
+-- What was sent to the person, or was to be, without a campaign; also word for word, where that is kept.
+SELECT m.message_id, m.channel, m.address, m.name, m.from_address, m.subject, m.tags, m.status, m.personalization,
+       m.created_at, m.scheduled_at, m.sent_at, m.provider, m.reply, m.error_message, m.bounce_reason,
+       coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content
+FROM messages m
+LEFT JOIN message_contents c USING (message_id)
+LEFT JOIN message_submissions s USING (submission_id)
+WHERE lower(m.address) IN ($1, $2) ORDER BY m.message_id;
 
 -- name: events
 SELECT * FROM campaign_events WHERE contact_id = $1 ORDER BY event_id;
@@ -137,7 +141,8 @@ WITH person AS MATERIALIZED (
 )
 UPDATE messages AS m
 SET address = 'erased-' || m.message_id || '@erased.invalid', name = NULL, subject = NULL, personalization = '{}',
-    reply = NULL, error_message = NULL, bounce_reason = NULL,
+    reply = NULL, bounce_reason = NULL,
+    error_message = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'Suppressed: erased.' END,
     status = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'SUPPRESSED' ELSE m.status END,
     attention = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'SUPPRESSED' ELSE m.attention END
 FROM person AS p WHERE m.message_id = p.message_id;

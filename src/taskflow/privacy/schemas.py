@@ -57,7 +57,9 @@ class PersonalData(BaseModel):
     subscriptions: list[dict[str, Any]]
     consents: list[dict[str, Any]]
     messages: list[dict[str, Any]] = Field(description="What campaigns sent them, or were to.")
-    single_messages: list[dict[str, Any]] = Field(description="What was sent to them without a campaign, or was to be.")
+    single_messages: list[dict[str, Any]] = Field(
+        description="What was sent to them without a campaign, or was to be; its `content`, where it is kept."
+    )
     events: list[dict[str, Any]] = Field(description="What they did with it.")
     activity: list[dict[str, Any]] = Field(description="When they last did what: at most one row.")
     rejected_rows: list[dict[str, Any]] = Field(description="Rows of files that name them and were not imported.")

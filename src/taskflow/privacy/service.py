@@ -121,7 +121,7 @@ class PrivacyService:
             "subscriptions": await _rows(pool, sql.subscriptions, subject.contact_id),
             "consents": await _rows(pool, sql.consents, subject.contact_id),
             "messages": await _rows(pool, sql.messages, subject.contact_id, subject.email),
-            "single_messages": await _rows(pool, sql.single_messages, *address),
+            "single_messages": [_worded(row) for row in await _rows(pool, sql.single_messages, *address)],
             "events": await _rows(pool, sql.events, subject.contact_id),
             "activity": await _rows(pool, sql.activity, subject.contact_id),
             "rejected_rows": await _rows(pool, sql.rejected_rows, subject.needles, subject.pattern),
@@ -140,6 +140,12 @@ def pseudonyms(settings: Settings, subject: Subject) -> list[tuple[str, str]]:
     key = ErasureKey(signing_key(settings))
     addresses = (("email", subject.email), ("sms", subject.phone))
     return [(channel, key.of(address)) for channel, address in addresses if address is not None]
+
+
+def _worded(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a message with what was sent as text; a byte that is none, as an old program may have sent, as \\xe9."""
+    content: bytes | None = row["content"]
+    return row | {"content": content.decode(errors="backslashreplace") if content is not None else None}
 
 
 async def _rows(pool: Any, statement: str, *arguments: Any) -> list[dict[str, Any]]:

@@ -9,11 +9,12 @@ from fastapi.responses import HTMLResponse
 from taskflow.base.errors import NotFoundError
 from taskflow.base.signing import InvalidSignatureError
 from taskflow.db.pool import Database
+from taskflow.delivery.unsubscribe_links import UnsubscribeLinks
 from taskflow.identity.access import Trail, audited, public, service
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking import pages
-from taskflow.tracking.links import UnsubscribeLinks, base_url
+from taskflow.tracking.links import base_url
 from taskflow.tracking.suppression import Suppression
 
 _ONE_CLICK = b"One-Click"  # urlencoded or as a form of parts
@@ -63,18 +64,14 @@ async def unsubscribe(
     token: str, request: Request, links: Links, suppressions: Suppressions, trail: Trail
 ) -> HTMLResponse:
     """Unsubscribe the recipient of this link: from the lists of that mail, or with `scope=everything` from all mail."""
-    campaign_id, recipient_id = links.read(token)
+    call_id, recipient_id = links.read(token)
     body = await request.body()
     source = "one-click" if _ONE_CLICK in body else "page"
     everything = parse_qs(body.decode(errors="replace")).get(pages.SCOPE) == [pages.EVERYTHING]
-    found = await suppressions.unsubscribe(
-        campaign_id, recipient_id, source, request.state.address, everything=everything
-    )
+    found = await suppressions.unsubscribe(call_id, recipient_id, source, request.state.address, everything=everything)
     everything = everything or not found.of_list
     lists = [] if everything else found.lists
-    trail.target(
-        recipient_id, campaign_id=str(campaign_id), source=source, lists=[str(one.list_id) for one in lists] or "all"
-    )
+    trail.target(recipient_id, call_id=str(call_id), source=source, lists=[str(one.list_id) for one in lists] or "all")
     if found.is_suppressed if everything else found.is_left:
         trail.nothing_changed()
     done = everything or found.is_suppressed

@@ -1,11 +1,10 @@
-"""Links in mails: signed, so that nobody can make or change one, and without an address in them."""
+"""Links that confirm: signed, so that nobody can make or change one, and without an address in them."""
 
 from uuid import UUID
 
 from taskflow.base.signing import InvalidSignatureError, sign, verify
 from taskflow.settings.http import HttpSettings
 
-_PURPOSE = "unsubscribe"
 _CONFIRM = "confirm"
 _ID_BYTES = 16
 
@@ -13,30 +12,6 @@ _ID_BYTES = 16
 def base_url(http: HttpSettings) -> str:
     """Return how recipients reach this server, without a slash at the end."""
     return http.base_url
-
-
-class UnsubscribeLinks:
-    """Makes and reads unsubscribe links."""
-
-    def __init__(self, secret: bytes, url: str) -> None:
-        """`url`: what the links start with."""
-        self._secret = secret
-        self._url = f"{url}/unsubscribe/"
-
-    def of(self, campaign_id: UUID, recipient_id: UUID) -> str:
-        """Return the link of one recipient of one campaign."""
-        return self._url + sign(self._secret, _PURPOSE, campaign_id.bytes + recipient_id.bytes)
-
-    def read(self, token: str) -> tuple[UUID, UUID]:
-        """Return the campaign and the recipient of a link's token.
-
-        Raises:
-            InvalidSignatureError: we did not make it.
-        """
-        payload = verify(self._secret, _PURPOSE, token)
-        if len(payload) != 2 * _ID_BYTES:
-            raise InvalidSignatureError
-        return UUID(bytes=payload[:_ID_BYTES]), UUID(bytes=payload[_ID_BYTES:])
 
 
 class ConfirmationLinks:

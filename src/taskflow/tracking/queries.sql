@@ -1,17 +1,25 @@
 -- Unsubscribing, by the person behind a link.
 
 -- name: recipient
--- Whom a link belongs to: the contact that was written to, else whoever has the address now.
-SELECT r.email, r.list_id, c.from_name, c.from_email, c.audience -> 'lists' AS lists, person.contact_id,
+-- Whom a link belongs to: the contact that was written to, else whoever has the address now. $1 is a campaign, or of a
+-- promotional message what it was submitted with.
+SELECT r.email, r.list_id, r.campaign_id, r.sender, r.lists, person.contact_id,
        EXISTS (SELECT FROM suppressions s
                WHERE s.channel = 'email' AND s.address = lower(r.email) AND s.list_id IS NULL) AS suppressed
-FROM email_recipients r
-JOIN campaigns c ON c.campaign_id = r.campaign_id
+FROM (
+  SELECT e.email, e.list_id, e.contact_id, c.campaign_id, coalesce(c.from_name, c.from_email) AS sender,
+         c.audience -> 'lists' AS lists
+  FROM email_recipients e JOIN campaigns c USING (campaign_id)
+  WHERE e.campaign_id = $1 AND e.recipient_id = $2
+  UNION ALL
+  SELECT m.address, NULL, NULL, NULL, coalesce(s.letter ->> 'from_name', m.from_address), NULL
+  FROM messages m LEFT JOIN message_submissions s USING (submission_id)
+  WHERE m.message_id = $2 AND m.submission_id = $1 AND m.channel = 'email'
+) AS r
 CROSS JOIN LATERAL (
   SELECT coalesce((SELECT contact_id FROM subscribers WHERE contact_id = r.contact_id),
                   (SELECT contact_id FROM subscribers WHERE lower(email) = lower(r.email))) AS contact_id
-) AS person
-WHERE r.campaign_id = $1 AND r.recipient_id = $2;
+) AS person;
 
 -- name: lists_of
 -- Of a campaign's lists ($1): the one that brought a mail ($2), and the others that would bring the same person ($3, with
@@ -31,8 +39,7 @@ SELECT FROM subscribers WHERE contact_id = $1 FOR NO KEY UPDATE;
 -- The address that the mail went to, everywhere or on one list ($4), whoever has it now. Once is enough: the first reason
 -- stays.
 INSERT INTO suppressions (channel, address, reason, source, campaign_id, list_id)
-SELECT 'email', lower(r.email), 'unsubscribed', $3::text, r.campaign_id, $4::uuid
-FROM email_recipients r WHERE r.campaign_id = $1 AND r.recipient_id = $2
+VALUES ('email', lower($1), 'unsubscribed', $2, $3, $4)
 ON CONFLICT DO NOTHING;
 
 -- name: note_event

@@ -2,7 +2,7 @@
 
 A mail that a list has brought is left with that list, and with every other list of its campaign that the person is on:
 the next campaign to them would bring the same mail again. What no list has brought (a segment, a file of recipients) is
-left with everything. Whoever wants no mail at all says so on the page.
+left with everything, and so is a promotional message. Whoever wants no mail at all says so on the page.
 """
 
 from collections.abc import Sequence
@@ -71,19 +71,19 @@ class Suppression:
         """Use the ordinary pool."""
         self._pool = pool
 
-    async def find(self, campaign_id: UUID, recipient_id: UUID) -> Subscription:
-        """Return the subscription behind a link.
+    async def find(self, call_id: UUID, recipient_id: UUID) -> Subscription:
+        """Return the subscription behind a link's two ids.
 
         Raises:
-            UnknownRecipientError: its campaign has been deleted.
+            UnknownRecipientError: its campaign has been deleted, or its message is not kept any more.
         """
         async with self._pool.acquire() as connection:
-            _, subscription = await _found(connection, campaign_id, recipient_id)
+            _, subscription = await _found(connection, call_id, recipient_id)
         return subscription
 
     async def unsubscribe(
         self,
-        campaign_id: UUID,
+        call_id: UUID,
         recipient_id: UUID,
         source: str,
         address: str | None = None,
@@ -96,18 +96,18 @@ class Suppression:
         which IP address.
 
         Raises:
-            UnknownRecipientError: its campaign has been deleted.
+            UnknownRecipientError: its campaign has been deleted, or its message is not kept any more.
         """
         evidence = Evidence(source, address=address)
         async with self._pool.acquire() as connection, connection.transaction():
-            row, subscription = await _found(connection, campaign_id, recipient_id)
-            contact_id = row["contact_id"]
+            row, subscription = await _found(connection, call_id, recipient_id)
+            contact_id, campaign_id = row["contact_id"], row["campaign_id"]
             if contact_id is not None:
                 await connection.execute(sql.lock_contact, contact_id)
             everything = everything or not subscription.of_list
             ends: Sequence[UUID | None] = [None] if everything else sorted(one.list_id for one in subscription.lists)
             for list_id in ends:
-                await connection.execute(sql.suppress, campaign_id, recipient_id, source, list_id)
+                await connection.execute(sql.suppress, row["email"], source, campaign_id, list_id)
                 if contact_id is not None:
                     await withdraw(connection, contact_id, list_id, evidence)
             if not (subscription.is_suppressed if everything else subscription.is_left):
@@ -115,8 +115,8 @@ class Suppression:
         return subscription
 
 
-async def _found(connection: Connection, campaign_id: UUID, recipient_id: UUID) -> tuple[asyncpg.Record, Subscription]:
-    row = await connection.fetchrow(sql.recipient, campaign_id, recipient_id)
+async def _found(connection: Connection, call_id: UUID, recipient_id: UUID) -> tuple[asyncpg.Record, Subscription]:
+    row = await connection.fetchrow(sql.recipient, call_id, recipient_id)
     if row is None:
         raise UnknownRecipientError
     brought_by: UUID | None = row["list_id"]
@@ -126,7 +126,7 @@ async def _found(connection: Connection, campaign_id: UUID, recipient_id: UUID) 
         lists = await connection.fetch(sql.lists_of, candidates, brought_by, row["contact_id"], row["email"])
     subscription = Subscription(
         row["email"],
-        row["from_name"] or row["from_email"],
+        row["sender"],
         row["suppressed"],
         brought_by is not None,
         tuple(LeavableList(*found) for found in lists),

@@ -9,8 +9,8 @@ import httpx
 
 from support.api import Api
 from taskflow.db.pool import Database
+from taskflow.delivery.unsubscribe_links import UnsubscribeLinks
 from taskflow.settings import Settings
-from taskflow.tracking.links import UnsubscribeLinks
 
 FIELDS: dict[str, Any] = {
     "name": "Black Friday",

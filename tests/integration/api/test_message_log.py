@@ -1,5 +1,7 @@
 """The log of messages over HTTP: searched, counted, and many steered at once."""
 
+import io
+import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from support.messages import PATH, ledger, send
+from support.messages import PATH, ledger, send, send_text
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.delivery.message_ids import MessageIds
@@ -60,6 +62,28 @@ async def test_a_search_goes_through_seven_days_unless_it_says_and_never_through
     for path in (PATH, f"{PATH}/export.csv"):
         answer = await marketer.get(path, params=year)
         assert (answer.status_code, answer.json()["code"]) == (422, "search_range")
+
+
+async def test_what_was_sent_is_downloaded_in_one_archive(
+    marketer: httpx.AsyncClient, viewer: httpx.AsyncClient, database: Database
+) -> None:
+    ann, _, other = [
+        (await send(marketer, address, tags=[tag]))["messages"][0]["message_id"]
+        for address, tag in (("ann@example.com", "order"), ("bob@example.com", "order"), ("eve@example.com", "other"))
+    ]
+    text = (await send_text(marketer, tags=["order"]))["messages"][0]["message_id"]
+    kept = {ann: b"Subject: Hello\r\n\r\nHello \xff\r\n" * 1_000, text: "Your code ☃".encode(), other: b"Other"}
+    for message_id, content in kept.items():
+        await database.pool.execute("INSERT INTO message_contents VALUES ($1, $2)", UUID(message_id), content)
+    answer = await marketer.get(f"{PATH}/export.zip", params={"tag": "order"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found == {f"{text}.txt": kept[text], f"{ann}.eml": kept[ann]}, "newest first, without what is not kept"
+    [entry] = await database.pool.fetch("SELECT * FROM audit_log WHERE action = 'message.export_contents'")
+    assert entry["target_id"] == "all"
+    assert (await viewer.get(f"{PATH}/export.zip")).status_code == 403
 
 
 async def test_counts_tell_every_interval_and_the_whole(

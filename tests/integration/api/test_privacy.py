@@ -92,7 +92,15 @@ async def test_an_export_holds_whatever_place_names_the_person(api: Api, admin: 
         " VALUES ($1, $2, 'email', 'granted', 'form', '192.0.2.7')",
         uuid7(), contact_id,
     )  # fmt: skip
+    for address, channel, words in ((ANN["email"], "email", b"Caf\xe9"), (ANN["phone"], "sms", "Café".encode())):
+        message_id = await pool.fetchval(
+            "INSERT INTO messages (message_id, submission_id, channel, address, personalization)"
+            " VALUES ($1, $1, $2, $3, '{}') RETURNING message_id",
+            uuid7(), channel, address,
+        )  # fmt: skip
+        await pool.execute("INSERT INTO message_contents (message_id, content) VALUES ($1, $2)", message_id, words)
     found = (await admin.post(f"{URL}/exports", json={"contact_id": contact_id})).json()
+    assert [row["content"] for row in found["single_messages"]] == [r"Caf\xe9", "Café"]
     assert [row["row_number"] for row in found["rejected_rows"]] == [2]
     assert found["activity"][0]["last_opened_at"] is not None
     assert found["consents"][0]["address"] == "192.0.2.7"

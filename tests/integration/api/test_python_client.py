@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from pathlib import Path
 from uuid import UUID
 
@@ -191,6 +192,11 @@ async def test_a_campaign_is_made_for_an_audience_and_started(messaging: Messagi
     with pytest.raises(ConflictError) as caught:
         await messaging.campaigns.start(campaign.campaign_id)
     assert code_of(caught) == "missing_variables"
+    shown = await messaging.campaigns.preview(campaign.campaign_id, sample={"first_name": "Eve"})
+    assert (shown.problems, "Hello Eve" in (shown.html or "")) == ([], True)
+    with pytest.raises(InvalidInputError):
+        await messaging.campaigns.test(campaign.campaign_id, ["eve@example.com"] * 11)
+    assert await messaging.campaigns.resolve(campaign.campaign_id, "failed") == 0
     await messaging.suppressions.add(address="nameless@example.com")
     started = await messaging.campaigns.start(campaign.campaign_id)
     assert (started.status, started.total_recipients) == ("RUNNING", 2)
@@ -287,7 +293,7 @@ async def test_a_sending_domain_is_added_looked_at_rotated_and_forgotten(messagi
 async def test_a_breaker_is_switched_and_a_recipient_domain_limited(messaging: Messaging) -> None:
     routes = messaging.routes
     assert [route.name async for route in routes.find()] == ["sandbox", "sms-sandbox"]
-    assert (await routes.switch("sandbox", "open")).breaker.override == "open"
+    assert (await routes.stop("sandbox")).breaker.override == "open"
     await routes.limit_domain("gmail.com", per_minute=600)
     assert [(one.domain, one.per_minute) async for one in routes.domains()] == [("gmail.com", 600)]
     assert [one async for one in routes.domains(throttled=True)] == []
@@ -304,6 +310,28 @@ async def test_a_call_whose_answer_was_lost_is_sent_again_and_makes_nothing_twic
         job = await shaky.imports.start(io.BytesIO(b"email\nada@example.com\n"))
     assert len(asked) == 2
     assert [one.import_id async for one in messaging.imports.find()] == [job.import_id]
+
+
+async def test_a_route_is_stopped_and_a_webhook_is_tried_out(messaging: Messaging, api: Api) -> None:
+    await messaging.providers.add(name="relay", kind="sandbox")
+    assert "relay" in [one.name async for one in messaging.routes.find()]
+    for switch, override in ((messaging.routes.stop, "open"), (messaging.routes.force, "closed")):
+        assert (await switch("relay")).breaker.override == override
+    assert (await messaging.routes.auto("relay")).breaker.override is None
+
+    api.settings.webhook.allow_networks = [ip_network("127.0.0.0/8")]
+    webhooks = messaging.webhooks
+    hook = await webhooks.add(url="http://127.0.0.1:9/in", events=["message.failed"])
+    assert [one.webhook_id async for one in webhooks.find()] == [hook.webhook_id]
+    assert (await webhooks.rotate(hook.webhook_id)).secret != hook.secret
+    sent = await webhooks.test(hook.webhook_id)
+    assert [one.delivery_id async for one in webhooks.deliveries(hook.webhook_id)] == [sent.delivery_id]
+    assert (await webhooks.change(hook.webhook_id, enabled=False)).disabled_at is not None
+    with pytest.raises(ConflictError):
+        await webhooks.replay(hook.webhook_id, sent.delivery_id)
+    await webhooks.delete(hook.webhook_id)
+    with pytest.raises(NotFoundError):
+        await webhooks.get(hook.webhook_id)
 
 
 async def test_what_cannot_be_repeated_is_not(messaging: Messaging, admin: httpx.AsyncClient) -> None:
@@ -379,6 +407,21 @@ async def test_messages_are_sent_found_cancelled_and_exported(messaging: Messagi
     assert (await messages.stats("day", tag="order")).counts == {"PENDING": 1, "CANCELLED": 1}
     assert (await messages.resolve_many("sent", tag="order")).resolved == 0
     assert (await messages.cancel_many(submission_id=sent.submission_id)).cancelled == 1
+
+
+async def test_a_call_under_a_key_of_ones_own_sends_once(messaging: Messaging) -> None:
+    hello = {"to": ["ada@example.com"], "from_email": "shop@example.com", "subject": "Hello", "text": "Hello"}
+    first = await messaging.messages.send(idempotency_key="order-17", **hello)  # type: ignore[arg-type]
+    assert await messaging.messages.send(idempotency_key="order-17", **hello) == first  # type: ignore[arg-type]
+    assert len([one async for one in messaging.messages.find()]) == 1
+    hello["subject"] = "Something else"
+    for key, code in (("order-17", "idempotency_key_reused"), ("", "invalid_input"), ("Bestellung-ü", "invalid_input")):
+        with pytest.raises(InvalidInputError) as refused:
+            await messaging.messages.send(idempotency_key=key, **hello)  # type: ignore[arg-type]
+        assert refused.value.context.get("code", refused.value.code) == code
+    await messaging.messages.send(**hello)  # type: ignore[arg-type]
+    await messaging.messages.send(**hello)  # type: ignore[arg-type]
+    assert len([one async for one in messaging.messages.find()]) == 3
 
 
 async def test_texts_are_previewed_sent_and_found(messaging: Messaging) -> None:

@@ -9,8 +9,8 @@ import pytest
 from support.api import Api
 from support.contacts import add_contact, add_list, subscribe
 from taskflow.db.pool import Database
+from taskflow.delivery.unsubscribe_links import UnsubscribeLinks
 from taskflow.settings import Settings
-from taskflow.tracking.links import UnsubscribeLinks
 
 EMAIL = "ada@example.com"
 

@@ -89,7 +89,9 @@ async def test_who_is_suppressed_is_forgotten_unless_the_archive_is_full(
         " VALUES (gen_random_uuid(), 'email', 'ann@example.com', 'bounced')"
     )
     assert await messages.begin("test", [begin(message_id)]) == {message_id: _S.SUPPRESSED}
-    assert await database.pool.fetchval("SELECT personalization FROM messages") == kept
+    row = await database.pool.fetchrow("SELECT * FROM messages")
+    assert row["personalization"] == kept
+    assert row["provider"] is None, "nobody had it"
 
 
 async def test_what_has_expired_is_not_begun(messages: MessageLedger, database: Database) -> None:
@@ -139,23 +141,31 @@ async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(messages: Messa
 
 
 @pytest.mark.parametrize(
-    ("channel", "reasons", "wanted"),
+    ("kind", "reasons", "wanted"),
     [
         ("email", ("unsubscribed",), _S.SENDING),
+        ("promotional", ("unsubscribed",), _S.SUPPRESSED),
         ("email", ("unsubscribed", "complained"), _S.SUPPRESSED),
         ("email", ("bounced",), _S.SUPPRESSED),
         ("sms", ("unsubscribed",), _S.SUPPRESSED),
     ],
 )
 async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_bounced_complained_or_said_stop(
-    messages: MessageLedger, database: Database, channel: str, reasons: tuple[str, ...], wanted: str
+    messages: MessageLedger, database: Database, kind: str, reasons: tuple[str, ...], wanted: str
 ) -> None:
+    channel, is_promotional = ("email", True) if kind == "promotional" else (kind, False)
     message_id = await waiting(database)
     for reason in reasons:
         await database.pool.execute(
-            "INSERT INTO suppressions (channel, address, reason) VALUES ($1, 'ann@example.com', $2)", channel, reason
-        )
-    assert await messages.begin("test", [begin(message_id)._replace(channel=channel)]) == {message_id: wanted}
+            "INSERT INTO suppressions (channel, address, reason, source) VALUES ($1, 'ann@example.com', $2, 'page')",
+            channel, reason,
+        )  # fmt: skip
+    begun = begin(message_id)._replace(channel=channel, promotional=is_promotional)
+    assert await messages.begin("test", [begun]) == {message_id: wanted}
+    why = await database.pool.fetchval("SELECT error_message FROM messages")
+    today = await database.pool.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD')")
+    told = f"Suppressed: {reasons[-1]}, page, since {today}."
+    assert why == (told if wanted == _S.SUPPRESSED else None)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +173,7 @@ async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_boun
 )
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
     counts = {
-        "read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "suppress_bounced": 2, "settle": 6,
+        "read": 1, "submissions": 1, "begin": 11, "hand_on": 2, "end": 11, "suppress_bounced": 2, "settle": 6,
         "wait": 3,
     }  # fmt: skip
     columns = counts[name]

@@ -238,6 +238,63 @@ async def test_suppressed_addresses_are_asked_for_at_the_wire(
     assert {message.rcpt_to for message in smtp.messages} == {b"left@example.com", b"ok@example.com"}
 
 
+async def test_a_promotional_mail_can_be_left_by_one_click_and_then_comes_no_more(
+    marketer: httpx.AsyncClient, api: Api, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    offer = {"subject": "Offer", "text": "Buy. Or not: {{ unsubscribe_url }}", "promotional": True}
+    refused = await marketer.post(PATH, json=call(**offer, headers={"list-unsubscribe": "<mailto:x@example.com>"}))
+    assert (refused.status_code, refused.json()["code"]) == (422, "header_not_allowed")
+    first = (await send(marketer, "ann@example.com", **offer))["messages"][0]["message_id"]
+    await reached(database, first, "SENT")
+    mail = email.message_from_bytes(smtp.messages[0].body, policy=email.policy.default)
+    assert (mail["Precedence"], mail["Auto-Submitted"]) == ("bulk", None)
+    assert mail["Feedback-ID"].startswith("all:promotional:")
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link = mail["List-Unsubscribe"].strip("<>")
+    assert link in mail.get_content().replace("\n", "")
+    path = "/unsubscribe/" + link.rpartition("/")[2]
+    assert "a•••@example.com" in (await api.anonymous.get(path)).text
+    clicked = await api.anonymous.post(path, data={"List-Unsubscribe": "One-Click"})
+    assert "You are unsubscribed" in clicked.text
+    second = (await send(marketer, "ann@example.com", **offer))["messages"][0]["message_id"]
+    receipt = (await send(marketer, "ann@example.com"))["messages"][0]["message_id"]
+    assert await reached(database, second, "SENT", "SUPPRESSED") == "SUPPRESSED"
+    assert await reached(database, receipt, "SENT", "SUPPRESSED") == "SENT"
+    found = (await marketer.get(f"{PATH}/{second}")).json()
+    assert found["error_message"].startswith("Suppressed: unsubscribed, one-click, since ")
+    assert found["provider"] is None
+
+
+async def test_a_send_task_without_a_campaign_mails_what_its_arguments_say(
+    api: Api, smtp: ScriptedSmtp, database: Database, system: None
+) -> None:
+    async with await api.as_role(Role.OPERATOR) as operator:
+
+        async def ended(**arguments: Any) -> dict[str, Any]:
+            made = await operator.post("/api/v1/tasks", json={"task_name": "send_email", "args": arguments})
+            assert (made.status_code, made.json()["status"]) == (201, "PENDING"), made.text
+
+            async def look() -> dict[str, Any] | None:
+                task = (await operator.get(f"/api/v1/tasks/{made.json()['task_id']}")).json()
+                return task if task["status"] in ("COMPLETED", "FAILED") else None
+
+            return await eventually(look, seconds=60, what="the end of the task")
+
+        words = {"from_email": "shop@sender.example", "subject": "Hello", "text": "Hello {{ name }}"}
+        done = await ended(to="ann@example.com", variables={"name": "Ann"}, **words)
+        [message_id] = done["result"]["result_data"]["message_ids"]
+        await reached(database, message_id, "SENT")
+        assert b"Hello Ann" in smtp.messages[0].body
+        for arguments, why in (
+            ({}, "to: Field required"),
+            (words | {"to": "nobody"}, "invalid_recipient"),
+            (words | {"to": "ann@example.com"}, "message_unrenderable"),
+        ):
+            failed = await ended(**arguments)
+            assert (failed["status"], why in failed["executions"][-1]["error_message"]) == ("FAILED", True), failed
+        assert len(await ledger(database)) == 1
+
+
 async def test_refusals_end_as_the_server_says_and_nobody_else_waits(
     marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
 ) -> None:

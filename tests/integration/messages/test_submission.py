@@ -335,6 +335,22 @@ async def test_a_key_with_a_limit_hands_over_so_many_mails_and_each_is_in_the_au
     assert row["detail"] == {"messages": 2, "source": "smtp"}
 
 
+async def test_a_key_with_domains_hands_over_mail_from_those_only(line: Line, key: str, database: Database) -> None:
+    await database.pool.execute("UPDATE api_keys SET scopes = '{messages:send}', from_domains = '{sender.example}'")
+    await line.sign_in(key)
+    for senders, answer in (
+        (b"a@other.example", b"550 5.7.1 This key may send mail from sender.example only, not from a@other.example."),
+        (b"a@notsender.example", b"550 5.7.1 "),
+        (b"a@sender.example, b@other.example\r\nSender: a@sender.example", b"550 5.7.1 "),
+        (b"a@mail.sender.example", b"250 "),
+    ):
+        for command in ("MAIL FROM:<a@other.example>", "RCPT TO:<ann@example.com>", "DATA"):
+            await line.say(command)
+        assert (await line.say(b"From: " + senders + b"\r\n\r\nx\r\n.\r\n")).startswith(answer)
+    key_id = await database.pool.fetchval("SELECT key_id FROM api_keys")
+    assert await database.pool.fetch("SELECT from_address, key_id FROM messages") == [("a@mail.sender.example", key_id)]
+
+
 async def test_without_a_limit_of_the_key_the_settings_have_one(line: Line, settings: Settings, key: str) -> None:
     settings.submission.rate_limit_per_minute = 1
     assert (await line.open_mail(key, "ann@example.com")).startswith(b"354")

@@ -18,6 +18,8 @@ LINK = "https://example.org/u/1"
     [
         ("campaign", LINK, {"Precedence": "bulk", "List-Unsubscribe": f"<{LINK}>",
                             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}),
+        ("promotional", LINK, {"Precedence": "bulk", "List-Unsubscribe": f"<{LINK}>",
+                               "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}),
         ("transactional", None, {"Auto-Submitted": "auto-generated"}),
         ("transactional", LINK, {"Auto-Submitted": "auto-generated", "List-Unsubscribe": f"<{LINK}>",
                                  "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}),

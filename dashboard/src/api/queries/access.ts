@@ -35,7 +35,9 @@ export function apiKeysQuery() {
 }
 
 export function createApiKey(key: { name: string; role: Role }) {
-  return body<NewApiKey>(api.POST("/api/v1/api-keys", { body: { ...key, scopes: [] } }));
+  return body<NewApiKey>(
+    api.POST("/api/v1/api-keys", { body: { ...key, scopes: [], from_domains: [] } }),
+  );
 }
 
 export async function revokeApiKey(keyId: string): Promise<void> {

@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Literal, Unpack
 from uuid import UUID
 
+from taskflow.client import wire
 from taskflow.client.blocking.link import Link
 from taskflow.client.fields import MessageFields, MessageSelectionFields
+from taskflow.client.wire import MessageFilter
 from taskflow.delivery.messages.schemas import CostsOut, MessageContent, MessageDetail, MessageOut, SubmittedOut
 from taskflow.delivery.messages.selection import CancelledMessages, ResolvedMessages
 from taskflow.delivery.messages.stats import StatsOut
@@ -20,13 +22,18 @@ class Messages:
         """Speak over `link`."""
         self._link = link
 
-    def send(self, **message: Unpack[MessageFields]) -> SubmittedOut:
+    def send(self, *, idempotency_key: str | None = None, **message: Unpack[MessageFields]) -> SubmittedOut:
         """Send a mail, or with `channel="sms"` a text, to each recipient, now or later; all or none are taken.
+
+        `idempotency_key`: within a day, the same call under the same key returns the messages of the first and sends
+        nothing: a program that died does not know whether it had sent.
 
         Raises:
             InvalidInputError: somebody cannot be written to, or a message not be made; `context["index"]` says whose.
+                The key is no printable ASCII of at most 255 characters, or was used with another call.
+            ConflictError: the first call with this key is still under way.
         """
-        return self._link.ask(SubmittedOut, "POST", "/messages", message)
+        return self._link.ask(SubmittedOut, "POST", "/messages", message, key=idempotency_key)
 
     def get(self, message_id: UUID) -> MessageDetail:
         """Return a message, its provider's answer and its attempts; a campaign's by the id of its recipient."""
@@ -40,39 +47,9 @@ class Messages:
         """Iterate over the bytes of what was sent; NotFoundError (`content_not_kept`) when the archive has none."""
         return self._link.stream(f"/messages/{message_id}/raw")
 
-    def find(
-        self,
-        *,
-        address: str | None = None,
-        status: str | None = None,
-        channel: Literal["email", "sms"] | None = None,
-        tag: str | None = None,
-        provider: str | None = None,
-        submission_id: UUID | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-        scheduled: bool = False,
-        search: str | None = None,
-    ) -> Iterator[MessageOut]:
-        """Iterate over messages, newest first; with an address also over what campaigns sent there.
-
-        `search`: an id, the provider's id, a Message-ID or a part of the subject; of the last 7 days unless
-        `created_after` says, of 31 days at most. `scheduled`: only those whose time is yet to come.
-        """
-        return self._link.pages(
-            MessageOut,
-            "/messages",
-            address=address,
-            status=status,
-            channel=channel,
-            tag=tag,
-            provider=provider,
-            submission_id=submission_id,
-            created_after=created_after,
-            created_before=created_before,
-            scheduled=scheduled or None,
-            q=search,
-        )
+    def find(self, **which: Unpack[MessageFilter]) -> Iterator[MessageOut]:
+        """Iterate over messages, newest first; with an address also over what campaigns sent there."""
+        return self._link.pages(MessageOut, "/messages", **wire.messages(which))
 
     def stats(
         self,
@@ -127,6 +104,10 @@ class Messages:
         body = {**which, "resolution": resolution}
         return self._link.ask(ResolvedMessages, "POST", "/messages/resolve", body)
 
-    def export(self, *, status: str | None = None, tag: str | None = None) -> Generator[bytes]:
-        """Iterate over the bytes of a CSV file with messages, newest first."""
-        return self._link.stream("/messages/export.csv", status=status, tag=tag)
+    def export(self, *, content: bool = False, **which: Unpack[MessageFilter]) -> Generator[bytes]:
+        """Iterate over the bytes of a CSV file with messages, newest first; `which` as in `find`.
+
+        `content`: of a ZIP archive instead, with what was sent as it is kept: ID.eml, ID.txt.
+        """
+        path = "/messages/export.zip" if content else "/messages/export.csv"
+        return self._link.stream(path, **wire.messages(which))

@@ -19,6 +19,7 @@ from taskflow.client.blocking.segments import Segments
 from taskflow.client.blocking.sms import Sms
 from taskflow.client.blocking.suppressions import Suppressions
 from taskflow.client.blocking.templates import Templates
+from taskflow.client.blocking.webhooks import Webhooks
 from taskflow.engine.remote import calls
 
 
@@ -59,6 +60,8 @@ class SyncMessaging:
         self.messages = Messages(link)
         self.privacy = Privacy(link)
         self.providers = Providers(link)
+        self.routes = Routes(link)
+        self.webhooks = Webhooks(link)
         self.sms = Sms(link)
         self.domains = Domains(link)
         self.routes = Routes(link)

@@ -2,7 +2,6 @@
 """Routes: what providers and recipient domains are doing, and a hand on breakers and limits."""
 
 from collections.abc import Iterator
-from typing import Literal
 from urllib.parse import quote
 
 from taskflow.client.blocking.link import Link
@@ -17,12 +16,20 @@ class Routes:
         self._link = link
 
     def find(self) -> Iterator[RouteOut]:
-        """Iterate over providers, in the order in which they are asked: breaker, budgets, why one takes nothing now."""
+        """Iterate over providers in the order in which they are asked: breaker, budgets, why one takes nothing."""
         return self._link.pages(RouteOut, "/routes")
 
-    def switch(self, name: str, state: Literal["open", "closed", "auto"]) -> RouteOut:
-        """Force a provider's breaker open (it gets nothing) or closed, or let it decide by itself again (`auto`)."""
-        return self._link.ask(RouteOut, "POST", f"/routes/{quote(name, safe='')}/breaker", {"state": state})
+    def stop(self, name: str) -> RouteOut:
+        """Give a provider nothing more, until `force` or `auto`."""
+        return self._switch(name, "open")
+
+    def force(self, name: str) -> RouteOut:
+        """Give a provider messages although it fails, until `stop` or `auto`."""
+        return self._switch(name, "closed")
+
+    def auto(self, name: str) -> RouteOut:
+        """Let a provider's breaker decide by itself again."""
+        return self._switch(name, "auto")
 
     def domains(self, *, throttled: bool = False) -> Iterator[RecipientDomainOut]:
         """Iterate over recipient domains that have a limit or have asked for less; `throttled`: that get less now."""
@@ -43,6 +50,9 @@ class Routes:
     def unlimit_domain(self, domain: str) -> None:
         """Take the limit of a recipient domain away; NotFoundError (`domain_limit_not_found`) when it has none."""
         self._link.tell("DELETE", _path(domain))
+
+    def _switch(self, name: str, state: str) -> RouteOut:
+        return self._link.ask(RouteOut, "POST", f"/routes/{quote(name, safe='')}/breaker", {"state": state})
 
 
 def _path(domain: str) -> str:

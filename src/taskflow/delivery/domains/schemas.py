@@ -59,13 +59,13 @@ class DkimKeyOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    selector: str
-    algorithm: Algorithm
-    state: KeyState
-    public_key: str
-    created_at: datetime
-    activated_at: datetime | None
-    retired_at: datetime | None
+    selector: str = Field(description="Under which name DNS shows it: SELECTOR._domainkey.")
+    algorithm: Algorithm = Field(description="rsa or ed25519.")
+    state: KeyState = Field(description="Whether it signs.")
+    public_key: str = Field(description="In base64, as DNS shows it.")
+    created_at: datetime = Field(description="When it was made.")
+    activated_at: datetime | None = Field(description="Since when it has signed.")
+    retired_at: datetime | None = Field(description="Since when it has not.")
 
 
 class ZoneRecord(BaseModel):
@@ -73,31 +73,31 @@ class ZoneRecord(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    name: str
-    type: str
+    name: str = Field(description="Without the dot at the end.")
+    type: str = Field(description="TXT, MX, CNAME, …")
     value: str = Field(description="As most web forms want it: in one piece.")
     line: str = Field(description="As a line of a zone file: long values in several strings.")
-    purpose: str
+    purpose: str = Field(description="What it is for.")
 
 
 class DomainFinding(BaseModel):
     """One thing that the doctor found."""
 
-    check: str
-    status: FindingStatus
-    sentence: str
+    check: str = Field(description="What was looked at: dkim, spf, dmarc, …")
+    status: FindingStatus = Field(description="How good it is.")
+    sentence: str = Field(description="What was found.")
     action: str | None = Field(description="What to do about it.")
-    records: list[ZoneRecord]
+    records: list[ZoneRecord] = Field(description="What the zone lacks for it.")
 
 
 class GmailUseOut(BaseModel):
     """How much goes to personal Gmail accounts, by the primary domain: Gmail counts subdomains together."""
 
-    primary_domain: str
+    primary_domain: str = Field(description="The registrable domain.")
     last_day: int = Field(description="Messages that it took in the last 24 hours.")
     most_in_a_day: int = Field(description="The most in one day of the last 35.")
     bulk_at: int = Field(description="From so many a day on, the domain is a bulk sender for good.")
-    bulk_since: datetime | None
+    bulk_since: datetime | None = Field(description="Since when it is one; null: it is not.")
 
     @classmethod
     def of(cls, use: GmailUse) -> Self:
@@ -109,13 +109,13 @@ class GmailUseOut(BaseModel):
 class DomainOut(BaseModel):
     """A sending domain."""
 
-    domain: str
-    return_path_domain: str | None
-    created_at: datetime
-    created_by: UUID | None
-    keys: list[DkimKeyOut]
+    domain: str = Field(description="What mail is from, in ASCII.")
+    return_path_domain: str | None = Field(description="Where bounces come back to; null: to the sender.")
+    created_at: datetime = Field(description="When it was added.")
+    created_by: UUID | None = Field(description="The user who added it.")
+    keys: list[DkimKeyOut] = Field(description="Its DKIM keys.")
     records: list[ZoneRecord] = Field(description="What the zone should hold.")
-    checked_at: datetime | None
+    checked_at: datetime | None = Field(description="When the doctor last looked.")
     status: FindingStatus | None = Field(description="The worst that the last check found; null before the first.")
     findings: list[DomainFinding] = Field(description="What the last check found.")
 
@@ -141,7 +141,7 @@ class DomainOut(BaseModel):
 class DomainDetail(DomainOut):
     """A sending domain, and what it sends to Gmail."""
 
-    gmail: GmailUseOut
+    gmail: GmailUseOut = Field(description="What it sends to Gmail.")
 
     @classmethod
     def with_use(cls, domain: SendingDomain, settings: Settings, outlets: Outlets, use: GmailUse) -> Self:

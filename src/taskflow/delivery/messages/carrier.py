@@ -15,16 +15,17 @@ from taskflow.engine.context import WorkerContext
 
 
 class Load(NamedTuple):
-    """A message, and of a mail the domain of the address that it is from: its return path may be elsewhere."""
+    """A message; of a mail also the domain that it is from, as its return path may be elsewhere, and its class."""
 
     message: Mail | Sms
     sending_domain: str = ""
+    kind: MessageClass = MessageClass.TRANSACTIONAL
 
     @property
     def terms(self) -> Ask:
         """What it needs of a provider."""
         if isinstance(self.message, Mail):
-            return Ask(MessageClass.TRANSACTIONAL, sending_domain=self.sending_domain)
+            return Ask(self.kind, sending_domain=self.sending_domain)
         kind = MessageClass.BULK if self.message.promotional else MessageClass.TRANSACTIONAL
         return Ask(kind, requires_dlt=self.message.requires_dlt)
 

@@ -29,8 +29,9 @@ from taskflow.delivery.messages.carrier import Load
 from taskflow.delivery.messages.ledger import Row
 from taskflow.delivery.messages.models import Letter, StoredSubmission, message_id_of
 from taskflow.delivery.mime import File, Skeleton
-from taskflow.delivery.providers.contract import Mail
+from taskflow.delivery.providers.contract import Mail, MessageClass
 from taskflow.delivery.purposes import feedback_id
+from taskflow.delivery.unsubscribe_links import UnsubscribeLinks
 
 T = TypeVar("T")
 
@@ -156,14 +157,24 @@ class MailComposer:
     """Makes mails; one per process."""
 
     def __init__(
-        self, rendering: RenderPool, templates: TemplateRepository, media: MediaLibrary, senders: Senders, secret: bytes
+        self,
+        rendering: RenderPool,
+        templates: TemplateRepository,
+        media: MediaLibrary,
+        senders: Senders,
+        secret: bytes,
+        base_url: str,
     ) -> None:
-        """Take what renders, where words and files are, whose keys sign, and the secret of Message-IDs."""
+        """Take what renders, where words and files are, whose keys sign, the secret of Message-IDs and links.
+
+        `base_url`: what unsubscribe links start with.
+        """
         self._rendering = rendering
         self._templates = templates
         self._media = media
         self._senders = senders
         self._secret = secret
+        self._links = UnsubscribeLinks(secret, base_url)
         self._template_words = KeptWords()
         self._own_words: Kept[Words] = Kept()
         self._skeletons: Kept[Skeleton] = Kept()
@@ -190,9 +201,13 @@ class MailComposer:
         skeleton = await self._skeleton_of(submission, words, sender)
         message_ids = MessageIds(self._secret, letter.from_email)
         readers = [_reader(letter, row) for row in rows]
-        contexts = [context_of(letter.variables, one, one.personalization) for one in readers]
+        links = [self._links.of(row.submission_id, row.message_id) if letter.promotional else None for row in rows]
+        contexts = [
+            context_of(letter.variables, one, one.personalization, unsubscribe_url=link)
+            for one, link in zip(readers, links, strict=True)
+        ]
         done: list[Composed | Held | str] = []
-        for row, reader, result in zip(rows, readers, await words.render(contexts), strict=True):
+        for row, reader, link, result in zip(rows, readers, links, await words.render(contexts), strict=True):
             if isinstance(result, RenderProblem):
                 done.append(f"{result.code}: {result.message}")
                 continue
@@ -204,6 +219,7 @@ class MailComposer:
                     html=result.html_bytes or None,
                     text=result.text_bytes,
                     message_id=message_ids.of(reader.message_id),
+                    unsubscribe_url=link,
                 )
             except InvalidInputError as error:  # a value that must not stand in a header
                 done.append(f"{error.code}: {error}")
@@ -231,8 +247,8 @@ class MailComposer:
                 from_name=letter.from_name,
                 reply_to=letter.reply_to,
                 cc=[(one.address, one.name) for one in letter.cc],
-                purpose="transactional",
-                feedback_id=feedback_id("transactional", letter.from_email.rpartition("@")[2]),
+                purpose=letter.purpose,
+                feedback_id=feedback_id(letter.purpose, letter.from_email.rpartition("@")[2]),
                 signer=signer,
                 files=[*await files_of(self._media, attachments), *_enclosed(submission)],
                 further=letter.headers,
@@ -248,9 +264,13 @@ def context_of(
     person: Addressed,
     values: Mapping[str, Any],
     address: Literal["email", "phone"] = "email",
+    *,
+    unsubscribe_url: str | None = None,
 ) -> dict[str, Any]:
-    """Return what a template sees of a person: the person's values before those of the call, and who it is."""
+    """Return what a template sees of a person: the person's values before those of the call, who it is, their link."""
     context = {**shared, **values, address: person.address}
+    if unsubscribe_url is not None:
+        context["unsubscribe_url"] = unsubscribe_url
     if person.locale is not None:
         context["locale"] = person.locale
     return context
@@ -287,7 +307,8 @@ def _letter(submission: StoredSubmission) -> Letter:
 def _composed(letter: Letter, row: Row, body: bytes, subject: str | None, return_path: str | None = None) -> Composed:
     """Return a mail; its bounces go to the sender's address where there is no other path."""
     mail = Mail(row.message_id, return_path or letter.from_email, row.address, body)
-    return Composed(Load(mail, letter.from_email.rpartition("@")[2].lower()), body, subject)
+    kind = MessageClass.BULK if letter.promotional else MessageClass.TRANSACTIONAL
+    return Composed(Load(mail, letter.from_email.rpartition("@")[2].lower(), kind), body, subject)
 
 
 def _signed(raw: bytes, letter: Letter, sender: Sender) -> bytes:

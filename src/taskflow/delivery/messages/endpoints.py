@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Body, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from taskflow.audience.channels import Channel
@@ -16,9 +16,11 @@ from taskflow.content.fields import NO_CONTROLS
 from taskflow.content.media.library import MediaLibrary
 from taskflow.content.rendering import RenderPool
 from taskflow.db.pool import Database
-from taskflow.delivery.messages import search
+from taskflow.delivery.messages import downloads, search
 from taskflow.delivery.messages.composer import KeptWords
+from taskflow.delivery.messages.examples import EXAMPLES
 from taskflow.delivery.messages.log import MessageLog
+from taskflow.delivery.messages.permits import check_senders
 from taskflow.delivery.messages.schemas import (
     CostsOut,
     MessageContent,
@@ -47,14 +49,17 @@ from taskflow.identity.access import (
     Trail,
     audited,
     csv_download,
+    download,
     require,
     service,
 )
-from taskflow.identity.models import Role
+from taskflow.identity.models import SEND, Role
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
+_VIEWER = require(Role.VIEWER)
 _MARKETER = require(Role.MARKETER)
+_SENDER = require(Role.MARKETER, scope=SEND)
 _EXPORT_COLUMNS = (
     "message_id", "campaign_id", "submission_id", "channel", "address", "from_address", "subject", "tags", "status",
     "attempt", "provider", "provider_message_id", "reply", "error_message", "bounce_reason", "size_bytes", "parts",
@@ -67,7 +72,8 @@ Before = Annotated[Instant | None, Query(description="Older than this.")]
 Provider = Annotated[str | None, Query(max_length=50, pattern=NO_CONTROLS)]
 QueryTag = Annotated[str | None, Query(max_length=100, pattern=NO_CONTROLS)]
 
-router = APIRouter(prefix="/messages", tags=["messages"], dependencies=[require(Role.VIEWER)])
+# Keys that may do nothing but send come to those routes only whose every guard lets them pass.
+router = APIRouter(prefix="/messages", tags=["messages"], dependencies=[require(Role.VIEWER, scope=SEND)])
 
 
 async def _messages(
@@ -109,7 +115,16 @@ async def _steering(
     return MessageSteering(database, Engine(database, broker, book), log)
 
 
+async def _own(caller: Caller) -> UUID | None:
+    """Return the caller's key, if it sees only what came with it."""
+    return caller.key_id if caller.is_narrow else None
+
+
+Own = Annotated[UUID | None, Depends(_own)]
+
+
 async def _wanted(
+    own: Own,
     address: Annotated[
         str | None,
         Query(max_length=254, pattern=NO_CONTROLS, description="To this address, campaign mail too."),
@@ -135,7 +150,9 @@ async def _wanted(
 ) -> Filter:
     text = (q and q.strip()) or None
     return search.bounded(
-        Filter(address, status, channel, provider, tag, submission_id, created_after, created_before, scheduled, text)
+        Filter(
+            address, status, channel, provider, tag, submission_id, created_after, created_before, scheduled, text, own
+        )
     )
 
 
@@ -145,18 +162,21 @@ Steering = Annotated[MessageSteering, Depends(_steering)]
 Wanted = Annotated[Filter, Depends(_wanted)]
 
 
-@router.post("", status_code=201, dependencies=[_MARKETER, audited("message.send")])
+@router.post("", status_code=201, dependencies=[_SENDER, audited("message.send")])
 async def send_messages(
-    body: MessageIn,
+    body: Annotated[MessageIn, Body(openapi_examples={name: {"value": one} for name, one in EXAMPLES.items()})],
     messages: Messages,
     texts: Annotated[TextService, Depends(_texts)],
     settings: Annotated[Settings, service(Settings)],
     caller: Caller,
+    own: Own,
     reserved: ReservedId,
     trail: Trail,
 ) -> SubmittedOut:
     """Send a message to each recipient, now or later; all or none are taken. An Idempotency-Key makes it repeatable."""
-    archive, who = settings.message.archive, {"created_by": caller.user_id, "submission_id": reserved}
+    archive = settings.message.archive
+    who = {"created_by": caller.user_id, "key_id": own, "submission_id": reserved}
+    check_senders(caller, [body.sender_address])
     if body.channel == "sms":
         submitted = await texts.submit(body.text_call(archive), **who)
     else:
@@ -181,7 +201,19 @@ async def export_messages(log: Log, wanted: Wanted, trail: Trail) -> StreamingRe
     return csv_download(csv_chunks(_EXPORT_COLUMNS, _rows(log, wanted)), "messages.csv")
 
 
-@router.get("/costs")
+@router.get(
+    "/export.zip",
+    dependencies=[_MARKETER, audited("message.export_contents")],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}}},
+)
+async def export_contents(log: Log, wanted: Wanted, trail: Trail) -> StreamingResponse:
+    """Download what was sent, byte for byte, as files called by their ids: .eml, .txt; without what is not kept."""
+    trail.target(wanted.submission_id or "all", status=wanted.status, channel=wanted.channel)
+    return download(downloads.zipped(log.contents(wanted)), "application/zip", "messages.zip")
+
+
+@router.get("/costs", dependencies=[_VIEWER])
 async def get_costs(
     log: Log, created_after: After = None, created_before: Before = None, tag: QueryTag = None
 ) -> CostsOut:
@@ -190,7 +222,7 @@ async def get_costs(
     return CostsOut.of(await log.costs(wanted))
 
 
-@router.get("/stats")
+@router.get("/stats", dependencies=[_VIEWER])
 async def get_message_stats(
     log: Log,
     interval: Interval = "hour",
@@ -222,9 +254,9 @@ async def resolve_messages(body: ResolveManyIn, steering: Steering, trail: Trail
 
 
 @router.get("/{message_id}")
-async def get_message(message_id: UUID, log: Log) -> MessageDetail:
+async def get_message(message_id: UUID, log: Log, own: Own) -> MessageDetail:
     """Get a message, its provider's answer and its attempts; a campaign's mail by the id of its recipient."""
-    return MessageDetail.of_all(await log.get(message_id), await log.attempts(message_id))
+    return MessageDetail.of_all(await log.get_own(message_id, own), await log.attempts(message_id))
 
 
 @router.get("/{message_id}/content", dependencies=[_MARKETER])
@@ -242,17 +274,17 @@ async def get_message_content(message_id: UUID, log: Log) -> MessageContent:
 async def get_raw_message(message_id: UUID, log: Log) -> Response:
     """Download what was sent, byte for byte."""
     row = await log.content(message_id)
-    suffix, media_type = ("eml", "message/rfc822") if row["channel"] == "email" else ("txt", "text/plain")
     headers = {
-        "Content-Disposition": f'attachment; filename="{message_id}.{suffix}"',
+        "Content-Disposition": f'attachment; filename="{downloads.file_name(message_id, row["channel"])}"',
         "X-Content-Type-Options": "nosniff",
     }
-    return Response(row["content"], media_type=media_type, headers=headers)
+    return Response(row["content"], media_type=downloads.MEDIA_TYPES[row["channel"]], headers=headers)
 
 
-@router.post("/{message_id}/cancel", dependencies=[_MARKETER, audited("message.cancel", target="message_id")])
-async def cancel_message(message_id: UUID, steering: Steering) -> MessageOut:
+@router.post("/{message_id}/cancel", dependencies=[_SENDER, audited("message.cancel", target="message_id")])
+async def cancel_message(message_id: UUID, log: Log, own: Own, steering: Steering) -> MessageOut:
     """Keep a message that waits from being sent; 409 `message_not_cancellable` once it is on its way."""
+    await log.get_own(message_id, own)
     return MessageOut.of(await steering.cancel(message_id))
 
 

@@ -20,6 +20,7 @@ _ALLOWED = frozenset(
         "list-unsubscribe-post", "organization", "priority", "references",
     }
 )  # fmt: skip
+_UNSUBSCRIBING = frozenset({"list-unsubscribe", "list-unsubscribe-post"})
 _OURS = "x-taskflow-"
 _ORDERS = (
     "x-smtpapi",  # SendGrid
@@ -44,8 +45,8 @@ def gives_orders(name: str) -> bool:
     return name.lower().startswith(_ORDERS)
 
 
-def check(given: Mapping[str, str]) -> None:
-    """Look at further headers before a message is taken.
+def check(given: Mapping[str, str], *, promotional: bool = False) -> None:
+    """Look at further headers before a message is taken; a promotional one has an unsubscribe link of ours.
 
     Raises:
         HeaderNotAllowedError: one is not among those that may be set, comes twice, or is no plain text.
@@ -63,6 +64,8 @@ def check(given: Mapping[str, str]) -> None:
             raise HeaderNotAllowedError(
                 f"The header {name[:60]!r} cannot be set: X-… can, and {', '.join(sorted(_ALLOWED))}."
             )
+        if promotional and lower in _UNSUBSCRIBING:
+            raise HeaderNotAllowedError(f"The header {name} cannot be set: a promotional mail has one of ours.")
         if lower in seen:
             raise HeaderNotAllowedError(f"The header {name} is there twice.")
         seen.add(lower)

@@ -58,7 +58,10 @@ class Row(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """A message that is about to be sent: its task's epoch, the row as read, what is kept of what is sent."""
+    """A message that is about to be sent: its task's epoch, the row as read, what is kept of what is sent.
+
+    `promotional`: whoever has unsubscribed gets none.
+    """
 
     message_id: UUID
     epoch: int
@@ -70,6 +73,7 @@ class Begin(NamedTuple):
     subject: str | None
     size: int
     content: bytes | None
+    promotional: bool = False
 
 
 class MessageLedger:

@@ -28,22 +28,29 @@ SELECT raw, files FROM message_submissions WHERE submission_id = $1;
 -- name: begin
 -- SENDING, before the network is touched.
 --   $1 provider, then id, epoch, the status and attempt the row was read with, channel, address, what an erasure has left
---   of the address, subject, size, content to keep. Only while the task is RUNNING under this epoch, the row is as it
---   was read, and not too late. Who must not be written to ends SUPPRESSED instead; to have unsubscribed from campaigns is
---   no reason: a receipt is no campaign. Whoever has answered STOP to a text gets none. Their values go at once, where the
---   archive does not keep them.
+--   of the address, subject, size, content to keep, whether it is promotional. Only while the task is RUNNING under this
+--   epoch, the row is as it was read, and not too late. Who must not be written to ends SUPPRESSED instead, for a reason
+--   that is told, and over no provider. To have unsubscribed from campaigns is one for promotional mail only: a receipt is
+--   no campaign. Whoever has answered STOP to a text gets none. Their values go at once, where the archive does not keep
+--   them.
 -- Answers (id, status now) for every row that moved.
 WITH next AS (
-  SELECT u.*,
-         CASE WHEN EXISTS (
-           SELECT FROM suppressions s
-           WHERE s.channel = u.channel
-             AND s.address = ANY (suppression_keys(u.address, u.erased))
-             AND s.list_id IS NULL AND (s.reason <> 'unsubscribed' OR u.channel = 'sms')
-         ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
+  SELECT u.*, s.why, CASE WHEN s.why IS NULL THEN 'SENDING' ELSE 'SUPPRESSED' END AS wanted
   FROM unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[], $10::int[],
-              $11::bytea[]) AS u (id, epoch, was, attempt, channel, address, erased, subject, size, content)
+              $11::bytea[], $12::bool[])
+    AS u (id, epoch, was, attempt, channel, address, erased, subject, size, content, promotional)
   JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
+  LEFT JOIN LATERAL (
+    SELECT concat('Suppressed: ', s.reason,
+                  CASE WHEN s.address LIKE '@%' THEN ', the whole domain' END,
+                  ', ' || left(s.source, 200),
+                  to_char(s.created_at AT TIME ZONE 'UTC', '", since" YYYY-MM-DD'), '.') AS why
+    FROM suppressions s
+    WHERE s.channel = u.channel
+      AND s.address = ANY (suppression_keys(u.address, u.erased))
+      AND s.list_id IS NULL AND (s.reason <> 'unsubscribed' OR u.channel = 'sms' OR u.promotional)
+    LIMIT 1
+  ) AS s ON true
   OFFSET 0
 ), begun AS (
   UPDATE messages AS m
@@ -54,8 +61,8 @@ WITH next AS (
       sending_at = CASE n.wanted WHEN 'SENDING' THEN clock_timestamp() ELSE m.sending_at END,
       subject = n.subject,
       size_bytes = n.size,
-      provider = $1,
-      error_message = NULL,
+      provider = CASE n.wanted WHEN 'SENDING' THEN $1 ELSE m.provider END,
+      error_message = n.why,
       bounce_reason = NULL,
       in_doubt = m.in_doubt OR n.was = 'SENDING',
       personalization = CASE WHEN n.wanted = 'SUPPRESSED' AND (m.channel = 'sms' OR EXISTS (

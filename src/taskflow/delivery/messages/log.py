@@ -38,6 +38,13 @@ class MessageLog:
             raise MessageNotFoundError(f"There is no message {message_id}.")
         return row
 
+    async def get_own(self, message_id: UUID, key_id: UUID | None) -> asyncpg.Record:
+        """Return a message as `get` does, of a key that sees no others only one that came with it."""
+        row = await self.get(message_id)
+        if key_id is not None and row.get("key_id") != key_id:
+            raise MessageNotFoundError(f"There is no message {message_id}.")
+        return row
+
     async def attempts(self, message_id: UUID) -> list[asyncpg.Record]:
         """Return the attempts of a message's task, oldest first."""
         return await self._pool.fetch(sql.attempts, message_id)
@@ -65,6 +72,14 @@ class MessageLog:
         async for rows in self._slices(wanted, _EXPORT_PAGE):
             for row in rows:
                 yield row
+
+    async def contents(self, wanted: Filter) -> AsyncIterator[asyncpg.Record]:
+        """Yield what was sent in all messages whose content is kept, newest first, one by one: it may be large."""
+        async for rows in self._slices(wanted, _SLICE):
+            for row in rows:
+                content = await self._pool.fetchrow(sql.content, row["message_id"])
+                if content is not None and content["content"] is not None:
+                    yield content
 
     async def matching(
         self, wanted: Filter, statuses: Sequence[RecipientStatus], cursor: str | None
@@ -117,6 +132,8 @@ class MessageLog:
             wanted.text and search.pattern(wanted.text),
             wanted.text and await self._by_message_id(wanted, wanted.text),
         )
+        if wanted.key_id is not None:
+            return await self._pool.fetch(sql.list_own, *values, wanted.key_id, wanted.address)
         if wanted.address is not None:
             return await self._pool.fetch(sql.list_address, *values, wanted.address)
         is_noted = statuses is not None and len(statuses) == 1 and statuses[0] in _NOTED

@@ -23,7 +23,8 @@ MAX_RECIPIENTS = 1_000
 MAX_COPIES = 49
 LOCALE = "en"  # how own words write numbers and dates where a recipient has no locale
 
-_LATER = frozenset({"enclosures", "addressee", "cc"})  # left out of a letter without: older workers do not know them
+# Left out of a letter without: older workers do not know them.
+_LATER = frozenset({"enclosures", "addressee", "cc", "promotional"})
 
 Archive = Literal["none", "metadata", "full"]
 Policy = Literal["hold", "resend", "reconcile"]
@@ -56,6 +57,7 @@ class Letter:
     """What all messages of a submission share. Own words are `subject`, `html` and `text`; else it has a template.
 
     `addressee`: of a mail with copies, whom it is to. Whoever gets one reads the same mail, under the same Message-ID.
+    `promotional`: nobody waits for it, so whoever has unsubscribed gets none, and everybody can.
     """
 
     from_email: str
@@ -71,6 +73,12 @@ class Letter:
     addressee: Mailbox | None = None
     cc: tuple[Mailbox, ...] = ()
     mail_from: str | None = None  # where bounces go unless the sending domain has a return path: else to `from_email`
+    promotional: bool = False
+
+    @property
+    def purpose(self) -> Literal["promotional", "transactional"]:
+        """Return what it is for."""
+        return "promotional" if self.promotional else "transactional"
 
     @property
     def from_address(self) -> str:

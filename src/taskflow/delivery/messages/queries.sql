@@ -74,6 +74,15 @@ WHERE lower(address) = lower($14::text) AND
 -- include: chosen
 ;
 
+-- name: list_own
+-- Those that came with a key which sees no others ($14), of an address ($15) without campaign mail.
+SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.*, looks, next_look_at, finding FROM messages AS m
+-- include: told
+-- include: looked_for
+WHERE key_id = $14 AND ($15::text IS NULL OR lower(address) = lower($15)) AND
+-- include: chosen
+;
+
 -- name: ids
 -- Nothing but ids, newest first: those before $1 and not before $2.
 SELECT message_id FROM messages
@@ -129,7 +138,7 @@ FROM task_executions e WHERE task_id = $1 ORDER BY lease_epoch;
 
 -- name: content
 -- What was sent: kept by message, or as it was handed over by SMTP.
-SELECT m.message_id, m.channel, m.subject, m.status, coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content
+SELECT m.message_id, m.channel, m.created_at, coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content
 FROM messages m
 LEFT JOIN message_contents c USING (message_id)
 LEFT JOIN message_submissions s USING (submission_id)

@@ -13,6 +13,7 @@ from taskflow.audience.channels import Channel
 from taskflow.base.bodies import Body, Instant
 from taskflow.content.fields import NO_CONTROLS, Address, Line, Locale, Source, Variables
 from taskflow.content.templates.schemas import MAX_ATTACHMENTS
+from taskflow.delivery import addresses
 from taskflow.delivery.messages import attachments as attached
 from taskflow.delivery.messages.attachments import MessageAttachmentIn
 from taskflow.delivery.messages.models import (
@@ -79,7 +80,7 @@ class MessageIn(Body):
     """One letter or text to up to 1,000 recipients: a message each, of a template or of own words (Jinja2).
 
     Only of mail: from_email (always), from_name, reply_to, cc, bcc, subject, html, headers, attachments. Only of texts:
-    sender, promotional, plain, dlt_template, values.
+    sender, plain, dlt_template, values.
     """
 
     channel: Channel = Channel.EMAIL
@@ -105,7 +106,10 @@ class MessageIn(Body):
     text: Words | None = Field(None, description="Own words; made from the HTML when absent.")
     variables: Variables = Field({}, description="Values for every recipient; their own win.")
     sender: Sender | None = Field(None, description="Who writes a text: a number or a name; the provider's by default.")
-    promotional: StrictBool = Field(False, description="A text that nobody waits for; under DLT it has its hours.")
+    promotional: StrictBool = Field(
+        False,
+        description="Nobody waits for it: mail is bulk and has an unsubscribe link, a text under DLT its hours.",
+    )
     plain: StrictBool = Field(False, description="Write typographic quotes, dashes and the like as a typewriter does.")
     dlt_template: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
         None, description="A DLT template by name or id: filled with `values`, or compared with the words."
@@ -167,6 +171,15 @@ class MessageIn(Body):
             raise ValueError("values fill a dlt_template: give it without text and template_id")
 
     @property
+    def sender_address(self) -> str | None:
+        """Return who writes a mail, its domain in ASCII; None: it is a text.
+
+        Raises:
+            UnsafeAddressError: it is no address that can be sent from.
+        """
+        return str(addresses.parse(self.from_email)) if self.from_email is not None else None
+
+    @property
     def _has_own_values(self) -> bool:
         return any(isinstance(one, RecipientIn) and one.values is not None for one in self.to)
 
@@ -211,6 +224,7 @@ class MessageIn(Body):
             self.headers,
             attached.of_library(self.attachments),
             attached.enclosures(self.attachments),
+            promotional=self.promotional,
         )
         return Submission(
             letter,
@@ -242,7 +256,7 @@ _KEEPS = ("none", "metadata", "full")
 _ONLY_EMAIL = frozenset(
     {"from_email", "from_name", "reply_to", "cc", "bcc", "subject", "html", "headers", "attachments"}
 )
-_ONLY_SMS = frozenset({"sender", "promotional", "plain", "dlt_template", "values"})
+_ONLY_SMS = frozenset({"sender", "plain", "dlt_template", "values"})
 
 
 class AcceptedOut(BaseModel):
@@ -250,12 +264,12 @@ class AcceptedOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    message_id: UUID
-    address: str
-    status: str
+    message_id: UUID = Field(description="Ask for it at /messages/{message_id}.")
+    address: str = Field(description="As it will be used: a number in E.164.")
+    status: str = Field(description="PENDING, or of a call that was repeated what it has now.")
     parts: int | None = Field(description="Into how many a text falls.")
     encoding: Encoding | None = Field(description="Of a text: gsm7 has 160 units for one part, ucs2 has 70.")
-    scheduled_at: datetime | None
+    scheduled_at: datetime | None = Field(description="When it is to go; null: at once.")
     error_message: str | None = Field(description="Why it waits, where nobody asked for that.")
 
 
@@ -274,40 +288,42 @@ class SubmittedOut(BaseModel):
 class MessageOut(BaseModel):
     """A message and what became of it."""
 
-    message_id: UUID
+    message_id: UUID = Field(description="Its id; ids sort by when they were submitted.")
     campaign_id: UUID | None = Field(description="Of a campaign's mail.")
     submission_id: UUID | None = Field(description="The call that it came with.")
-    task_id: UUID
-    channel: Channel
-    address: str
+    task_id: UUID = Field(description="The task that sends it.")
+    channel: Channel = Field(description="email or sms.")
+    address: str = Field(description="Whom it is for: an address, or a number in E.164.")
     from_address: str | None = Field(description="Null: a text whose sender is left to the provider.")
     subject: str | None = Field(description="As sent; null before, and of texts.")
-    tags: list[str]
-    template_id: UUID | None
-    template_version: int | None
-    status: RecipientStatus
-    attempt: int
-    provider: str | None
-    provider_message_id: str | None
+    tags: list[str] = Field(description="What its call gave it to be found by.")
+    template_id: UUID | None = Field(description="The template it is made of; null: own words.")
+    template_version: int | None = Field(description="Which version of it.")
+    status: RecipientStatus = Field(description="Where it is: see the states of messages.")
+    attempt: int = Field(description="How often it was handed to a provider; a throttle does not count.")
+    provider: str | None = Field(description="Who had it last; null: nobody yet.")
+    provider_message_id: str | None = Field(description="What that provider calls it.")
     reply: str | None = Field(description="What the provider answered, whole.")
     error_message: str | None = Field(description="What went wrong, or why it waits.")
     bounce_reason: str | None = Field(description="Why it was refused, in the words that all providers share.")
-    size_bytes: int | None
+    size_bytes: int | None = Field(description="Of what was sent, with headers and files.")
     parts: int | None = Field(description="Into how many a text falls.")
-    encoding: Encoding | None
+    encoding: Encoding | None = Field(description="Of a text: gsm7 has 160 units for one part, ucs2 has 70.")
     delivery: ReportStatus | None = Field(description="What its provider told of a text after it had taken it.")
     delivery_cause: Cause | None = Field(description="Why it was not delivered, in words that all providers share.")
-    delivery_at: datetime | None
+    delivery_at: datetime | None = Field(description="When its provider told that.")
     cost: float | None = Field(description="What its provider takes for it, once it is sent; null: nobody said.")
-    currency: str | None
-    uncertain_policy: str
+    currency: str | None = Field(description="Of the cost (ISO 4217).")
+    uncertain_policy: str = Field(
+        description="What happens when nobody knows whether it was taken: hold, resend or reconcile."
+    )
     looks: int | None = Field(description="How often its provider was asked about it, while it is uncertain.")
     next_look_at: datetime | None = Field(description="When its provider is asked again.")
     finding: str | None = Field(description="What its provider said when it was asked.")
-    created_at: datetime
-    scheduled_at: datetime | None
-    sending_at: datetime | None
-    sent_at: datetime | None
+    created_at: datetime = Field(description="When it was submitted.")
+    scheduled_at: datetime | None = Field(description="When it was to go; null: at once.")
+    sending_at: datetime | None = Field(description="When it was last handed to a provider.")
+    sent_at: datetime | None = Field(description="When a provider had taken it.")
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self:
@@ -320,23 +336,23 @@ class AttemptOut(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    attempt_number: int
-    started_at: datetime
-    completed_at: datetime | None
-    duration_seconds: float | None
-    status: str
-    error_message: str | None
+    attempt_number: int = Field(description="1 is the first.")
+    started_at: datetime = Field(description="When a worker had it.")
+    completed_at: datetime | None = Field(description="When that was over.")
+    duration_seconds: float | None = Field(description="From the one to the other.")
+    status: str = Field(description="How the attempt of the task ended.")
+    error_message: str | None = Field(description="Why it did not end well.")
     refusals: list[str] = Field(description="Providers that did not take it before another one did, and why.")
 
 
 class MessageDetail(MessageOut):
     """A message with its attempts."""
 
-    name: str | None
-    locale: str | None
+    name: str | None = Field(description="The name before the address.")
+    locale: str | None = Field(description="Which variant of the template they read.")
     expires_at: datetime | None = Field(description="When it is too late to send it.")
     source: Literal["api", "smtp"] | None = Field(description="Null when what it came with is not kept any more.")
-    attempts: list[AttemptOut]
+    attempts: list[AttemptOut] = Field(description="Of its task, the oldest first.")
 
     @classmethod
     def of_all(cls, row: asyncpg.Record, attempts: list[asyncpg.Record]) -> Self:

@@ -28,7 +28,8 @@ class SearchRangeError(InvalidInputError):
 class Filter:
     """Which messages; what is None does not matter. With an address, campaign mail is meant too.
 
-    `scheduled`: only those whose time is yet to come; `text`: which they are; `bounded` gives it a time.
+    `scheduled`: only those whose time is yet to come; `text`: which they are; `bounded` gives it a time. `key_id`: only
+    those that came with a key which may see no others, so no campaign mail either.
     """
 
     address: str | None = None
@@ -41,6 +42,7 @@ class Filter:
     created_before: datetime | None = None
     scheduled: bool = False
     text: str | None = None
+    key_id: UUID | None = None
 
 
 def bounded(wanted: Filter) -> Filter:

@@ -76,6 +76,7 @@ class _Ready:
             self.message.subject if archive != "none" else None,
             len(self.message.content),
             self.message.content if archive == "full" and self.submission.raw is None else None,
+            self.submission.letter.promotional,
         )
 
     def end(self, outcome: Outcome, provider: str) -> End:
@@ -306,6 +307,7 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
             MediaLibrary(context.database, storage, settings),
             Senders(context.database.pool, settings),
             secret.get_secret_value().encode(),
+            settings.http.base_url,
         )
         composers: dict[str, Composer] = {"email": mails, "sms": TextComposer()}
         ledger = MessageLedger(context.database.hot, ErasureKey(secret), notices)

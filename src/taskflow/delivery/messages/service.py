@@ -45,8 +45,9 @@ sql = load(__file__)
 _COLUMNS = (
     "message_id", "submission_id", "scheduled_at", "template_id", "template_version", "channel", "uncertain_policy",
     "address", "name", "locale", "from_address", "tags", "personalization", "segments", "encoding", "error_message",
-    "expires_at",
+    "expires_at", "key_id",
 )  # fmt: skip
+_SOME_LINK = "https://example.invalid/unsubscribe/"  # each gets one of their own, once messages have ids
 REQUESTS = {
     channel: Request(
         name, queue=QUEUE, priority=Priority.HIGH, max_retries=len(DELAYS), timeout_seconds=TIMEOUT_SECONDS
@@ -79,9 +80,16 @@ class MessageService:
         self._words = words
 
     async def submit(
-        self, submission: Submission, *, created_by: UUID | None = None, submission_id: UUID | None = None
+        self,
+        submission: Submission,
+        *,
+        created_by: UUID | None = None,
+        key_id: UUID | None = None,
+        submission_id: UUID | None = None,
     ) -> Submitted:
         """Check a submission, write its messages and put them in line; a repeated id is what it became.
+
+        `key_id`: the key it comes with, if that is to see its own messages only.
 
         Raises:
             InvalidRecipientError: an address cannot be sent to, or is there twice.
@@ -91,7 +99,7 @@ class MessageService:
             MediaNotFoundError, AttachmentLimitError: its template or a file cannot be used.
         """
         submission = await self._checked(submission)
-        return await keep(self._database, self._engine, submission, "api", created_by, submission_id)
+        return await keep(self._database, self._engine, submission, "api", created_by, submission_id, key_id)
 
     # -- inside
 
@@ -104,7 +112,7 @@ class MessageService:
         headers.mailbox("From", sender, letter.from_name)
         if letter.reply_to is not None:
             headers.mailbox("Reply-To", letter.reply_to)
-        further_headers.check(letter.headers)
+        further_headers.check(letter.headers, promotional=letter.promotional)
         recipients = _checked_recipients(submission.recipients)
         letter = _with_copies(replace(letter, from_email=sender), recipients)
         submission = replace(submission, recipients=recipients, letter=letter)
@@ -123,7 +131,8 @@ class MessageService:
 
     async def _try_out(self, words: Words, letter: Letter, recipients: Sequence[Recipient]) -> None:
         """Make the first recipient's message, and look whether the others have the values that theirs need."""
-        contexts = [context_of(letter.variables, one, one.variables) for one in recipients]
+        link = _SOME_LINK if letter.promotional else None
+        contexts = [context_of(letter.variables, one, one.variables, unsubscribe_url=link) for one in recipients]
         [first] = await words.render(contexts[:1])
         if isinstance(first, RenderProblem):
             raise UnrenderableError(
@@ -147,10 +156,13 @@ async def keep(
     source: Literal["api", "smtp"],
     created_by: UUID | None,
     submission_id: UUID | None = None,
+    key_id: UUID | None = None,
 ) -> Submitted:
     """Write a submission, its messages and their tasks in one transaction, and put the tasks in line."""
     submission_id = submission_id or uuid7()
-    rows = [_record(submission_id, number, one, submission) for number, one in enumerate(submission.recipients, 1)]
+    rows = [
+        _record(submission_id, number, one, submission, key_id) for number, one in enumerate(submission.recipients, 1)
+    ]
     async with database.pool.acquire() as connection, connection.transaction():
         tag = await connection.execute(
             sql.insert_submission, submission_id, submission.channel, created_by, submission.template_id,
@@ -174,13 +186,16 @@ async def keep(
     return Submitted(submission_id, [_accepted(row) for row in rows])
 
 
-def _record(submission_id: UUID, number: int, one: Recipient, submission: Submission) -> tuple[Any, ...]:
+def _record(
+    submission_id: UUID, number: int, one: Recipient, submission: Submission, key_id: UUID | None
+) -> tuple[Any, ...]:
     """Return a row of `_COLUMNS`."""
     return (
         message_id_of(submission_id, number), submission_id, submission.scheduled_at, submission.template_id,
         submission.template_version, submission.channel, submission.uncertain_policy, one.address, one.name, one.locale,
         submission.letter.from_address, list(submission.tags) or None, dict(one.variables),
         one.length and one.length.segments, one.length and one.length.encoding, submission.waits, submission.expires_at,
+        key_id,
     )  # fmt: skip
 
 

@@ -103,9 +103,16 @@ class TextService:
         self._region = region
 
     async def submit(
-        self, call: TextCall, *, created_by: UUID | None = None, submission_id: UUID | None = None
+        self,
+        call: TextCall,
+        *,
+        created_by: UUID | None = None,
+        key_id: UUID | None = None,
+        submission_id: UUID | None = None,
     ) -> Submitted:
         """Make the texts of a call, write them and put them in line; a repeated id is what it became.
+
+        `key_id`: the key it comes with, if that is to see its own messages only.
 
         Raises:
             InvalidRecipientError: a number cannot be written to, or is there twice.
@@ -140,7 +147,7 @@ class TextService:
             archive=call.archive,
             waits=waits,
         )
-        return await keep(self._database, self._engine, submission, "api", created_by, submission_id)
+        return await keep(self._database, self._engine, submission, "api", created_by, submission_id, key_id)
 
     async def _check_carriers(self, *, requires_dlt: bool) -> None:
         """Demand a provider that may carry such texts, enabled or not; without any, the sandbox does."""

@@ -144,26 +144,26 @@ class ProviderOut(BaseModel):
     """A provider, without its secrets."""
 
     provider_id: UUID
-    name: str
-    kind: str
-    channel: Channel
-    enabled: bool
-    priority: int
-    weight: int
-    preferences: list[PreferenceOut]
-    settings: dict[str, Any]
+    name: str = Field(description="What ledgers keep of it.")
+    kind: str = Field(description="One of /provider-kinds.")
+    channel: Channel = Field(description="What it carries: email or sms.")
+    enabled: bool = Field(description="Whether it is asked at all.")
+    priority: int = Field(description="The smallest is asked first.")
+    weight: int = Field(description="The share among those of one priority.")
+    preferences: list[PreferenceOut] = Field(description="Other priorities and weights, for some messages.")
+    settings: dict[str, Any] = Field(description="What its kind has to be told, without secrets.")
     secrets_set: list[str] = Field(description="Which secrets are kept; nobody can read them.")
-    classes: list[str]
-    domains: list[str]
-    per_second: int | None
-    per_minute: int | None
-    per_day: int | None
-    warm_up: list[int]
-    price: float | None
-    currency: str | None
-    created_at: datetime
-    updated_at: datetime
-    created_by: UUID | None
+    classes: list[str] = Field(description="Which messages it carries: transactional, bulk.")
+    domains: list[str] = Field(description="Mail from these domains only; empty: from any.")
+    per_second: int | None = Field(description="Messages in any second; null: no limit.")
+    per_minute: int | None = Field(description="Messages in any minute.")
+    per_day: int | None = Field(description="Messages in any 24 hours.")
+    warm_up: list[int] = Field(description="Messages a day on its first days of use.")
+    price: float | None = Field(description="For a mail, or a part of a text; null: nobody said.")
+    currency: str | None = Field(description="Of the price (ISO 4217).")
+    created_at: datetime = Field(description="When it was added.")
+    updated_at: datetime = Field(description="When it was last changed.")
+    created_by: UUID | None = Field(description="The user who added it.")
 
     @classmethod
     def of(cls, row: ProviderRow) -> Self:

@@ -18,8 +18,8 @@ class BudgetOut(BaseModel):
 
     span: Literal["second", "minute", "day"] = Field(description="Any span of this length, wherever it begins.")
     limit: int = Field(description="Of `day`: what the warm-up allows, while there is one.")
-    used: int
-    left: int
+    used: int = Field(description="Messages in the span that ends now.")
+    left: int = Field(description="Messages that it takes now.")
 
     @classmethod
     def of(cls, state: BudgetState) -> Self:
@@ -30,9 +30,11 @@ class BudgetOut(BaseModel):
 class BreakerChangeOut(BaseModel):
     """One change of a breaker."""
 
-    state: Literal["closed", "open", "half_open", "forced_open", "forced_closed", "auto"]
-    reason: str
-    changed_at: datetime
+    state: Literal["closed", "open", "half_open", "forced_open", "forced_closed", "auto"] = Field(
+        description="What it has been since."
+    )
+    reason: str = Field(description="Why.")
+    changed_at: datetime = Field(description="When.")
 
 
 class BreakerOut(BaseModel):
@@ -106,18 +108,18 @@ class RecipientDomainOut(BaseModel):
 class RouteOut(BaseModel):
     """A provider as the router sees it."""
 
-    name: str
+    name: str = Field(description="The provider.")
     priority: int = Field(description="The smallest is asked first.")
     weight: float = Field(description="The share among those of one priority.")
     preferences: list[PreferenceOut] = Field(description="Other priorities and weights, for some messages.")
-    classes: list[MessageClass]
+    classes: list[MessageClass] = Field(description="Which messages it carries.")
     sending_domains: list[str] = Field(description="Empty: any.")
-    supports_dlt: bool
+    supports_dlt: bool = Field(description="Whether it carries texts under a DLT template.")
     usable: bool = Field(description="Whether it takes a message now.")
     waiting: str | None = Field(description="Why it takes none.")
     wait_seconds: float | None = Field(description="When it is worth asking again.")
-    breaker: BreakerOut
-    budgets: list[BudgetOut]
+    breaker: BreakerOut = Field(description="Whether it is trusted.")
+    budgets: list[BudgetOut] = Field(description="What it may carry, span by span.")
     warm_up_day: int | None = Field(description="1 on the first day of use; null without a warm-up.")
     pace_per_second: float | None = Field(description="How fast it is tried, where it has asked for less.")
     failovers: int = Field(description="Messages that it took over from others, since Redis was last empty.")

@@ -39,8 +39,13 @@ class SubmittedMail:
 
     raw: CanonicalBody
     tags: tuple[str, ...]
-    from_email: str  # whom it is from; the first of several
+    senders: tuple[str, ...]  # whom it is from, mostly one
     is_named: bool  # it came with a Message-ID
+
+    @property
+    def from_email(self) -> str:
+        """Return whom it is from; the first of several."""
+        return self.senders[0]
 
 
 def finish(data: bytes, *, utf8: bool, message_id: Callable[[str], str]) -> SubmittedMail:
@@ -67,14 +72,14 @@ def finish(data: bytes, *, utf8: bool, message_id: Callable[[str], str]) -> Subm
     if not utf8 and not body[:end].isascii():
         raise MailRefusedError("The headers are not ASCII: encode them (RFC 2047), or say SMTPUTF8.")
     fields = list(_fields(body[:end]))
-    sender = _check(fields)
+    senders = _check(fields)
     kept = [field for name, field in fields if name not in _LEFT_OUT]
     names = {name for name, _ in fields}
     if "date" not in names:
         kept.append(b"Date: " + formatdate().encode("ascii") + b"\r\n")
     if "message-id" not in names:
-        kept.append(b"Message-ID: " + message_id(sender).encode("ascii") + b"\r\n")
-    return SubmittedMail(CanonicalBody(b"".join(kept) + body[end:]), _tags(fields), sender, "message-id" in names)
+        kept.append(b"Message-ID: " + message_id(senders[0]).encode("ascii") + b"\r\n")
+    return SubmittedMail(CanonicalBody(b"".join(kept) + body[end:]), _tags(fields), senders, "message-id" in names)
 
 
 def _fields(head: bytes) -> Iterator[tuple[str, bytes]]:
@@ -101,8 +106,8 @@ def _name(field: bytes) -> str:
     return match[1].decode("ascii").lower()
 
 
-def _check(fields: list[tuple[str, bytes]]) -> str:
-    """Demand of fields what RFC 5322, section 3.6, does, and a From that can be answered; return its first address."""
+def _check(fields: list[tuple[str, bytes]]) -> tuple[str, ...]:
+    """Demand of fields what RFC 5322, section 3.6, does, and a From that can be answered; return its addresses."""
     for name, count in Counter(name for name, _ in fields).items():
         if count > 1 and name in _ONCE:
             raise MailRefusedError(f"The mail has {count} headers {name.title()}.")
@@ -115,10 +120,9 @@ def _check(fields: list[tuple[str, bytes]]) -> str:
     if not found:
         raise MailRefusedError("From names nobody.")
     try:
-        sender, *_ = [str(addresses.parse(address)) for address in found]
+        return tuple(str(addresses.parse(address)) for address in found)
     except addresses.UnsafeAddressError as error:
         raise MailRefusedError(f"From: {error}") from error
-    return sender
 
 
 def _tags(fields: list[tuple[str, bytes]]) -> tuple[str, ...]:

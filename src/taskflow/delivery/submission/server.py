@@ -29,6 +29,7 @@ from taskflow.db.queries import load
 from taskflow.delivery import addresses
 from taskflow.delivery.message_ids import MessageIds
 from taskflow.delivery.messages.models import Letter, Recipient, Submission
+from taskflow.delivery.messages.permits import SenderNotAllowedError, check_senders
 from taskflow.delivery.messages.service import Submitted, keep
 from taskflow.delivery.submission.connections import Connections, address_of
 from taskflow.delivery.submission.mail import MailRefusedError, finish
@@ -143,6 +144,7 @@ class SubmissionServer:
         """Keep a message for each recipient, and answer once they are committed."""
         self._connections.waits(server)
         submission_id = uuid7()
+        principal = cast("Principal", session.auth_data)
         data = bytes(envelope.original_content or b"")
         try:
             mail = finish(
@@ -150,8 +152,11 @@ class SubmissionServer:
                 utf8=bool(envelope.smtp_utf8),
                 message_id=lambda sender: MessageIds(self._secret, sender).of(submission_id),
             )
+            check_senders(principal, mail.senders)
         except MailRefusedError as error:
             return f"550 5.6.0 {_line(error)}"
+        except SenderNotAllowedError as error:
+            return f"550 5.7.1 {_line(error)}"
         submission = Submission(
             Letter(mail.from_email, mail_from=envelope.mail_from),
             [Recipient(address) for address in envelope.rcpt_tos],
@@ -159,11 +164,11 @@ class SubmissionServer:
             archive=self._settings.message.archive,
             raw=mail.raw,
         )
-        principal = cast("Principal", session.auth_data)
+        key_id = principal.key_id if principal.is_narrow else None
 
         async def attempt() -> Submitted:
             kept_as = await self._reserve(principal, envelope, data, submission_id) if mail.is_named else submission_id
-            return await keep(self._database, self._engine, submission, "smtp", principal.user_id, kept_as)
+            return await keep(self._database, self._engine, submission, "smtp", principal.user_id, kept_as, key_id)
 
         try:
             submitted = await patiently(attempt)
