@@ -6741,6 +6741,17 @@ export interface components {
             uncertain_policy: string;
         };
         /**
+         * MessageStats
+         * @description Messages, of campaigns and without one.
+         */
+        MessageStats: {
+            /**
+             * Uncertain
+             * @description UNCERTAIN ones: a person, or a search at the provider, decides.
+             */
+            uncertain: number;
+        };
+        /**
          * Minute
          * @description What ended in one minute.
          */
@@ -9893,6 +9904,7 @@ export interface components {
              * @description Those that nobody has requeued.
              */
             dead_letters: number;
+            messages: components["schemas"]["MessageStats"];
             tasks: components["schemas"]["TaskStats"];
             /**
              * Throughput

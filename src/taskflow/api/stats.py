@@ -66,6 +66,12 @@ class CampaignStats(BaseModel):
     running: int
 
 
+class MessageStats(BaseModel):
+    """Messages, of campaigns and without one."""
+
+    uncertain: int = Field(description="UNCERTAIN ones: a person, or a search at the provider, decides.")
+
+
 class Minute(BaseModel):
     """What ended in one minute."""
 
@@ -80,6 +86,7 @@ class Stats(BaseModel):
     tasks: TaskStats
     workers: WorkerStats
     campaigns: CampaignStats
+    messages: MessageStats
     dead_letters: int = Field(description="Those that nobody has requeued.")
     throughput: list[Minute] = Field(description="The last 60 minutes, of tasks created in the last hour.")
 
@@ -145,6 +152,7 @@ class StatsCounter:
             ),
             workers=WorkerStats(active=rest["active"], capacity=rest["capacity"], load=rest["load"]),
             campaigns=CampaignStats(running=rest["campaigns_running"]),
+            messages=MessageStats(uncertain=rest["messages_uncertain"]),
             dead_letters=rest["dead_letters"],
             throughput=[
                 Minute(t=t, **{k: minutes.get(t, Counter())[k] for k in ("completed", "failed")}) for t in axis

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from support.api import Api
 from support.certificates import server_context
@@ -33,6 +34,11 @@ from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 T = TypeVar("T")
+COUNTED = {
+    "taskflow_submission_mails_total": {},
+    "taskflow_submission_messages_total": {},
+    "taskflow_submission_refusals_total": {"code": "553"},
+}
 
 
 @pytest.fixture
@@ -333,6 +339,16 @@ async def test_a_key_with_a_limit_hands_over_so_many_mails_and_each_is_in_the_au
     assert row["target_id"] in kept.decode()
     assert (row["actor"], str(row["address"])) == ("marketer@example.com (key mail)", "127.0.0.1")
     assert row["detail"] == {"messages": 2, "source": "smtp"}
+
+
+async def test_the_relay_counts_what_it_keeps_and_refuses(line: Line, server: SubmissionServer, key: str) -> None:
+    before = {name: REGISTRY.get_sample_value(name, labels) or 0.0 for name, labels in COUNTED.items()}
+    await line.open_mail(key, "ann@example.com", "bob@example.com")
+    await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+    assert (await line.say("MAIL FROM:<no address>")).startswith(b"553")
+    after = {name: REGISTRY.get_sample_value(name, labels) or 0.0 for name, labels in COUNTED.items()}
+    assert [after[name] - before[name] for name in COUNTED] == [1, 2, 1]
+    assert server.report() == {"status": "ok", "database": "ok", "port": server.port, "connections": 1}
 
 
 async def test_without_a_limit_of_the_key_the_settings_have_one(line: Line, settings: Settings, key: str) -> None:

@@ -51,7 +51,9 @@ def unopenable(database: Database, opener: Opener) -> Callable[[], Awaitable[Map
 async def open_router(context: WorkerContext) -> AsyncIterator[Router]:
     """Open the router of a worker process; `context.resource(open_router)` is the one that its senders share."""
     routes = configured_routes(context.database, context.settings, Registry.installed())
-    async with Router(context.database, context.broker, context.settings.router, routes, slot=context.slot) as router:
+    async with Router(
+        context.database, context.broker, context.settings.router, routes, slot=context.slot, meter=context.meter
+    ) as router:
         yield router
 
 

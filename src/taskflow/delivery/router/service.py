@@ -36,6 +36,7 @@ from taskflow.delivery.router.models import (
     as_budgets,
 )
 from taskflow.delivery.router.scripts import Script, listed
+from taskflow.engine.metering import Meter
 from taskflow.settings.router import RouterSettings
 
 log = get_logger(__name__)
@@ -75,6 +76,7 @@ class Router:
         *,
         slot: int = 0,
         rng: random.Random | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """Ask nobody anything yet.
 
@@ -85,7 +87,9 @@ class Router:
             routes: returns the providers in use; asked every two seconds, and when one is open that it has not named.
             slot: of this process in `provider_usage`.
             rng: draws among providers of one priority, and the jitter of breakers.
+            meter: counts what providers do with messages.
         """
+        self.meter = meter or Meter()
         self._pool = database.pool
         self._usage = UsageLog(database.pool, slot)
         self._policy = policy(settings)

@@ -33,6 +33,7 @@ from taskflow.delivery.messages.models import Letter, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted, keep
 from taskflow.delivery.submission.connections import Connections, address_of
 from taskflow.delivery.submission.mail import MailRefusedError, finish
+from taskflow.delivery.submission.metrics import MAILS, MESSAGES, SECONDS
 from taskflow.delivery.submission.protocol import SubmissionSmtp
 from taskflow.engine.client import Engine
 from taskflow.identity.audit import AuditEntry, AuditLog
@@ -47,6 +48,7 @@ sql = load(__file__, "queries.sql")
 
 _IDLE_SECONDS = 300.0
 _REPEAT_SECONDS = 86_400.0  # within which the same mail is a repetition; as an Idempotency-Key is kept
+_WATCH_SECONDS = 5.0
 _DRAIN_SECONDS = 10.0  # for commits that are under way when the server ends
 
 
@@ -71,6 +73,7 @@ class SubmissionServer:
         self._tls = _tls_context(settings)
         where = settings.submission
         self._connections = Connections(where.max_connections, where.max_connections_per_address)
+        self._is_database_there = True
         self.port = 0
 
     @classmethod
@@ -88,11 +91,22 @@ class SubmissionServer:
         where = settings.submission
         listener = await asyncio.get_running_loop().create_server(server._protocol, where.host, where.port)
         server.port = listener.sockets[0].getsockname()[1]
+        watch = asyncio.create_task(server._watch())
         try:
             yield server
         finally:
+            watch.cancel()
             listener.close()
             await server._connections.close(SubmissionSmtp.hang_up, _DRAIN_SECONDS)
+
+    def report(self) -> dict[str, Any]:
+        """Return the state of this process for `/health`: without PostgreSQL it keeps nothing."""
+        return {
+            "status": "ok" if self._is_database_there and not self._connections.is_closing else "degraded",
+            "database": "ok" if self._is_database_there else "down",
+            "port": self.port,
+            "connections": len(self._connections),
+        }
 
     # -- what aiosmtpd calls
 
@@ -167,10 +181,13 @@ class SubmissionServer:
             return await keep(self._database, self._engine, submission, "smtp", principal.user_id, kept_as)
 
         try:
-            submitted = await patiently(attempt)
+            with SECONDS.time():
+                submitted = await patiently(attempt)
         except (TaskFlowError, *DATABASE_AWAY) as error:
             log.warning("submission_not_kept", error=str(error) or type(error).__name__)
             return "451 4.3.0 The mail could not be kept: try again shortly"
+        MAILS.inc()
+        MESSAGES.inc(len(submitted.messages))
         await self._audit.write(
             AuditEntry(
                 "message.send",
@@ -187,6 +204,17 @@ class SubmissionServer:
         return f"250 2.0.0 queued as {submitted.submission_id}, {len(submitted.messages)} messages"
 
     # -- inside
+
+    async def _watch(self) -> None:
+        """Look after PostgreSQL, for `/ready`: whoever gets no mail would not hear that it is back."""
+        while True:
+            try:
+                async with asyncio.timeout(_WATCH_SECONDS):
+                    await self._database.pool.fetchval("SELECT 1")
+                self._is_database_there = True
+            except DATABASE_AWAY:
+                self._is_database_there = False
+            await asyncio.sleep(_WATCH_SECONDS)
 
     def _protocol(self) -> asyncio.BaseProtocol:
         where = self._settings.submission
