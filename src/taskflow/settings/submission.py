@@ -17,9 +17,6 @@ class SubmissionSettings(BaseModel):
     )
     max_message_bytes: int = Field(25 * 1024**2, gt=0, le=64 * 1024**2)
     max_recipients: int = Field(100, ge=1, le=1_000, description="Most recipients of one mail.")
-    rate_limit_per_minute: int = Field(
-        1_000, ge=1, description="Mails a user may hand over in 60 s; an API key with a limit of its own has that."
-    )
     max_connections: int = Field(200, ge=1, description="Most connections of a relay process at a time.")
     max_connections_per_address: int = Field(
         50, ge=1, description="Most of them from one address; an IPv6 address counts as its /64."

@@ -352,7 +352,7 @@ async def test_the_relay_counts_what_it_keeps_and_refuses(line: Line, server: Su
 
 
 async def test_without_a_limit_of_the_key_the_settings_have_one(line: Line, settings: Settings, key: str) -> None:
-    settings.submission.rate_limit_per_minute = 1
+    settings.message.rate_limit_per_minute = 1
     assert (await line.open_mail(key, "ann@example.com")).startswith(b"354")
     await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
     assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"451 4.7.1 ")

@@ -29,6 +29,7 @@ from taskflow.db.queries import load
 from taskflow.delivery import addresses
 from taskflow.delivery.ledger import patiently
 from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.messages.allowance import allowance
 from taskflow.delivery.messages.models import Letter, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted, keep
 from taskflow.delivery.submission.connections import Connections, address_of
@@ -242,12 +243,8 @@ class SubmissionServer:
         return reserved
 
     async def _count(self, principal: Principal) -> None:
-        """Count a mail of somebody; one of a key with a limit of its own as a request over HTTP."""
-        limit = principal.rate_limit_per_minute
-        if limit is not None:
-            await self._admit(principal.rate_limit_identity, limit, "mails")
-        else:
-            await self._admit(f"smtp:{principal.user_id}", self._settings.submission.rate_limit_per_minute, "mails")
+        """Count a mail of somebody as a call of POST /messages is."""
+        await self._admit(*allowance(principal, self._settings), "mails")
 
     async def _admit(self, identity: str, limit: int, what: str) -> None:
         verdict = await self._limiter.ask(identity, limit)
