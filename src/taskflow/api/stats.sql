@@ -24,8 +24,6 @@ SELECT
   (SELECT count(*) FROM tasks WHERE failed_at > now() - interval '1 hour') AS failed_last_hour,
   (SELECT count(*) FROM dead_letter_queue WHERE requeued_at IS NULL) AS dead_letters,
   (SELECT count(*) FROM campaigns WHERE completed_at IS NULL AND status = 'RUNNING') AS campaigns_running,
-  (SELECT count(*) FROM messages WHERE attention = 'UNCERTAIN')
-    + (SELECT coalesce(sum(uncertain), 0) FROM campaign_counters) AS messages_uncertain,
   w.active, w.capacity, w.load
 FROM (
   SELECT count(*) AS active, coalesce(sum(capacity), 0) AS capacity, coalesce(sum(current_load), 0) AS load
