@@ -319,6 +319,11 @@ async def test_what_spf_has_to_name_for_a_provider_is_told_until_it_does(
     assert lacks.status == "warn"
     assert f"lacks include:{include}, which the documentation of" in lacks.sentence
     assert [status_of.status for status_of in await doctor._ptr()] == ["ok"]
+    signs_itself = kind in ("ses", "sendgrid", "postmark")
+    said = [finding.sentence for finding in await doctor._dkim()]
+    assert sum("do not survive the provider one" in sentence for sentence in said) == signs_itself
+    [bounces] = await doctor._return_path()
+    assert (bounces.status, "go to it" in bounces.sentence) == ("ok", True)
     healthy.clear(DOMAIN, "TXT")
     healthy.add(include, "TXT", '"v=spf1 ip4:9.9.9.0/24 ~all"')
     [record] = lacks.records

@@ -99,9 +99,7 @@ async def _uncertain(database: Database) -> Finding:
     if not count:
         return ok("uncertain", "no message")
     mend = "taskflow message list --status UNCERTAIN, taskflow campaign list; docs/how-to/uncertain-recipients.md"
-    return warning(
-        "uncertain", f"of {count:,} message{'s' if count > 1 else ''} nobody knows whether it was delivered", mend
-    )
+    return warning("uncertain", f"{count:,} perhaps delivered, perhaps not", mend)
 
 
 def _domain(domain: SendingDomain) -> Finding:

@@ -13,7 +13,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from taskflow.base.errors import ConfigurationError
-from taskflow.delivery.domains import dmarc, spf
+from taskflow.delivery.domains import carriers, dmarc, spf
 from taskflow.delivery.domains.findings import Finding, fail, ok, warn
 from taskflow.delivery.domains.gmail import BULK_A_DAY, GmailUse
 from taskflow.delivery.domains.models import DkimKey, KeyState, SendingDomain
@@ -100,7 +100,8 @@ class Doctor:
             found.append(
                 fail("dkim", "No mail is signed yet.", "Publish the records of the keys, then check once more.")
             )
-        return found
+        signing = (carriers.signing_by(outlet, self._domain.domain) for outlet in self._outlets)
+        return [*found, *(finding for finding in signing if finding is not None)]
 
     async def _dkim_key(self, key: DkimKey) -> Finding:
         record = txt(key.name, key.record, f"DKIM, {key.state.value}")
@@ -134,7 +135,8 @@ class Doctor:
         minimum = (txt(domain, f"v=spf1 {' '.join(terms)} ~all", "SPF"),) if terms else ()
         texts = await spf.published(self._resolver, domain)
         if not texts:
-            return [fail("spf", f"{domain} has no SPF record.", "Publish one.", *minimum)]
+            action = "Publish one." if minimum else f"Publish one. {_UNKNOWN_ACTION}"
+            return [fail("spf", f"{domain} has no SPF record.", action, *minimum)]
         if len(texts) > 1:
             return [fail("spf", f"{domain} has {len(texts)} SPF records: receivers use none.", "Make one of them.")]
         walk = spf.Walk()
@@ -228,13 +230,20 @@ class Doctor:
 
     async def _return_path(self) -> list[Finding]:
         domain = self._domain.return_path_domain
+        ways = [carriers.bounces_by(outlet, has_return_path=domain is not None) for outlet in self._outlets]
+        others = [finding for finding in ways if finding is not None]
+        if others and len(others) == len(ways):
+            return others
+        return [await self._own_return_path(domain), *others]
+
+    async def _own_return_path(self, domain: str | None) -> Finding:
         if domain is None:
-            return [ok("return_path", "Bounces go to the sender's own address.")]
+            return ok("return_path", "Bounces go to the sender's own address.")
         servers = [server for _, server in await self._resolver.mx(domain) if server]
         if not servers:
             sentence = f"Bounces go to {domain}, which has no MX record: they are lost, and receivers may refuse mail."
-            return [fail("return_path", sentence, "Publish an MX record for the server that takes bounces.")]
-        return [ok("return_path", f"Bounces go to {domain}, which {servers[0][:100]} takes mail for.")]
+            return fail("return_path", sentence, "Publish an MX record for the server that takes bounces.")
+        return ok("return_path", f"Bounces go to {domain}, which {servers[0][:100]} takes mail for.")
 
     async def _outgoing(self) -> list[Address]:
         """Return the addresses that mail leaves from, as far as they are known: global ones only."""
