@@ -56,10 +56,10 @@ async def serve(settings: Settings) -> None:
                 SubmissionServer.running(database, broker, settings) as server,
                 serve_health(where.metrics_port, server.report, host=where.metrics_host),
             ):
-                log.info("submission_listening", host=where.host, port=server.port)
+                log.info("submission_listening", host=where.host, port=server.port, tls_port=server.tls_port)
                 await stop.wait()
         except OSError as error:
             raise ConfigurationError(
                 f"The SMTP relay cannot listen on {where.host}:{where.port} ({error.strerror}); "
-                "choose another TASKFLOW_SUBMISSION_PORT, or TASKFLOW_SUBMISSION_METRICS_PORT."
+                "choose others for TASKFLOW_SUBMISSION_PORT, …_TLS_PORT and …_METRICS_PORT."
             ) from error

@@ -10,7 +10,10 @@ class SubmissionSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="Address of the SMTP server that takes mail for sending.")
     port: int = Field(2587, ge=0, le=65535, description="Its port; 0 takes a free one.")
-    cert_file: Path | None = Field(None, description="Certificate (PEM) for STARTTLS; without, only loopback.")
+    tls_port: int | None = Field(
+        None, ge=0, le=65535, description="A second port, with TLS from the first byte (465); needs the certificate."
+    )
+    cert_file: Path | None = Field(None, description="Certificate (PEM) for TLS; without, only loopback.")
     key_file: Path | None = Field(None, description="Its private key (PEM); else in the certificate's file.")
     trust_loopback: bool = Field(
         True, description="Take keys without TLS from this machine. False where a proxy on it hands connections on."

@@ -385,10 +385,12 @@ async def test_a_key_crosses_a_network_only_under_tls(
     monkeypatch.setattr("taskflow.delivery.submission.protocol._is_loopback", lambda _: False)
     _, pem = server_context(tmp_path)
     settings.submission.cert_file, settings.submission.key_file = pem, tmp_path / "server.key"
+    settings.submission.tls_port = 0
+    settings.smtp.helo_name = "mail.shop.example"
     async with SubmissionServer.running(database, broker, settings) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         plain = Line(reader, writer)
-        await plain.reply()
+        assert (await plain.reply()).startswith(b"220 mail.shop.example ")
         assert (await plain.say("EHLO client.example")).startswith(b"250")
         token = base64.b64encode(b"\0name\0" + key.encode()).decode()
         assert (await plain.say(f"AUTH PLAIN {token}")).startswith(b"538 ")
@@ -408,7 +410,17 @@ async def test_a_key_crosses_a_network_only_under_tls(
                 )
 
         assert await blocking(work) == (False, {})
-    assert set(await ledger(database)) == {"ann@example.com"}
+
+        def work_under_tls() -> tuple[bool, bool]:
+            with smtplib.SMTP_SSL("localhost", server.tls_port or 0, context=trusting) as client:
+                client.ehlo()
+                offered = client.has_extn("starttls")
+                client.login("whoever", key)
+                client.sendmail("shop@sender.example", ["bob@example.com"], mail().as_bytes(policy=email.policy.SMTP))
+                return offered, client.has_extn("auth")
+
+        assert await blocking(work_under_tls) == (False, True)
+    assert set(await ledger(database)) == {"ann@example.com", "bob@example.com"}
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,10 @@ class SubmissionSmtp(FastSmtp):
         super().connection_made(transport)
         if self._tls_protocol is None:
             peer = transport.get_extra_info("peername")
-            self._auth_require_tls = not (self._trust_loopback and _is_loopback(peer))
+            is_secret = transport.get_extra_info("ssl_object") is not None or (
+                self._trust_loopback and _is_loopback(peer)
+            )
+            self._auth_require_tls = not is_secret
             self._is_welcome = self._connections.enter(self, peer)
             self._stranger_timer = self.loop.call_later(_STRANGER_SECONDS, self._part_from_stranger)
 

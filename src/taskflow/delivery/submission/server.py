@@ -9,7 +9,7 @@ already, if its mail has a Message-ID of its own.
 import asyncio
 import hashlib
 import math
-import ssl
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -17,7 +17,7 @@ from uuid import UUID
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from taskflow.base.errors import ConfigurationError, RateLimitedError, TaskFlowError, UnauthenticatedError
+from taskflow.base.errors import RateLimitedError, TaskFlowError, UnauthenticatedError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.base.networks import subscriber
@@ -33,6 +33,7 @@ from taskflow.delivery.messages.allowance import allowance
 from taskflow.delivery.messages.models import Letter, Recipient, Submission
 from taskflow.delivery.messages.service import Submitted, keep
 from taskflow.delivery.submission.connections import Connections, address_of
+from taskflow.delivery.submission.listening import Offered, listening
 from taskflow.delivery.submission.mail import MailRefusedError, finish
 from taskflow.delivery.submission.metrics import MAILS, MESSAGES, SECONDS
 from taskflow.delivery.submission.protocol import SubmissionSmtp
@@ -57,11 +58,7 @@ class SubmissionServer:
     """The server of one process; an instance is its aiosmtpd handler."""
 
     def __init__(self, database: Database, broker: RedisBroker, settings: Settings) -> None:
-        """Listen nowhere yet.
-
-        Raises:
-            ConfigurationError: the certificate cannot be used.
-        """
+        """Listen nowhere yet."""
         secret = signing_key(settings)
         self._database = database
         self._engine = Engine(database, broker)
@@ -71,33 +68,34 @@ class SubmissionServer:
         self._authenticator = Authenticator(database, signer)
         self._limiter = RateLimiter(broker)
         self._audit = AuditLog(database.pool)
-        self._tls = _tls_context(settings)
         where = settings.submission
         self._connections = Connections(where.max_connections, where.max_connections_per_address)
         self._is_database_there = True
+        self._name = settings.smtp.helo_name or ""
         self.port = 0
+        self.tls_port: int | None = None
 
     @classmethod
     @asynccontextmanager
     async def running(
         cls, database: Database, broker: RedisBroker, settings: Settings
     ) -> AsyncIterator["SubmissionServer"]:
-        """Listen, hand out the server (its `port` is the real one), and stop at the end.
+        """Listen, hand out the server (its `port` and `tls_port` are the real ones), and stop at the end.
 
         Raises:
-            ConfigurationError: the certificate cannot be used.
-            OSError: the port is taken.
+            ConfigurationError: the certificate cannot be used, or is missing.
+            OSError: a port is taken.
         """
         server = cls(database, broker, settings)
-        where = settings.submission
-        listener = await asyncio.get_running_loop().create_server(server._protocol, where.host, where.port)
-        server.port = listener.sockets[0].getsockname()[1]
-        watch = asyncio.create_task(server._watch())
+        server._name = server._name or await asyncio.to_thread(socket.getfqdn)
         try:
-            yield server
+            async with listening(settings.submission, server._protocol) as (server.port, server.tls_port):
+                watch = asyncio.create_task(server._watch())
+                try:
+                    yield server
+                finally:
+                    watch.cancel()
         finally:
-            watch.cancel()
-            listener.close()
             await server._connections.close(SubmissionSmtp.hang_up, _DRAIN_SECONDS)
 
     def report(self) -> dict[str, Any]:
@@ -217,7 +215,7 @@ class SubmissionServer:
                 self._is_database_there = False
             await asyncio.sleep(_WATCH_SECONDS)
 
-    def _protocol(self) -> asyncio.BaseProtocol:
+    def _protocol(self, tls: Offered) -> asyncio.BaseProtocol:
         where = self._settings.submission
         return SubmissionSmtp(
             self,
@@ -226,9 +224,9 @@ class SubmissionServer:
             trust_loopback=where.trust_loopback,
             data_size_limit=where.max_message_bytes,
             enable_SMTPUTF8=True,
-            hostname="taskflow",
+            hostname=self._name,
             ident="TaskFlow submission",
-            tls_context=self._tls,
+            tls_context=tls,
             timeout=_IDLE_SECONDS,
             loop=asyncio.get_running_loop(),
         )
@@ -268,21 +266,6 @@ class SubmissionServer:
         except UnauthenticatedError:
             return None
         return principal if principal.role.allows(Role.MARKETER) else None
-
-
-def _tls_context(settings: Settings) -> Any:
-    where = settings.submission
-    if where.cert_file is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(where.cert_file, where.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"The certificate {where.cert_file} cannot be used ({error}): see TASKFLOW_SUBMISSION_CERT_FILE."
-        ) from error
-    return context
 
 
 def _line(error: TaskFlowError) -> str:
