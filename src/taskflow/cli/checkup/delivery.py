@@ -61,9 +61,7 @@ def _of_channel(channel: Channel, states: Sequence[RouteState], settings: Settin
     words, name = _WORDS[channel], f"providers of {_WORDS[channel]}"
     mine = [state for state in states if state.route.channel is channel]
     if not mine:
-        return [
-            problem("providers", f"all of {words} are disabled: {words} wait", "taskflow provider set NAME --enable")
-        ]
+        return [problem(name, f"all disabled: {words} wait", "taskflow provider set NAME --enable")]
     stand_in = SMS_FALLBACK if channel is Channel.SMS else smtp_name(settings) if settings.smtp.host is None else None
     if all(state.route.is_sandbox or state.route.name == stand_in for state in mine):
         seen = f"{words} go to the sandbox inbox only"
@@ -78,19 +76,21 @@ def _provider(state: RouteState, *, has_reserve: bool) -> Finding:
     name = f"provider {state.route.name}"
     if state.usable:
         return ok(name, "takes messages")
-    seen, mend = state.waiting or "", "taskflow route list"
+    seen = state.waiting or ""
     if state.override is Override.OPEN:
         mend = f"taskflow route auto {state.route.name}"
     elif state.breaker is not BreakerState.CLOSED or state.wait_seconds is None:
         seen += f" {state.reason}" if state.reason and state.reason not in seen else ""
         mend = f"taskflow provider test {state.route.name}"
+    else:
+        return warning(name, seen, "taskflow route list")  # a budget or a pace: that is over by itself
     return warning(name, seen, mend) if has_reserve else problem(name, f"{seen} No other takes messages.", mend)
 
 
 async def _lane(database: Database, settings: Settings) -> Finding:
     serving: int = await database.pool.fetchval(_SERVING, settings.coordinator.dead_after_seconds, QUEUE)
     if serving:
-        return ok("messages", f"{serving} living worker{'s' if serving > 1 else ''} serve their queue")
+        return ok("messages", f"their queue is served by {serving} living worker{'s' if serving > 1 else ''}")
     return warning("messages", "no living worker serves their queue: they wait", f"taskflow worker --queues {QUEUE}")
 
 

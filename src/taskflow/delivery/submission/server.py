@@ -51,6 +51,7 @@ sql = load(__file__, "queries.sql")
 _IDLE_SECONDS = 300.0
 _REPEAT_SECONDS = 86_400.0  # within which the same mail is a repetition; as an Idempotency-Key is kept
 _WATCH_SECONDS = 5.0
+_NAME_SECONDS = 2.0
 _DRAIN_SECONDS = 10.0  # for commits that are under way when the server ends
 
 
@@ -87,7 +88,7 @@ class SubmissionServer:
             OSError: a port is taken.
         """
         server = cls(database, broker, settings)
-        server._name = server._name or await asyncio.to_thread(socket.getfqdn)
+        server._name = server._name or await _full_name()
         try:
             async with listening(settings.submission, server._protocol) as (server.port, server.tls_port):
                 watch = asyncio.create_task(server._watch())
@@ -266,6 +267,15 @@ class SubmissionServer:
         except UnauthenticatedError:
             return None
         return principal if principal.role.allows(Role.MARKETER) else None
+
+
+async def _full_name() -> str:
+    """Return this machine's name with its domain; without, when name servers take long to say it."""
+    try:
+        async with asyncio.timeout(_NAME_SECONDS):
+            return await asyncio.to_thread(socket.getfqdn)
+    except TimeoutError:
+        return socket.gethostname()
 
 
 def _line(error: TaskFlowError) -> str:
