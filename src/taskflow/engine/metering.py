@@ -1,7 +1,8 @@
 """Metrics of task libraries: counted in a worker's processes, shown by their node beside its own.
 
-A library declares a `Family`; its tasks count into it with `worker_context().meter`. Labels take few values: names and
-kinds, never ids. A process keeps at most `board.SERIES` series; what comes later is not counted.
+A library declares a `Family`, of which the node is told (`worker.node.run`); its tasks count into it with
+`worker_context().meter`. Labels take few values: names and kinds, never ids. A process keeps at most `board.SERIES`
+series; what comes later is not counted.
 """
 
 from collections.abc import Callable, Iterable, Mapping
