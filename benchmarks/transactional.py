@@ -28,7 +28,10 @@ _HTML = (
     "{% if points %}<p>You have {{ points }} points.</p>{% endif %}"
     '<p><a href="https://shop.example.com/orders/{{ number }}">Follow it</a></p></body></html>'
 )
-_UNLIMITED = {f"TASKFLOW_HTTP_RATE_LIMIT_{whose}_PER_MINUTE": "1000000" for whose in ("USER", "IP")}
+_UNLIMITED = {
+    f"TASKFLOW_{name}_PER_MINUTE": "1000000"
+    for name in ("HTTP_RATE_LIMIT_USER", "HTTP_RATE_LIMIT_IP", "MESSAGE_RATE_LIMIT")
+}
 
 
 async def run(servers: Servers, options: Options, figures: Figures) -> None:

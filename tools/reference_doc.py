@@ -7,7 +7,7 @@
 | routes.md | openapi.json |
 | errors.md | the subclasses of `TaskFlowError` |
 | redis-keys.md | the docstring of `taskflow.broker.keys` |
-| metrics.md | the Prometheus collectors of gateway, coordinator and worker |
+| metrics.md | the Prometheus collectors of gateway, coordinator, worker and SMTP relay |
 | providers.md | the kinds of the registry, and the docstring of `delivery.providers.answers` |
 """
 
@@ -31,9 +31,11 @@ from taskflow.api.metrics import HttpMetrics
 from taskflow.base.errors import TaskFlowError
 from taskflow.broker import keys
 from taskflow.cli.main import cli
+from taskflow.delivery.metrics import FAMILIES
 from taskflow.delivery.providers import answers
 from taskflow.delivery.providers.fields import described
 from taskflow.delivery.providers.registry import KINDS
+from taskflow.delivery.submission import metrics as submission_metrics
 from taskflow.engine.coordinator import metrics as coordinator_metrics
 from taskflow.engine.worker.metrics import NodeFigures, NodeMetrics
 from taskflow.engine.worker.tally import Tally
@@ -89,9 +91,11 @@ Bodies, parameters and answers are in [`openapi.json`](../../openapi.json); how 
 METRICS_HEAD = """\
 # Metrics
 
-In Prometheus's text format. A worker and a coordinator serve them at the ports that `TASKFLOW_WORKER_METRICS_PORT` and
-`TASKFLOW_COORDINATOR_METRICS_PORT` name. No label holds an id: queues have at most 200 values, task names at most 100 a
-process, the rest is `other`. How to scrape and what to watch is in [Operate](../how-to/operate.md#metrics).
+In Prometheus's text format. A worker, a coordinator and the SMTP relay serve them at the ports that
+`TASKFLOW_WORKER_METRICS_PORT`, `TASKFLOW_COORDINATOR_METRICS_PORT` and `TASKFLOW_SUBMISSION_METRICS_PORT` name. No
+label holds an id: queues have at most 200 values, task names at most 100 a process, the rest is `other`; a process
+counts at most 1,024 series of messages. How to scrape and what to watch is in
+[Operate](../how-to/operate.md#metrics).
 """
 ERRORS_HEAD = """\
 # Problem codes
@@ -219,14 +223,18 @@ def redis_keys() -> str:
 
 def metrics() -> str:
     """Return the page of metrics."""
-    http, node = HttpMetrics(), NodeMetrics(lambda: NodeFigures(Tally(), 0, 0, 0, 0))
-    own = [one for one in vars(coordinator_metrics).values() if isinstance(one, MetricWrapperBase)]
+    http, node = HttpMetrics(), NodeMetrics(lambda: NodeFigures(Tally(), 0, 0, 0, 0), FAMILIES)
+    coordinator, relay = (
+        [one for one in vars(module).values() if isinstance(one, MetricWrapperBase)]
+        for module in (coordinator_metrics, submission_metrics)
+    )
     groups = {
         "API gateway: `GET /metrics`": http.registry.collect(),
-        "Coordinator": [family for collector in own for family in collector.describe()],
+        "Coordinator": [family for collector in coordinator for family in collector.describe()],
         "Worker node": node.collect(),
+        "SMTP relay": [family for collector in relay for family in collector.describe()],
     }
-    labels = {one._name: one._labelnames for one in (*own, *http.collectors)}  # noqa: SLF001 - told nowhere else
+    labels = {one._name: one._labelnames for one in (*coordinator, *relay, *http.collectors)}  # noqa: SLF001 - told nowhere else
     parts = [METRICS_HEAD]
     for title, families in groups.items():
         parts.append(f"## {title}\n\n| metric | type | labels | |\n|---|---|---|---|")

@@ -10,7 +10,20 @@ from typing import Any
 import asyncpg
 import redis as redis_py
 
+from taskflow.base.ids import uuid7
+from taskflow.broker.redis.broker import RedisBroker
+from taskflow.cli.checkup import delivery, relay
+from taskflow.cli.checkup.finding import Finding, Level
+from taskflow.db.pool import Database
+from taskflow.delivery.domains.findings import fail
+from taskflow.delivery.domains.repository import DomainRepository
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.router.board import RouteBoard
+from taskflow.delivery.router.configured import configured_routes
+from taskflow.delivery.router.models import Override
+from taskflow.delivery.submission.server import SubmissionServer
 from taskflow.embedded import EmbeddedServers
+from taskflow.settings import Settings
 
 
 def examine(environment: dict[str, str]) -> tuple[int, dict[str, dict[str, Any]]]:
@@ -99,3 +112,59 @@ def test_a_running_installation_of_the_home_is_found_without_urls(environment: d
         asyncio.run(_execute(servers.database_url, "SELECT 1"))
         _, findings = examine(environment)
     assert findings["postgresql"]["level"] == findings["redis"]["level"] == "ok"
+
+
+async def looked_at(settings: Settings) -> dict[str, Finding]:
+    return {finding.name: finding for finding in await delivery.examine(settings)}
+
+
+async def test_what_keeps_messages_from_leaving_is_found(
+    database: Database, broker: RedisBroker, settings: Settings
+) -> None:
+    found = await looked_at(settings)
+    assert {name: one.level for name, one in found.items()} == {
+        "providers of mail": Level.WARNING,
+        "providers of texts": Level.OK,
+        "relay": Level.OK,
+        "messages": Level.WARNING,
+        "uncertain": Level.OK,
+    }
+    for name in ("main", "spare"):
+        await database.pool.execute(
+            "INSERT INTO providers (provider_id, name, kind, channel, settings) VALUES ($1, $2, 'smtp', 'email', $3)",
+            *(uuid7(), name, {"host": "mail.example.com"}),
+        )
+    await database.pool.execute(
+        "INSERT INTO messages"
+        " (message_id, submission_id, channel, status, attention, address, from_address, sending_at)"
+        " VALUES ($1, $1, 'email', 'UNCERTAIN', 'UNCERTAIN', 'ann@example.com', 'shop@example.org', now())",
+        uuid7(),
+    )
+    async with database.pool.acquire() as connection:
+        repository = DomainRepository(database.pool)
+        await repository.insert(connection, "example.org", None, None)
+    await repository.write_report("example.org", [fail("spf", "None.", "Publish one.").as_json()])
+    await database.pool.execute(
+        "INSERT INTO workers (worker_id, hostname, queues) VALUES ($1, 'here', ARRAY['!mail'])", uuid7()
+    )
+    board = RouteBoard(database, broker, settings.router, configured_routes(database, settings, Registry.installed()))
+    await board.switch("main", Override.OPEN)
+    found = await looked_at(settings)
+    assert (found["provider main"].level, found["provider main"].mend) == (Level.WARNING, "taskflow route auto main")
+    assert (found["provider spare"].level, found["messages"].level) == (Level.OK, Level.OK)
+    assert (found["uncertain"].level, found["uncertain"].seen[:9]) == (Level.WARNING, "1 perhaps")
+    assert (found["domain example.org"].level, found["domain example.org"].seen[-5:]) == (Level.WARNING, ": spf")
+    await board.switch("spare", Override.OPEN)
+    assert (await looked_at(settings))["provider spare"].level is Level.PROBLEM
+
+
+async def test_a_relay_that_strangers_cannot_use_is_found(
+    database: Database, broker: RedisBroker, settings: Settings
+) -> None:
+    settings.submission.port = 0
+    async with SubmissionServer.running(database, broker, settings) as server:
+        settings.submission.port = server.port
+        assert (await relay.examine(settings.submission)).seen.endswith("for this machine")
+        settings.submission.host = "0.0.0.0"  # noqa: S104
+        found = await relay.examine(settings.submission)
+        assert (found.level, "CERT_FILE" in (found.mend or "")) == (Level.PROBLEM, True)

@@ -74,7 +74,7 @@ def client_of(app: FastAPI, address: str = "127.0.0.1", **options: object) -> ht
 async def running_without_limits(settings: Settings) -> AsyncIterator[Api]:
     """The application with limits that do not get in the way of tests about something else."""
     settings.http.rate_limit_user_per_minute = settings.http.rate_limit_ip_per_minute = 100_000
-    settings.audience.form_per_minute = 100_000
+    settings.audience.form_per_minute = settings.message.rate_limit_per_minute = 100_000
     async with running(settings) as found:
         yield found
 

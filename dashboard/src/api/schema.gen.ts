@@ -7229,6 +7229,17 @@ export interface components {
             tag?: string | null;
         };
         /**
+         * MessageStats
+         * @description Messages, of campaigns and without one.
+         */
+        MessageStats: {
+            /**
+             * Uncertain
+             * @description UNCERTAIN ones: a person, or a search at the provider, decides.
+             */
+            uncertain: number;
+        };
+        /**
          * Minute
          * @description What ended in one minute.
          */
@@ -10617,6 +10628,7 @@ export interface components {
              * @description Those that nobody has requeued.
              */
             dead_letters: number;
+            messages: components["schemas"]["MessageStats"];
             tasks: components["schemas"]["TaskStats"];
             /**
              * Throughput

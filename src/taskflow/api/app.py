@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -19,6 +20,7 @@ from taskflow.api.middleware.request_id import RequestIdMiddleware
 from taskflow.api.middleware.security_headers import SecurityHeadersMiddleware
 from taskflow.api.origins import Origins
 from taskflow.api.services import open_services
+from taskflow.delivery.messages.allowance import allowance
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
@@ -78,7 +80,12 @@ def _middleware(settings: Settings) -> list[Middleware]:
         ),
         Middleware(AuthenticationMiddleware, api_prefix=routes.API_PREFIX, public=routes.PUBLIC_PATHS, origins=origins),
         Middleware(
-            RateLimitMiddleware, api_prefix=routes.API_PREFIX, identify=by_user(http.rate_limit_user_per_minute)
+            RateLimitMiddleware,
+            api_prefix=routes.API_PREFIX,
+            identify=by_user(
+                http.rate_limit_user_per_minute,
+                {("POST", f"{routes.API_PREFIX}/messages"): partial(allowance, settings=settings)},
+            ),
         ),
         Middleware(
             BodyGuardMiddleware,

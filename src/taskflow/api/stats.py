@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from taskflow.db.pool import Database
 from taskflow.db.queries import load
+from taskflow.delivery.uncertain import count_uncertain
 from taskflow.engine.states import TaskStatus
 from taskflow.identity.access import require, service
 from taskflow.identity.models import Role
@@ -66,6 +67,12 @@ class CampaignStats(BaseModel):
     running: int
 
 
+class MessageStats(BaseModel):
+    """Messages, of campaigns and without one."""
+
+    uncertain: int = Field(description="UNCERTAIN ones: a person, or a search at the provider, decides.")
+
+
 class Minute(BaseModel):
     """What ended in one minute."""
 
@@ -80,6 +87,7 @@ class Stats(BaseModel):
     tasks: TaskStats
     workers: WorkerStats
     campaigns: CampaignStats
+    messages: MessageStats
     dead_letters: int = Field(description="Those that nobody has requeued.")
     throughput: list[Minute] = Field(description="The last 60 minutes, of tasks created in the last hour.")
 
@@ -109,6 +117,7 @@ class StatsCounter:
             live = await connection.fetch(sql.live)
             recent = await connection.fetch(sql.recent)
             rest = await connection.fetchrow(sql.rest)
+            uncertain = await count_uncertain(connection)
             paused = {row["name"] for row in await connection.fetch(sql.paused_queues)}
         assert rest is not None  # noqa: S101 - a SELECT without FROM has a row
         by_status: Counter[TaskStatus] = Counter(dict.fromkeys(TaskStatus, 0))
@@ -145,6 +154,7 @@ class StatsCounter:
             ),
             workers=WorkerStats(active=rest["active"], capacity=rest["capacity"], load=rest["load"]),
             campaigns=CampaignStats(running=rest["campaigns_running"]),
+            messages=MessageStats(uncertain=uncertain),
             dead_letters=rest["dead_letters"],
             throughput=[
                 Minute(t=t, **{k: minutes.get(t, Counter())[k] for k in ("completed", "failed")}) for t in axis

@@ -8,11 +8,12 @@ import re
 import click
 from pydantic import SecretStr
 
-from taskflow.cli.checkup import machine, postgresql, redis
+from taskflow.cli.checkup import delivery, machine, postgresql, redis
 from taskflow.cli.checkup.finding import Finding, Level
 from taskflow.cli.configuration import load_settings
 from taskflow.settings import Settings
 
+_NEEDED = {"postgresql", "migrations", "redis"}  # for whoever looks at delivery
 _SIGNS = {Level.OK: ("✓", "green"), Level.WARNING: ("!", "yellow"), Level.PROBLEM: ("✗", "red")}
 
 
@@ -20,7 +21,7 @@ _SIGNS = {Level.OK: ("✓", "green"), Level.WARNING: ("!", "yellow"), Level.PROB
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """Look at versions, home, disk, PostgreSQL, Redis and clocks; exit 1 when something is wrong.
+    """Look at this machine, PostgreSQL, Redis, clocks and delivery; exit 1 when something is wrong.
 
     Asks the servers of TASKFLOW_DATABASE_URL and TASKFLOW_REDIS_URL, or those of the `taskflow up` that runs here.
     """
@@ -42,7 +43,9 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
 async def _examine(settings: Settings) -> list[Finding]:
     database, broker = await asyncio.gather(postgresql.examine(settings), redis.examine(settings))
-    return [*machine.examine(settings), *database, *broker]
+    findings = [*machine.examine(settings), *database, *broker]
+    lacking = {finding.name for finding in findings if finding.level is Level.PROBLEM}
+    return findings if lacking & _NEEDED else [*findings, *await delivery.examine(settings)]
 
 
 def _print(settings: Settings, findings: list[Finding], problems: int) -> None:

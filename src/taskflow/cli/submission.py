@@ -16,7 +16,8 @@ log = get_logger(__name__)
 @click.command("submission")
 @click.option("--host", help="Address to listen on. [default: TASKFLOW_SUBMISSION_HOST]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port, 0: a free one. [default: TASKFLOW_SUBMISSION_PORT]")
-def submission(host: str | None, port: int | None) -> None:
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /health there; 0: a free port.")
+def submission(host: str | None, port: int | None, metrics_port: int | None) -> None:
     """Run the SMTP relay until SIGTERM: programs send mail through it, with an API key as their password.
 
     It works at TASKFLOW_DATABASE_URL and TASKFLOW_REDIS_URL, or beside the `taskflow up` that runs here.
@@ -24,7 +25,8 @@ def submission(host: str | None, port: int | None) -> None:
     settings = load_settings(attach=True)
     configure_logging(settings.log.level, settings.log.format)
     logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd logs every command, and warns at each sign-in
-    changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    given = {"host": host, "port": port, "metrics_port": metrics_port}
+    changes = {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update={"submission": settings.submission.model_copy(update=changes)})
     asyncio.run(serve(settings))
 
@@ -36,6 +38,7 @@ async def serve(settings: Settings) -> None:
         ConfigurationError: there is no database, the port is taken, or the certificate cannot be used.
     """
     from taskflow.base.errors import ConfigurationError
+    from taskflow.base.health import serve_health
     from taskflow.broker.redis.broker import RedisBroker
     from taskflow.db.pool import Database
     from taskflow.delivery.submission.server import SubmissionServer
@@ -49,11 +52,14 @@ async def serve(settings: Settings) -> None:
     ):
         where = settings.submission
         try:
-            async with SubmissionServer.running(database, broker, settings) as server:
-                log.info("submission_listening", host=where.host, port=server.port)
+            async with (
+                SubmissionServer.running(database, broker, settings) as server,
+                serve_health(where.metrics_port, server.report, host=where.metrics_host),
+            ):
+                log.info("submission_listening", host=where.host, port=server.port, tls_port=server.tls_port)
                 await stop.wait()
         except OSError as error:
             raise ConfigurationError(
                 f"The SMTP relay cannot listen on {where.host}:{where.port} ({error.strerror}); "
-                "choose another TASKFLOW_SUBMISSION_PORT."
+                "choose others for TASKFLOW_SUBMISSION_PORT, …_TLS_PORT and …_METRICS_PORT."
             ) from error

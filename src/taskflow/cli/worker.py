@@ -56,6 +56,7 @@ def worker(
     """
     if context.invoked_subcommand is not None:
         return
+    from taskflow.delivery.metrics import FAMILIES
     from taskflow.engine.worker.node import run
 
     settings = load_settings(attach=True)
@@ -77,7 +78,7 @@ def worker(
     settings = settings.model_copy(update={"worker": settings.worker.model_copy(update=changes)})
     if niceness:
         stand_back(niceness)
-    asyncio.run(run(settings))
+    asyncio.run(run(settings, FAMILIES))
 
 
 for command in COMMANDS:

@@ -11,6 +11,7 @@ from uuid import UUID
 from taskflow.base.errors import InvalidInputError, TaskFlowError
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
+from taskflow.engine.metering import Meter
 from taskflow.engine.payload import keepable
 from taskflow.settings import Settings
 
@@ -42,6 +43,7 @@ class WorkerContext:
     settings: Settings
     worker_id: UUID
     process_id: UUID
+    meter: Meter = field(default_factory=Meter)  # metrics that this process's node shows
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _resources: dict[Any, "asyncio.Task[Any]"] = field(default_factory=dict)
 

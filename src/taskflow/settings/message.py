@@ -8,6 +8,12 @@ from pydantic import BaseModel, Field
 class MessageSettings(BaseModel):
     """`TASKFLOW_MESSAGE_*`."""
 
+    rate_limit_per_minute: int = Field(
+        1_000,
+        ge=1,
+        description="Calls of POST /messages and mails over the SMTP relay, together, that a user may make in 60 s; an "
+        "API key with a limit of its own has that.",
+    )
     archive: Literal["none", "metadata", "full"] = Field(
         "full", description="What is kept of a message's words: nothing, its subject, everything. A call may say less."
     )

@@ -8,6 +8,7 @@ import redis.asyncio as redis_asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from support.api import Api, client_of, running
+from support.messages import PATH, call
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.rate_limiter import RateLimiter
@@ -88,6 +89,22 @@ async def test_a_key_with_a_limit_of_its_own_does_not_spend_its_users(settings: 
                 answers = [await fast.get(ME) for _ in range(35)]
             assert [answer.status_code for answer in answers] == [200] * 30 + [429] * 5
             assert (await admin.get(ME)).status_code == 200
+
+
+async def test_messages_have_a_limit_of_their_own_unless_the_key_has_one(settings: Settings) -> None:
+    settings.http.rate_limit_user_per_minute = settings.message.rate_limit_per_minute = 3
+    async with running(settings) as api:
+        token = (await api.sign_in(await api.user(Role.MARKETER)))["access_token"]
+        async with api.client(token) as marketer:
+            made = await marketer.post("/api/v1/api-keys", json={"name": "shop", "role": "marketer"})
+            sent = [await marketer.post(PATH, json=call()) for _ in range(4)]
+            others = [await marketer.get(PATH) for _ in range(3)]
+        assert [answer.status_code for answer in sent] == [201] * 3 + [429]
+        assert [answer.status_code for answer in others] == [200] * 2 + [429]
+        await api.database.pool.execute("UPDATE api_keys SET rate_limit_per_minute = 2")
+        async with api.client(made.json()["key"]) as shop:
+            mixed = [await shop.post(PATH, json=call()), await shop.get(PATH), await shop.post(PATH, json=call())]
+        assert [answer.status_code for answer in mixed] == [201, 200, 429]
 
 
 async def test_without_redis_tasks_are_still_accepted_and_limits_still_hold(

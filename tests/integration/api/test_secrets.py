@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -24,12 +23,6 @@ from taskflow.delivery.domains.keys import bound_to
 
 PASSWORD = "canary-password-7f3a"
 SECRET_KEY = "canary-key-0123456789-abcdefghijklmnopq"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def rows_of(database: Database) -> str:
@@ -90,7 +83,7 @@ async def make_dkim_keys(client: httpx.AsyncClient, database: Database, canaries
 async def test_no_secret_is_in_logs_answers_tables_redis_or_metrics(
     environment: dict[str, str], database: Database, redis: redis_asyncio.Redis, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    port = free_port()
+    port = processes.free_port()
     url = f"http://127.0.0.1:{port}"
     changes = {"TASKFLOW_SECRET_KEY": SECRET_KEY, "TASKFLOW_HTTP_PORT": str(port), "TASKFLOW_LOG_LEVEL": "DEBUG"}
     changes["TASKFLOW_PROVIDER_ALLOW_NETWORKS"] = '["127.0.0.0/8"]'

@@ -10,7 +10,7 @@ from support.dns_server import DnsServer, circle, failure, garbage, silence
 from support.scripted_smtp import ScriptedSmtp
 from taskflow.base.errors import ConfigurationError
 from taskflow.db.pool import Database
-from taskflow.delivery.domains.checks import servers, spf
+from taskflow.delivery.domains.checks import dkim, servers, spf
 from taskflow.delivery.domains.checks.patient import Patient
 from taskflow.delivery.domains.models import SendingDomain
 from taskflow.delivery.domains.outlets import Outlets
@@ -319,6 +319,11 @@ async def test_what_spf_has_to_name_for_a_provider_is_told_until_it_does(
     assert lacks.status == "warn"
     assert f"lacks include:{include}, which the documentation of" in lacks.sentence
     assert [status_of.status for status_of in await servers.check_ptr(patient)] == ["ok"]
+    signs_itself = kind in ("ses", "sendgrid", "postmark")
+    said = [finding.sentence for finding in await dkim.check(patient, set())]
+    assert sum("do not survive the provider one" in sentence for sentence in said) == signs_itself
+    [bounces] = await servers.check_return_path(patient)
+    assert (bounces.status, "go to it" in bounces.sentence) == ("ok", True)
     healthy.clear(DOMAIN, "TXT")
     healthy.add(include, "TXT", '"v=spf1 ip4:9.9.9.0/24 ~all"')
     [record] = lacks.records

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from support.api import Api
 from support.messages import PATH, ledger, send
 from support.processes import running
 from support.scripted_smtp import Message, ScriptedSmtp
@@ -54,7 +55,12 @@ async def over(database: Database) -> None:
 
 
 async def test_with_hold_what_was_on_the_wire_is_listed_and_nobody_gets_it_twice(
-    marketer: httpx.AsyncClient, mailing: dict[str, str], smtp: ScriptedSmtp, database: Database, tmp_path: Path
+    api: Api,
+    marketer: httpx.AsyncClient,
+    mailing: dict[str, str],
+    smtp: ScriptedSmtp,
+    database: Database,
+    tmp_path: Path,
 ) -> None:
     await send(marketer, *(f"p{n}@example.com" for n in range(60)), uncertain_policy="hold")
     environment = killing(mailing, tmp_path)
@@ -69,6 +75,7 @@ async def test_with_hold_what_was_on_the_wire_is_listed_and_nobody_gets_it_twice
     assert rows.keys() - received.keys() <= uncertain, "nobody is lost in silence"
     listed = (await marketer.get(PATH, params={"status": "UNCERTAIN", "limit": 100})).json()["items"]
     assert {one["address"] for one in listed} == uncertain
+    assert f"taskflow_messages_uncertain {len(uncertain)}.0" in (await api.anonymous.get("/metrics")).text
     for one in listed:
         resolution = "sent" if one["address"] in received else "failed"
         answer = await marketer.post(f"{PATH}/{one['message_id']}/resolve", json={"resolution": resolution})

@@ -13,7 +13,7 @@ import pytest
 
 from support.api import Api
 from support.messages import PATH, call, ledger, send, status_of
-from support.processes import running
+from support.processes import free_port, running
 from support.scripted_smtp import ScriptedSmtp, hang_up
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
@@ -28,10 +28,11 @@ from taskflow.settings import Settings
 
 
 @pytest.fixture
-async def system(mailing: dict[str, str]) -> AsyncIterator[None]:
-    """A coordinator and a worker node."""
-    async with running(mailing, "coordinator"), running(mailing, "worker"):
-        yield
+async def system(mailing: dict[str, str]) -> AsyncIterator[int]:
+    """A coordinator and a worker node, which tells its figures at this port."""
+    port = free_port()
+    async with running(mailing, "coordinator"), running(mailing, "worker", "--metrics-port", str(port)):
+        yield port
 
 
 async def reached(database: Database, message_id: str, *statuses: str) -> str:
@@ -45,7 +46,7 @@ async def reached(database: Database, message_id: str, *statuses: str) -> str:
 
 
 async def test_a_message_is_sent_and_its_ledger_tells_everything(
-    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, broker: RedisBroker, system: None
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, broker: RedisBroker, system: int
 ) -> None:
     smtp.always("DOT", "250 2.0.0 queued as 4711")
     submitted = await send(
@@ -89,6 +90,12 @@ async def test_a_message_is_sent_and_its_ledger_tells_everything(
 
     [attempt] = await eventually(attempts, what="the attempt's row")
     assert (attempt["status"], attempt["refusals"]) == ("COMPLETED", [])
+    async with httpx.AsyncClient() as scraper:
+        figures = (await scraper.get(f"http://127.0.0.1:{system}/metrics")).text
+    labels = 'channel="email",class="transactional",outcome="accepted",provider="smtp:127.0.0.1"'
+    assert f"taskflow_message_attempts_total{{{labels}}} 1.0" in figures
+    assert 'taskflow_message_seconds_count{channel="email"} 1.0' in figures
+    assert 'taskflow_message_seconds_bucket{channel="email",le="300"} 1.0' in figures
     content = (await marketer.get(f"{PATH}/{accepted['message_id']}/content")).json()
     assert {"name": "X-Order", "value": "7"} in content["headers"]
     assert "7 Måne is on its way" in content["html"]
@@ -150,7 +157,7 @@ async def test_copies_are_messages_of_their_own_and_read_the_same(
 
 
 async def test_what_gmail_takes_is_counted_for_the_senders_domain(
-    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: int
 ) -> None:
     smtp.script("RCPT", "550 5.1.1 no such user")
     refused = (await send(marketer, "nobody@gmail.com"))["messages"][0]["message_id"]
@@ -166,7 +173,7 @@ async def test_what_gmail_takes_is_counted_for_the_senders_domain(
 
 
 async def test_a_thousand_recipients_get_one_each(
-    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: int
 ) -> None:
     people = [{"address": f"p{n}@example.com", "variables": {"n": n}} for n in range(1, 1_001)]
     submitted = await send(marketer, *people, subject="Number {{ n }}", text="You are number {{ n }}.")
@@ -206,7 +213,7 @@ async def test_what_could_not_be_sent_in_time_is_not_sent_at_all(
 
 
 async def test_what_is_scheduled_waits_for_its_time(
-    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: int
 ) -> None:
     at = datetime.now(UTC) + timedelta(seconds=2)
     submitted = await send(marketer, "later@example.com", scheduled_at=at.isoformat())
@@ -296,7 +303,7 @@ async def test_a_send_task_without_a_campaign_mails_what_its_arguments_say(
 
 
 async def test_refusals_end_as_the_server_says_and_nobody_else_waits(
-    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: int
 ) -> None:
     smtp.script("RCPT", "550 5.1.1 no such user")
     refused = (await send(marketer, "nobody@example.com"))["messages"][0]["message_id"]
@@ -311,7 +318,7 @@ async def test_refusals_end_as_the_server_says_and_nobody_else_waits(
 
 
 async def test_a_lost_answer_is_sent_again_or_held_by_policy(
-    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: int
 ) -> None:
     smtp.script("DOT", hang_up)
     held = (await send(marketer, "held@example.com", uncertain_policy="hold"))["messages"][0]["message_id"]
@@ -365,7 +372,7 @@ async def test_a_message_that_is_held_says_on_its_row_what_it_waits_for(
     smtp: ScriptedSmtp,
     database: Database,
     settings: Settings,
-    system: None,
+    system: int,
 ) -> None:
     domains = DomainService(database, settings)
     await domains.add("sender.example")
@@ -426,7 +433,7 @@ async def test_a_provider_that_is_broken_on_purpose_is_taken_over_at_once_and_co
 
 
 async def test_a_greylisted_message_comes_again_when_its_server_said(
-    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: None
+    marketer: httpx.AsyncClient, smtp: ScriptedSmtp, database: Database, system: int
 ) -> None:
     smtp.script("RCPT", "451 4.7.1 Greylisting in action, please come back in 00:00:07")
     [sent] = (await send(marketer))["messages"]

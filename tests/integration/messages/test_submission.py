@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+from prometheus_client import REGISTRY
 
 from support.api import Api
 from support.certificates import server_context
@@ -33,6 +34,11 @@ from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
 T = TypeVar("T")
+COUNTED = {
+    "taskflow_submission_mails_total": {},
+    "taskflow_submission_messages_total": {},
+    "taskflow_submission_refusals_total": {"code": "553"},
+}
 
 
 @pytest.fixture
@@ -351,8 +357,18 @@ async def test_a_key_with_domains_hands_over_mail_from_those_only(line: Line, ke
     assert await database.pool.fetch("SELECT from_address, key_id FROM messages") == [("a@mail.sender.example", key_id)]
 
 
+async def test_the_relay_counts_what_it_keeps_and_refuses(line: Line, server: SubmissionServer, key: str) -> None:
+    before = {name: REGISTRY.get_sample_value(name, labels) or 0.0 for name, labels in COUNTED.items()}
+    await line.open_mail(key, "ann@example.com", "bob@example.com")
+    await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
+    assert (await line.say("MAIL FROM:<no address>")).startswith(b"553")
+    after = {name: REGISTRY.get_sample_value(name, labels) or 0.0 for name, labels in COUNTED.items()}
+    assert [after[name] - before[name] for name in COUNTED] == [1, 2, 1]
+    assert server.report() == {"status": "ok", "database": "ok", "port": server.port, "connections": 1}
+
+
 async def test_without_a_limit_of_the_key_the_settings_have_one(line: Line, settings: Settings, key: str) -> None:
-    settings.submission.rate_limit_per_minute = 1
+    settings.message.rate_limit_per_minute = 1
     assert (await line.open_mail(key, "ann@example.com")).startswith(b"354")
     await line.say(b"From: a@b.example\r\n\r\nx\r\n.\r\n")
     assert (await line.say("MAIL FROM:<shop@sender.example>")).startswith(b"451 4.7.1 ")
@@ -385,10 +401,12 @@ async def test_a_key_crosses_a_network_only_under_tls(
     monkeypatch.setattr("taskflow.delivery.submission.protocol._is_loopback", lambda _: False)
     _, pem = server_context(tmp_path)
     settings.submission.cert_file, settings.submission.key_file = pem, tmp_path / "server.key"
+    settings.submission.tls_port = 0
+    settings.smtp.helo_name = "mail.shop.example"
     async with SubmissionServer.running(database, broker, settings) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         plain = Line(reader, writer)
-        await plain.reply()
+        assert (await plain.reply()).startswith(b"220 mail.shop.example ")
         assert (await plain.say("EHLO client.example")).startswith(b"250")
         token = base64.b64encode(b"\0name\0" + key.encode()).decode()
         assert (await plain.say(f"AUTH PLAIN {token}")).startswith(b"538 ")
@@ -408,7 +426,17 @@ async def test_a_key_crosses_a_network_only_under_tls(
                 )
 
         assert await blocking(work) == (False, {})
-    assert set(await ledger(database)) == {"ann@example.com"}
+
+        def work_under_tls() -> tuple[bool, bool]:
+            with smtplib.SMTP_SSL("localhost", server.tls_port or 0, context=trusting) as client:
+                client.ehlo()
+                offered = client.has_extn("starttls")
+                client.login("whoever", key)
+                client.sendmail("shop@sender.example", ["bob@example.com"], mail().as_bytes(policy=email.policy.SMTP))
+                return offered, client.has_extn("auth")
+
+        assert await blocking(work_under_tls) == (False, True)
+    assert set(await ledger(database)) == {"ann@example.com", "bob@example.com"}
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from support import mail_apis as apis
 from support.mail_apis import KEY, answer, letter, postmark_error, sendgrid_error, ses_error
 from support.mail_providers import Providers, mail, send_one
 from support.receiver import Reply, plain, receiving
+from taskflow.delivery.addresses import NULL_PATH
 from taskflow.delivery.outcome import Cause, OutcomeKind
 from taskflow.delivery.providers.contract import Metered, ProviderUnusableError
 
@@ -52,6 +53,15 @@ async def test_ses_gets_the_mail_byte_for_byte_signed_and_tagged(providers: Prov
         assert told["Destination"] == {"ToAddresses": ["anna@example.com"]}
         assert told["EmailTags"] == [{"Name": "taskflow-message-id", "Value": str(one.message_id)}]
         assert told["ConfigurationSetName"] == "events"
+        assert "FeedbackForwardingEmailAddress" not in told
+
+
+async def test_ses_forwards_bounces_to_the_return_path_where_it_is_told_to(providers: Providers) -> None:
+    async with receiving() as server:
+        server.answer = api = apis.Ses()
+        provider = ses(providers, server.url, forward_feedback=True)
+        await provider.send([mail(), mail(mail_from=NULL_PATH)], float("inf"))
+        assert [told.get("FeedbackForwardingEmailAddress") for told in api.taken] == ["bounce@example.org", None]
 
 
 async def test_mailgun_gets_the_mail_byte_for_byte_as_a_file(providers: Providers) -> None:

@@ -44,6 +44,7 @@ from taskflow.delivery.router.carrier import NOBODY, NOT_ADMITTED, NOT_NOTED, Ro
 from taskflow.delivery.router.exchange import Answers, Group
 from taskflow.delivery.router.holds import Holds
 from taskflow.delivery.router.models import Ask, Budgets, Route, Wait
+from taskflow.engine.metering import Meter
 from taskflow.settings import RouterSettings
 
 K = OutcomeKind
@@ -62,6 +63,20 @@ async def test_what_the_first_provider_did_not_take_the_second_does(
     assert results == [(ACCEPTED, "gmail"), (ACCEPTED, "ses")]
     assert (first.took, second.took) == ([BOB], [ADA])
     assert [state.failovers for state in await board(database, broker, *ROUTES).look()] == [0, 1]
+
+
+async def test_each_provider_that_had_a_message_counts_what_became_of_it(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    counted: dict[str, float] = {}
+    first, second = FakeProvider("ses", BAD_KEY), FakeProvider("gmail")
+    async with routing(database, broker, *ROUTES, clock=clock) as router:
+        router.meter = Meter(counted.__setitem__)
+        await RoutedCarrier(router, {"ses": first, "gmail": second}, BULK).send(mails(ADA), DEADLINE)
+    assert {tuple(series.split("\x1f")[1:]): count for series, count in counted.items()} == {
+        ("email", "bulk", "provider_fault", "ses"): 1,
+        ("email", "bulk", "accepted", "gmail"): 1,
+    }
 
 
 @pytest.mark.parametrize("outcome", [CUT, NO_SUCH_USER, BROKEN, GREYLISTED])

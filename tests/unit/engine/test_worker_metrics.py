@@ -6,8 +6,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from taskflow.engine import outcomes
+from taskflow.engine.metering import Family, Meter
 from taskflow.engine.store import Lease, Outcome
-from taskflow.engine.worker.board import NAMES, OTHER, Board, Counter, make_board
+from taskflow.engine.worker.board import NAMES, OTHER, SERIES, Board, Counter, make_board
 from taskflow.engine.worker.metrics import NodeFigures, NodeMetrics
 from taskflow.engine.worker.tally import Tally, tally_of
 
@@ -69,6 +70,35 @@ def test_names_that_come_too_late_share_a_line(board: Board) -> None:
 def test_a_long_name_is_cut_where_utf_8_allows(board: Board) -> None:
     board.tally("x" + "é" * 100, Counter.COMPLETED, 1)
     assert list(tally_of(board).ends) == [("x" + "é" * 31, Counter.COMPLETED)]
+
+
+def test_what_tasks_count_their_node_exposes(board: Board) -> None:
+    sizes = Family("sizes", "How large.", ("kind",), buckets=(1, 10))
+    meter = Meter(board.add)
+    meter.count(Family("sent", "What went.", ("kind", "to")), "mail", "ann", by=2)
+    for value in (0.5, 7, 70):
+        meter.observe(sizes, "mail", value=value)
+    tally = tally_of(board)
+    tally.update(tally_of(board))  # of another child
+    figures = NodeFigures(tally, running=0, held=0, capacity=1, processes=2)
+    families = (Family("sent", "What went.", ("kind", "to")), sizes, Family("unused", "Nothing.", ("kind",)))
+    text = NodeMetrics(lambda: figures, families).expose().decode()
+    assert 'sent_total{kind="mail",to="ann"} 4.0' in text
+    assert [line for line in text.splitlines() if line.startswith("sizes_")] == [
+        'sizes_bucket{kind="mail",le="1"} 2.0',
+        'sizes_bucket{kind="mail",le="10"} 4.0',
+        'sizes_bucket{kind="mail",le="+Inf"} 6.0',
+        'sizes_count{kind="mail"} 6.0',
+        'sizes_sum{kind="mail"} 155.0',
+    ]
+
+
+def test_series_that_come_too_late_are_not_counted(board: Board) -> None:
+    for number in range(SERIES + 20):
+        board.add(f"series{number}", 1)
+    board.add("series1", 1)
+    series = dict(board.series())
+    assert (len(series), series["series1"], series["series1023"]) == (SERIES, 2, 1)
 
 
 def test_a_node_exposes_totals_and_names_and_no_ids() -> None:

@@ -7,7 +7,7 @@ because that is what one subscriber holds.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +20,8 @@ from taskflow.identity.access import Services
 from taskflow.identity.models import Principal
 
 Identify = Callable[[Scope], tuple[str, int] | None]
+Allowance = Callable[[Principal], tuple[str, int]]
+"""Returns identity and limit per minute of somebody."""
 
 
 class RateLimitMiddleware:
@@ -66,13 +68,20 @@ def by_address(limit: int, kind: str = "ip") -> Identify:
     return identify
 
 
-def by_user(limit: int) -> Identify:
-    """Count per user; an API key with a limit of its own counts by itself."""
+def by_user(limit: int, own: Mapping[tuple[str, str], Allowance] | None = None) -> Identify:
+    """Count per user; an API key with a limit of its own counts by itself.
+
+    `own`: what counts otherwise, by method and path.
+    """
+    others = own or {}
 
     def identify(scope: Scope) -> tuple[str, int] | None:
         principal: Principal | None = scope["state"]["principal"]
         if principal is None:
             return None
+        allowance = others.get((scope.get("method", ""), scope["path"]))
+        if allowance is not None:
+            return allowance(principal)
         return principal.rate_limit_identity, principal.rate_limit_per_minute or limit
 
     return identify

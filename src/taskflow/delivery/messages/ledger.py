@@ -32,7 +32,7 @@ class Row(NamedTuple):
     """A message as read.
 
     `sending_seconds`: how long ago its last attempt was begun; `in_doubt`: an earlier one was perhaps delivered;
-    `is_expired`: it is too late.
+    `is_expired`: it is too late; `due_seconds`: for how long it has been wanted.
     """
 
     message_id: UUID
@@ -50,6 +50,7 @@ class Row(NamedTuple):
     sending_seconds: float | None
     in_doubt: bool = False
     is_expired: bool = False
+    due_seconds: float = 0.0
 
     @property
     def resend(self) -> bool:

@@ -7,7 +7,8 @@
 SELECT m.message_id, m.submission_id, m.status, m.lease_epoch, m.attempt, m.channel, m.address, m.name, m.locale,
        m.personalization, m.uncertain_policy, m.error_message,
        extract(epoch FROM clock_timestamp() - m.sending_at)::float8 AS sending_seconds,
-       m.in_doubt, coalesce(m.expires_at <= clock_timestamp(), false) AS is_expired
+       m.in_doubt, coalesce(m.expires_at <= clock_timestamp(), false) AS is_expired,
+       extract(epoch FROM clock_timestamp() - greatest(m.created_at, m.scheduled_at))::float8 AS due_seconds
 FROM unnest($1::uuid[]) AS i (id)
 CROSS JOIN LATERAL (SELECT * FROM messages WHERE message_id = i.id LIMIT 1) AS m;
 

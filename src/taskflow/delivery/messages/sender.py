@@ -32,6 +32,7 @@ from taskflow.delivery.messages.ledger import Begin, MessageLedger, Row
 from taskflow.delivery.messages.models import DELAYS, StoredSubmission
 from taskflow.delivery.messages.notices import MessageNotices
 from taskflow.delivery.messages.text_composer import TextComposer
+from taskflow.delivery.metrics import SECONDS
 from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.standing import LOST
 from taskflow.delivery.states import RecipientStatus
@@ -39,6 +40,7 @@ from taskflow.delivery.triage import end, sort_out
 from taskflow.delivery.verdict import end_of, report
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
+from taskflow.engine.metering import Meter
 from taskflow.identity.secret_key import signing_key
 
 log = get_logger(__name__)
@@ -95,24 +97,27 @@ class MessageSender:
         gmail: GmailMeter,
         *,
         lease_seconds: float,
+        meter: Meter | None = None,
     ) -> None:
         """Take the ledger, what makes the messages of each channel, who carries them, and what counts them.
 
-        `lease_seconds` is how long a claim lives.
+        `lease_seconds` is how long a claim lives; `meter` counts how long messages take.
         """
         self._ledger = ledger
         self._composers = composers
         self._carrier = carrier
         self._gmail = gmail
         self._lease_seconds = lease_seconds
+        self._meter = meter or Meter()
 
     async def send(self, batch: Batch) -> None:
         """Send what a batch asks for, and report each of its tasks."""
         wanted = [item.task_id for item in batch.items]
         rows, submissions = await asyncio.gather(self._ledger.read(wanted), self._ledger.submissions(wanted))
+        read_at = time.monotonic()
         waiting = await self._in_time(batch, await self._sort_out(batch, rows))
         async for window in self._windows(batch, waiting, submissions):
-            work = asyncio.create_task(self._deliver(batch, window))
+            work = asyncio.create_task(self._deliver(batch, window, read_at))
             try:
                 await asyncio.shield(work)
             except asyncio.CancelledError:
@@ -230,8 +235,11 @@ class MessageSender:
             batch.release(item, why.seconds)
         return ready
 
-    async def _deliver(self, batch: Batch, window: Sequence[_Ready]) -> None:
-        """Call a window SENDING, hand it over, commit what became of it, and tell the tasks."""
+    async def _deliver(self, batch: Batch, window: Sequence[_Ready], read_at: float) -> None:
+        """Call a window SENDING, hand it over, commit what became of it, and tell the tasks.
+
+        `read_at`: when (monotonic) its rows were read.
+        """
         deadline = min(batch.deadline(one.item) for one in window)
         if time.monotonic() >= deadline:
             for one in window:
@@ -253,6 +261,7 @@ class MessageSender:
 
         carried = await self._carrier.send([one.message.load for one in window], deadline, admit)
         failpoint("message_after_reply_before_commit")
+        since_read = time.monotonic() - read_at
         went: list[tuple[_Ready, Outcome, str]] = []
         held: list[tuple[BatchItem, Row, str]] = []
         for one, (outcome, provider) in zip(window, carried, strict=True):
@@ -261,6 +270,7 @@ class MessageSender:
                     went.append((one, outcome, provider))
                     if outcome.kind is OutcomeKind.ACCEPTED:
                         self._gmail.sent(one.submission.letter.from_address or "", one.row.address)
+                        self._meter.observe(SECONDS, one.row.channel, value=one.row.due_seconds + since_read)
                 case _S.SUPPRESSED:
                     batch.complete(one.item)
                 case _:  # nobody may have it now; or it was cancelled, or is somebody else's: read the row again
@@ -311,4 +321,6 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
         )
         composers: dict[str, Composer] = {"email": mails, "sms": TextComposer()}
         ledger = MessageLedger(context.database.hot, ErasureKey(secret), notices)
-        yield MessageSender(ledger, composers, carrier, gmail, lease_seconds=settings.worker.lease_seconds)
+        yield MessageSender(
+            ledger, composers, carrier, gmail, lease_seconds=settings.worker.lease_seconds, meter=context.meter
+        )

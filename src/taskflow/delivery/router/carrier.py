@@ -10,12 +10,14 @@ What nobody could take ends `not_started`, with the reason and the seconds to wa
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from taskflow.audience.channels import Channel
 from taskflow.base.logging import get_logger
+from taskflow.delivery.metrics import ATTEMPTS
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail, MessageClass, ProviderUnusableError, Sms
 from taskflow.delivery.router.breaker import Report, is_quota, is_throttle, may_fail_over, refuses_sender
@@ -80,6 +82,7 @@ class RoutedCarrier(Generic[Message]):
             reports: list[Report] = []
             waiting = []
             for (choice, load), outcomes in zip(loads, await asyncio.gather(*sent), strict=True):
+                self._count(choice, asks[load[0]].channel, outcomes)
                 told = [(outcome, asks[i].recipient_domain) for i, outcome in zip(load, outcomes, strict=True)]
                 reports.append(Report.of(choice, told, failovers=sum(bool(asks[i].without) for i in load)))
                 for i, outcome in zip(load, outcomes, strict=True):
@@ -104,6 +107,13 @@ class RoutedCarrier(Generic[Message]):
             if seconds is not None:
                 return replace(outcome, kind=OutcomeKind.NOT_STARTED, retry_after=seconds), provider
         return _ended(outcome, provider, self._terms.message_class)
+
+    def _count(self, choice: Choice, channel: Channel, outcomes: Sequence[Outcome]) -> None:
+        """Count what a provider made of its messages; one that it was not given is none."""
+        for kind, count in Counter(outcome.kind for outcome in outcomes).items():
+            if kind is not OutcomeKind.NOT_STARTED:
+                labels = (channel.value, self._terms.message_class.value, kind.value, choice.route.name)
+                self._router.meter.count(ATTEMPTS, *labels, by=count)
 
     def _asks(self, messages: Sequence[Message]) -> list[Ask]:
         """Return what each message needs; those to one domain share it."""

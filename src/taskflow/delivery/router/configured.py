@@ -55,9 +55,11 @@ async def open_router(context: WorkerContext) -> AsyncIterator[Router]:
     """Open the router of a worker process; `context.resource(open_router)` is the one that its senders share."""
     routes = configured_routes(context.database, context.settings, Registry.installed())
     limits = configured_limits(context.database)
-    async with Router(
-        context.database, context.broker, context.settings.router, routes, limits=limits, slot=context.slot
-    ) as router:
+    router = Router(
+        context.database, context.broker, context.settings.router, routes,
+        limits=limits, slot=context.slot, meter=context.meter,
+    )  # fmt: skip
+    async with router:
         yield router
 
 

@@ -38,6 +38,7 @@ from taskflow.delivery.router.models import (
     as_budgets,
 )
 from taskflow.delivery.router.scripts import Script, listed
+from taskflow.engine.metering import Meter
 from taskflow.settings.router import RouterSettings
 
 log = get_logger(__name__)
@@ -82,6 +83,7 @@ class Router:
         limits: ReadLimits = no_limits,
         slot: int = 0,
         rng: random.Random | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """Ask nobody anything yet.
 
@@ -93,7 +95,9 @@ class Router:
             limits: returns the limits of recipient domains; asked at the same times.
             slot: of this process in `provider_usage`.
             rng: draws among providers of one priority, and the jitter of breakers.
+            meter: counts what providers do with messages.
         """
+        self.meter = meter or Meter()
         self._pool = database.pool
         self._usage = UsageLog(database.pool, slot)
         self._policy = policy(settings)

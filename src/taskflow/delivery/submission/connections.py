@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from taskflow.base.networks import subscriber
+from taskflow.delivery.submission.metrics import CONNECTIONS
 
 
 def address_of(peer: Any) -> str | None:
@@ -33,11 +34,15 @@ class Connections:
         self._nobody_waits.set()
         self.is_closing = False
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def enter(self, connection: BaseProtocol, peer: Any) -> bool:
         """Note a connection, `peer` as the transport names it; tell whether it may stay. It leaves in either case."""
         address = subscriber(address_of(peer) or "::")
         has_room = len(self._open) < self._most and self._by_address[address] < self._most_per_address
         self._open[connection] = address
+        CONNECTIONS.inc()
         self._by_address[address] += 1
         return has_room
 
@@ -46,6 +51,7 @@ class Connections:
         self.answered(connection)
         address = self._open.pop(connection, None)
         if address is not None:
+            CONNECTIONS.dec()
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]

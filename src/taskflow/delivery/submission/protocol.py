@@ -9,7 +9,7 @@ import ipaddress
 import re
 from asyncio import BaseTransport, TimerHandle
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, AnyStr
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, syntax
 
@@ -18,6 +18,7 @@ from taskflow.db.outages import DATABASE_AWAY
 from taskflow.delivery.addresses import NULL_PATH
 from taskflow.delivery.incoming import FastSmtp
 from taskflow.delivery.submission.connections import Connections, address_of
+from taskflow.delivery.submission.metrics import REFUSALS
 from taskflow.identity.models import Principal
 
 _MOST_FAILURES = 3
@@ -55,7 +56,10 @@ class SubmissionSmtp(FastSmtp):
         super().connection_made(transport)
         if self._tls_protocol is None:
             peer = transport.get_extra_info("peername")
-            self._auth_require_tls = not (self._trust_loopback and _is_loopback(peer))
+            is_secret = transport.get_extra_info("ssl_object") is not None or (
+                self._trust_loopback and _is_loopback(peer)
+            )
+            self._auth_require_tls = not is_secret
             self._is_welcome = self._connections.enter(self, peer)
             self._stranger_timer = self.loop.call_later(_STRANGER_SECONDS, self._part_from_stranger)
 
@@ -82,6 +86,13 @@ class SubmissionSmtp(FastSmtp):
             self._connections.answered(self)
         if self._connections.is_closing:
             self.hang_up()
+
+    async def push(self, status: AnyStr) -> None:
+        """Send a reply, and count it when it refuses."""
+        code = status[:3] if isinstance(status, str) else status[:3].decode("ascii", "replace")
+        if code[:1] in ("4", "5"):
+            REFUSALS.labels(code).inc()
+        await super().push(status)
 
     def _part_from_stranger(self) -> None:
         if self.session is not None and not self.session.authenticated:

@@ -9,7 +9,7 @@ already, if its mail has a Message-ID of its own.
 import asyncio
 import hashlib
 import math
-import ssl
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -17,7 +17,7 @@ from uuid import UUID
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from taskflow.base.errors import ConfigurationError, RateLimitedError, TaskFlowError, UnauthenticatedError
+from taskflow.base.errors import RateLimitedError, TaskFlowError, UnauthenticatedError
 from taskflow.base.ids import uuid7
 from taskflow.base.logging import get_logger
 from taskflow.base.networks import subscriber
@@ -28,11 +28,14 @@ from taskflow.db.pool import Database
 from taskflow.db.queries import load
 from taskflow.delivery import addresses
 from taskflow.delivery.message_ids import MessageIds
+from taskflow.delivery.messages.allowance import allowance
 from taskflow.delivery.messages.models import Letter, Recipient, Submission
 from taskflow.delivery.messages.permits import SenderNotAllowedError, check_senders
 from taskflow.delivery.messages.service import Submitted, keep
 from taskflow.delivery.submission.connections import Connections, address_of
+from taskflow.delivery.submission.listening import Offered, listening
 from taskflow.delivery.submission.mail import MailRefusedError, finish
+from taskflow.delivery.submission.metrics import MAILS, MESSAGES, SECONDS
 from taskflow.delivery.submission.protocol import SubmissionSmtp
 from taskflow.engine.client import Engine
 from taskflow.identity.audit import AuditEntry, AuditLog
@@ -47,6 +50,8 @@ sql = load(__file__, "queries.sql")
 
 _IDLE_SECONDS = 300.0
 _REPEAT_SECONDS = 86_400.0  # within which the same mail is a repetition; as an Idempotency-Key is kept
+_WATCH_SECONDS = 5.0
+_NAME_SECONDS = 2.0
 _DRAIN_SECONDS = 10.0  # for commits that are under way when the server ends
 
 
@@ -54,11 +59,7 @@ class SubmissionServer:
     """The server of one process; an instance is its aiosmtpd handler."""
 
     def __init__(self, database: Database, broker: RedisBroker, settings: Settings) -> None:
-        """Listen nowhere yet.
-
-        Raises:
-            ConfigurationError: the certificate cannot be used.
-        """
+        """Listen nowhere yet."""
         secret = signing_key(settings)
         self._database = database
         self._engine = Engine(database, broker)
@@ -68,31 +69,44 @@ class SubmissionServer:
         self._authenticator = Authenticator(database, signer)
         self._limiter = RateLimiter(broker)
         self._audit = AuditLog(database.pool)
-        self._tls = _tls_context(settings)
         where = settings.submission
         self._connections = Connections(where.max_connections, where.max_connections_per_address)
+        self._is_database_there = True
+        self._name = settings.smtp.helo_name or ""
         self.port = 0
+        self.tls_port: int | None = None
 
     @classmethod
     @asynccontextmanager
     async def running(
         cls, database: Database, broker: RedisBroker, settings: Settings
     ) -> AsyncIterator["SubmissionServer"]:
-        """Listen, hand out the server (its `port` is the real one), and stop at the end.
+        """Listen, hand out the server (its `port` and `tls_port` are the real ones), and stop at the end.
 
         Raises:
-            ConfigurationError: the certificate cannot be used.
-            OSError: the port is taken.
+            ConfigurationError: the certificate cannot be used, or is missing.
+            OSError: a port is taken.
         """
         server = cls(database, broker, settings)
-        where = settings.submission
-        listener = await asyncio.get_running_loop().create_server(server._protocol, where.host, where.port)
-        server.port = listener.sockets[0].getsockname()[1]
+        server._name = server._name or await _full_name()
         try:
-            yield server
+            async with listening(settings.submission, server._protocol) as (server.port, server.tls_port):
+                watch = asyncio.create_task(server._watch())
+                try:
+                    yield server
+                finally:
+                    watch.cancel()
         finally:
-            listener.close()
             await server._connections.close(SubmissionSmtp.hang_up, _DRAIN_SECONDS)
+
+    def report(self) -> dict[str, Any]:
+        """Return the state of this process for `/health`: without PostgreSQL it keeps nothing."""
+        return {
+            "status": "ok" if self._is_database_there and not self._connections.is_closing else "degraded",
+            "database": "ok" if self._is_database_there else "down",
+            "port": self.port,
+            "connections": len(self._connections),
+        }
 
     # -- what aiosmtpd calls
 
@@ -171,10 +185,13 @@ class SubmissionServer:
             return await keep(self._database, self._engine, submission, "smtp", principal.user_id, kept_as, key_id)
 
         try:
-            submitted = await patiently(attempt)
+            with SECONDS.time():
+                submitted = await patiently(attempt)
         except (TaskFlowError, *DATABASE_AWAY) as error:
             log.warning("submission_not_kept", error=str(error) or type(error).__name__)
             return "451 4.3.0 The mail could not be kept: try again shortly"
+        MAILS.inc()
+        MESSAGES.inc(len(submitted.messages))
         await self._audit.write(
             AuditEntry(
                 "message.send",
@@ -192,7 +209,18 @@ class SubmissionServer:
 
     # -- inside
 
-    def _protocol(self) -> asyncio.BaseProtocol:
+    async def _watch(self) -> None:
+        """Look after PostgreSQL, for `/ready`: whoever gets no mail would not hear that it is back."""
+        while True:
+            try:
+                async with asyncio.timeout(_WATCH_SECONDS):
+                    await self._database.pool.fetchval("SELECT 1")
+                self._is_database_there = True
+            except DATABASE_AWAY:
+                self._is_database_there = False
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    def _protocol(self, tls: Offered) -> asyncio.BaseProtocol:
         where = self._settings.submission
         return SubmissionSmtp(
             self,
@@ -201,9 +229,9 @@ class SubmissionServer:
             trust_loopback=where.trust_loopback,
             data_size_limit=where.max_message_bytes,
             enable_SMTPUTF8=True,
-            hostname="taskflow",
+            hostname=self._name,
             ident="TaskFlow submission",
-            tls_context=self._tls,
+            tls_context=tls,
             timeout=_IDLE_SECONDS,
             loop=asyncio.get_running_loop(),
         )
@@ -218,12 +246,8 @@ class SubmissionServer:
         return reserved
 
     async def _count(self, principal: Principal) -> None:
-        """Count a mail of somebody; one of a key with a limit of its own as a request over HTTP."""
-        limit = principal.rate_limit_per_minute
-        if limit is not None:
-            await self._admit(principal.rate_limit_identity, limit, "mails")
-        else:
-            await self._admit(f"smtp:{principal.user_id}", self._settings.submission.rate_limit_per_minute, "mails")
+        """Count a mail of somebody as a call of POST /messages is."""
+        await self._admit(*allowance(principal, self._settings), "mails")
 
     async def _admit(self, identity: str, limit: int, what: str) -> None:
         verdict = await self._limiter.ask(identity, limit)
@@ -249,19 +273,13 @@ class SubmissionServer:
         return principal if principal.role.allows(Role.MARKETER) else None
 
 
-def _tls_context(settings: Settings) -> Any:
-    where = settings.submission
-    if where.cert_file is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+async def _full_name() -> str:
+    """Return this machine's name with its domain; without, when name servers take long to say it."""
     try:
-        context.load_cert_chain(where.cert_file, where.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"The certificate {where.cert_file} cannot be used ({error}): see TASKFLOW_SUBMISSION_CERT_FILE."
-        ) from error
-    return context
+        async with asyncio.timeout(_NAME_SECONDS):
+            return await asyncio.to_thread(socket.getfqdn)
+    except TimeoutError:
+        return socket.gethostname()
 
 
 def _line(error: TaskFlowError) -> str:

@@ -4,7 +4,8 @@ A claimed task is RUNNING in PostgreSQL before its function starts. The child th
 its crash only what is marked counts a crash, and the rest of its claims goes back free.
 
 Layout: a header of eight-byte fields, then entries of (state, epoch, task id, deadline), then lines of (task name, ends
-by counter, seconds). The child writes, the parent reads; each field is written whole, so there is nothing to lock.
+by counter, seconds), then series of (name, value) of task libraries (`engine.metering`). The child writes, the parent
+reads; each field is written whole, so there is nothing to lock.
 """
 
 import mmap
@@ -28,7 +29,10 @@ _LINE = struct.Struct("<64s8Qd")
 _LINES_AT = _HEADER_BYTES + ENTRIES * _ENTRY.size
 NAMES = 100  # task names that are counted apart; the last line is everybody else's
 OTHER = "other"
-SIZE = _LINES_AT + NAMES * _LINE.size
+_SERIES = struct.Struct("<120sd")
+_SERIES_AT = _LINES_AT + NAMES * _LINE.size
+SERIES = 1024  # of task libraries; later ones are not counted
+SIZE = _SERIES_AT + SERIES * _SERIES.size
 
 
 class Counter(IntEnum):
@@ -87,6 +91,7 @@ class Board:
         self._memory = mmap.mmap(descriptor, SIZE)
         self._free = list(range(ENTRIES - 1, -1, -1))
         self._lines: dict[str, int] = {}
+        self._series: dict[str, int] = {}
 
     def close(self) -> None:
         """Unmap it."""
@@ -151,6 +156,26 @@ class Board:
             name, *ends, seconds = _LINE.unpack_from(self._memory, _LINES_AT + number * _LINE.size)
             if name[0]:
                 yield TaskLine(name.rstrip(b"\0").decode("utf-8", "ignore"), tuple(ends), seconds)
+
+    def add(self, series: str, by: float) -> None:
+        """Add to a series of a task library; of its name 120 bytes are kept."""
+        number = self._series.get(series)
+        if number is None:
+            number = len(self._series)
+            if number == SERIES:
+                return
+            self._series[series] = number
+        at = _SERIES_AT + number * _SERIES.size
+        _, value = _SERIES.unpack_from(self._memory, at)
+        _SERIES.pack_into(self._memory, at, series.encode()[:120], value + by)
+
+    def series(self) -> Iterator[tuple[str, float]]:
+        """Yield the series of task libraries and their values."""
+        for number in range(SERIES):
+            name, value = _SERIES.unpack_from(self._memory, _SERIES_AT + number * _SERIES.size)
+            if not name[0]:
+                return
+            yield name.rstrip(b"\0").decode("utf-8", "ignore"), value
 
     def _line(self, task_name: str) -> int:
         """Return where the line of a name begins; a name that comes too late shares the last one."""

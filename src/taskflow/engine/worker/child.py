@@ -37,6 +37,7 @@ from taskflow.engine.lifespan import open_child
 from taskflow.engine.limits.overrides import Overrides
 from taskflow.engine.limits.publishing import publish_limits
 from taskflow.engine.limits.routing import reroute
+from taskflow.engine.metering import Meter
 from taskflow.engine.middleware.stack import stack as middleware
 from taskflow.engine.modules import TaskModuleError, import_tasks
 from taskflow.engine.queues.meeting import QueueMeeter
@@ -283,7 +284,7 @@ async def _main(config: ChildConfig, settings: Settings) -> int:
         RedisBroker.open(settings.redis) as broker,
     ):
         await publish_limits(database, broker, [registry.get(name) for name in registry.names()])
-        context = WorkerContext(database, broker, settings, config.worker_id, config.process_id)
+        context = WorkerContext(database, broker, settings, config.worker_id, config.process_id, Meter(board.add))
         worker.set(context)
         async with AsyncExitStack() as lifespan:
             lifespan.enter_context(default_engine(Engine(database, broker)))  # tasks enqueue tasks

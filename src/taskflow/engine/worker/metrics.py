@@ -1,15 +1,17 @@
 """Prometheus metrics of a worker node: what its children have counted on their boards, dead children included.
 
-Labels hold no ids: outcomes are eight, task names at most a hundred a process.
+Labels hold no ids: outcomes are eight, task names at most a hundred a process. Families of task libraries come with
+them (`engine.metering`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from taskflow.engine.metering import Family, exposed
 from taskflow.engine.worker.board import ENDS
 from taskflow.engine.worker.tally import Tally
 
@@ -33,9 +35,10 @@ class NodeFigures(NamedTuple):
 class NodeMetrics(Collector):
     """Reads the boards when it is asked."""
 
-    def __init__(self, figures: Callable[[], NodeFigures]) -> None:
-        """`figures` returns those of the node."""
+    def __init__(self, figures: Callable[[], NodeFigures], families: Sequence[Family] = ()) -> None:
+        """`figures` returns those of the node; `families` are those that its tasks count into."""
         self._figures = figures
+        self._families = families
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -70,6 +73,7 @@ class NodeMetrics(Collector):
         yield GaugeMetricFamily("taskflow_worker_capacity", "Calls that may be under way.", value=now.capacity)
         yield GaugeMetricFamily("taskflow_worker_held", "Tasks claimed and not yet settled.", value=now.held)
         yield GaugeMetricFamily("taskflow_worker_processes", "Child processes.", value=now.processes)
+        yield from exposed(self._families, now.tally.series)
 
     def expose(self) -> bytes:
         """Return everything in Prometheus's text format."""

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.outages import TRANSIENT
 from taskflow.db.pool import Database
 from taskflow.engine.autoscaling.scaler import Scaler
+from taskflow.engine.metering import Family
 from taskflow.engine.worker.board import Counter
 from taskflow.engine.worker.crew import Crew
 from taskflow.engine.worker.estate import Estate
@@ -216,8 +218,8 @@ class Node:
         self._crew.kill()
 
 
-async def run(settings: Settings) -> None:
-    """Run a node until SIGTERM or SIGINT.
+async def run(settings: Settings, families: Sequence[Family] = ()) -> None:
+    """Run a node until SIGTERM or SIGINT; `families` are the metrics that its tasks count into.
 
     Raises:
         UnavailableError: PostgreSQL does not answer at the start.
@@ -227,7 +229,7 @@ async def run(settings: Settings) -> None:
         RedisBroker.open(settings.redis) as broker,
     ):
         node = Node(settings, database, broker)
-        metrics = NodeMetrics(node.figures)
+        metrics = NodeMetrics(node.figures, families)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, node.stop)

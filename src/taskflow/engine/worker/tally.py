@@ -25,10 +25,11 @@ _COUNTERS = {
 
 @dataclass(slots=True)
 class Tally:
-    """Ends by task name, and the seconds that tasks of a name ran."""
+    """Ends by task name, the seconds that tasks of a name ran, and the series of task libraries."""
 
     ends: Sums[tuple[str, Counter]] = field(default_factory=Sums)
     seconds: Sums[str] = field(default_factory=Sums)  # of floats
+    series: Sums[str] = field(default_factory=Sums)  # of floats
 
     @classmethod
     def of(cls, outcomes: Iterable[Outcome], stale: set[UUID]) -> Self:
@@ -51,6 +52,7 @@ class Tally:
         """Add another one."""
         self.ends.update(other.ends)
         self.seconds.update(other.seconds)
+        self.series.update(other.series)
 
 
 def tally_of(board: Board) -> Tally:
@@ -61,4 +63,6 @@ def tally_of(board: Board) -> Tally:
             if count:
                 tally.ends[line.task_name, counter] += count
         tally.seconds[line.task_name] += line.seconds  # type: ignore[assignment]
+    for series, value in board.series():
+        tally.series[series] += value  # type: ignore[assignment]
     return tally

@@ -1,5 +1,6 @@
-"""Whether DNS shows the keys of DKIM as they are here."""
+"""Whether DNS shows the keys of DKIM as they are here, and whether their signatures reach anybody."""
 
+from taskflow.delivery.domains import carriers
 from taskflow.delivery.domains.checks.patient import Patient
 from taskflow.delivery.domains.findings import Finding, fail, ok, warn
 from taskflow.delivery.domains.models import DkimKey, KeyState
@@ -12,7 +13,8 @@ async def check(patient: Patient, published: set[str]) -> list[Finding]:
     found = [await _check_key(patient, key, published) for key in keys]
     if not any(key.state is KeyState.ACTIVE for key in keys) and not published:
         found.append(fail("dkim", "No mail is signed yet.", "Publish the records of the keys, then check once more."))
-    return found
+    signing = (carriers.signing_by(outlet, patient.domain.domain) for outlet in patient.outlets)
+    return [*found, *(finding for finding in signing if finding is not None)]
 
 
 async def _check_key(patient: Patient, key: DkimKey, published: set[str]) -> Finding:

@@ -1,5 +1,6 @@
 """Mail servers: where answers and bounces go, and what the addresses that mail leaves from are called."""
 
+from taskflow.delivery.domains import carriers
 from taskflow.delivery.domains.checks.patient import UNKNOWN_ACTION, Patient
 from taskflow.delivery.domains.findings import Finding, fail, ok, warn
 from taskflow.delivery.domains.resolver import Address
@@ -24,15 +25,23 @@ async def check_mx(patient: Patient) -> list[Finding]:
 
 
 async def check_return_path(patient: Patient) -> list[Finding]:
-    """Look at who takes bounces."""
+    """Look at who takes bounces, of ours and of providers that take their own."""
     domain = patient.domain.return_path_domain
+    ways = [carriers.bounces_by(outlet, has_return_path=domain is not None) for outlet in patient.outlets]
+    others = [finding for finding in ways if finding is not None]
+    if others and len(others) == len(ways):
+        return others
+    return [await _own_return_path(patient, domain), *others]
+
+
+async def _own_return_path(patient: Patient, domain: str | None) -> Finding:
     if domain is None:
-        return [ok("return_path", "Bounces go to the sender's own address.")]
+        return ok("return_path", "Bounces go to the sender's own address.")
     servers = [server for _, server in await patient.resolver.mx(domain) if server]
     if not servers:
         sentence = f"Bounces go to {domain}, which has no MX record: they are lost, and receivers may refuse mail."
-        return [fail("return_path", sentence, "Publish an MX record for the server that takes bounces.")]
-    return [ok("return_path", f"Bounces go to {domain}, which {servers[0][:100]} takes mail for.")]
+        return fail("return_path", sentence, "Publish an MX record for the server that takes bounces.")
+    return ok("return_path", f"Bounces go to {domain}, which {servers[0][:100]} takes mail for.")
 
 
 async def check_ptr(patient: Patient) -> list[Finding]:

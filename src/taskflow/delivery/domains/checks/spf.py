@@ -12,7 +12,8 @@ async def check(patient: Patient) -> list[Finding]:
     minimum = (txt(domain, f"v=spf1 {' '.join(terms)} ~all", "SPF"),) if terms else ()
     texts = await spf.published(patient.resolver, domain)
     if not texts:
-        return [fail("spf", f"{domain} has no SPF record.", "Publish one.", *minimum)]
+        action = "Publish one." if minimum else f"Publish one. {UNKNOWN_ACTION}"
+        return [fail("spf", f"{domain} has no SPF record.", action, *minimum)]
     if len(texts) > 1:
         return [fail("spf", f"{domain} has {len(texts)} SPF records: receivers use none.", "Make one of them.")]
     walk = spf.Walk()

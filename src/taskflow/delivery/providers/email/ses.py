@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints
 
 from taskflow.audience.channels import Channel
 from taskflow.base.sigv4 import Credentials, signed_headers
+from taskflow.delivery.addresses import NULL_PATH
 from taskflow.delivery.outcome import Outcome
 from taskflow.delivery.providers.contract import Kind, Mail, Surroundings
 from taskflow.delivery.providers.email import ses_answers
@@ -33,6 +34,11 @@ class SesFields(Fields):
     access_key_id: Line = Field(description="Of a user that may ses:SendEmail, ses:SendRawEmail and ses:GetAccount.")
     secret_access_key: Secret = Field(description="Its secret.")
     configuration_set: Line | None = Field(None, description="Where SES publishes events; its default otherwise.")
+    forward_feedback: bool = Field(
+        False,
+        description="Let SES mail bounces and complaints to the return path of each message, whose domain must be "
+        "verified there. Feedback forwarding must be on for the identity.",
+    )
     endpoint: Url | None = Field(None, description="Another address of the API; that of the region by default.")
 
 
@@ -42,6 +48,7 @@ class SesService:
     def __init__(self, fields: SesFields) -> None:
         self._url = (fields.endpoint or f"https://email.{fields.region}.amazonaws.com").rstrip("/")
         self._set = fields.configuration_set
+        self._forwards = fields.forward_feedback
         secret = fields.secret_access_key.get_secret_value()
         self._credentials = Credentials(fields.access_key_id, secret, fields.region, "ses")
         self._region = fields.region
@@ -55,6 +62,8 @@ class SesService:
         }
         if self._set is not None:
             told["ConfigurationSetName"] = self._set
+        if self._forwards and mail.mail_from != NULL_PATH:
+            told["FeedbackForwardingEmailAddress"] = mail.mail_from
         return self._signed("POST", _SEND, orjson.dumps(told))
 
     def outcome(self, answer: Answer) -> Outcome:
