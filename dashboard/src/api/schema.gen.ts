@@ -10853,7 +10853,7 @@ export interface components {
          * @description An end of a task, or what became of a single message.
          * @enum {string}
          */
-        WebhookEvent: "task.completed" | "task.failed" | "task.timed_out" | "task.cancelled" | "message.sent" | "message.failed" | "message.uncertain" | "message.suppressed" | "message.cancelled" | "message.bounced";
+        WebhookEvent: "task.completed" | "task.failed" | "task.timed_out" | "task.cancelled" | "message.sent" | "message.failed" | "message.uncertain" | "message.suppressed" | "message.cancelled" | "message.delivered" | "message.undelivered";
         /**
          * WebhookOut
          * @description A webhook.
@@ -14182,6 +14182,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description Texts of which their provider told this after it had taken them. */
+                delivery?: components["schemas"]["ReportStatus"] | null;
                 /** @description Most items of the page. */
                 limit?: number;
                 provider?: string | null;
@@ -14491,6 +14493,8 @@ export interface operations {
                 created_after?: string | null;
                 /** @description Older than this. */
                 created_before?: string | null;
+                /** @description Texts of which their provider told this after it had taken them. */
+                delivery?: components["schemas"]["ReportStatus"] | null;
                 provider?: string | null;
                 status?: components["schemas"]["RecipientStatus"] | null;
                 /** @description Of one call. */

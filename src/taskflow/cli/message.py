@@ -26,6 +26,7 @@ def _filters(command: Any) -> Any:
         click.option("--address", help="To this address, campaign mail too."),
         click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only these."),
         click.option("--channel", type=click.Choice(["email", "sms"]), help="Only these."),
+        click.option("--delivery", type=click.Choice(["sent", "delivered", "failed"]), help="Only texts told so of."),
         click.option("--tag", help="Only those with this tag."),
         click.option("--provider", help="Only what it carried."),
         click.option("--submission", "submission_id", type=click.UUID, help="Only those of one call."),

@@ -45,8 +45,12 @@ class Messages:
         submission_id: UUID | None = None,
         created_after: datetime | None = None,
         created_before: datetime | None = None,
+        delivery: Literal["sent", "delivered", "failed"] | None = None,
     ) -> Iterator[MessageOut]:
-        """Iterate over messages, newest first; with an address also over what campaigns sent there."""
+        """Iterate over messages, newest first; with an address also over what campaigns sent there.
+
+        `delivery`: texts of which their provider told this after it had taken them.
+        """
         return self._link.pages(
             MessageOut,
             "/messages",
@@ -58,6 +62,7 @@ class Messages:
             submission_id=submission_id,
             created_after=created_after,
             created_before=created_before,
+            delivery=delivery,
         )
 
     def costs(

@@ -29,6 +29,7 @@ from taskflow.delivery.messages.schemas import (
 from taskflow.delivery.messages.service import Filter, MessageService
 from taskflow.delivery.messages.texts import TextService
 from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.sms.hooks import ReportStatus
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine.client import Engine
 from taskflow.engine.queues.terms import QueueBook
@@ -94,8 +95,11 @@ async def _wanted(
     submission_id: Annotated[UUID | None, Query(description="Of one call.")] = None,
     created_after: Annotated[Instant | None, Query(description="Not older than this.")] = None,
     created_before: Annotated[Instant | None, Query(description="Older than this.")] = None,
+    delivery: Annotated[
+        ReportStatus | None, Query(description="Texts of which their provider told this after it had taken them.")
+    ] = None,
 ) -> Filter:
-    return Filter(address, status, channel, provider, tag, submission_id, created_after, created_before)
+    return Filter(address, status, channel, provider, tag, submission_id, created_after, created_before, delivery)
 
 
 Messages = Annotated[MessageService, Depends(_messages)]

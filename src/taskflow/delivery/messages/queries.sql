@@ -32,6 +32,7 @@ LEFT JOIN reconciliations q ON status = 'UNCERTAIN' AND q.ledger_id = message_id
   AND ($6::text IS NULL OR provider = $6)
   AND ($7::text IS NULL OR tags @> ARRAY[$7])
   AND ($8::uuid IS NULL OR submission_id = $8)
+  AND ($10::text IS NULL OR delivery = $10)
 ORDER BY message_id DESC LIMIT $9
 
 -- name: told
@@ -68,7 +69,7 @@ SELECT
 , looks, next_look_at, finding
 FROM message_log
 -- include: looked_for
-WHERE lower(address) = lower($10::text) AND
+WHERE lower(address) = lower($11::text) AND
 -- include: chosen
 ;
 

@@ -35,6 +35,7 @@ from taskflow.delivery.messages.errors import (
     WordsNotKeptError,
 )
 from taskflow.delivery.messages.models import DELAYS, QUEUE, TASKS, TIMEOUT_SECONDS, Letter, Recipient, Submission
+from taskflow.delivery.providers.sms.hooks import ReportStatus
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine.client import Engine
 from taskflow.engine.handles import TaskHandle
@@ -80,6 +81,7 @@ class Filter:
     submission_id: UUID | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    delivery: ReportStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,7 @@ class MessageService:
             wanted.tag,
             wanted.submission_id,
             limit,
+            wanted.delivery,
         )
         if wanted.address is not None:
             return await self._pool.fetch(sql.list_address, *values, wanted.address)
