@@ -51,7 +51,7 @@ def end_of(letter: Letter, outcome: Outcome, provider: str, *, resend: bool) -> 
         provider_id=outcome.provider_id,
         cause=verdict.cause_of(outcome),
         doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
-        bounced=verdict.is_bounce(outcome),
+        suppresses=verdict.suppressed_as(outcome),
     )
 
 

@@ -74,7 +74,7 @@ class End(NamedTuple):
     """What became of a message that was SENDING.
 
     `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`); `doubtful`:
-    nobody knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
+    nobody knows whether it was delivered; `suppresses`: the reason for which nobody writes there again.
     """
 
     recipient_id: UUID
@@ -87,7 +87,7 @@ class End(NamedTuple):
     provider_id: str | None = None
     cause: str | None = None
     doubtful: bool = False
-    bounced: bool = False
+    suppresses: str | None = None
 
 
 class Settlement(NamedTuple):
@@ -154,12 +154,14 @@ class Ledger:
         erased = [self._erasure.of(begin.email) for begin in begins]
         outcomes = columns_of([end[:-1] for end in ends], End._fields[:-1])
         columns = (*outcomes, *columns_of(begins, Begin._fields), erased)
-        bounces = columns_of([(end.recipient_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
+        refused = columns_of(
+            [(end.recipient_id, end.epoch, end.suppresses) for end in ends if end.suppresses], ("id", "epoch", "reason")
+        )
 
         async def attempt() -> Turned:
             turned = Turned({}, {})
             turn = sql.turn, campaign_id, slot, *columns
-            rows = await with_bounces(self._pool, turn, (sql.suppress_bounced, campaign_id, *bounces))
+            rows = await with_suppressions(self._pool, turn, (sql.suppress_refused, campaign_id, *refused))
             for is_end, recipient_id, status in rows:
                 (turned.ended if is_end else turned.begun)[recipient_id] = status
             if len(rows) < len(ends) + len(begins):
@@ -219,10 +221,10 @@ def columns_of(rows: Sequence[tuple[Any, ...]], fields: Sequence[str]) -> list[l
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in fields]
 
 
-async def with_bounces(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:
-    """Run a statement that ends messages; when addresses bounced, suppress them in the same transaction.
+async def with_suppressions(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:
+    """Run a statement that ends messages; where a refusal holds for good, suppress its person in the same transaction.
 
-    Each a query and its arguments, `suppress` with ids and epochs last: where there are none, it costs nothing.
+    Each a query and its arguments, `suppress` with ids, epochs and reasons last: without any it costs nothing.
     """
     if not suppress[-1]:
         return await pool.fetch(*statement)

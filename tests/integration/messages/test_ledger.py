@@ -23,14 +23,16 @@ def messages(database: Database, settings: Settings) -> MessageLedger:
     return MessageLedger(database.hot, ErasureKey(signing_key(settings)))
 
 
-async def waiting(database: Database, epoch: int = 1) -> UUID:
+async def waiting(
+    database: Database, epoch: int = 1, *, channel: str = "email", address: str = "ann@example.com"
+) -> UUID:
     """Insert a message whose task is RUNNING under `epoch`."""
     message_id = uuid7()
     await database.pool.execute(
         "INSERT INTO messages (message_id, submission_id, channel, address, from_address, personalization)"
-        " VALUES ($1, $1, 'email', 'ann@example.com', 'a@b.example', '{\"code\": 4711}')",
-        message_id,
-    )
+        " VALUES ($1, $1, $2, $3, 'a@b.example', '{\"code\": 4711}')",
+        message_id, channel, address,
+    )  # fmt: skip
     await database.pool.execute(
         "INSERT INTO tasks (task_id, task_name, queue, dispatch_key, status, lease_epoch, started_at,"
         " worker_id, claim_id)"
@@ -129,13 +131,26 @@ async def test_a_row_remembers_that_nobody_knows_what_became_of_an_attempt(
 async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(messages: MessageLedger, database: Database) -> None:
     gone, next_one = await waiting(database), await waiting(database)
     await messages.begin("test", [begin(gone)])
-    refused = end(gone, "FAILED")._replace(reply="550 5.1.1 no such user", cause="address", bounced=True)
+    refused = end(gone, "FAILED")._replace(reply="550 5.1.1 no such user", cause="address", suppresses="bounced")
     for _ in range(2):  # the second time a reply was lost
         assert await messages.end([refused]) == {gone: _S.FAILED}
     [row] = await database.pool.fetch("SELECT * FROM suppressions")
     assert (row["channel"], row["address"], row["reason"]) == ("email", "ann@example.com", "bounced")
     assert (row["source"], row["note"]) == ("refused", "550 5.1.1 no such user")
     assert await messages.begin("test", [begin(next_one)]) == {next_one: _S.SUPPRESSED}
+
+
+async def test_who_wants_nothing_as_its_provider_knows_is_suppressed_too(
+    messages: MessageLedger, database: Database
+) -> None:
+    text = await waiting(database, channel="sms", address="+491711234567")
+    opted_out = begin(text)._replace(channel="sms", address="+491711234567")
+    await messages.begin("test", [opted_out])
+    await messages.end([end(text, "FAILED")._replace(reply="HTTP 400: 21610", suppresses="unsubscribed")])
+    [row] = await database.pool.fetch("SELECT * FROM suppressions")
+    assert (row["channel"], row["address"], row["reason"], row["source"]) == (
+        "sms", "+491711234567", "unsubscribed", "refused",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -159,11 +174,11 @@ async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_boun
 
 
 @pytest.mark.parametrize(
-    "name", ["read", "submissions", "begin", "hand_on", "end", "suppress_bounced", "settle", "wait"]
+    "name", ["read", "submissions", "begin", "hand_on", "end", "suppress_refused", "settle", "wait"]
 )
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
     counts = {
-        "read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "suppress_bounced": 2, "settle": 6,
+        "read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "suppress_refused": 3, "settle": 6,
         "wait": 3,
     }  # fmt: skip
     columns = counts[name]

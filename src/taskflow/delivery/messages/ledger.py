@@ -13,7 +13,7 @@ from taskflow.audience.suppression.erasure import ErasureKey
 from taskflow.base.logging import get_logger
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
-from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued, with_bounces
+from taskflow.delivery.ledger import Settlement, columns_of, patiently, requeued, with_suppressions
 from taskflow.delivery.messages.errors import ContentNotKeptError
 from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
 from taskflow.delivery.states import RecipientStatus
@@ -72,7 +72,7 @@ class End(NamedTuple):
     """What became of a message that was SENDING.
 
     `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`); `doubtful`: nobody
-    knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
+    knows whether it was delivered; `suppresses`: the reason for which nobody writes there again.
     """
 
     message_id: UUID
@@ -86,7 +86,7 @@ class End(NamedTuple):
     forget: bool
     cause: str | None = None
     doubtful: bool = False
-    bounced: bool = False
+    suppresses: str | None = None
 
 
 class MessageLedger:
@@ -161,10 +161,12 @@ class MessageLedger:
             return {}
         ends = sorted(ends)
         columns = columns_of([end[:-1] for end in ends], End._fields[:-1])
-        bounces = columns_of([(end.message_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
+        refused = columns_of(
+            [(end.message_id, end.epoch, end.suppresses) for end in ends if end.suppresses], ("id", "epoch", "reason")
+        )
 
         async def attempt() -> dict[UUID, str]:
-            rows = await with_bounces(self._pool, (sql.end, *columns), (sql.suppress_bounced, *bounces))
+            rows = await with_suppressions(self._pool, (sql.end, *columns), (sql.suppress_refused, *refused))
             found = {row[0]: row[1] for row in rows}
             missing = {end.message_id: end for end in ends if end.message_id not in found}
             for row in await self._look_again(missing):

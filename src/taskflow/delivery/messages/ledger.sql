@@ -109,13 +109,14 @@ WITH ended AS (
 )
 SELECT message_id, status FROM ended;
 
--- name: suppress_bounced
--- Behind `end`, in its transaction: who has no mailbox, or no such number, is not written to again. Id and epoch.
+-- name: suppress_refused
+-- Behind `end`, in its transaction: who has no mailbox, or no such number, or wants nothing as its provider knows, is not
+-- written to again. Id, epoch and reason.
 INSERT INTO suppressions (channel, address, reason, source, note)
-SELECT b.channel, b.address, 'bounced', 'refused', b.note
+SELECT b.channel, b.address, b.reason, 'refused', b.note
 FROM (
-  SELECT m.channel, lower(m.address) AS address, left(m.reply, 1000) AS note
-  FROM (SELECT * FROM unnest($1::uuid[], $2::int[]) AS u (id, epoch) OFFSET 0) AS o
+  SELECT m.channel, lower(m.address) AS address, o.reason, left(m.reply, 1000) AS note
+  FROM (SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[]) AS u (id, epoch, reason) OFFSET 0) AS o
   JOIN messages m ON m.message_id = o.id
   WHERE m.lease_epoch = o.epoch AND m.status = 'FAILED'
   ORDER BY m.channel, address

@@ -34,7 +34,7 @@ from taskflow.delivery.outcome import Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Channel
 from taskflow.delivery.standing import LOST, standing_of
 from taskflow.delivery.states import RecipientStatus
-from taskflow.delivery.verdict import cause_of, counts, is_bounce, is_last_attempt, report, status_after
+from taskflow.delivery.verdict import cause_of, counts, is_last_attempt, report, status_after, suppressed_as
 from taskflow.engine import Batch, BatchItem
 from taskflow.engine.context import WorkerContext
 from taskflow.identity.secret_key import signing_key
@@ -93,7 +93,7 @@ class _Ready:
             forget=self.submission.forgets,
             cause=cause_of(outcome),
             doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
-            bounced=is_bounce(outcome),
+            suppresses=suppressed_as(outcome),
         )
 
 

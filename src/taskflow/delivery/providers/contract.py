@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from taskflow.base.errors import UnavailableError
 from taskflow.delivery.outcome import Outcome
 from taskflow.delivery.providers.http import HttpClient
+from taskflow.delivery.providers.sms.hooks import Told
 
 
 class ProviderUnusableError(UnavailableError):
@@ -149,6 +150,8 @@ class Kind:
     defaults: Mapping[str, int] = field(default_factory=dict)  # budgets of a new one: per_second, per_minute, per_day
     supports_dlt: bool = False  # hands the ids of a DLT template to Indian operators
     dlt_only: bool = False  # carries no text without one
+    # Reads what a provider of texts posts to its address (`taskflow sms hooks`): an instance of `settings`, the body.
+    read_hook: Callable[[Any, bytes], list[Told]] | None = None
     is_sandbox: bool = False  # keeps messages for people to look at, and sends nothing on
 
     def may_carry(self, message: Mail | Sms) -> bool:

@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel
 
 from taskflow.base.envelope import SealBrokenError, Vault
 from taskflow.base.errors import InvalidInputError
 from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import (
     Channel,
+    Kind,
     MailProvider,
     ProviderUnusableError,
     Sighting,
@@ -87,11 +89,7 @@ class Opener:
         Raises:
             ProviderUnusableError: its kind is not here, its secrets do not open, or its settings no longer fit.
         """
-        try:
-            kind = self._registry.kind(row.kind)
-            told = fields.read(kind, row.settings, self.secrets(row))
-        except (InvalidInputError, SealBrokenError) as error:
-            raise ProviderUnusableError(f"{row.name}: {error}") from error
+        kind, told = self.settings_of(row)
         try:
             made = kind.open(told, self._surroundings)
             lacks = lacking(made, kind.channel)
@@ -102,12 +100,24 @@ class Opener:
             raise ProviderUnusableError(f"{row.name}: what its kind opens lacks {', '.join(lacks)}.")
         return made
 
+    def settings_of(self, row: ProviderRow) -> tuple[Kind, BaseModel]:
+        """Return the kind of a row, and its fields with the secrets.
+
+        Raises:
+            ProviderUnusableError: as in `provider`.
+        """
+        try:
+            kind = self._registry.kind(row.kind)
+            return kind, fields.read(kind, row.settings, self.secrets(row))
+        except (InvalidInputError, SealBrokenError) as error:
+            raise ProviderUnusableError(f"{row.name}: {error}") from error
+
     def why_not(self, row: ProviderRow) -> str | None:
         """Return why a provider cannot be opened here: as `provider` would say it, without opening it; None: it can."""
         try:
-            fields.read(self._registry.kind(row.kind), row.settings, self.secrets(row))
-        except (InvalidInputError, SealBrokenError) as error:
-            return f"{row.name}: {error}"
+            self.settings_of(row)
+        except ProviderUnusableError as error:
+            return str(error)
         return None
 
 

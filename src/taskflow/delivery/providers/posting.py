@@ -20,6 +20,8 @@ from taskflow.delivery.providers.window import send_each
 
 log = get_logger(__name__)
 
+NO_PROBE = "The settings are complete. This kind has no way to ask without sending: send a message to try it."
+
 
 class MailService(Protocol):
     """What differs between providers of mail over HTTP."""
@@ -85,7 +87,7 @@ class HttpMailProvider:
         """
         request = self._service.probe()
         if request is None:
-            return "The settings are complete. This kind has no way to ask without sending: send a message to try it."
+            return NO_PROBE
         try:
             answer = await self._client.call(request)
         except CallFailedError as error:
