@@ -1,6 +1,7 @@
 """The statements of the ledger of messages: fenced, repeatable, and on indexes."""
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,7 +21,7 @@ _S = RecipientStatus
 
 @pytest.fixture
 def messages(database: Database, settings: Settings) -> MessageLedger:
-    return MessageLedger(database.hot, ErasureKey(signing_key(settings)))
+    return MessageLedger(database.hot, ErasureKey(signing_key(settings)), settings.sms.price_list)
 
 
 async def waiting(
@@ -178,14 +179,15 @@ async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_boun
 )
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
     counts = {
-        "read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 11, "suppress_refused": 3, "settle": 6,
+        "read": 1, "submissions": 1, "begin": 10, "hand_on": 2, "end": 12, "suppress_refused": 3, "settle": 6,
         "wait": 3,
     }  # fmt: skip
     columns = counts[name]
     first = ["test"] if name in ("begin", "hand_on") else []
+    last: list[Any] = [{}] if name == "end" else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))
-        plan = "\n".join(row[0] for row in await statement.fetch(*first, *[[]] * columns))
+        plan = "\n".join(row[0] for row in await statement.fetch(*first, *[[]] * columns, *last))
     assert "Seq Scan" not in plan
     assert "Hash" not in plan
 
@@ -211,6 +213,36 @@ async def test_what_is_sent_costs_what_its_provider_takes_and_a_text_for_each_pa
     assert (rows[sent]["cost"], rows[sent]["currency"]) == (Decimal("0.000125"), "USD")
     assert rows[long]["cost"] == Decimal("0.000375")
     assert (rows[failed]["cost"], rows[failed]["currency"]) == (None, None)
+
+
+async def test_a_text_costs_what_its_number_does_over_its_provider_or_by_the_settings(
+    database: Database, settings: Settings
+) -> None:
+    settings.sms.prices = {"+49": Decimal("0.075")}
+    ledger = MessageLedger(database.hot, ErasureKey(signing_key(settings)), settings.sms.price_list)
+    await database.pool.executemany(
+        "INSERT INTO providers (provider_id, name, kind, channel, price, prices, currency)"
+        " VALUES ($1, $2, $3, 'sms', $4, $5, $6)",
+        [
+            (uuid7(), "own", "twilio", Decimal("0.1"), {"+91": 0.002, "+919": 0.003}, "INR"),
+            (uuid7(), "plain", "twilio", None, {}, None),
+            (uuid7(), "box", "sms-sandbox", None, {}, None),
+        ],
+    )
+    for number, provider, cost, currency in (
+        ("+919876543210", "own", "0.006", "INR"),  # the longest beginning
+        ("+911234567890", "own", "0.004", "INR"),
+        ("+491711234567", "own", "0.2", "INR"),  # its price for all others
+        ("+491711234567", "plain", "0.15", "EUR"),  # it has none: that of the settings
+        ("+15005550006", "plain", None, None),
+        ("+491711234567", "box", None, None),
+    ):
+        text = await waiting(database, channel="sms", address=number)
+        await database.pool.execute("UPDATE messages SET segments = 2 WHERE message_id = $1", text)
+        await ledger.begin(provider, [begin(text)])
+        await ledger.end([end(text)._replace(provider=provider, number=number)])
+        row = await database.pool.fetchrow("SELECT cost, currency FROM messages WHERE message_id = $1", text)
+        assert tuple(row or ()) == (Decimal(cost) if cost else None, currency), (number, provider)
 
 
 async def test_a_refusal_keeps_its_cause_until_the_next_attempt(messages: MessageLedger, database: Database) -> None:

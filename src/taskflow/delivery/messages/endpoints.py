@@ -66,8 +66,10 @@ async def _messages(
     rendering: Annotated[RenderPool, service(RenderPool)],
     media: Annotated[MediaLibrary, service(MediaLibrary)],
     words: Annotated[KeptWords, service(KeptWords)],
+    settings: Annotated[Settings, service(Settings)],
 ) -> MessageService:
-    return MessageService(database, Engine(database, broker, book), rendering, media, words)
+    engine = Engine(database, broker, book)
+    return MessageService(database, engine, rendering, media, words, settings.sms.price_list)
 
 
 async def _texts(

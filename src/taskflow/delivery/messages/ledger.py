@@ -4,7 +4,7 @@
 are statements of their own: a transactional message waits for nobody, while campaigns save a commit by joining them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -72,7 +72,8 @@ class End(NamedTuple):
     """What became of a message that was SENDING.
 
     `counts`: its attempt was one; `forget`: the person's values; `cause`: of a refusal (`Cause`); `doubtful`: nobody
-    knows whether it was delivered; `suppresses`: the reason for which nobody writes there again.
+    knows whether it was delivered; `number`: of a text, which sets its price; `suppresses`: the reason for which nobody
+    writes there again.
     """
 
     message_id: UUID
@@ -86,14 +87,22 @@ class End(NamedTuple):
     forget: bool
     cause: str | None = None
     doubtful: bool = False
+    number: str | None = None
     suppresses: str | None = None
 
 
 class MessageLedger:
     """The ledger statements of one sender process; each waits up to a minute for a database that does not answer."""
 
-    def __init__(self, pool: Pool, erasure: ErasureKey) -> None:
-        """Use the hot pool; `erasure` recognises the addresses of people who were erased."""
+    def __init__(self, pool: Pool, erasure: ErasureKey, prices: Mapping[str, Any]) -> None:
+        """Use the hot pool.
+
+        Args:
+            pool: connections with pinned plans.
+            erasure: recognises the addresses of people who were erased.
+            prices: what texts cost over providers that do not say (`SmsSettings.price_list`).
+        """
+        self._prices = prices
         self._pool = pool
         self._erasure = erasure
         self.stale = 0  # outcomes that came too late to be written
@@ -166,7 +175,9 @@ class MessageLedger:
         )
 
         async def attempt() -> dict[UUID, str]:
-            rows = await with_suppressions(self._pool, (sql.end, *columns), (sql.suppress_refused, *refused))
+            rows = await with_suppressions(
+                self._pool, (sql.end, *columns, self._prices), (sql.suppress_refused, *refused)
+            )
             found = {row[0]: row[1] for row in rows}
             missing = {end.message_id: end for end in ends if end.message_id not in found}
             for row in await self._look_again(missing):

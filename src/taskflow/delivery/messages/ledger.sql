@@ -80,7 +80,8 @@ RETURNING m.message_id;
 -- What became of them, right after the network. Only the attempt that set SENDING gets through: its epoch is the row's.
 --   id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there, whether the
 --   values of the person are to be forgotten now that the message is out, the cause of a refusal, whether nobody knows
---   what became of it. What is SENT costs what its provider takes now: a mail once, a text for each of its parts.
+--   what became of it, the number of a text; last, the prices of the settings. What is SENT costs what its provider takes
+--   now: a mail once, a text for each of its parts.
 WITH ended AS (
   UPDATE messages AS m
   SET status = o.status,
@@ -97,11 +98,11 @@ WITH ended AS (
       currency = o.currency,
       personalization = CASE WHEN o.status = 'SENT' AND o.forget THEN '{}' ELSE m.personalization END
   FROM (
-    SELECT u.*, p.price, p.currency
+    SELECT u.*, c.price, c.currency
     FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::bool[],
-                $10::text[], $11::bool[])
-      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget, cause, doubtful)
-    LEFT JOIN providers p ON p.name = u.provider AND u.status = 'SENT'
+                $10::text[], $11::bool[], $12::text[])
+      AS u (id, epoch, status, reply, error, counts, provider, provider_id, forget, cause, doubtful, number)
+    LEFT JOIN LATERAL price_of(u.provider, u.number, $13::jsonb) AS c ON u.status = 'SENT'
     OFFSET 0
   ) AS o
   WHERE m.message_id = o.id AND m.lease_epoch = o.epoch AND m.status = 'SENDING'

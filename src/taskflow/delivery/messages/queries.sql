@@ -142,7 +142,7 @@ FROM messages WHERE message_id = $1;
 
 -- name: resolve
 -- A person decides about an uncertain message: sent, failed, or to be sent again. One whose task is still ending stays
--- when it is to be sent again, because a task that has not ended cannot start over.
+-- when it is to be sent again, because a task that has not ended cannot start over. $3: the prices of the settings.
 WITH resolved AS (
   UPDATE messages
   SET status = $2::text,
@@ -151,8 +151,9 @@ WITH resolved AS (
       personalization = CASE WHEN $2::text = 'SENT' AND
 -- include: forgets
         THEN '{}' ELSE personalization END,
-      (cost, currency) = (SELECT p.price * coalesce(segments, 1), p.currency FROM providers p
-                          WHERE p.name = provider AND $2::text = 'SENT'),
+      (cost, currency) = (SELECT c.price * coalesce(segments, 1), c.currency
+                          FROM price_of(provider, CASE channel WHEN 'sms' THEN address END, $3::jsonb) AS c
+                          WHERE $2::text = 'SENT'),
       error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
   WHERE message_id = $1 AND status = 'UNCERTAIN'
     AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = $1 AND t.completed_at IS NULL))

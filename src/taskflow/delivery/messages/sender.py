@@ -93,6 +93,7 @@ class _Ready:
             forget=self.submission.forgets,
             cause=cause_of(outcome),
             doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
+            number=row.address if row.channel == "sms" else None,
             suppresses=suppressed_as(outcome),
         )
 
@@ -345,5 +346,5 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
             secret.get_secret_value().encode(),
         )
         composers: dict[str, Composer] = {"email": mails, "sms": TextComposer()}
-        ledger = MessageLedger(context.database.hot, ErasureKey(secret))
+        ledger = MessageLedger(context.database.hot, ErasureKey(secret), settings.sms.price_list)
         yield MessageSender(ledger, composers, carrier, gmail, lease_seconds=settings.worker.lease_seconds)

@@ -96,9 +96,19 @@ class MessageService:
     """Messages for code that shares the database."""
 
     def __init__(
-        self, database: Database, engine: Engine, rendering: RenderPool, media: MediaLibrary, words: KeptWords
+        self,
+        database: Database,
+        engine: Engine,
+        rendering: RenderPool,
+        media: MediaLibrary,
+        words: KeptWords,
+        prices: Mapping[str, Any],
     ) -> None:
-        """Take the pools, the engine that runs the tasks, what looks at words and files, and words known already."""
+        """Take the pools, the engine that runs the tasks, what looks at words and files, and words known already.
+
+        `prices`: what texts cost over providers that do not say (`SmsSettings.price_list`).
+        """
+        self._prices = prices
         self._database = database
         self._pool = database.pool
         self._engine = engine
@@ -186,7 +196,7 @@ class MessageService:
         """
         handles: list[TaskHandle[Any]] = []
         async with self._pool.acquire() as connection, connection.transaction():
-            channel = await connection.fetchval(sql.resolve, message_id, _RESOLVED[resolution])
+            channel = await connection.fetchval(sql.resolve, message_id, _RESOLVED[resolution], self._prices)
             if channel is None:
                 row = await self.get(message_id)
                 raise MessageNotUncertainError(f"The message is {row['status']}.", status_now=row["status"])

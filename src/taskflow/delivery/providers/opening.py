@@ -176,6 +176,7 @@ def _standing_in(name: str, kind: str, channel: Channel) -> ProviderRow:
         per_day=None,
         warm_up=(),
         price=None,
+        prices={},
         currency=None,
         created_at=_BEGINNING,
         updated_at=_BEGINNING,

@@ -12,6 +12,7 @@ from taskflow.delivery.providers.contract import Channel, Kind
 from taskflow.delivery.providers.fields import described
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import BrokenPlugin
+from taskflow.settings.sms import Prefix
 
 _MOST = 2**31 - 1
 
@@ -35,6 +36,10 @@ Budget = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
 Price = Annotated[
     float,
     Field(strict=True, ge=0, lt=1_000_000, allow_inf_nan=False, description="Of a mail, or of each part of a text."),
+]
+Prices = Annotated[
+    dict[Prefix, Price],
+    Field(max_length=1000, description="Of each part of a text, by the beginning of the number; the longest counts."),
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 WarmUp = Annotated[
@@ -68,7 +73,8 @@ class NewProvider(Body):
     per_day: Budget | None = None
     warm_up: WarmUp = []
     price: Price | None = None
-    currency: Currency | None = Field(None, description="Of the price (ISO 4217).", examples=["USD"])
+    prices: Prices = Field({}, examples=[{"+91": 0.0025}])
+    currency: Currency | None = Field(None, description="Of the prices (ISO 4217).", examples=["USD"])
 
 
 class ProviderChange(Body):
@@ -90,6 +96,7 @@ class ProviderChange(Body):
     per_day: Budget | None = Field(None, description="null: no limit.")
     warm_up: WarmUp | None = None
     price: Price | None = Field(None, description="null, with the currency: nobody says what it costs.")
+    prices: Prices | None = Field(None, description="All of them; {}: none.")
     currency: Currency | None = None
 
 
@@ -112,6 +119,7 @@ class ProviderOut(BaseModel):
     per_day: int | None
     warm_up: list[int]
     price: float | None
+    prices: dict[str, float]
     currency: str | None
     created_at: datetime
     updated_at: datetime

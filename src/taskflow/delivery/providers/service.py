@@ -13,7 +13,7 @@ from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Database
 from taskflow.delivery.providers import fields
-from taskflow.delivery.providers.contract import Kind, ProviderUnusableError
+from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.opening import Opener, bound_to, opened
 from taskflow.delivery.providers.registry import Registry
@@ -21,7 +21,7 @@ from taskflow.delivery.providers.repository import ProviderReader, found, sql
 
 _TEST_SECONDS = 20.0
 _BUDGETS = ("per_second", "per_minute", "per_day")
-_PRICE = ("price", "currency")
+_PRICE = ("price", "prices", "currency")
 _TERMS = ("classes", "domains", *_BUDGETS, "warm_up", *_PRICE)
 
 
@@ -73,8 +73,8 @@ class ProviderService:
         secrets = dict(told["secrets"])
         settings = _kept(kind, told["settings"], secrets)
         budgets = {name: told[name] if name in told else kind.defaults.get(name) for name in _BUDGETS}
-        terms = {**dict.fromkeys(_PRICE), **told, **budgets}
-        _check_price(terms["price"], terms["currency"])
+        terms = {**dict.fromkeys(_PRICE), "prices": {}, **told, **budgets}
+        _check_price(kind.channel, *(terms[name] for name in _PRICE))
         provider_id = uuid7()
         sealed = self._seal(secrets, provider_id)
         try:
@@ -111,7 +111,7 @@ class ProviderService:
                 [changes.get(name, getattr(row, name)) for name in names_of]
                 for names_of in (("name", "enabled", "priority", "weight"), _TERMS)
             )
-            _check_price(*(changes.get(name, getattr(row, name)) for name in _PRICE))
+            _check_price(row.channel, *(changes.get(name, getattr(row, name)) for name in _PRICE))
             try:
                 changed = await connection.fetchrow(
                     sql.update_provider,
@@ -186,9 +186,11 @@ def _kept(kind: Kind, settings: Mapping[str, Any], secrets: Mapping[str, str]) -
     return checked.model_dump(mode="json", exclude=set(fields.secret_names(kind)), exclude_unset=True)
 
 
-def _check_price(price: Any, currency: Any) -> None:
-    if (price is None) != (currency is None):
+def _check_price(channel: Channel, price: Any, prices: Mapping[str, Any], currency: Any) -> None:
+    if (price is None and not prices) != (currency is None):
         raise fields.InvalidSettingsError("A price has a currency, and a currency a price.", field="price")
+    if prices and channel is not Channel.SMS:
+        raise fields.InvalidSettingsError("Prices by number are of texts; a mail has one price.", field="prices")
 
 
 def _merged(old: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
