@@ -14,8 +14,8 @@ class SmsSettings(BaseModel):
 
     prices: dict[Prefix, Price] = Field(
         {},
-        description="Price of one part over a provider that has none for a number, by the beginning of the number, as JSON:"
-        ' {"+91": "0.0025", "+49": "0.075"}; the longest that fits counts.',
+        description="Price of one part over a provider that has none for a number, by the beginning of the number, as"
+        ' JSON: {"+91": "0.0025", "+49": "0.075"}; the longest that fits counts.',
     )
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="Of the prices.")
     twilio_auth_tokens: list[SecretStr] = Field(

@@ -57,9 +57,9 @@ def bulksms(url: str, client: HttpClient, **more: Any) -> BulkSms:
     return BulkSms(BulkSmsSettings(token_id="me", token_secret=SecretStr(SECRET), api_url=url, **more), client)
 
 
-def twilio(url: str, client: HttpClient, **more: Any) -> Twilio:
+def twilio(url: str, client: HttpClient, *, hooks: str | None = None, **more: Any) -> Twilio:
     fields = {"account_sid": ACCOUNT, "auth_token": SecretStr(SECRET), "sender": "+4930123456", "api_url": url}
-    return Twilio(TwilioSettings(**fields | more), client)
+    return Twilio(TwilioSettings(**fields | more), client, hooks)
 
 
 PROVIDERS = [(fast2sms, dlt_text), (bulksms, text), (twilio, text)]
@@ -514,6 +514,17 @@ async def test_twilio_gets_a_form() -> None:
         "To": "+491711234567", "From": "ACME", "Body": "Grüße 😀", "StatusCallback": callback,
     }  # fmt: skip
     assert dict(parse_qsl(receiver.messages[1].body.decode()))["From"] == "+4930123456"
+
+
+async def test_reports_come_to_us_where_twilio_reaches_us_and_a_test_says_where_it_does_not() -> None:
+    active = says(200, {"status": "active"})
+    async with provider(twilio, CREATED, active, hooks="https://mail.example.com/hooks/sms/") as (made, receiver):
+        await send(made, text())
+        assert "reports" not in await made.check()
+    form = dict(parse_qsl(receiver.messages[0].body.decode()))
+    assert form["StatusCallback"] == "https://mail.example.com/hooks/sms/twilio"
+    async with provider(twilio, active) as (made, _):
+        assert "Delivery reports are off" in await made.check()
 
 
 async def test_a_messaging_service_chooses_where_nobody_names_a_sender() -> None:

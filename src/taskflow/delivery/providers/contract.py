@@ -134,6 +134,7 @@ class Surroundings:
     http: HttpClient  # the only way out over HTTP: guarded, bounded in time and size
     sandbox: tuple[str, int]  # host and port of the sandbox inbox
     inbox: Callable[[Sought], Awaitable[Sighting | None]] | None = None  # looks into it, where there is a database
+    sms_hooks: str | None = None  # where providers of texts post what they tell, when they reach us over https
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.sms import sandbox
+from taskflow.delivery.providers.sms.hooks import PATH
 from taskflow.delivery.smtp import SmtpPool
 from taskflow.engine.webhooks.addresses import AddressGuard
 from taskflow.identity.secret_key import vault
@@ -71,7 +72,9 @@ class Opener:
         )
         try:
             sandbox = settings.sandbox.host, settings.sandbox.port
-            yield cls(registry, vault(settings), Surroundings(client, sandbox, inbox))
+            url = settings.http.base_url
+            hooks = url + PATH if url.startswith("https://") else None
+            yield cls(registry, vault(settings), Surroundings(client, sandbox, inbox, hooks))
         finally:
             await client.close()
 

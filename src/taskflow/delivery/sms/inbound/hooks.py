@@ -17,13 +17,12 @@ from taskflow.base.errors import ForbiddenError
 from taskflow.base.signing import InvalidSignatureError, sign, verify
 from taskflow.delivery.providers.sms.bulksms import hooks as bulksms
 from taskflow.delivery.providers.sms.fast2sms import hooks as fast2sms
-from taskflow.delivery.providers.sms.hooks import Told
+from taskflow.delivery.providers.sms.hooks import PATH, Told
 from taskflow.delivery.providers.sms.reading import form_of
 from taskflow.delivery.providers.sms.twilio import hooks as twilio
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 
-PATH: Final = "/hooks/sms/"
 TWILIO: Final = "twilio"
 _PURPOSE: Final = "sms-hook"
 _OF_PROVIDER: Final = "sms-provider-hook"
