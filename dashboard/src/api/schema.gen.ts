@@ -7014,7 +7014,7 @@ export interface components {
             classes: ("transactional" | "bulk")[];
             /**
              * Currency
-             * @description Of the price (ISO 4217).
+             * @description Of the prices (ISO 4217).
              * @example USD
              */
             currency?: string | null;
@@ -7051,6 +7051,17 @@ export interface components {
             per_second?: number | null;
             /** Price */
             price?: number | null;
+            /**
+             * Prices
+             * @description Of each part of a text, by the beginning of the number; the longest counts.
+             * @default {}
+             * @example {
+             *       "+91": 0.0025
+             *     }
+             */
+            prices: {
+                [key: string]: number;
+            };
             /**
              * Priority
              * @description The kind's own by default.
@@ -8473,6 +8484,13 @@ export interface components {
              * @description null, with the currency: nobody says what it costs.
              */
             price?: number | null;
+            /**
+             * Prices
+             * @description All of them; {}: none.
+             */
+            prices?: {
+                [key: string]: number;
+            } | null;
             /** Priority */
             priority?: number | null;
             /** Secrets */
@@ -8521,6 +8539,10 @@ export interface components {
             per_second: number | null;
             /** Price */
             price: number | null;
+            /** Prices */
+            prices: {
+                [key: string]: number;
+            };
             /** Priority */
             priority: number;
             /**
@@ -9533,7 +9555,7 @@ export interface components {
         };
         /**
          * SmsHook
-         * @description Where a kind of provider is to post what it tells.
+         * @description Where a kind of provider, or one provider, is to post what it tells.
          */
         SmsHook: {
             /**
@@ -9543,6 +9565,11 @@ export interface components {
             is_ready: boolean;
             /** Kind */
             kind: string;
+            /**
+             * Provider
+             * @description The one that it is for; null: all of its kind.
+             */
+            provider: string | null;
             /**
              * Url
              * @description Keep it to yourself: who knows it is believed. Twilio signs, its address is no secret.
@@ -9617,7 +9644,7 @@ export interface components {
          * @description What a text will be.
          */
         SmsPreviewOut: {
-            /** @description null: no `to`, or TASKFLOW_SMS_PRICES has no price for it. */
+            /** @description null: no `to`, or nobody has a price for it. */
             cost: components["schemas"]["taskflow__delivery__sms__preview__schemas__CostOut"] | null;
             dlt: components["schemas"]["DltOut"] | null;
             /**
@@ -10259,9 +10286,14 @@ export interface components {
             per_part: string;
             /**
              * Prefix
-             * @description The beginning of the number that set the price.
+             * @description The beginning of the number that set the price; null: any number has it.
              */
-            prefix: string;
+            prefix: string | null;
+            /**
+             * Provider
+             * @description Whose price it is, the one asked first; null: of TASKFLOW_SMS_PRICES.
+             */
+            provider: string | null;
         };
         /**
          * Purged
