@@ -39,4 +39,11 @@ $$;
 
 DROP FUNCTION note_reports(), tell_of_deliveries(messages[]), lock_reports(text[]), told_of(messages);
 ALTER TABLE messages DROP COLUMN reported_as;
+
+-- Without their events webhooks would hear of everything.
+UPDATE webhooks
+SET disabled_at = coalesce(disabled_at, now()), disabled_reason = coalesce(disabled_reason, 'Its events are not told any more.')
+WHERE events <> '{}' AND events <@ ARRAY['message.delivered', 'message.undelivered'];
+UPDATE webhooks SET events = array_remove(array_remove(events, 'message.delivered'), 'message.undelivered')
+WHERE events && ARRAY['message.delivered', 'message.undelivered'];
 SELECT watch_ended_messages();
