@@ -413,6 +413,8 @@ async def test_a_provider_is_added_shown_changed_tested_and_removed_and_its_secr
     await shell.run("provider", "set", "r2", "--price", "0.25", "--currency", "EUR")
     assert [one["price"] for one in await shell.json("provider", "list")] == [0.25]  # type: ignore[attr-defined]
     await shell.run("provider", "set", "r2", "--no-price")
+    refused = await shell.run("provider", "set", "r2", "--price-to", "+91=0.002", "--currency", "INR")
+    assert "Prices by number are of texts" in refused[2]
     assert [one["currency"] for one in await shell.json("provider", "list")] == [None]  # type: ignore[attr-defined]
     code, out, _ = await shell.run("provider", "test", "r2")
     assert (code, out.startswith("127.0.0.1:1: CONNECT")) == (1, True)

@@ -7519,7 +7519,7 @@ export interface components {
             classes: components["schemas"]["MessageClass"][];
             /**
              * Currency
-             * @description Of the price (ISO 4217).
+             * @description Of the prices (ISO 4217).
              * @example USD
              */
             currency?: string | null;
@@ -7562,6 +7562,17 @@ export interface components {
             preferences: components["schemas"]["Preference"][];
             /** Price */
             price?: number | null;
+            /**
+             * Prices
+             * @description Of each part of a text, by the beginning of the number; the longest counts.
+             * @default {}
+             * @example {
+             *       "+91": 0.0025
+             *     }
+             */
+            prices: {
+                [key: string]: number;
+            };
             /**
              * Priority
              * @description The kind's own by default.
@@ -9030,6 +9041,13 @@ export interface components {
              * @description null, with the currency: nobody says what it costs.
              */
             price?: number | null;
+            /**
+             * Prices
+             * @description All of them; {}: none.
+             */
+            prices?: {
+                [key: string]: number;
+            } | null;
             /** Priority */
             priority?: number | null;
             /** Secrets */
@@ -9118,6 +9136,13 @@ export interface components {
              * @description For a mail, or a part of a text; null: nobody said.
              */
             price: number | null;
+            /**
+             * Prices
+             * @description For a part of a text, by the beginning of its number.
+             */
+            prices: {
+                [key: string]: number;
+            };
             /**
              * Priority
              * @description The smallest is asked first.
@@ -10268,7 +10293,7 @@ export interface components {
         };
         /**
          * SmsHook
-         * @description Where a kind of provider is to post what it tells.
+         * @description Where a kind of provider, or one provider, is to post what it tells.
          */
         SmsHook: {
             /**
@@ -10278,6 +10303,11 @@ export interface components {
             is_ready: boolean;
             /** Kind */
             kind: string;
+            /**
+             * Provider
+             * @description The one that it is for; null: all of its kind.
+             */
+            provider: string | null;
             /**
              * Url
              * @description Keep it to yourself: who knows it is believed. Twilio signs, its address is no secret.
@@ -10352,7 +10382,7 @@ export interface components {
          * @description What a text will be.
          */
         SmsPreviewOut: {
-            /** @description null: no `to`, or TASKFLOW_SMS_PRICES has no price for it. */
+            /** @description null: no `to`, or nobody has a price for it. */
             cost: components["schemas"]["taskflow__delivery__sms__preview__schemas__CostOut"] | null;
             dlt: components["schemas"]["DltOut"] | null;
             /**
@@ -11041,9 +11071,14 @@ export interface components {
             per_part: string;
             /**
              * Prefix
-             * @description The beginning of the number that set the price.
+             * @description The beginning of the number that set the price; null: any number has it.
              */
-            prefix: string;
+            prefix: string | null;
+            /**
+             * Provider
+             * @description Whose price it is, the one asked first; null: of TASKFLOW_SMS_PRICES.
+             */
+            provider: string | null;
         };
         /**
          * Purged
@@ -11627,7 +11662,7 @@ export interface components {
          * @description An end of a task, or what became of a single message.
          * @enum {string}
          */
-        WebhookEvent: "task.completed" | "task.failed" | "task.timed_out" | "task.cancelled" | "message.sent" | "message.failed" | "message.uncertain" | "message.suppressed" | "message.cancelled" | "message.bounced";
+        WebhookEvent: "task.completed" | "task.failed" | "task.timed_out" | "task.cancelled" | "message.sent" | "message.failed" | "message.uncertain" | "message.suppressed" | "message.cancelled" | "message.delivered" | "message.undelivered";
         /**
          * WebhookOut
          * @description A webhook.
@@ -14965,6 +15000,8 @@ export interface operations {
                 created_before?: string | null;
                 /** @description `next_cursor` of the page before. */
                 cursor?: string | null;
+                /** @description Texts of which their provider told this after it had taken them. */
+                delivery?: components["schemas"]["ReportStatus"] | null;
                 /** @description Most items of the page. */
                 limit?: number;
                 provider?: string | null;
@@ -15311,6 +15348,8 @@ export interface operations {
                 created_after?: string | null;
                 /** @description Older than this. */
                 created_before?: string | null;
+                /** @description Texts of which their provider told this after it had taken them. */
+                delivery?: components["schemas"]["ReportStatus"] | null;
                 provider?: string | null;
                 /** @description A message's id, the id that its provider gave it, its Message-ID, or a part of its subject, within the last 7 days unless created_after says, and 31 days at most. */
                 q?: string | null;
@@ -15355,6 +15394,8 @@ export interface operations {
                 created_after?: string | null;
                 /** @description Older than this. */
                 created_before?: string | null;
+                /** @description Texts of which their provider told this after it had taken them. */
+                delivery?: components["schemas"]["ReportStatus"] | null;
                 provider?: string | null;
                 /** @description A message's id, the id that its provider gave it, its Message-ID, or a part of its subject, within the last 7 days unless created_after says, and 31 days at most. */
                 q?: string | null;

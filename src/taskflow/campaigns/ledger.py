@@ -26,7 +26,7 @@ from taskflow.db.outages import patiently
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery import ledgers
-from taskflow.delivery.ledgers import End, Settlement, with_bounces
+from taskflow.delivery.ledgers import End, Settlement, with_suppressions
 from taskflow.delivery.states import RecipientStatus
 
 log = get_logger(__name__)
@@ -122,7 +122,9 @@ class Ledger:
         async def attempt() -> Turned:
             turned = Turned({}, {})
             turn = sql.turn, campaign_id, slot, *columns
-            rows = await with_bounces(self._pool, turn, (sql.suppress_bounced, campaign_id, *ledgers.bounced(ends)))
+            rows = await with_suppressions(
+                self._pool, turn, (sql.suppress_refused, campaign_id, *ledgers.refused(ends))
+            )
             for is_end, recipient_id, status in rows:
                 (turned.ended if is_end else turned.begun)[recipient_id] = status
             if len(rows) < len(ends) + len(begins):

@@ -113,13 +113,16 @@ SELECT true AS ended, recipient_id, status FROM ended
 UNION ALL
 SELECT false, recipient_id, status FROM begun;
 
--- name: suppress_bounced
--- Behind `turn`, in its transaction: who has no mailbox is not written to again. $1 campaign, then id and epoch.
+-- name: suppress_refused
+-- Behind `turn`, in its transaction: who has no mailbox, or wants nothing as its provider knows, is not written to again.
+-- $1 campaign, then id, epoch and reason.
 INSERT INTO suppressions (channel, address, reason, source, campaign_id, note)
-SELECT 'email', b.address, 'bounced', 'refused', b.campaign_id, b.note
+SELECT 'email', b.address, b.reason, 'refused', b.campaign_id, b.note
 FROM (
-  SELECT lower(r.email) AS address, r.campaign_id, left(r.reply, 1000) AS note
-  FROM (SELECT $1::uuid AS campaign_id, u.* FROM unnest($2::uuid[], $3::int[]) AS u (id, epoch) OFFSET 0) AS o
+  SELECT lower(r.email) AS address, o.reason, r.campaign_id, left(r.reply, 1000) AS note
+  FROM (
+    SELECT $1::uuid AS campaign_id, u.* FROM unnest($2::uuid[], $3::int[], $4::text[]) AS u (id, epoch, reason) OFFSET 0
+  ) AS o
   JOIN email_recipients r ON r.campaign_id = o.campaign_id AND r.recipient_id = o.id
   WHERE r.lease_epoch = o.epoch AND r.status = 'FAILED'
   ORDER BY address

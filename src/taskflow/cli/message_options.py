@@ -26,6 +26,7 @@ _FILTERS = (
     click.option("--search", "q", help="An id, the provider's id, a Message-ID, or a part of the subject; of 7 days."),
     click.option("--address", help="To this address, campaign mail too."),
     click.option("--status", type=click.Choice(_STATUSES, case_sensitive=False), help="Only these."),
+    click.option("--delivery", type=click.Choice(["sent", "delivered", "failed"]), help="Only texts told so of."),
     *_SELECTION,
 )
 

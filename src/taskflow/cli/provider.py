@@ -77,7 +77,11 @@ def _terms(command: Any) -> Any:
             "--warm-up", metavar="N,N,...", help="Most messages on day 1 of use, day 2, ...; empty: no warm-up."
         ),
         click.option("--price", type=click.FloatRange(0), help="What a mail, or each part of a text, costs."),
-        click.option("--currency", help="Of the price: USD, EUR, INR."),
+        click.option(
+            "--price-to", "prices", multiple=True, metavar="PREFIX=PRICE",
+            help="What each part of a text costs to numbers that begin so: +91=0.0025. Repeat it; all are replaced.",
+        ),
+        click.option("--currency", help="Of the prices: USD, EUR, INR."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -137,7 +141,7 @@ def change(
     body |= {key: value for key, value in (("name", rename), ("enabled", enabled)) if value is not None}
     body |= ({"classes": []} if all_classes else {}) | ({"domains": []} if all_domains else {})
     body |= {"preferences": []} if no_preferences else {}
-    body |= {"price": None, "currency": None} if no_price else {}
+    body |= {"price": None, "prices": {}, "currency": None} if no_price else {}
     if not body:
         raise click.UsageError("Say what to change: see --help.")
     changed = client.request("PATCH", f"/providers/{row['provider_id']}", json=body)
@@ -222,6 +226,7 @@ def _body(client: Client, kind: str, told: dict[str, Any]) -> dict[str, Any]:
     body["preferences"] = [_preference(text) for text in told["preferences"]]
     body |= {name: list(told[name]) for name in ("classes", "domains")}
     body |= {name: told[name] for name in ("priority", "weight", "price", "currency")}
+    body["prices"] = dict(_price(text) for text in told["prices"])
     found = {name: value for name, value in body.items() if value not in (None, {}, [])}
     if told["warm_up"] is not None:
         found["warm_up"] = _days(told["warm_up"])
@@ -248,6 +253,15 @@ def _preference(text: str) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value} | {
         name: int(value) for name, value in numbers.items() if value
     }
+
+
+def _price(text: str) -> tuple[str, float]:
+    """Return the beginning of numbers, and what a part of a text to them costs."""
+    prefix, value = _pair(text, "--price-to")
+    try:
+        return prefix, float(value)
+    except ValueError:
+        raise click.UsageError(f"--price-to takes a number behind {prefix}=, not {value!r}.") from None
 
 
 def _value(text: str) -> Any:

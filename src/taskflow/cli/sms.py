@@ -136,7 +136,7 @@ def keywords(client: Client, output: Output, file: Path | None) -> None:
 @speaks_http
 def hooks(client: Client, output: Output) -> None:
     """Show where providers are to post replies and delivery reports. The addresses are secret, but for Twilio's."""
-    output.things(client.get("/sms/hooks"), ("kind", "is_ready", "url"), empty="")
+    output.things(client.get("/sms/hooks"), ("kind", "provider", "is_ready", "url"), empty="")
 
 
 def _find(client: Client, name: str) -> dict[str, Any]:

@@ -473,8 +473,10 @@ class NewProviderFields(TypedDict, total=False):
     warm_up: list[int]
     """Most on its first day of use, on its second, …; empty: none."""
     price: float | None
+    prices: Mapping[str, float]
+    """Of each part of a text, by the beginning of the number; the longest counts."""
     currency: str | None
-    """Of the price (ISO 4217)."""
+    """Of the prices (ISO 4217)."""
 
 
 class ProviderChangeFields(TypedDict, total=False):
@@ -500,6 +502,8 @@ class ProviderChangeFields(TypedDict, total=False):
     warm_up: list[int] | None
     price: float | None
     """null, with the currency: nobody says what it costs."""
+    prices: Mapping[str, float] | None
+    """All of them; {}: none."""
     currency: str | None
 
 
@@ -552,7 +556,8 @@ class NewWebhookFields(TypedDict, total=False):
             "message.uncertain",
             "message.suppressed",
             "message.cancelled",
-            "message.bounced",
+            "message.delivered",
+            "message.undelivered",
         ]
     ]
     """Empty: every event."""
@@ -580,7 +585,8 @@ class WebhookChangeFields(TypedDict, total=False):
                 "message.uncertain",
                 "message.suppressed",
                 "message.cancelled",
-                "message.bounced",
+                "message.delivered",
+                "message.undelivered",
             ]
         ]
         | None

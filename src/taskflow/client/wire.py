@@ -40,6 +40,8 @@ class MessageFilter(TypedDict, total=False):
     submission_id: UUID | None
     created_after: datetime | None
     created_before: datetime | None
+    delivery: Literal["sent", "delivered", "failed"] | None
+    """Texts of which their provider told this after it had taken them."""
     scheduled: bool
     """Only those whose time is yet to come."""
     search: str | None

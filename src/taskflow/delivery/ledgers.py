@@ -18,7 +18,7 @@ class End(NamedTuple):
     """What became of a message that was SENDING.
 
     `counts`: whether its attempt was one; `provider`: who had it last; `cause`: of a refusal (`Cause`); `doubtful`:
-    nobody knows whether it was delivered; `bounced`: there is no such recipient, so nobody writes there again.
+    nobody knows whether it was delivered; `suppresses`: the reason for which nobody writes there again.
     """
 
     message_id: UUID
@@ -31,7 +31,7 @@ class End(NamedTuple):
     provider_id: str | None = None
     cause: str | None = None
     doubtful: bool = False
-    bounced: bool = False
+    suppresses: str | None = None
 
 
 class Settlement(NamedTuple):
@@ -50,15 +50,16 @@ def outcomes(ends: Sequence[End]) -> list[list[Any]]:
     return columns_of([end[:-1] for end in ends], End._fields[:-1])
 
 
-def bounced(ends: Sequence[End]) -> list[list[Any]]:
-    """Return the ids and epochs of those whose addresses are to be suppressed."""
-    return columns_of([(end.message_id, end.epoch) for end in ends if end.bounced], ("id", "epoch"))
+def refused(ends: Sequence[End]) -> list[list[Any]]:
+    """Return the ids and epochs of those whose addresses are to be suppressed, and the reasons."""
+    those = [(end.message_id, end.epoch, end.suppresses) for end in ends if end.suppresses]
+    return columns_of(those, ("id", "epoch", "reason"))
 
 
-async def with_bounces(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:
-    """Run a statement that ends messages; when addresses bounced, suppress them in the same transaction.
+async def with_suppressions(pool: Pool, statement: tuple[Any, ...], suppress: tuple[Any, ...]) -> list[asyncpg.Record]:
+    """Run a statement that ends messages; where a refusal holds for good, suppress its person in the same transaction.
 
-    Each a query and its arguments, `suppress` with ids and epochs last: where there are none, it costs nothing.
+    Each a query and its arguments, `suppress` with ids, epochs and reasons last: without any it costs nothing.
     """
     if not suppress[-1]:
         return await pool.fetch(*statement)

@@ -11,6 +11,10 @@
 | provider fault, not started | as it was | handed back, no attempt burnt |
 """
 
+from collections.abc import Mapping
+from typing import Final
+
+from taskflow.audience.consent.suppressing import OWN_WISH
 from taskflow.delivery.ledgers import End
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.standing import LedgerRow
@@ -18,6 +22,9 @@ from taskflow.delivery.states import RecipientStatus
 from taskflow.engine import Batch, BatchItem
 
 _S = RecipientStatus
+
+SUPPRESSING: Final[Mapping[Cause, str]] = {Cause.ADDRESS: "bounced", Cause.OPTED_OUT: OWN_WISH}
+"""What providers say of a recipient, at once or in a report, that holds for good, and the reason of the suppression."""
 
 
 def is_last_attempt(item: BatchItem) -> bool:
@@ -59,7 +66,7 @@ def end_of(item: BatchItem, row: LedgerRow, outcome: Outcome, provider: str, *, 
         provider_id=outcome.provider_id,
         cause=cause_of(outcome),
         doubtful=outcome.kind is OutcomeKind.UNCERTAIN,
-        bounced=is_bounce(outcome),
+        suppresses=suppressed_as(outcome),
     )
 
 
@@ -74,9 +81,11 @@ def cause_of(outcome: Outcome) -> str | None:
     return outcome.cause.value if is_refusal and outcome.cause is not None else None
 
 
-def is_bounce(outcome: Outcome) -> bool:
-    """Tell whether there is no such recipient, for good: nobody should write there again."""
-    return outcome.kind is OutcomeKind.REJECTED and outcome.cause is Cause.ADDRESS
+def suppressed_as(outcome: Outcome) -> str | None:
+    """Return the reason for which nobody should write to a recipient again; None: there is none."""
+    if outcome.kind is not OutcomeKind.REJECTED or outcome.cause is None:
+        return None
+    return SUPPRESSING.get(outcome.cause)
 
 
 def report(batch: Batch, item: BatchItem, outcome: Outcome, written: str | None, after: float | None = None) -> None:

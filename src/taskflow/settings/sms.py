@@ -1,7 +1,7 @@
 """Text messages: what they cost, and who may tell us of them."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
@@ -14,8 +14,8 @@ class SmsSettings(BaseModel):
 
     prices: dict[Prefix, Price] = Field(
         {},
-        description='Price of one part by the beginning of the number, as JSON: {"+91": "0.0025", "+49": "0.075"}; the'
-        " longest that fits counts.",
+        description="Price of one part over a provider that has none for a number, by the beginning of the number, as"
+        ' JSON: {"+91": "0.0025", "+49": "0.075"}; the longest that fits counts.',
     )
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="Of the prices.")
     twilio_auth_tokens: list[SecretStr] = Field(
@@ -24,3 +24,8 @@ class SmsSettings(BaseModel):
         " for one that signs in with an API key, and the old one while a token is replaced.",
     )
     keep_replies_days: int = Field(365, ge=1, description="How long replies and delivery reports are kept.")
+
+    @property
+    def price_list(self) -> dict[str, Any]:
+        """The prices with their currency, as the database takes them (`price_of`)."""
+        return {"currency": self.currency, "prices": {prefix: str(price) for prefix, price in self.prices.items()}}

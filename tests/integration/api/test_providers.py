@@ -150,6 +150,8 @@ async def test_a_price_comes_and_goes_with_its_currency(admin: httpx.AsyncClient
     assert (half.status_code, half.json()["code"]) == (422, "invalid_provider_settings")
     gone = (await admin.patch(path, json={"price": None, "currency": None})).json()
     assert (gone["price"], gone["currency"]) == (None, None)
+    refused = await admin.patch(path, json={"prices": {"+91": 0.002}, "currency": "USD"})
+    assert "of texts" in refused.json()["detail"]
 
 
 @pytest.fixture

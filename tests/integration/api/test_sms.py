@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from support.api import Api
+from support.receiver import Receiver
+from support.text_providers import add_provider
 from support.texts import BODY
 
 URL = "/api/v1/sms"
@@ -67,10 +69,24 @@ async def test_typographic_characters_are_replaced_when_asked_for(viewer: httpx.
 async def test_the_longest_beginning_of_a_number_sets_the_price(api: Api, viewer: httpx.AsyncClient) -> None:
     api.settings.sms.prices = {"+4": Decimal("0.05"), "+49": Decimal("0.075"), "+1": Decimal("0.01")}
     found = await preview(viewer, text="x" * 200, to="+49 171 1234567")
-    assert found["cost"] == {"amount": "0.150", "per_part": "0.075", "currency": "EUR", "prefix": "+49"}
+    of_settings = {"amount": "0.150", "per_part": "0.075", "currency": "EUR", "prefix": "+49", "provider": None}
+    assert found["cost"] == of_settings
     assert (await preview(viewer, text="x", to="+41 79 123 45 67"))["cost"]["prefix"] == "+4"
     assert (await preview(viewer, text="x", to="+91 98765 43210"))["cost"] is None
     assert (await refusal(viewer, text="x", to="0171"))["detail"].startswith("to: ")
+
+
+async def test_the_provider_that_is_asked_first_sets_the_price_before_the_settings_do(
+    api: Api, admin: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    api.settings.sms.prices = {"+49": Decimal("0.075"), "+1": Decimal("0.01")}
+    for name, priority, prices in (("second", 2, {"+49": 1.0}), ("first", 1, {"+49": 0.05})):
+        more = {"priority": priority, "prices": prices, "currency": "USD"}
+        await add_provider(admin, "bulksms", Receiver(), name=name, **more)
+    cost = (await preview(viewer, text="x", to="+491711234567"))["cost"]
+    assert (cost["amount"], cost["currency"], cost["provider"], cost["prefix"]) == ("0.05", "USD", "first", "+49")
+    other = (await preview(viewer, text="x", to="+15005550006"))["cost"]
+    assert (other["amount"], other["currency"], other["provider"]) == ("0.01", "EUR", None)
 
 
 async def test_a_template_is_filled_and_a_text_is_held_against_it(

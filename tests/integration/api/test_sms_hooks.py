@@ -337,7 +337,8 @@ async def test_an_administrator_sees_the_addresses_and_nobody_else_does(
 ) -> None:
     found = {one["kind"]: one for one in (await admin.get(f"{URL}/hooks")).json()}
     assert found["bulksms"]["url"] == PUBLIC + bulksms
-    assert found["twilio"] == {"kind": "twilio", "url": f"{PUBLIC}/hooks/sms/twilio", "is_ready": True}
+    url = f"{PUBLIC}/hooks/sms/twilio"
+    assert found["twilio"] == {"kind": "twilio", "provider": None, "url": url, "is_ready": True}
     assert (await marketer.get(f"{URL}/hooks")).status_code == 403
 
 
@@ -375,3 +376,25 @@ async def test_keywords_that_would_let_nobody_stop_are_refused(
     before = (await viewer.get(f"{URL}/keywords")).json()
     assert (await admin.put(f"{URL}/keywords", json=wanted)).status_code == 422
     assert (await viewer.get(f"{URL}/keywords")).json() == before
+
+
+async def test_one_provider_has_an_address_of_its_own_that_ends_with_it(
+    api: Api, admin: httpx.AsyncClient, viewer: httpx.AsyncClient
+) -> None:
+    settings = {
+        "url": "https://sms.example.com", "json_template": {"to": "{{ to }}"}, "reply_from": "from",
+        "reply_text": "text", "report_id": "id", "report_status": "state", "report_delivered": ["ok"],
+    }  # fmt: skip
+    body = {"name": "gateway", "kind": "sms-http", "settings": settings}
+    provider_id = (await admin.post("/api/v1/providers", json=body)).json()["provider_id"]
+    [hook] = [one for one in (await admin.get(f"{URL}/hooks")).json() if one["provider"] == "gateway"]
+    assert (hook["kind"], hook["is_ready"], hook["url"].startswith(PUBLIC)) == ("sms-http", True, True)
+    path = urlsplit(hook["url"]).path
+    told = [{"from": ANN, "text": "STOP"}, {"id": "g-1", "state": "OK"}]
+    assert (await api.anonymous.post(path, json=told)).status_code == 204
+    assert await is_suppressed(viewer)
+    standing = (await viewer.get(f"{URL}/standings/sms-http/g-1")).json()
+    assert standing["status"] == "delivered"
+    assert (await api.anonymous.post(path[:-2] + "AA", json=told)).status_code == 403
+    assert (await admin.delete(f"/api/v1/providers/{provider_id}?last=true")).status_code == 204
+    assert (await api.anonymous.post(path, json=told)).status_code == 403

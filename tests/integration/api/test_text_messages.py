@@ -168,6 +168,8 @@ async def test_promotion_under_dlt_waits_for_its_hours_and_says_so(marketer: htt
         [message] = (await send_text(marketer, RAVI, **call))["messages"]
         assert datetime.fromisoformat(message["scheduled_at"]) == morning
         assert "Promotional texts go out from 10 to 21 h in India: not before" in message["error_message"]
+    problem = await refused(marketer, RAVI, **call, expires_at=morning.isoformat())
+    assert (problem["code"], datetime.fromisoformat(problem["opens_at"])) == ("expires_before_hours", morning)
     noon = tonight.replace(hour=12)
     call = {"text": None, "dlt_template": "sale", "scheduled_at": noon.isoformat()}
     [message] = (await send_text(marketer, RAVI, **call))["messages"]

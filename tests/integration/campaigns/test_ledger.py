@@ -196,7 +196,7 @@ async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(stage: Stage) -
         "INSERT INTO suppressions (channel, address, reason) VALUES ('email', lower($1), 'unsubscribed')", gone.email
     )
     ends = [
-        End(gone.recipient_id, 1, "FAILED", "550 5.1.1 no such user", cause="address", bounced=True),
+        End(gone.recipient_id, 1, "FAILED", "550 5.1.1 no such user", cause="address", suppresses="bounced"),
         End(full.recipient_id, 1, "FAILED", "552 5.2.2 full", cause="mailbox_full"),
     ]
     for _ in range(2):  # the second time a reply was lost
@@ -205,7 +205,7 @@ async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(stage: Stage) -
     [row] = await pool.fetch("SELECT * FROM suppressions WHERE reason <> 'unsubscribed'")
     assert (row["address"], row["reason"], row["note"]) == (gone.email.lower(), "bounced", "550 5.1.1 no such user")
     assert (row["campaign_id"], row["list_id"], row["source"]) == (stage.campaign_id, None, "refused")
-    stale = [End(row.recipient_id, 2, "FAILED", "550 5.1.1", bounced=True) for row in stage.rows]
+    stale = [End(row.recipient_id, 2, "FAILED", "550 5.1.1", suppresses="bounced") for row in stage.rows]
     await stage.ledger.turn(stage.campaign_id, 1, stale, [])
     assert await pool.fetchval("SELECT count(*) FROM suppressions WHERE reason = 'bounced'") == 1, "not by who is stale"
 

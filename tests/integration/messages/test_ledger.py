@@ -1,6 +1,7 @@
 """The statements of the ledger of messages: fenced, repeatable, and on indexes."""
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -20,17 +21,19 @@ _S = RecipientStatus
 
 @pytest.fixture
 def messages(database: Database, settings: Settings) -> MessageLedger:
-    return MessageLedger(database.hot, ErasureKey(signing_key(settings)))
+    return MessageLedger(database.hot, ErasureKey(signing_key(settings)), settings.sms.price_list)
 
 
-async def waiting(database: Database, epoch: int = 1) -> UUID:
+async def waiting(
+    database: Database, epoch: int = 1, *, channel: str = "email", address: str = "ann@example.com"
+) -> UUID:
     """Insert a message whose task is RUNNING under `epoch`."""
     message_id = uuid7()
     await database.pool.execute(
         "INSERT INTO messages (message_id, submission_id, channel, address, from_address, personalization)"
-        " VALUES ($1, $1, 'email', 'ann@example.com', 'a@b.example', '{\"code\": 4711}')",
-        message_id,
-    )
+        " VALUES ($1, $1, $2, $3, 'a@b.example', '{\"code\": 4711}')",
+        message_id, channel, address,
+    )  # fmt: skip
     await database.pool.execute(
         "INSERT INTO tasks (task_id, task_name, queue, dispatch_key, status, lease_epoch, started_at,"
         " worker_id, claim_id)"
@@ -131,13 +134,26 @@ async def test_a_row_remembers_that_nobody_knows_what_became_of_an_attempt(
 async def test_who_has_no_mailbox_is_suppressed_with_the_outcome(messages: MessageLedger, database: Database) -> None:
     gone, next_one = await waiting(database), await waiting(database)
     await messages.begin("test", [begin(gone)])
-    refused = end(gone, "FAILED")._replace(reply="550 5.1.1 no such user", cause="address", bounced=True)
+    refused = end(gone, "FAILED")._replace(reply="550 5.1.1 no such user", cause="address", suppresses="bounced")
     for _ in range(2):  # the second time a reply was lost
         assert await messages.end([refused]) == {gone: _S.FAILED}
     [row] = await database.pool.fetch("SELECT * FROM suppressions")
     assert (row["channel"], row["address"], row["reason"]) == ("email", "ann@example.com", "bounced")
     assert (row["source"], row["note"]) == ("refused", "550 5.1.1 no such user")
     assert await messages.begin("test", [begin(next_one)]) == {next_one: _S.SUPPRESSED}
+
+
+async def test_who_wants_nothing_as_its_provider_knows_is_suppressed_too(
+    messages: MessageLedger, database: Database
+) -> None:
+    text = await waiting(database, channel="sms", address="+491711234567")
+    opted_out = begin(text)._replace(channel="sms", address="+491711234567")
+    await messages.begin("test", [opted_out])
+    await messages.end([end(text, "FAILED")._replace(reply="HTTP 400: 21610", suppresses="unsubscribed")])
+    [row] = await database.pool.fetch("SELECT * FROM suppressions")
+    assert (row["channel"], row["address"], row["reason"], row["source"]) == (
+        "sms", "+491711234567", "unsubscribed", "refused",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -169,18 +185,19 @@ async def test_a_receipt_goes_to_who_left_the_newsletter_and_nothing_to_who_boun
 
 
 @pytest.mark.parametrize(
-    "name", ["read", "submissions", "begin", "hand_on", "end", "suppress_bounced", "settle", "wait"]
+    "name", ["read", "submissions", "begin", "hand_on", "end", "suppress_refused", "settle", "wait"]
 )
 async def test_the_hot_plans_walk_indexes_even_when_made_on_empty_tables(database: Database, name: str) -> None:
     counts = {
-        "read": 1, "submissions": 1, "begin": 11, "hand_on": 2, "end": 11, "suppress_bounced": 2, "settle": 6,
+        "read": 1, "submissions": 1, "begin": 11, "hand_on": 2, "end": 12, "suppress_refused": 3, "settle": 6,
         "wait": 3,
     }  # fmt: skip
     columns = counts[name]
     first = ["test"] if name in ("begin", "hand_on") else []
+    last: list[Any] = [{}] if name == "end" else []
     async with database.hot.acquire() as connection:
         statement = await connection.prepare("EXPLAIN " + getattr(sql, name))
-        plan = "\n".join(row[0] for row in await statement.fetch(*first, *[[]] * columns))
+        plan = "\n".join(row[0] for row in await statement.fetch(*first, *[[]] * columns, *last))
     assert "Seq Scan" not in plan
     assert "Hash" not in plan
 
@@ -206,6 +223,36 @@ async def test_what_is_sent_costs_what_its_provider_takes_and_a_text_for_each_pa
     assert (rows[sent]["cost"], rows[sent]["currency"]) == (Decimal("0.000125"), "USD")
     assert rows[long]["cost"] == Decimal("0.000375")
     assert (rows[failed]["cost"], rows[failed]["currency"]) == (None, None)
+
+
+async def test_a_text_costs_what_its_number_does_over_its_provider_or_by_the_settings(
+    database: Database, settings: Settings
+) -> None:
+    settings.sms.prices = {"+49": Decimal("0.075")}
+    ledger = MessageLedger(database.hot, ErasureKey(signing_key(settings)), settings.sms.price_list)
+    await database.pool.executemany(
+        "INSERT INTO providers (provider_id, name, kind, channel, price, prices, currency)"
+        " VALUES ($1, $2, $3, 'sms', $4, $5, $6)",
+        [
+            (uuid7(), "own", "twilio", Decimal("0.1"), {"+91": 0.002, "+919": 0.003}, "INR"),
+            (uuid7(), "plain", "twilio", None, {}, None),
+            (uuid7(), "box", "sms-sandbox", None, {}, None),
+        ],
+    )
+    for number, provider, cost, currency in (
+        ("+919876543210", "own", "0.006", "INR"),  # the longest beginning
+        ("+911234567890", "own", "0.004", "INR"),
+        ("+491711234567", "own", "0.2", "INR"),  # its price for all others
+        ("+491711234567", "plain", "0.15", "EUR"),  # it has none: that of the settings
+        ("+15005550006", "plain", None, None),
+        ("+491711234567", "box", None, None),
+    ):
+        text = await waiting(database, channel="sms", address=number)
+        await database.pool.execute("UPDATE messages SET segments = 2 WHERE message_id = $1", text)
+        await ledger.begin(provider, [begin(text)])
+        await ledger.end([end(text)._replace(provider=provider, number=number)])
+        row = await database.pool.fetchrow("SELECT cost, currency FROM messages WHERE message_id = $1", text)
+        assert tuple(row or ()) == (Decimal(cost) if cost else None, currency), (number, provider)
 
 
 async def test_a_refusal_keeps_its_cause_until_the_next_attempt(messages: MessageLedger, database: Database) -> None:

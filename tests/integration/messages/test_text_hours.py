@@ -56,7 +56,7 @@ async def run(database: Database, settings: Settings, carrier: Taken, message_id
     )
     ends: list[End] = []
     item = BatchItem(Lease(message_id, 1, "send_text", "messages", 8, 0, 8, 300, 0, None, None, None), time.monotonic())
-    ledger = MessageLedger(database.hot, ErasureKey(signing_key(settings)))
+    ledger = MessageLedger(database.hot, ErasureKey(signing_key(settings)), settings.sms.price_list)
     composers: Any = {"sms": TextComposer(lambda: now)}
     sender = MessageSender(ledger, composers, carrier, GmailMeter(database.pool), lease_seconds=LEASE_SECONDS)
     await sender.send(Batch([item], ends.append, LEASE_SECONDS))

@@ -2,17 +2,21 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from support.api import Api
-from support.messages import PATH, send
+from support.messages import PATH, send, send_text
 from support.processes import running
 from support.receiver import receiving
 from support.scripted_smtp import ScriptedSmtp
 from support.waiting import eventually
 from taskflow.db.pool import Database
+from taskflow.delivery.outcome import Cause
+from taskflow.delivery.providers.sms.hooks import Report, ReportStatus
+from taskflow.delivery.sms.inbound.service import Inbound
 from taskflow.engine.webhooks.service import WebhookService
 
 COLUMNS = {"url": "http://127.0.0.1:9/", "description": "", "events": [], "task_names": [], "queues": []}
@@ -67,6 +71,47 @@ async def test_a_standing_is_told_once_without_who_it_is_about(
     assert (data["message_id"], data["submission_id"]) == (accepted["message_id"], submitted["submission_id"])
     assert (data["status"], data["tags"], data["channel"]) == ("CANCELLED", ["order"], "email")
     assert "ann@" not in json.dumps(data)
+
+
+@pytest.mark.parametrize("is_early", [False, True], ids=["after SENT", "before the commit that says SENT"])
+async def test_the_first_end_that_a_provider_reports_is_told_once_whenever_it_comes(
+    webhooks: WebhookService, marketer: httpx.AsyncClient, database: Database, is_early: bool
+) -> None:
+    await webhooks.create(COLUMNS | {"events": ["message.delivered", "message.undelivered"]})
+    texts = [await send_text(marketer, number) for number in ("+491711234567", "+491711234568")]
+    ids = [text["messages"][0]["message_id"] for text in texts]
+    inbound = Inbound(database.pool)
+
+    async def sent() -> None:
+        for number, message_id in enumerate(ids):
+            await database.pool.execute(
+                "UPDATE messages SET status = 'SENT', sent_at = now(), sending_at = now(), provider_message_id = $2"
+                " WHERE message_id = $1",
+                UUID(message_id), f"SM{number}",
+            )  # fmt: skip
+
+    async def report(number: int, status: ReportStatus, cause: Cause | None = None) -> None:
+        await inbound.take("twilio", [Report(f"SM{number}", status, cause)])
+
+    async def reported() -> None:
+        await report(0, ReportStatus.SENT)
+        await report(0, ReportStatus.DELIVERED)
+        await report(0, ReportStatus.FAILED, Cause.UNKNOWN)
+        await report(1, ReportStatus.FAILED, Cause.CONTENT)
+        await report(2, ReportStatus.DELIVERED)  # nobody's
+
+    for step in (reported, sent) if is_early else (sent, reported):
+        await step()
+    delivered, undelivered = sorted(await told(database))
+    assert (delivered[0], undelivered[0]) == ("message.delivered", "message.undelivered")
+    assert (delivered[1]["message_id"], delivered[1]["delivery"], delivered[1]["status"]) == (
+        ids[0], "delivered", "SENT",
+    )  # fmt: skip
+    assert (undelivered[1]["message_id"], undelivered[1]["delivery_cause"]) == (ids[1], "content")
+    assert "+49" not in json.dumps([delivered, undelivered])
+    for filters in ({}, {"address": "+491711234568"}, {"status": "SENT"}):
+        answer = await marketer.get(PATH, params={"delivery": "failed"} | filters)
+        assert [one["message_id"] for one in answer.json()["items"]] == [ids[1]], answer.text
 
 
 async def test_what_is_rolled_back_is_not_told(

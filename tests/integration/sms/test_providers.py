@@ -58,9 +58,9 @@ def bulksms(url: str, client: HttpClient, **more: Any) -> BulkSms:
     return BulkSms(BulkSmsSettings(token_id="me", token_secret=SecretStr(SECRET), api_url=url, **more), client)
 
 
-def twilio(url: str, client: HttpClient, **more: Any) -> Twilio:
+def twilio(url: str, client: HttpClient, *, hooks: str | None = None, **more: Any) -> Twilio:
     fields = {"account_sid": ACCOUNT, "auth_token": SecretStr(SECRET), "sender": "+4930123456", "api_url": url}
-    return Twilio(TwilioSettings(**fields | more), client)
+    return Twilio(TwilioSettings(**fields | more), client, hooks)
 
 
 PROVIDERS = [(fast2sms, dlt_text), (bulksms, text), (twilio, text)]
@@ -295,9 +295,9 @@ def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
 
 def test_a_text_under_dlt_is_carried_by_kinds_with_dlt_only() -> None:
     may = {kind.name: kind.may_carry(dlt_text()) for kind in KINDS}
-    assert may == {"fast2sms": True, "bulksms": False, "twilio": False, "sms-sandbox": True}
+    assert {name for name, carries in may.items() if carries} == {"fast2sms", "sms-http-dlt", "sms-sandbox"}
     may = {kind.name: kind.may_carry(text()) for kind in KINDS}
-    assert may == {"fast2sms": False, "bulksms": True, "twilio": True, "sms-sandbox": True}
+    assert {name for name, carries in may.items() if carries} == {"bulksms", "twilio", "sms-http", "sms-sandbox"}
     assert not any(kind.may_carry(Mail(uuid7(), "a@b.test", "c@d.test", b"")) for kind in KINDS)
     assert {kind.channel for kind in KINDS} == {Channel.SMS}
     assert [kind.priority for kind in KINDS if kind.name == "fast2sms"] == [1]
@@ -515,6 +515,17 @@ async def test_twilio_gets_a_form() -> None:
         "To": "+491711234567", "From": "ACME", "Body": "Grüße 😀", "StatusCallback": callback,
     }  # fmt: skip
     assert dict(parse_qsl(receiver.messages[1].body.decode()))["From"] == "+4930123456"
+
+
+async def test_reports_come_to_us_where_twilio_reaches_us_and_a_test_says_where_it_does_not() -> None:
+    active = says(200, {"status": "active"})
+    async with provider(twilio, CREATED, active, hooks="https://mail.example.com/hooks/sms/") as (made, receiver):
+        await send(made, text())
+        assert "reports" not in await made.check()
+    form = dict(parse_qsl(receiver.messages[0].body.decode()))
+    assert form["StatusCallback"] == "https://mail.example.com/hooks/sms/twilio"
+    async with provider(twilio, active) as (made, _):
+        assert "Delivery reports are off" in await made.check()
 
 
 async def test_a_messaging_service_chooses_where_nobody_names_a_sender() -> None:

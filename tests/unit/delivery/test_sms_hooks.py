@@ -14,6 +14,7 @@ from taskflow.delivery.providers.sms.bulksms import hooks as bulksms
 from taskflow.delivery.providers.sms.bulksms.provider import message_id_of, supplied_id
 from taskflow.delivery.providers.sms.fast2sms import hooks as fast2sms
 from taskflow.delivery.providers.sms.hooks import Reply, Report, ReportStatus
+from taskflow.delivery.providers.sms.reading import Form, form_of
 from taskflow.delivery.providers.sms.twilio import hooks as twilio
 
 # The example of Twilio's own page on security of webhooks.
@@ -57,7 +58,7 @@ def test_no_other_signature_is(signature: str) -> None:
         (URL, []),
     ],
 )
-def test_a_signature_is_of_one_address_and_one_form(url: str, form: twilio.Form) -> None:
+def test_a_signature_is_of_one_address_and_one_form(url: str, form: Form) -> None:
     assert not twilio.is_signed(TOKENS, url, form, SIGNATURE)
 
 
@@ -67,13 +68,11 @@ def test_without_a_token_nobody_is_believed() -> None:
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"{}", b"a", b"&", b"=&" * 500, b"a=%ff"])
 def test_what_is_no_form_is_refused(body: bytes) -> None:
-    assert twilio.form_of(body) is None
+    assert form_of(body) is None
 
 
 def test_twilio_tells_replies_and_reports() -> None:
-    form = twilio.form_of(
-        b"MessageSid=SM1&From=%2B491711234567&To=%2B4930123456&Body=Stop%21+%F0%9F%9B%91&SmsStatus=received"
-    )
+    form = form_of(b"MessageSid=SM1&From=%2B491711234567&To=%2B4930123456&Body=Stop%21+%F0%9F%9B%91&SmsStatus=received")
     assert form is not None
     assert twilio.read(form) == [Reply("SM1", "+491711234567", "+4930123456", "Stop! 🛑")]
     report = [("MessageSid", "SM2"), ("MessageStatus", "undelivered"), ("ErrorCode", "30005"), ("To", "+491711234567")]
@@ -204,4 +203,4 @@ def test_no_json_is_too_strange_to_be_read(found: Any) -> None:
 def test_no_bytes_are_either(body: bytes) -> None:
     bulksms.read(body)
     fast2sms.read(body)
-    twilio.read(twilio.form_of(body) or [])
+    twilio.read(form_of(body) or [])

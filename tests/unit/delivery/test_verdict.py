@@ -6,7 +6,7 @@ import pytest
 
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.standing import Standing, standing_of
-from taskflow.delivery.verdict import cause_of, status_after
+from taskflow.delivery.verdict import cause_of, status_after, suppressed_as
 
 UNCERTAIN = Outcome(OutcomeKind.UNCERTAIN, "DOT", reason="The connection broke.")
 
@@ -44,3 +44,19 @@ def test_only_a_refusal_has_a_cause() -> None:
     assert cause_of(Outcome(OutcomeKind.DEFERRED, "RCPT", cause=Cause.MAILBOX_FULL)) == "mailbox_full"
     assert cause_of(Outcome(OutcomeKind.PROVIDER_FAULT, "MAIL", cause=Cause.OUTAGE)) is None
     assert cause_of(UNCERTAIN) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause", "reason"),
+    [
+        (OutcomeKind.REJECTED, Cause.ADDRESS, "bounced"),
+        (OutcomeKind.REJECTED, Cause.OPTED_OUT, "unsubscribed"),
+        (OutcomeKind.REJECTED, Cause.REPUTATION, None),
+        (OutcomeKind.REJECTED, None, None),
+        (OutcomeKind.DEFERRED, Cause.ADDRESS, None),
+    ],
+)
+def test_only_what_a_provider_refuses_for_good_suppresses(
+    kind: OutcomeKind, cause: Cause | None, reason: str | None
+) -> None:
+    assert suppressed_as(Outcome(kind, "RCPT", cause=cause)) == reason

@@ -29,7 +29,7 @@ async def test_a_large_mail_is_read_when_those_before_it_are_out(monkeypatch: py
         async def compose(self, submission: StoredSubmission, rows: list[Any]) -> list[Composed]:
             return [Composed(cast("Any", None), submission.raw or b"", None) for _ in rows]
 
-    ledger = MessageLedger(cast("Any", Pool()), cast("Any", None))
+    ledger = MessageLedger(cast("Any", Pool()), cast("Any", None), {})
     composers = cast("Any", {"email": Composer()})
     sender = MessageSender(ledger, composers, cast("Any", None), cast("Any", None), lease_seconds=1.0)
     submissions = {

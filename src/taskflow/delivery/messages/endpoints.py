@@ -37,6 +37,7 @@ from taskflow.delivery.messages.stats import Interval, Span, StatsOut
 from taskflow.delivery.messages.steering import MessageSteering
 from taskflow.delivery.messages.texts import TextService
 from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.sms.hooks import ReportStatus
 from taskflow.delivery.states import RecipientStatus
 from taskflow.engine.client import Engine
 from taskflow.engine.queues.terms import QueueBook
@@ -84,7 +85,8 @@ async def _messages(
     media: Annotated[MediaLibrary, service(MediaLibrary)],
     words: Annotated[KeptWords, service(KeptWords)],
 ) -> MessageService:
-    return MessageService(database, Engine(database, broker, book), rendering, media, words)
+    engine = Engine(database, broker, book)
+    return MessageService(database, engine, rendering, media, words)
 
 
 async def _texts(
@@ -111,8 +113,9 @@ async def _steering(
     broker: Annotated[RedisBroker, service(RedisBroker)],
     book: Annotated[QueueBook, service(QueueBook)],
     log: Annotated[MessageLog, Depends(_log)],
+    settings: Annotated[Settings, service(Settings)],
 ) -> MessageSteering:
-    return MessageSteering(database, Engine(database, broker, book), log)
+    return MessageSteering(database, Engine(database, broker, book), log, settings.sms.price_list)
 
 
 async def _own(caller: Caller) -> UUID | None:
@@ -147,11 +150,25 @@ async def _wanted(
             f" within the last {search.DAYS} days unless created_after says, and {search.MOST_DAYS} days at most.",
         ),
     ] = None,
+    delivery: Annotated[
+        ReportStatus | None, Query(description="Texts of which their provider told this after it had taken them.")
+    ] = None,
 ) -> Filter:
     text = (q and q.strip()) or None
     return search.bounded(
         Filter(
-            address, status, channel, provider, tag, submission_id, created_after, created_before, scheduled, text, own
+            address,
+            status,
+            channel,
+            provider,
+            tag,
+            submission_id,
+            created_after,
+            created_before,
+            scheduled,
+            text,
+            own,
+            delivery,
         )
     )
 

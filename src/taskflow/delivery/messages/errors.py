@@ -27,6 +27,12 @@ class InvalidRecipientError(InvalidInputError):
     code = "invalid_recipient"
 
 
+class ExpiresBeforeHoursError(InvalidInputError):
+    """The text expires before the hours in which it may go out."""
+
+    code = "expires_before_hours"
+
+
 class UnrenderableError(InvalidInputError):
     """The message cannot be made for these recipients."""
 

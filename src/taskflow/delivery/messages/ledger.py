@@ -16,7 +16,7 @@ from taskflow.db.outages import patiently
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
 from taskflow.delivery import ledgers
-from taskflow.delivery.ledgers import End, Settlement, with_bounces
+from taskflow.delivery.ledgers import End, Settlement, with_suppressions
 from taskflow.delivery.messages.errors import ContentNotKeptError
 from taskflow.delivery.messages.models import Letter, StoredSubmission, TextTerms
 from taskflow.delivery.messages.notices import MessageNotices
@@ -80,9 +80,19 @@ class Begin(NamedTuple):
 class MessageLedger:
     """The ledger statements of one sender process; each waits up to a minute for a database that does not answer."""
 
-    def __init__(self, pool: Pool, erasure: ErasureKey, notices: MessageNotices | None = None) -> None:
-        """Use the hot pool; `erasure` recognises the addresses of people who were erased; `notices` hears of ends."""
+    def __init__(
+        self, pool: Pool, erasure: ErasureKey, prices: Mapping[str, Any], notices: MessageNotices | None = None
+    ) -> None:
+        """Use the hot pool.
+
+        Args:
+            pool: connections with pinned plans.
+            erasure: recognises the addresses of people who were erased.
+            prices: what texts cost over providers that do not say (`SmsSettings.price_list`).
+            notices: hears of ends.
+        """
         self._tell = notices.tell if notices is not None else _tell_nobody
+        self._prices = prices
         self._pool = pool
         self._erasure = erasure
         self.stale = 0  # outcomes that came too late to be written
@@ -154,10 +164,11 @@ class MessageLedger:
         if not ends:
             return {}
         ends = sorted(ends)
-        columns = (*ledgers.outcomes(ends), [end.message_id in forget for end in ends])
+        columns = (*ledgers.outcomes(ends), [end.message_id in forget for end in ends], self._prices)
+        suppress = sql.suppress_refused, *ledgers.refused(ends)
 
         async def attempt() -> dict[UUID, str]:
-            rows = await with_bounces(self._pool, (sql.end, *columns), (sql.suppress_bounced, *ledgers.bounced(ends)))
+            rows = await with_suppressions(self._pool, (sql.end, *columns), suppress)
             found = {row[0]: row[1] for row in rows}
             missing = {end.message_id: end for end in ends if end.message_id not in found}
             for row in await self._look_again(missing):

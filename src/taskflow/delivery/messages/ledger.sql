@@ -93,7 +93,7 @@ RETURNING m.message_id;
 -- What became of them, right after the network. Only the attempt that set SENDING gets through: its epoch is the row's.
 --   id, epoch, status, reply, error, whether the attempt counts, who had it last and the id it got there, the cause of a
 --   refusal, whether nobody knows what became of it, whether the values of the person are to be forgotten now that the
---   message is out. What is SENT costs what its provider takes now: a mail once, a text for each of its parts.
+--   message is out; last, the prices of the settings. What is SENT costs what its provider takes now: a mail once, a text for each of its parts.
 WITH ended AS (
   UPDATE messages AS m
   SET status = o.status,
@@ -106,15 +106,15 @@ WITH ended AS (
       in_doubt = m.in_doubt OR o.doubtful,
       provider = coalesce(o.provider, m.provider),
       provider_message_id = o.provider_id,
-      cost = o.price * coalesce(m.segments, 1),
-      currency = o.currency,
+      (cost, currency) = (SELECT c.price * coalesce(m.segments, 1), c.currency
+                          FROM price_of(o.provider, CASE m.channel WHEN 'sms' THEN m.address END, $12::jsonb) AS c
+                          WHERE o.status = 'SENT'),
       personalization = CASE WHEN o.status = 'SENT' AND o.forget THEN '{}' ELSE m.personalization END
   FROM (
-    SELECT u.*, p.price, p.currency
+    SELECT u.*
     FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], $8::text[], $9::text[],
                 $10::bool[], $11::bool[])
       AS u (id, epoch, status, reply, error, counts, provider, provider_id, cause, doubtful, forget)
-    LEFT JOIN providers p ON p.name = u.provider AND u.status = 'SENT'
     OFFSET 0
   ) AS o
   WHERE m.message_id = o.id AND m.lease_epoch = o.epoch AND m.status = 'SENDING'
@@ -122,13 +122,14 @@ WITH ended AS (
 )
 SELECT message_id, status FROM ended;
 
--- name: suppress_bounced
--- Behind `end`, in its transaction: who has no mailbox, or no such number, is not written to again. Id and epoch.
+-- name: suppress_refused
+-- Behind `end`, in its transaction: who has no mailbox, or no such number, or wants nothing as its provider knows, is not
+-- written to again. Id, epoch and reason.
 INSERT INTO suppressions (channel, address, reason, source, note)
-SELECT b.channel, b.address, 'bounced', 'refused', b.note
+SELECT b.channel, b.address, b.reason, 'refused', b.note
 FROM (
-  SELECT m.channel, lower(m.address) AS address, left(m.reply, 1000) AS note
-  FROM (SELECT * FROM unnest($1::uuid[], $2::int[]) AS u (id, epoch) OFFSET 0) AS o
+  SELECT m.channel, lower(m.address) AS address, o.reason, left(m.reply, 1000) AS note
+  FROM (SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[]) AS u (id, epoch, reason) OFFSET 0) AS o
   JOIN messages m ON m.message_id = o.id
   WHERE m.lease_epoch = o.epoch AND m.status = 'FAILED'
   ORDER BY m.channel, address

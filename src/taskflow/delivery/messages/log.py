@@ -131,6 +131,7 @@ class MessageLog:
             wanted.text and search.names(wanted.text),
             wanted.text and search.pattern(wanted.text),
             wanted.text and await self._by_message_id(wanted, wanted.text),
+            wanted.delivery,
         )
         if wanted.key_id is not None:
             return await self._pool.fetch(sql.list_own, *values, wanted.key_id, wanted.address)

@@ -34,6 +34,7 @@ LEFT JOIN reconciliations q ON status = 'UNCERTAIN' AND q.ledger_id = message_id
   AND ($8::uuid IS NULL OR submission_id = $8)
   AND (NOT $10::bool OR scheduled_at > now())
   AND ($11::text[] IS NULL OR provider_message_id = ANY ($11) OR subject ILIKE $12 OR message_id = $13::uuid)
+  AND ($14::text IS NULL OR delivery = $14)
 ORDER BY message_id DESC LIMIT $9
 
 -- name: told
@@ -70,16 +71,16 @@ SELECT
 , looks, next_look_at, finding
 FROM message_log
 -- include: looked_for
-WHERE lower(address) = lower($14::text) AND
+WHERE lower(address) = lower($15::text) AND
 -- include: chosen
 ;
 
 -- name: list_own
--- Those that came with a key which sees no others ($14), of an address ($15) without campaign mail.
+-- Those that came with a key which sees no others ($15), of an address ($16) without campaign mail.
 SELECT NULL::uuid AS campaign_id, m.*, m.segments AS parts, told.*, looks, next_look_at, finding FROM messages AS m
 -- include: told
 -- include: looked_for
-WHERE key_id = $14 AND ($15::text IS NULL OR lower(address) = lower($15)) AND
+WHERE key_id = $15 AND ($16::text IS NULL OR lower(address) = lower($16)) AND
 -- include: chosen
 ;
 
@@ -187,7 +188,8 @@ FROM messages WHERE message_id = $1;
 
 -- name: resolve
 -- A person decides about uncertain messages: sent, failed, or to be sent again. One whose task is still ending stays
--- when it is to be sent again, because a task that has not ended cannot start over.
+-- when it is to be sent again, because a task that has not ended cannot start over. $3: the prices
+-- of the settings.
 WITH these AS MATERIALIZED (
   SELECT message_id AS id FROM messages
   WHERE message_id = ANY ($1::uuid[]) AND status = 'UNCERTAIN' ORDER BY message_id FOR UPDATE
@@ -199,8 +201,9 @@ WITH these AS MATERIALIZED (
       personalization = CASE WHEN $2::text = 'SENT' AND
 -- include: forgets
         THEN '{}' ELSE personalization END,
-      (cost, currency) = (SELECT p.price * coalesce(segments, 1), p.currency FROM providers p
-                          WHERE p.name = provider AND $2::text = 'SENT'),
+      (cost, currency) = (SELECT c.price * coalesce(segments, 1), c.currency
+                          FROM price_of(provider, CASE channel WHEN 'sms' THEN address END, $3::jsonb) AS c
+                          WHERE $2::text = 'SENT'),
       error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
   FROM these
   WHERE message_id = id

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from taskflow.base.errors import InvalidInputError
+from taskflow.delivery.providers.sms.hooks import ReportStatus
 from taskflow.delivery.states import RecipientStatus
 
 DAYS = 7
@@ -43,6 +44,7 @@ class Filter:
     scheduled: bool = False
     text: str | None = None
     key_id: UUID | None = None
+    delivery: ReportStatus | None = None
 
 
 def bounded(wanted: Filter) -> Filter:

@@ -320,7 +320,7 @@ async def open_sender(context: WorkerContext) -> AsyncIterator[MessageSender]:
             settings.http.base_url,
         )
         composers: dict[str, Composer] = {"email": mails, "sms": TextComposer()}
-        ledger = MessageLedger(context.database.hot, ErasureKey(secret), notices)
+        ledger = MessageLedger(context.database.hot, ErasureKey(secret), settings.sms.price_list, notices)
         yield MessageSender(
             ledger, composers, carrier, gmail, lease_seconds=settings.worker.lease_seconds, meter=context.meter
         )

@@ -1,6 +1,6 @@
 """Messages steered by hand, one or many: cancelled, resolved, sent again."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -45,8 +45,12 @@ class Changed(NamedTuple):
 class MessageSteering:
     """Decides about messages that were submitted."""
 
-    def __init__(self, database: Database, engine: Engine, log: MessageLog) -> None:
-        """Take the pools, the engine that runs the tasks, and what finds messages."""
+    def __init__(self, database: Database, engine: Engine, log: MessageLog, prices: Mapping[str, Any]) -> None:
+        """Take the pools, the engine that runs the tasks, and what finds messages.
+
+        `prices`: what texts cost over providers that do not say (`SmsSettings.price_list`).
+        """
+        self._prices = prices
         self._pool = database.pool
         self._engine = engine
         self._log = log
@@ -133,7 +137,7 @@ class MessageSteering:
     async def _resolve(self, message_ids: Sequence[UUID], resolution: Resolution) -> int:
         handles: list[TaskHandle[Any]] = []
         async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(sql.resolve, message_ids, _RESOLVED[resolution])
+            rows = await connection.fetch(sql.resolve, message_ids, _RESOLVED[resolution], self._prices)
             if rows and resolution == "resend":
                 handles = await self._start_over(connection, {row["message_id"]: row["channel"] for row in rows})
         await self._engine.dispatch(handles)

@@ -31,7 +31,12 @@ from taskflow.delivery.dlt import (
     window_opens,
 )
 from taskflow.delivery.messages.composer import KeptWords, context_of
-from taskflow.delivery.messages.errors import InvalidRecipientError, NoCarrierError, UnrenderableError
+from taskflow.delivery.messages.errors import (
+    ExpiresBeforeHoursError,
+    InvalidRecipientError,
+    NoCarrierError,
+    UnrenderableError,
+)
 from taskflow.delivery.messages.models import LOCALE, Archive, Policy, Recipient, Submission, TextTerms, TextWords
 from taskflow.delivery.messages.service import Submitted, keep
 from taskflow.delivery.providers.registry import Registry
@@ -120,6 +125,7 @@ class TextService:
             TemplateNotFoundError, TemplateVersionNotFoundError, TemplateArchivedError, TemplateShapeError,
             SmsTemplateNotFoundError: its template cannot be used.
             TemplateValuesError, TemplateMismatchError, HeaderNotRegisteredError: it is not its DLT template.
+            ExpiresBeforeHoursError: it is promotional under DLT, and too late when it may go out.
             NoCarrierError: no provider here carries it.
         """
         template = None
@@ -128,7 +134,7 @@ class TextService:
         await self._check_carriers(requires_dlt=template is not None)
         recipients = self._numbered(call.recipients, is_dlt=template is not None)
         terms = _terms(call, template)
-        scheduled_at, waits = _hours(call.scheduled_at, terms)
+        scheduled_at, waits = _hours(call, terms)
         version, texts = await self._rendered(call, recipients)
         made = [
             _made(place, one, _words(template, place, one, text, call.values))
@@ -230,13 +236,24 @@ def _terms(call: TextCall, template: asyncpg.Record | None) -> TextTerms:
     return TextTerms(header, is_promotional, facts_of(template).as_mapping())
 
 
-def _hours(scheduled_at: datetime | None, terms: TextTerms) -> tuple[datetime | None, str | None]:
-    """Return when texts may go out, and why not before, where nobody asked for that."""
+def _hours(call: TextCall, terms: TextTerms) -> tuple[datetime | None, str | None]:
+    """Return when texts may go out, and why not before, where nobody asked for that.
+
+    Raises:
+        ExpiresBeforeHoursError: they would be too late by then.
+    """
     if not terms.promotional or terms.dlt is None:
-        return scheduled_at, None
+        return call.scheduled_at, None
     now = datetime.now(UTC)
-    opens = window_opens(max(scheduled_at or now, now))
-    return (opens, not_before(opens)) if opens is not None else (scheduled_at, None)
+    opens = window_opens(max(call.scheduled_at or now, now))
+    if opens is None:
+        return call.scheduled_at, None
+    if call.expires_at is not None and call.expires_at <= opens:
+        raise ExpiresBeforeHoursError(
+            f"{not_before(opens)} expires_at is {call.expires_at.isoformat()}: leave it out, or let it be later.",
+            opens_at=opens.isoformat(),
+        )
+    return opens, not_before(opens)
 
 
 def _words(

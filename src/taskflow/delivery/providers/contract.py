@@ -19,6 +19,7 @@ from taskflow.audience.channels import Channel
 from taskflow.base.errors import UnavailableError
 from taskflow.delivery.outcome import Outcome
 from taskflow.delivery.providers.http import HttpClient
+from taskflow.delivery.providers.sms.hooks import Told
 
 
 class ProviderUnusableError(UnavailableError):
@@ -146,6 +147,7 @@ class Surroundings:
     http: HttpClient  # the only way out over HTTP: guarded, bounded in time and size
     sandbox: tuple[str, int]  # host and port of the sandbox inbox
     inbox: Callable[[Sought], Awaitable[Sighting | None]] | None = None  # looks into it, where there is a database
+    sms_hooks: str | None = None  # where providers of texts post what they tell, when they reach us over https
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ class Kind:
     own_defaults: Callable[[Any], Mapping[str, int]] | None = None
     supports_dlt: bool = False  # hands the ids of a DLT template to Indian operators
     dlt_only: bool = False  # carries no text without one
+    # Reads what a provider of texts posts to its address (`taskflow sms hooks`): an instance of `settings`, the body.
+    read_hook: Callable[[Any, bytes], list[Told]] | None = None
     is_sandbox: bool = False  # keeps messages for people to look at, and sends nothing on
 
     def budgets_of(self, fields: BaseModel) -> dict[str, int]:

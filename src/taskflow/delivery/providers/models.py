@@ -35,6 +35,7 @@ class ProviderRow:
     per_day: int | None
     warm_up: Sequence[int]  # most on the first day of use, on the second, …; after them `per_day` alone holds
     price: Decimal | None  # of a mail, or of each part of a text
+    prices: Mapping[str, float]  # of each part of a text, by the beginning of the number
     currency: str | None
     created_at: datetime
     updated_at: datetime

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import orjson
+from pydantic import BaseModel
 
 from taskflow.audience.channels import Channel
 from taskflow.base.envelope import SealBrokenError, Vault
@@ -17,6 +18,7 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import (
+    Kind,
     MailProvider,
     ProviderUnusableError,
     Sighting,
@@ -30,6 +32,7 @@ from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.sms import sandbox
+from taskflow.delivery.providers.sms.hooks import PATH
 from taskflow.delivery.smtp import SmtpPool
 from taskflow.identity.secret_key import vault
 from taskflow.settings import Settings
@@ -69,7 +72,9 @@ class Opener:
         )
         try:
             sandbox = settings.sandbox.host, settings.sandbox.port
-            yield cls(registry, vault(settings), Surroundings(client, sandbox, inbox))
+            url = settings.http.base_url
+            hooks = url + PATH if url.startswith("https://") else None
+            yield cls(registry, vault(settings), Surroundings(client, sandbox, inbox, hooks))
         finally:
             await client.close()
 
@@ -87,11 +92,7 @@ class Opener:
         Raises:
             ProviderUnusableError: its kind is not here, its secrets do not open, or its settings no longer fit.
         """
-        try:
-            kind = self._registry.kind(row.kind)
-            told = fields.read(kind, row.settings, self.secrets(row))
-        except (InvalidInputError, SealBrokenError) as error:
-            raise ProviderUnusableError(f"{row.name}: {error}") from error
+        kind, told = self.settings_of(row)
         try:
             made = kind.open(told, self._surroundings)
             lacks = lacking(made, kind.channel)
@@ -102,12 +103,24 @@ class Opener:
             raise ProviderUnusableError(f"{row.name}: what its kind opens lacks {', '.join(lacks)}.")
         return made
 
+    def settings_of(self, row: ProviderRow) -> tuple[Kind, BaseModel]:
+        """Return the kind of a row, and its fields with the secrets.
+
+        Raises:
+            ProviderUnusableError: as in `provider`.
+        """
+        try:
+            kind = self._registry.kind(row.kind)
+            return kind, fields.read(kind, row.settings, self.secrets(row))
+        except (InvalidInputError, SealBrokenError) as error:
+            raise ProviderUnusableError(f"{row.name}: {error}") from error
+
     def why_not(self, row: ProviderRow) -> str | None:
         """Return why a provider cannot be opened here: as `provider` would say it, without opening it; None: it can."""
         try:
-            fields.read(self._registry.kind(row.kind), row.settings, self.secrets(row))
-        except (InvalidInputError, SealBrokenError) as error:
-            return f"{row.name}: {error}"
+            self.settings_of(row)
+        except ProviderUnusableError as error:
+            return str(error)
         return None
 
 
@@ -167,6 +180,7 @@ def _standing_in(name: str, kind: str, channel: Channel) -> ProviderRow:
         per_day=None,
         warm_up=(),
         price=None,
+        prices={},
         currency=None,
         created_at=_BEGINNING,
         updated_at=_BEGINNING,

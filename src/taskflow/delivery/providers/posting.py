@@ -20,6 +20,8 @@ from taskflow.delivery.providers.window import send_each
 
 log = get_logger(__name__)
 
+NO_PROBE = "The settings are complete. This kind has no way to ask without sending: send a message to try it."
+
 
 class MailService(Protocol):
     """What differs between providers of mail over HTTP."""
@@ -95,7 +97,7 @@ class HttpMailProvider:
         """
         request = self._service.probe()
         if request is None:
-            return "The settings are complete. This kind has no way to ask without sending: send a message to try it."
+            return NO_PROBE
         return self._service.found(await self._probed(request))
 
     async def close(self) -> None:

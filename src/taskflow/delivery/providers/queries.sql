@@ -2,15 +2,15 @@
 
 -- name: insert_provider
 INSERT INTO providers (provider_id, name, kind, channel, enabled, priority, weight, settings, secrets, secrets_key,
-                       secret_names, classes, domains, per_second, per_minute, per_day, warm_up, price, currency,
-                       preferences, created_by)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING *;
+                       secret_names, classes, domains, per_second, per_minute, per_day, warm_up, price, prices,
+                       currency, preferences, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) RETURNING *;
 
 -- name: update_provider
 UPDATE providers
 SET name = $2, enabled = $3, priority = $4, weight = $5, settings = $6, secrets = $7, secrets_key = $8, secret_names = $9,
     classes = $10, domains = $11, per_second = $12, per_minute = $13, per_day = $14, warm_up = $15, price = $16,
-    currency = $17, preferences = $18, updated_at = now()
+    prices = $17, currency = $18, preferences = $19, updated_at = now()
 WHERE provider_id = $1 RETURNING *;
 
 -- name: get_provider

@@ -44,7 +44,7 @@ class StatusRules(Fields):
         if _matches(self.success, answer.code):
             if not answer.is_whole and self.id_path is not None:
                 return uncertain(answer, "The answer was cut before its end.")
-            return accepted(answer, _at(answer, self.id_path))
+            return accepted(answer, _id_at(answer, self.id_path))
         if _matches(self.deferred, answer.code):
             return deferred(answer, Cause.UNKNOWN)
         if _matches(self.provider_fault, answer.code):
@@ -68,11 +68,14 @@ def _matches(rules: list[str], code: int) -> bool:
     return False
 
 
-def _at(answer: Answer, path: str | None) -> str | None:
+def _id_at(answer: Answer, path: str | None) -> str | None:
     """Return the text or number at a path of the answer's JSON."""
-    if path is None:
-        return None
-    found: object = answer.json
+    found = found_at(answer.data, path) if path is not None else None
+    return str(found) if isinstance(found, str | int) else None
+
+
+def found_at(found: object, path: str) -> object:
+    """Return what stands at a path of JSON; None where nothing does."""
     for part in path.split("."):
         if isinstance(found, dict):
             found = found.get(part)
@@ -80,4 +83,4 @@ def _at(answer: Answer, path: str | None) -> str | None:
             found = found[int(part)]
         else:
             return None
-    return str(found) if isinstance(found, str | int) else None
+    return found

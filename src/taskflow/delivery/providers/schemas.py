@@ -13,6 +13,7 @@ from taskflow.delivery.providers.contract import Kind, MessageClass
 from taskflow.delivery.providers.fields import described
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.registry import BrokenPlugin
+from taskflow.settings.sms import Prefix
 
 _MOST = 2**31 - 1
 
@@ -38,6 +39,10 @@ Budget = Annotated[int, Field(strict=True, ge=1, le=_MOST)]
 Price = Annotated[
     float,
     Field(strict=True, ge=0, lt=1_000_000, allow_inf_nan=False, description="Of a mail, or of each part of a text."),
+]
+Prices = Annotated[
+    dict[Prefix, Price],
+    Field(max_length=1000, description="Of each part of a text, by the beginning of the number; the longest counts."),
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 WarmUp = Annotated[
@@ -105,7 +110,8 @@ class NewProvider(Body):
     per_day: Budget | None = None
     warm_up: WarmUp = []
     price: Price | None = None
-    currency: Currency | None = Field(None, description="Of the price (ISO 4217).", examples=["USD"])
+    prices: Prices = Field({}, examples=[{"+91": 0.0025}])
+    currency: Currency | None = Field(None, description="Of the prices (ISO 4217).", examples=["USD"])
 
 
 class ProviderChange(Body):
@@ -128,6 +134,7 @@ class ProviderChange(Body):
     per_day: Budget | None = Field(None, description="null: no limit.")
     warm_up: WarmUp | None = None
     price: Price | None = Field(None, description="null, with the currency: nobody says what it costs.")
+    prices: Prices | None = Field(None, description="All of them; {}: none.")
     currency: Currency | None = None
 
 
@@ -160,6 +167,7 @@ class ProviderOut(BaseModel):
     per_day: int | None = Field(description="Messages in any 24 hours.")
     warm_up: list[int] = Field(description="Messages a day on its first days of use.")
     price: float | None = Field(description="For a mail, or a part of a text; null: nobody said.")
+    prices: dict[str, float] = Field(description="For a part of a text, by the beginning of its number.")
     currency: str | None = Field(description="Of the price (ISO 4217).")
     created_at: datetime = Field(description="When it was added.")
     updated_at: datetime = Field(description="When it was last changed.")

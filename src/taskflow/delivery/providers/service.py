@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 from pydantic import BaseModel
 
+from taskflow.audience.channels import Channel
 from taskflow.base.envelope import Sealed, Vault
 from taskflow.base.errors import ConflictError
 from taskflow.base.ids import uuid7
@@ -24,7 +25,7 @@ from taskflow.delivery.providers.repository import ProviderReader, found, sql
 
 _TEST_SECONDS = 20.0
 _BUDGETS = ("per_second", "per_minute", "per_day")
-_PRICE = ("price", "currency")
+_PRICE = ("price", "prices", "currency")
 _TERMS = ("classes", "domains", *_BUDGETS, "warm_up", *_PRICE, "preferences")
 
 
@@ -87,8 +88,8 @@ class ProviderService:
         checked = fields.read(kind, told["settings"], secrets)
         settings, own = _kept(kind, checked), kind.budgets_of(checked)
         budgets = {name: told[name] if name in told else own.get(name) for name in _BUDGETS}
-        terms = {**dict.fromkeys(_PRICE), **told, **budgets}
-        _check_terms(terms)
+        terms = {**dict.fromkeys(_PRICE), "prices": {}, **told, **budgets}
+        _check_terms(kind.channel, terms)
         provider_id = uuid7()
         sealed = self._seal(secrets, provider_id)
         try:
@@ -128,7 +129,7 @@ class ProviderService:
                 [changes.get(name, getattr(row, name)) for name in names_of]
                 for names_of in (("name", "enabled", "priority", "weight"), _TERMS)
             )
-            _check_terms(dict(zip(_TERMS, terms, strict=True)))
+            _check_terms(row.channel, dict(zip(_TERMS, terms, strict=True)))
             try:
                 changed = await connection.fetchrow(
                     sql.update_provider,
@@ -216,10 +217,13 @@ def _kept(kind: Kind, checked: BaseModel) -> dict[str, Any]:
     return checked.model_dump(mode="json", exclude=set(fields.secret_names(kind)), exclude_unset=True)
 
 
-def _check_terms(terms: Mapping[str, Any]) -> None:
+def _check_terms(channel: Channel, terms: Mapping[str, Any]) -> None:
     """Refuse what would never hold: a price in no currency, a preference for messages that it does not carry."""
-    if (terms["price"] is None) != (terms["currency"] is None):
+    price, prices, currency = (terms[name] for name in _PRICE)
+    if (price is None and not prices) != (currency is None):
         raise fields.InvalidSettingsError("A price has a currency, and a currency a price.", field="price")
+    if prices and channel is not Channel.SMS:
+        raise fields.InvalidSettingsError("Prices by number are of texts; a mail has one price.", field="prices")
     classes, domains = terms["classes"], terms["domains"]
     for one in terms["preferences"]:
         message_class, domain = one.get("message_class"), one.get("domain")

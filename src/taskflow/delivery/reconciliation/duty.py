@@ -102,7 +102,8 @@ async def _write(context: DutyContext, row: asyncpg.Record, finding: Finding) ->
             case "sent":
                 found_id = finding.sighting.provider_id if finding.sighting is not None else None
                 if campaign_id is None:
-                    await connection.fetchval(sql.message_found, ledger_id, epoch, found_id)
+                    prices = context.settings.sms.price_list
+                    await connection.fetchval(sql.message_found, ledger_id, epoch, found_id, prices)
                 else:
                     await connection.fetchval(sql.recipient_found, ledger_id, epoch, campaign_id, found_id)
                 await connection.execute(sql.forget, [ledger_id])

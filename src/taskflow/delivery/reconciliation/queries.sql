@@ -67,10 +67,11 @@ DELETE FROM reconciliations WHERE ledger_id = ANY ($1::uuid[]);
 
 -- name: message_found
 -- Its provider has it, under the id $3. What a sender does at SENT: where the words are not archived, the person's
--- values are forgotten.
+-- values are forgotten. $4: the prices of the settings.
 UPDATE messages AS m
 SET status = 'SENT', attention = NULL, sent_at = m.sending_at, provider_message_id = $3, error_message = NULL,
-    (cost, currency) = (SELECT p.price * coalesce(m.segments, 1), p.currency FROM providers p WHERE p.name = m.provider),
+    (cost, currency) = (SELECT c.price * coalesce(m.segments, 1), c.currency
+                        FROM price_of(m.provider, CASE m.channel WHEN 'sms' THEN m.address END, $4::jsonb) AS c),
     personalization = CASE
       WHEN EXISTS (SELECT FROM message_submissions s WHERE s.submission_id = m.submission_id AND s.archive = 'full')
       THEN m.personalization ELSE '{}' END

@@ -18,7 +18,8 @@ class WebhookEvent(StrEnum):
     MESSAGE_UNCERTAIN = "message.uncertain"
     MESSAGE_SUPPRESSED = "message.suppressed"
     MESSAGE_CANCELLED = "message.cancelled"
-    MESSAGE_BOUNCED = "message.bounced"
+    MESSAGE_DELIVERED = "message.delivered"
+    MESSAGE_UNDELIVERED = "message.undelivered"
 
 
 TEST = "webhook.test"

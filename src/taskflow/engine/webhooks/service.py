@@ -3,7 +3,8 @@
 While an enabled webhook exists, a trigger on `tasks` notes every end that somebody wants to hear of, in the transaction
 that ends the task, together with the task that delivers it. So nothing is missed, whoever ends the task and whatever
 dies after; and without a webhook there is no trigger to pay for. Putting it on takes a lock on `tasks` for a moment. A
-trigger on `messages` does the same for single messages, while a webhook wants to hear of them.
+trigger on `messages` does the same for single messages, and one on `sms_reports` for what becomes of texts, while a
+webhook wants to hear of them.
 """
 
 from collections.abc import Mapping

@@ -57,9 +57,15 @@ class Exchange:
             body, kind = orjson.dumps(json), {"content-type": "application/json"}
         elif data is not None:
             body, kind = urlencode(data).encode(), {"content-type": "application/x-www-form-urlencoded"}
-        return await self._client.call(
-            Request(method, url, {**self._headers, **kind}, body, self._hidden, self.seconds)
-        )
+        return await self.call(Request(method, url, {**self._headers, **kind}, body, self._hidden, self.seconds))
+
+    async def call(self, request: Request) -> Answer:
+        """Send a request that is finished, and return the answer.
+
+        Raises:
+            CallFailedError: there was none.
+        """
+        return await self._client.call(request)
 
 
 def _check_url(url: str) -> str:

@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from taskflow.delivery.outcome import Cause
+
+PATH: Final = "/hooks/sms/"
+"""Where they tell it, behind this server's address: `delivery.sms.inbound`."""
 
 
 class ReportStatus(StrEnum):

@@ -3,12 +3,28 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
 
 _MOST_ITEMS = 1_000
+_MOST_FIELDS = 200  # of a form
 _MOST_CHARS = 5_000  # of one value; ten parts of 153 characters are much less
+
+
+Form = list[tuple[str, str]]
+
+
+def form_of(body: bytes) -> Form | None:
+    """Return the fields of a form; None when it is none."""
+    try:
+        return parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=_MOST_FIELDS,
+            encoding="utf-8", errors="strict",
+        )  # fmt: skip
+    except ValueError:
+        return None
 
 
 def json_of(body: bytes) -> Any:

@@ -3,13 +3,13 @@
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from taskflow.base.logging import get_logger
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.answers import VERB, of_failure, of_refusal, uncertain
 from taskflow.delivery.providers.contract import ProviderUnusableError, Sms
-from taskflow.delivery.providers.http import Answer, CallFailedError
+from taskflow.delivery.providers.http import Answer, CallFailedError, Request
 from taskflow.delivery.providers.sms.exchange import Exchange
 from taskflow.delivery.providers.window import send_each
 
@@ -68,13 +68,25 @@ class HttpSender(ABC):
         Raises:
             ProviderUnusableError: there was none.
         """
-        try:
-            return await self.exchange.request("GET", path)
-        except CallFailedError as error:
-            raise ProviderUnusableError(str(error)) from error
+        return await _answer(self.exchange.request("GET", path))
+
+    async def asked(self, request: Request) -> Answer:
+        """Return the answer to a finished request that sends nothing.
+
+        Raises:
+            ProviderUnusableError: there was none.
+        """
+        return await _answer(self.exchange.call(request))
 
     async def close(self) -> None:  # noqa: B027 - all providers can be closed
         """Nothing is held: connections belong to the process's client."""
+
+
+async def _answer(call: Awaitable[Answer]) -> Answer:
+    try:
+        return await call
+    except CallFailedError as error:
+        raise ProviderUnusableError(str(error)) from error
 
 
 def common_refusal(text: Sms, *, supports_dlt: bool) -> Outcome | None:

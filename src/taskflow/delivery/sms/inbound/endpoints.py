@@ -11,9 +11,13 @@ from taskflow.base.envelope import Vault
 from taskflow.base.errors import InvalidInputError
 from taskflow.base.pagination import Page
 from taskflow.db.pool import Database
+from taskflow.delivery.providers.opening import Opener
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.repository import ProviderReader
 from taskflow.delivery.providers.sms.hooks import ReportStatus
 from taskflow.delivery.sms.inbound.hooks import TWILIO, SmsHooks
 from taskflow.delivery.sms.inbound.keywords import MOST_CHARS, Action, Keyword, normalise
+from taskflow.delivery.sms.inbound.of_providers import ProviderHooks
 from taskflow.delivery.sms.inbound.repository import InboundReader
 from taskflow.delivery.sms.inbound.schemas import SmsHook, SmsKeyword, SmsReply, SmsReport, SmsStanding
 from taskflow.delivery.sms.inbound.service import Inbound
@@ -39,6 +43,14 @@ async def _hooks(settings: Annotated[Settings, service(Settings)]) -> SmsHooks:
     return SmsHooks(settings)
 
 
+async def _of_providers(
+    database: Annotated[Database, service(Database)],
+    registry: Annotated[Registry, service(Registry)],
+    opener: Annotated[Opener, service(Opener)],
+) -> ProviderHooks:
+    return ProviderHooks(ProviderReader(database.pool), registry, opener)
+
+
 async def _inbound(database: Annotated[Database, service(Database)]) -> Inbound:
     return Inbound(database.pool)
 
@@ -56,6 +68,7 @@ async def _tokens(
 
 
 Hooks = Annotated[SmsHooks, Depends(_hooks)]
+OfProviders = Annotated[ProviderHooks, Depends(_of_providers)]
 Reader = Annotated[InboundReader, Depends(_reader)]
 Tokens = Annotated[TokensOfTwilio, Depends(_tokens)]
 
@@ -65,6 +78,7 @@ async def take_sms_hook(
     provider: str,
     request: Request,
     hooks: Hooks,
+    of_providers: OfProviders,
     inbound: Annotated[Inbound, Depends(_inbound)],
     tokens: Tokens,
     trail: Trail,
@@ -72,8 +86,11 @@ async def take_sms_hook(
     """Take replies and delivery reports. 403 for whoever is not the provider; what makes no sense is taken and left."""
     body = await request.body()
     signature = request.headers.get("x-twilio-signature")
-    trusted = await tokens() if provider == TWILIO and signature is not None else []
-    kind, told = hooks.read(provider, request.url.query, signature, body, trusted)
+    if (provider_id := hooks.provider_of(provider)) is not None:
+        kind, told = await of_providers.read(provider_id, body)
+    else:
+        trusted = await tokens() if provider == TWILIO and signature is not None else []
+        kind, told = hooks.read(provider, request.url.query, signature, body, trusted)
     changes = await inbound.take(kind, told)
     trail.target(kind, told=len(told), changes=[{"action": one.action, "where": str(one.where)} for one in changes])
     if not changes:
@@ -138,9 +155,14 @@ async def replace_sms_keywords(
 
 
 @router.get("/hooks", dependencies=[_ADMIN])
-async def list_sms_hooks(hooks: Hooks, tokens: Tokens) -> list[SmsHook]:
+async def list_sms_hooks(hooks: Hooks, of_providers: OfProviders, tokens: Tokens) -> list[SmsHook]:
     """List the addresses to give to providers."""
     has_token = bool(await tokens())
-    return [
-        SmsHook(kind=kind, url=url, is_ready=kind != TWILIO or has_token) for kind, url in hooks.addresses().items()
+    found = [
+        SmsHook(kind=kind, provider=None, url=url, is_ready=kind != TWILIO or has_token)
+        for kind, url in hooks.addresses().items()
+    ]
+    return found + [
+        SmsHook(kind=row.kind, provider=row.name, url=hooks.address_of(row.provider_id), is_ready=True)
+        for row in await of_providers.all()
     ]

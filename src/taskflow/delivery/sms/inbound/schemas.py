@@ -64,9 +64,10 @@ class SmsKeyword(Body):
 
 
 class SmsHook(BaseModel):
-    """Where a kind of provider is to post what it tells."""
+    """Where a kind of provider, or one provider, is to post what it tells."""
 
     kind: str
+    provider: str | None = Field(description="The one that it is for; null: all of its kind.")
     url: str = Field(
         description="Keep it to yourself: who knows it is believed. Twilio signs, its address is no secret."
     )

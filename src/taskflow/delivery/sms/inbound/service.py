@@ -17,13 +17,12 @@ from taskflow.audience.contacts.repository import sql as contacts_sql
 from taskflow.audience.contacts.values import InvalidValueError
 from taskflow.base.ids import uuid7
 from taskflow.db.pool import Connection, Pool
-from taskflow.delivery.outcome import Cause
 from taskflow.delivery.providers.sms.hooks import Reply, Report, ReportStatus, Told
 from taskflow.delivery.sms.inbound.keywords import Action, normalise
 from taskflow.delivery.sms.inbound.repository import sql
+from taskflow.delivery.verdict import SUPPRESSING
 
 _SOURCE: Final = "sms"
-_REASONS: Final = {Cause.ADDRESS: "bounced", Cause.OPTED_OUT: OWN_WISH}
 _NUMBER_CHARS: Final = 50
 _CODE_CHARS: Final = 50
 _REFERENCE_CHARS: Final = 200
@@ -104,7 +103,7 @@ class Inbound:
                 report.code[:_CODE_CHARS],
                 report.detail or None,
             )
-            reason = _REASONS.get(report.cause) if report.cause is not None else None
+            reason = SUPPRESSING.get(report.cause) if report.cause is not None else None
             if report_id is None or number is None or reason is None or report.status is not ReportStatus.FAILED:
                 return None
             is_new = await connection.fetchval(sql.suppress_number, number, reason, "report")

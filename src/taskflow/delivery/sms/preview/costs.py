@@ -1,24 +1,47 @@
-"""What a text costs: a price for each part, by the beginning of the number."""
+"""What a text costs: what its provider takes for each part, by the beginning of the number, as the ledger says it."""
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from taskflow.settings.sms import SmsSettings
+from taskflow.audience.channels import Channel
+from taskflow.db.pool import Pool
+from taskflow.db.queries import load
+from taskflow.delivery.providers.registry import Registry
+from taskflow.delivery.providers.repository import ProviderReader
+
+sql = load(__file__)
 
 
 class Cost(NamedTuple):
-    """What a text costs, and by which beginning of the number."""
+    """What a text costs, by which beginning of the number (None: any), over which provider (None: one of no price)."""
 
     amount: Decimal
     per_part: Decimal
     currency: str
-    prefix: str
+    prefix: str | None
+    provider: str | None
 
 
-def cost_of(settings: SmsSettings, number: str, parts: int) -> Cost | None:
-    """Return what so many parts to a number (E.164) cost; None where no price is set."""
-    prefix = max((one for one in settings.prices if number.startswith(one)), key=len, default=None)
-    if prefix is None:
+async def cost_of(
+    pool: Pool, registry: Registry, prices: Mapping[str, Any], number: str, parts: int, *, requires_dlt: bool
+) -> Cost | None:
+    """Return what so many parts to a number (E.164) cost over the provider that is asked first; None: nobody says.
+
+    `prices`: those of the settings (`SmsSettings.price_list`).
+    """
+    provider = await _asked_first(pool, registry, requires_dlt=requires_dlt)
+    row = await pool.fetchrow(sql.price, provider, number, prices)
+    if row is None:
         return None
-    per_part = settings.prices[prefix]
-    return Cost(per_part * parts, per_part, settings.currency, prefix)
+    return Cost(row["price"] * parts, row["price"], row["currency"], row["prefix"], row["provider_name"])
+
+
+async def _asked_first(pool: Pool, registry: Registry, *, requires_dlt: bool) -> str | None:
+    """Return the name of the first provider that carries such texts and is no sandbox."""
+    known = {kind.name: kind for kind in registry.kinds if not kind.is_sandbox}
+    for row in await ProviderReader(pool).all(Channel.SMS):
+        kind = known.get(row.kind)
+        if row.enabled and kind is not None and kind.may_carry_texts(requires_dlt=requires_dlt):
+            return row.name
+    return None

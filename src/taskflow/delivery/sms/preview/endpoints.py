@@ -12,6 +12,7 @@ from taskflow.base.errors import InvalidInputError
 from taskflow.content.sms import plainer, sms_length
 from taskflow.db.pool import Database
 from taskflow.delivery.dlt import window_opens
+from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.sms.preview.costs import cost_of
 from taskflow.delivery.sms.preview.schemas import (
     CostOut,
@@ -39,6 +40,7 @@ class NothingToPreviewError(InvalidInputError):
 async def preview_sms(
     body: SmsPreviewIn,
     database: Annotated[Database, service(Database)],
+    registry: Annotated[Registry, service(Registry)],
     settings: Annotated[Settings, service(Settings)],
     trail: Trail,
 ) -> SmsPreviewOut:
@@ -56,7 +58,10 @@ async def preview_sms(
         text = plainer(text)
     out = TextOut.of(text)
     other = plainer(text)
-    cost = cost_of(settings.sms, number, out.parts) if number is not None else None
+    cost = None
+    if number is not None:
+        prices = settings.sms.price_list
+        cost = await cost_of(database.pool, registry, prices, number, out.parts, requires_dlt=dlt is not None)
     return SmsPreviewOut(
         **out.model_dump(),
         wide=[WideCharacter.of(character) for character in sms_length(text).wide],

@@ -79,7 +79,8 @@ class CostOut(BaseModel):
     amount: Decimal
     per_part: Decimal
     currency: str
-    prefix: str = Field(description="The beginning of the number that set the price.")
+    prefix: str | None = Field(description="The beginning of the number that set the price; null: any number has it.")
+    provider: str | None = Field(description="Whose price it is, the one asked first; null: of TASKFLOW_SMS_PRICES.")
 
 
 class DltOut(BaseModel):
@@ -98,5 +99,5 @@ class SmsPreviewOut(TextOut):
 
     wide: list[WideCharacter] = Field(description="What makes it UCS-2.")
     plainer: TextOut | None = Field(description="The text with typographic characters replaced, when that is another.")
-    cost: CostOut | None = Field(description="null: no `to`, or TASKFLOW_SMS_PRICES has no price for it.")
+    cost: CostOut | None = Field(description="null: no `to`, or nobody has a price for it.")
     dlt: DltOut | None

@@ -9,16 +9,14 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import parse_qsl
 
 from pydantic import SecretStr
 
 from taskflow.delivery.outcome import Cause
 from taskflow.delivery.providers.sms.hooks import Reply, Report, ReportStatus, Told
-from taskflow.delivery.providers.sms.reading import text_of
+from taskflow.delivery.providers.sms.reading import Form, text_of
 from taskflow.delivery.providers.sms.twilio.answers import cause_of
 
-_MOST_FIELDS: Final = 200
 _STATUSES: Final = {
     "sent": ReportStatus.SENT,
     "delivered": ReportStatus.DELIVERED,
@@ -27,19 +25,6 @@ _STATUSES: Final = {
     "failed": ReportStatus.FAILED,
     "canceled": ReportStatus.FAILED,
 }
-
-Form = list[tuple[str, str]]
-
-
-def form_of(body: bytes) -> Form | None:
-    """Return the fields of a form; None when it is none."""
-    try:
-        return parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=_MOST_FIELDS,
-            encoding="utf-8", errors="strict",
-        )  # fmt: skip
-    except ValueError:
-        return None
 
 
 def signature_of(token: str, url: str, form: Form) -> str:

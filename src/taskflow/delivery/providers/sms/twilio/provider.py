@@ -16,6 +16,10 @@ from taskflow.delivery.providers.sms.sender import HttpSender, refused
 from taskflow.delivery.providers.sms.twilio.answers import outcome_of
 
 _MOST_CHARS: Final = 1600
+_NO_REPORTS: Final = (
+    "Delivery reports are off: Twilio posts them to an https address, so set TASKFLOW_HTTP_PUBLIC_URL to one, or"
+    " status_callback."
+)
 
 
 class TwilioSettings(BaseModel):
@@ -30,7 +34,7 @@ class TwilioSettings(BaseModel):
     messaging_service_sid: str | None = Field(
         None, pattern=r"^MG[0-9a-fA-F]{32}$", description="A messaging service chooses, when neither names a sender."
     )
-    status_callback: ApiUrl | None = Field(None, description="Where reports go: …/hooks/sms/twilio.")
+    status_callback: ApiUrl | None = Field(None, description="Where reports go, instead of our …/hooks/sms/twilio.")
     timeout: float = Field(20.0, gt=0, le=60, description="Seconds for a request as a whole.")
     api_url: ApiUrl = Field("https://api.twilio.com", description="Where the API is; that of a region, for example.")
 
@@ -44,11 +48,12 @@ class TwilioSettings(BaseModel):
 class Twilio(HttpSender):
     """Carries texts."""
 
-    def __init__(self, settings: TwilioSettings, client: HttpClient) -> None:
-        """Connect to nothing yet."""
+    def __init__(self, settings: TwilioSettings, client: HttpClient, hooks: str | None = None) -> None:
+        """Connect to nothing yet; `hooks`: where we take what providers tell, None: they do not reach us."""
         auth = (settings.api_key_sid or settings.account_sid, settings.auth_token)
         super().__init__(Exchange(client, settings.api_url, seconds=settings.timeout, auth=auth))
         self._settings = settings
+        self._callback = settings.status_callback or (f"{hooks}twilio" if hooks is not None else None)
         self._account = f"2010-04-01/Accounts/{settings.account_sid}"
 
     def refusal(self, text: Sms) -> Outcome | None:
@@ -68,7 +73,8 @@ class Twilio(HttpSender):
             raise ProviderUnusableError(f"Twilio answered {answer}.")
         if answer.json.get("status") != "active":
             raise ProviderUnusableError(f"The Twilio account is {answer.json.get('status', 'not readable')}.")
-        return f"Signed in to Twilio; the account {self._settings.account_sid} is active."
+        found = f"Signed in to Twilio; the account {self._settings.account_sid} is active."
+        return found if self._callback is not None else f"{found} {_NO_REPORTS}"
 
     def _form(self, text: Sms) -> dict[str, str]:
         form = {"To": text.rcpt_to, "Body": text.text}
@@ -77,8 +83,8 @@ class Twilio(HttpSender):
             form["From"] = sender
         elif self._settings.messaging_service_sid is not None:
             form["MessagingServiceSid"] = self._settings.messaging_service_sid
-        if self._settings.status_callback is not None:
-            form["StatusCallback"] = self._settings.status_callback
+        if self._callback is not None:
+            form["StatusCallback"] = self._callback
         return form
 
 
@@ -87,6 +93,6 @@ KIND = Kind(
     title="Twilio",
     channel=Channel.SMS,
     settings=TwilioSettings,
-    open=lambda told, around: Twilio(told, around.http),
+    open=lambda told, around: Twilio(told, around.http, around.sms_hooks),
     priority=2,
 )

@@ -1,0 +1,1 @@
+"""Texts over Pigeon Post, a provider that TaskFlow does not know by itself."""
