@@ -88,7 +88,7 @@ class ProviderService:
         checked = fields.read(kind, told["settings"], secrets)
         settings, own = _kept(kind, checked), kind.budgets_of(checked)
         budgets = {name: told[name] if name in told else own.get(name) for name in _BUDGETS}
-        terms = {**dict.fromkeys(_PRICE), "prices": {}, **told, **budgets}
+        terms = {**dict.fromkeys(_PRICE), "prices": {}, "preferences": [], **told, **budgets}
         _check_terms(kind.channel, terms)
         provider_id = uuid7()
         sealed = self._seal(secrets, provider_id)
