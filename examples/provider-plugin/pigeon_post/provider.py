@@ -5,9 +5,10 @@ from typing import Final
 from pydantic import Field
 
 from pigeon_post.hooks import read
+from taskflow.audience.channels import Channel
 from taskflow.delivery.outcome import Cause, Outcome
 from taskflow.delivery.providers.answers import accepted, rejected
-from taskflow.delivery.providers.contract import Channel, Kind, ProviderUnusableError, Sms
+from taskflow.delivery.providers.contract import Kind, ProviderUnusableError, Sms
 from taskflow.delivery.providers.fields import Fields, Secret
 from taskflow.delivery.providers.http import HttpClient
 from taskflow.delivery.providers.sms.exchange import ApiUrl, Exchange

@@ -55,7 +55,7 @@ async def test_a_plugin_sends_texts_and_hears_what_becomes_of_them(api: Api) -> 
         body = {"name": "pigeons", "kind": "pigeon", "settings": settings, "secrets": {"whistle": "a shrill one"}}
         made = (await admin.post("/api/v1/providers", json=body)).json()
         tested = (await admin.post(f"/api/v1/providers/{made['provider_id']}/test")).json()
-        assert tested == {"works": True, "found": "The loft north has 3 pigeons."}
+        assert tested == {"works": True, "found": "The loft north has 3 pigeons.", "suggested_budgets": {}}
 
         row = await ProviderReader(api.database.pool).get(UUID(made["provider_id"]))
         provider = cast("SmsProvider", api.services.get(Opener).provider(row))

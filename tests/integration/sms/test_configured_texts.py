@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from taskflow.engine.webhooks.addresses import AddressGuard
 
 from support.receiver import Receiver, Reply, plain, receiving
 from support.texts import DLT_TEXT, FACTS, dlt_text, says, text
+from taskflow.base.outbound import AddressGuard
 from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import Kind, Sms, SmsProvider, Surroundings

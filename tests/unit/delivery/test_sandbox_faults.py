@@ -10,7 +10,7 @@ from taskflow.delivery.providers import sandbox_faults
 from taskflow.delivery.providers.contract import Mail, ProviderUnusableError
 from taskflow.delivery.providers.sandbox_faults import Fault, Faults, SandboxFields
 from taskflow.delivery.router.breaker import Verdict, certainty, may_fail_over, slowed, verdict
-from taskflow.delivery.verdict import is_bounce
+from taskflow.delivery.verdict import suppressed_as
 
 K = OutcomeKind
 
@@ -50,7 +50,7 @@ async def test_each_fault_is_read_as_a_real_servers(
     assert (verdict(outcome), may_fail_over(outcome)) == (hears, fails_over)
     assert bool(certainty(outcome)) is (fault == "reject_auth")
     assert (slowed(outcome, "first", "example.com") is not None) is (fault == "throttle")
-    assert not is_bounce(outcome), "nobody is to be suppressed by a rehearsal"
+    assert suppressed_as(outcome) is None, "nobody is to be suppressed by a rehearsal"
 
 
 @pytest.mark.parametrize("fault", ["reject", "drop_after_data"])

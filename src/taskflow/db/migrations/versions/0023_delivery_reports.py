@@ -2,7 +2,7 @@
 
 from taskflow.db.migrations.scripts import run_script
 
-revision = "0024"
+revision = "0023"
 down_revision = "0022"
 branch_labels = None
 depends_on = None
@@ -10,9 +10,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Add what tells them."""
-    run_script("0024_delivery_reports.sql")
+    run_script("0023_delivery_reports.sql")
 
 
 def downgrade() -> None:
     """Take it away."""
-    run_script("0024_delivery_reports.down.sql")
+    run_script("0023_delivery_reports.down.sql")

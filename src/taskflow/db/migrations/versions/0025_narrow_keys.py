@@ -2,17 +2,17 @@
 
 from taskflow.db.migrations.scripts import run_script
 
-revision = "0026"
-down_revision = "0025"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
     """Add the columns."""
-    run_script("0026_narrow_keys.sql")
+    run_script("0025_narrow_keys.sql")
 
 
 def downgrade() -> None:
     """Take them away."""
-    run_script("0026_narrow_keys.down.sql")
+    run_script("0025_narrow_keys.down.sql")
