@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 _TIMES = 4
-_FACTOR = 8.0
+_FACTOR = 10.0
 """Four times the input costs 4 times as much when the cost is linear, 16 times when it is quadratic."""
 _NOISE_SECONDS = 0.02
 _ROUNDS = 4
