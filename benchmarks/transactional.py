@@ -49,7 +49,7 @@ async def _round(servers: Servers, options: Options, figures: Figures) -> None:
         Gateway.open(system) as gateway,
     ):
         await system.start_coordinator()
-        for queues, processes, niceness in (("!messages", PROCESSES, 5), ("messages", 1, 0)):
+        for queues, processes, niceness in (("!messages", PROCESSES, 10), ("messages", 1, 0)):
             how = ("--queues", queues, "--processes", str(processes), "--nice", str(niceness))
             await system.start("worker", *how, own_session=True)
         await system.wait_for_workers(PROCESSES + 1)

@@ -35,7 +35,7 @@ log = get_logger(__name__)
 _READY_SECONDS = 120.0
 _LOOK_SECONDS = 0.5
 _STOP_MARGIN = 5.0  # seconds for what comes after a worker's drain
-_NICENESS = "5"  # of workers that serve no single messages
+_NICENESS = "10"  # of workers that serve no single messages
 
 
 class PortTakenError(ConfigurationError):
