@@ -112,12 +112,12 @@ def test_workers_of_campaigns_stand_back_for_single_messages(system: System) -> 
 
     child = eventually_sync(nodes_child, seconds=30)
     for pid in (pids["worker-1"], child):
-        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, ours + 5)
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, ours + 10)
         assert os.sched_getscheduler(pid) == os.SCHED_BATCH
     assert os.getpriority(os.PRIO_PROCESS, pids["worker-messages"]) == ours
     grouped = Path(f"/proc/{pids['worker-1']}/autogroup")
     if grouped.exists():
-        assert grouped.read_text().endswith(f" nice {min(19, ours + 5)}\n")
+        assert grouped.read_text().endswith(f" nice {min(19, ours + 10)}\n")
 
 
 @pytest.mark.parametrize("name", ["worker-1", "coordinator", "guardian"])
