@@ -8681,7 +8681,7 @@ export interface components {
             }[];
             /**
              * Single Messages
-             * @description What was sent to them without a campaign, or was to be; its `content`, where it is kept.
+             * @description What was sent to them without a campaign, or was to be; its `content`, where it is kept, up to 32 MB in all, the oldest first. Where it is null and `content_bytes` is not, `GET /messages/{id}/raw` or `GET /messages/export.zip?address=` has it.
              */
             single_messages: {
                 [key: string]: unknown;

@@ -24,8 +24,8 @@ SELECT status, uncertain_policy FROM campaigns WHERE campaign_id = $1;
 --        its provider takes now.
 --   $13.. next: id, epoch, the status and attempt it was read with, address, the list that brought it, who gets it, what
 --        an erasure has left of the address. Only while the task is RUNNING under this epoch, the campaign is RUNNING, and the row
---        is as it was read; a suppressed address ends SUPPRESSED instead: it, its domain, or it as somebody erased;
---        everywhere, or on its list.
+--        is as it was read; a suppressed address ends SUPPRESSED instead, for a reason that is told, and over no provider:
+--        it, its domain, or it as somebody erased; everywhere, or on its list.
 -- Answers (which list, id, status now) for every row that moved.
 WITH campaign AS (
   SELECT status FROM campaigns WHERE campaign_id = $1
@@ -63,21 +63,24 @@ WITH campaign AS (
       lease_epoch = n.epoch,
       attempt = r.attempt + CASE n.wanted WHEN 'SENDING' THEN 1 ELSE 0 END,
       sending_at = CASE n.wanted WHEN 'SENDING' THEN clock_timestamp() ELSE r.sending_at END,
-      provider = n.provider,
-      error_message = NULL,
+      provider = CASE n.wanted WHEN 'SENDING' THEN n.provider ELSE r.provider END,
+      error_message = n.why,
       bounce_reason = NULL,
       in_doubt = r.in_doubt OR n.was = 'SENDING'
   FROM (
-    SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt, u.provider,
-           CASE WHEN EXISTS (
-             SELECT FROM suppressions s
-             WHERE s.channel = 'email'
-               AND s.address = ANY (suppression_keys(u.email, u.erased))
-               AND (s.list_id IS NULL OR s.list_id = u.list_id)
-           ) THEN 'SUPPRESSED' ELSE 'SENDING' END AS wanted
+    SELECT $1::uuid AS campaign_id, u.id, u.epoch, u.was, u.attempt, u.provider, s.why,
+           CASE WHEN s.why IS NULL THEN 'SENDING' ELSE 'SUPPRESSED' END AS wanted
     FROM unnest($13::uuid[], $14::int[], $15::text[], $16::int[], $17::text[], $18::uuid[], $19::text[], $20::text[])
            AS u (id, epoch, was, attempt, email, list_id, provider, erased)
     JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
+    LEFT JOIN LATERAL (
+      SELECT suppressed_because(s.reason, s.address, s.source, s.created_at) AS why
+      FROM suppressions s
+      WHERE s.channel = 'email'
+        AND s.address = ANY (suppression_keys(u.email, u.erased))
+        AND (s.list_id IS NULL OR s.list_id = u.list_id)
+      LIMIT 1
+    ) AS s ON true
     WHERE (SELECT status FROM campaign) = 'RUNNING'
     OFFSET 0
   ) AS n

@@ -2,7 +2,8 @@
 
 The specification's first flow is `POST /tasks {task_name: "send_email", args: {…}}`. The arguments are the body of
 `POST /messages`. The task has done its part once its messages are committed, and says their ids; what becomes of them
-is told by the ledger of messages. They are submitted under the task's id, so a second attempt finds those of the first.
+is told by the ledger of messages. They are submitted under the task's id, so a second attempt finds those of the first,
+and asks nothing more: meanwhile the template may be archived. Who has submitted the task is said there, not with them.
 """
 
 from collections.abc import Mapping
@@ -10,13 +11,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from taskflow.base.errors import InvalidInputError, NotFoundError, UnavailableError
+from taskflow.base.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from taskflow.db.outages import TRANSIENT
 from taskflow.delivery.messages.models import Archive
 from taskflow.delivery.messages.schemas import MessageIn
 from taskflow.delivery.messages.service import MessageService
 from taskflow.engine import Batch, BatchItem
 
-_LATER_SECONDS = 5.0  # until words or files that cannot be read now are asked for again
+_LATER_SECONDS = 5.0  # until what cannot be read or written now is tried again
 
 
 class SingleMails:
@@ -30,11 +32,13 @@ class SingleMails:
     async def submit(self, batch: Batch, item: BatchItem) -> None:
         """Submit the messages of a task and end it, with their ids or with what is wrong with its arguments."""
         try:
-            body = _body_in(item)
-            submitted = await self._messages.submit(body.submission(self._archive), submission_id=item.task_id)
-        except UnavailableError:
+            submitted = await self._messages.submitted(item.task_id)
+            if submitted is None:
+                submission = _body_in(item).submission(self._archive)
+                submitted = await self._messages.submit(submission, submission_id=item.task_id)
+        except (UnavailableError, *TRANSIENT):
             batch.release(item, _LATER_SECONDS)
-        except (InvalidInputError, NotFoundError) as error:
+        except (InvalidInputError, NotFoundError, ConflictError) as error:
             batch.fail(item, f"{error.code}: {error}", retry=False)
         else:
             ids = [str(row["message_id"]) for row in submitted.messages]

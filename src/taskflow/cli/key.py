@@ -32,7 +32,7 @@ def key() -> None:
     "--from-domain",
     "from_domains",
     multiple=True,
-    help="With messages:send: mail from this domain only; may be repeated.",
+    help="With messages:send: mail from this domain and its subdomains only, no texts; may be repeated.",
 )
 @click.option("--rate-limit", type=click.IntRange(1), help="Requests a minute, instead of its owner's limit.")
 @click.option("--expires-at", help="When it ends: 2026-12-31T00:00:00Z.")

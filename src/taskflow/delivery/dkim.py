@@ -1,6 +1,6 @@
 """DKIM signatures (RFC 6376; Ed25519: RFC 8463), relaxed/relaxed, as fast as the primitives allow.
 
-What all messages of a campaign share is put into canonical form and hashed once (`Signer.over`); each message then
+What all messages of a letter share is put into canonical form and hashed once (`Signer.over`); each message then
 costs its own fields, its body and one signature a key. Two keys sign the same body hash side by side: receivers that do
 not know Ed25519 yet take the RSA one.
 

@@ -1,6 +1,6 @@
-"""The Message-ID of a campaign's mail: derived, never stored.
+"""The Message-ID of a mail: derived, never stored.
 
-The same recipient of the same campaign always gets the same one, also when a policy sends a message twice, so that
+The same message always gets the same one, also when a policy sends a message twice, so that
 receiving servers and people can tell a double. It is an HMAC, so that it tells nothing about our ids.
 """
 

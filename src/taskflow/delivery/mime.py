@@ -62,7 +62,7 @@ class _Part(NamedTuple):
 
 
 class Skeleton:
-    """What all messages of one campaign share. Cheap to use, made once per campaign and process."""
+    """What all messages of one letter share. Cheap to use, made once per letter and process."""
 
     def __init__(
         self,

@@ -95,6 +95,11 @@ class Principal:
         return SEND in self.scopes
 
     @property
+    def idempotency_owner(self) -> UUID:
+        """Return whose requests repeat each other: a key that sees its own messages only has its own."""
+        return self.key_id if self.is_narrow and self.key_id is not None else self.user_id
+
+    @property
     def rate_limit_identity(self) -> str:
         """Return whose request budget the caller spends: a key with a limit of its own has its own."""
         if self.key_id is not None and self.rate_limit_per_minute is not None:

@@ -86,6 +86,6 @@ def _load(raw: str | bytes) -> Principal:
             "session_id": UUID(fields["session_id"]) if fields["session_id"] else None,
             "key_id": UUID(fields["key_id"]) if fields["key_id"] else None,
             "scopes": frozenset(fields["scopes"]),
-            "from_domains": frozenset(fields["from_domains"]),
+            "from_domains": frozenset(fields.get("from_domains", ())),
         }
     )

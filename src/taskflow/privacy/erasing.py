@@ -74,6 +74,7 @@ async def _erase_by_name(connection: Connection, subject: Subject) -> Counter[st
     done: Counter[str] = Counter()
     done["email_recipients"] = await connection.fetchval(sql.erase_messages, *person, timeout=_SCAN_SECONDS)
     for place, statement, arguments in (
+        ("message_submissions", sql.erase_copies, (subject.email,)),
         ("messages", sql.erase_single_messages, (subject.email, subject.phone)),
         ("message_contents", sql.erase_contents, written),
         ("message_submissions", sql.erase_handed_over, written),

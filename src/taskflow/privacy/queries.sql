@@ -37,13 +37,16 @@ FROM email_recipients r JOIN campaigns c USING (campaign_id)
 WHERE r.contact_id = $1 OR lower(r.email) = $2 ORDER BY r.recipient_id;
 
 -- name: single_messages
--- What was sent to the person, or was to be, without a campaign; also word for word, where that is kept.
+-- What was sent to the person, or was to be, without a campaign; also word for word, where that is kept, up to $3 bytes
+-- in all, the oldest first. Sizes are known without reading the words.
 SELECT m.message_id, m.channel, m.address, m.name, m.from_address, m.subject, m.tags, m.status, m.personalization,
        m.created_at, m.scheduled_at, m.sent_at, m.provider, m.reply, m.error_message, m.bounce_reason,
-       coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content
+       octet_length(k.content) AS content_bytes,
+       CASE WHEN sum(octet_length(k.content)) OVER (ORDER BY m.message_id) <= $3::bigint THEN k.content END AS content
 FROM messages m
 LEFT JOIN message_contents c USING (message_id)
 LEFT JOIN message_submissions s USING (submission_id)
+CROSS JOIN LATERAL (SELECT coalesce(c.content, CASE WHEN s.archive = 'full' THEN s.raw END) AS content) AS k
 WHERE lower(m.address) IN ($1, $2) ORDER BY m.message_id;
 
 -- name: events
@@ -112,7 +115,8 @@ WITH person AS MATERIALIZED (
 ), erased AS (
   UPDATE email_recipients AS r
   SET email = 'erased-' || r.recipient_id || '@erased.invalid', personalization = '{}', reply = NULL,
-      error_message = NULL, bounce_reason = NULL, contact_id = NULL,
+      error_message = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'Suppressed: erased.' END,
+      bounce_reason = NULL, contact_id = NULL,
       status = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'SUPPRESSED' ELSE r.status END,
       attention = CASE WHEN p.status IN ('PENDING', 'DEFERRED') THEN 'SUPPRESSED' ELSE r.attention END
   FROM person p WHERE r.campaign_id = p.campaign_id AND r.recipient_id = p.recipient_id
@@ -126,18 +130,29 @@ WITH person AS MATERIALIZED (
 )
 SELECT count(*) FROM erased;
 
+-- name: erase_copies
+-- A letter that others get too names whom a copy goes to: without the person it can still be sent.
+UPDATE message_submissions
+SET letter = jsonb_set(letter, '{cc}', (
+  SELECT coalesce(jsonb_agg(c.one ORDER BY c.place), '[]')
+  FROM jsonb_array_elements(letter -> 'cc') WITH ORDINALITY AS c (one, place)
+  WHERE lower(c.one ->> 'address') <> $1))
+WHERE EXISTS (SELECT FROM jsonb_array_elements(letter -> 'cc') AS c (one) WHERE lower(c.one ->> 'address') = $1);
+
 -- name: erase_single_messages
 -- The same for messages without a campaign, and what was sent in them.
 WITH person AS MATERIALIZED (
   SELECT message_id, submission_id, status FROM messages WHERE lower(address) IN ($1, $2) ORDER BY message_id FOR UPDATE
 ), contents AS (
   DELETE FROM message_contents WHERE message_id IN (SELECT message_id FROM person)
-), letters AS ( -- those that went to nobody else
+), letters AS ( -- those that went to nobody else, and those that are to the person: others would get a copy of nothing
   DELETE FROM message_submissions AS s
   WHERE s.submission_id IN (SELECT submission_id FROM person)
-    AND NOT EXISTS (
-      SELECT FROM messages o WHERE o.submission_id = s.submission_id
-        AND lower(o.address) <> ALL (ARRAY[coalesce($1, ''), coalesce($2, '')]))
+    AND (
+      lower(s.letter #>> '{addressee,address}') = $1
+      OR NOT EXISTS (
+        SELECT FROM messages o WHERE o.submission_id = s.submission_id
+          AND lower(o.address) <> ALL (ARRAY[coalesce($1, ''), coalesce($2, '')])))
 )
 UPDATE messages AS m
 SET address = 'erased-' || m.message_id || '@erased.invalid', name = NULL, subject = NULL, personalization = '{}',

@@ -58,7 +58,9 @@ class PersonalData(BaseModel):
     consents: list[dict[str, Any]]
     messages: list[dict[str, Any]] = Field(description="What campaigns sent them, or were to.")
     single_messages: list[dict[str, Any]] = Field(
-        description="What was sent to them without a campaign, or was to be; its `content`, where it is kept."
+        description="What was sent to them without a campaign, or was to be; its `content`, where it is kept, up to "
+        "32 MB in all, the oldest first. Where it is null and `content_bytes` is not, `GET /messages/{id}/raw` or "
+        "`GET /messages/export.zip?address=` has it."
     )
     events: list[dict[str, Any]] = Field(description="What they did with it.")
     activity: list[dict[str, Any]] = Field(description="When they last did what: at most one row.")

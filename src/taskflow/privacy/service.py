@@ -23,6 +23,7 @@ sql = load(__file__)
 
 TASK_NAME = "taskflow.erase_person"
 QUEUE = "maintenance"
+_WORDS_BYTES = 32 * 1024 * 1024  # of what was sent, in an export: it is made in memory
 
 
 class ErasureNotFoundError(NotFoundError):
@@ -121,7 +122,7 @@ class PrivacyService:
             "subscriptions": await _rows(pool, sql.subscriptions, subject.contact_id),
             "consents": await _rows(pool, sql.consents, subject.contact_id),
             "messages": await _rows(pool, sql.messages, subject.contact_id, subject.email),
-            "single_messages": [_worded(row) for row in await _rows(pool, sql.single_messages, *address)],
+            "single_messages": [_worded(row) for row in await _rows(pool, sql.single_messages, *address, _WORDS_BYTES)],
             "events": await _rows(pool, sql.events, subject.contact_id),
             "activity": await _rows(pool, sql.activity, subject.contact_id),
             "rejected_rows": await _rows(pool, sql.rejected_rows, subject.needles, subject.pattern),

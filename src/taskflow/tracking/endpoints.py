@@ -14,7 +14,6 @@ from taskflow.identity.access import Trail, audited, public, service
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
 from taskflow.tracking import pages
-from taskflow.tracking.links import base_url
 from taskflow.tracking.suppression import Suppression
 
 _ONE_CLICK = b"One-Click"  # urlencoded or as a form of parts
@@ -24,7 +23,7 @@ root_router = APIRouter(tags=["unsubscribe"])
 
 
 async def _links(settings: Annotated[Settings, service(Settings)]) -> UnsubscribeLinks:
-    return UnsubscribeLinks(signing_key(settings).get_secret_value().encode(), base_url(settings.http))
+    return UnsubscribeLinks(signing_key(settings).get_secret_value().encode(), settings.http.base_url)
 
 
 async def _suppression(database: Annotated[Database, service(Database)]) -> Suppression:

@@ -3,15 +3,9 @@
 from uuid import UUID
 
 from taskflow.base.signing import InvalidSignatureError, sign, verify
-from taskflow.settings.http import HttpSettings
 
 _CONFIRM = "confirm"
 _ID_BYTES = 16
-
-
-def base_url(http: HttpSettings) -> str:
-    """Return how recipients reach this server, without a slash at the end."""
-    return http.base_url
 
 
 class ConfirmationLinks:

@@ -243,6 +243,22 @@ async def test_a_message_whose_task_is_gone_can_still_be_sent_again(
     assert await database.pool.fetchval("SELECT status FROM tasks WHERE task_id = $1", UUID(message)) == "PENDING"
 
 
+async def test_an_uncertain_message_whose_words_are_gone_is_not_sent_again(
+    marketer: httpx.AsyncClient, database: Database
+) -> None:
+    gone, kept = [(await send(marketer, tags=["order"]))["messages"][0]["message_id"] for _ in range(2)]
+    await database.pool.execute("UPDATE messages SET status = 'UNCERTAIN', attention = 'UNCERTAIN', sending_at = now()")
+    await database.pool.execute("DELETE FROM tasks")
+    await database.pool.execute(
+        "UPDATE messages SET address = 'erased-' || message_id || '@erased.invalid' WHERE message_id = $1", UUID(gone)
+    )
+    answer = await marketer.post(f"{PATH}/{gone}/resolve", json={"resolution": "resend"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "message_words_not_kept")
+    many = await marketer.post(f"{PATH}/resolve", json={"tag": "order", "resolution": "resend"})
+    assert many.json()["resolved"] == 1
+    assert await database.pool.fetchval("SELECT status FROM messages WHERE message_id = $1", UUID(kept)) == "PENDING"
+
+
 async def fail(database: Database) -> None:
     """Let every message end FAILED, as its task."""
     await database.pool.execute("UPDATE messages SET status = 'FAILED', attention = 'FAILED', error_message = 'no'")

@@ -76,7 +76,9 @@ async def test_it_is_for_administrators(operator: httpx.AsyncClient) -> None:
     assert (await operator.get(f"{URL}/erasures")).status_code == 403
 
 
-async def test_an_export_holds_whatever_place_names_the_person(api: Api, admin: httpx.AsyncClient) -> None:
+async def test_an_export_holds_whatever_place_names_the_person(
+    api: Api, admin: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     contact_id = await add_ann(api)
     pool = api.database.pool
     await pool.execute(
@@ -101,6 +103,9 @@ async def test_an_export_holds_whatever_place_names_the_person(api: Api, admin: 
         await pool.execute("INSERT INTO message_contents (message_id, content) VALUES ($1, $2)", message_id, words)
     found = (await admin.post(f"{URL}/exports", json={"contact_id": contact_id})).json()
     assert [row["content"] for row in found["single_messages"]] == [r"Caf\xe9", "Café"]
+    monkeypatch.setattr("taskflow.privacy.service._WORDS_BYTES", 8)
+    bounded = (await admin.post(f"{URL}/exports", json={"contact_id": contact_id})).json()["single_messages"]
+    assert [(row["content"], row["content_bytes"]) for row in bounded] == [(r"Caf\xe9", 4), (None, 5)]
     assert [row["row_number"] for row in found["rejected_rows"]] == [2]
     assert found["activity"][0]["last_opened_at"] is not None
     assert found["consents"][0]["address"] == "192.0.2.7"

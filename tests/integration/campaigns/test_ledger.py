@@ -261,6 +261,9 @@ async def test_a_message_is_not_begun_once_its_address_its_domain_or_its_erasure
     await stage.begin()
     suppressed = 5 if address.startswith("@") else 1
     assert only(await stage.counts(), "SUPPRESSED") == {"SUPPRESSED": suppressed}
+    row = (await ledger(stage.database, stage.campaign_id))["p2@example.com"]
+    assert row["error_message"].startswith("Suppressed: manual, "), "why is told"
+    assert row["provider"] is None
 
 
 async def test_what_is_suppressed_elsewhere_is_sent(stage: Stage) -> None:

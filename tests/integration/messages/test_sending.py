@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -25,6 +26,8 @@ from taskflow.engine import Engine
 from taskflow.engine.requests import Request
 from taskflow.identity.models import Role
 from taskflow.settings import Settings
+
+SHOP = "shop@sender.example"
 
 
 @pytest.fixture
@@ -273,21 +276,26 @@ async def test_a_promotional_mail_can_be_left_by_one_click_and_then_comes_no_mor
 
 
 async def test_a_send_task_without_a_campaign_mails_what_its_arguments_say(
-    api: Api, smtp: ScriptedSmtp, database: Database, system: None
+    api: Api, marketer: httpx.AsyncClient, engine: Engine, smtp: ScriptedSmtp, database: Database, system: None
 ) -> None:
     async with await api.as_role(Role.OPERATOR) as operator:
+        template = {"name": "Old", "variants": [{"subject": "x", "body": "x"}]}
+        template_id = (await marketer.post("/api/v1/templates", json=template)).json()["template_id"]
+        await marketer.delete(f"/api/v1/templates/{template_id}")
 
-        async def ended(**arguments: Any) -> dict[str, Any]:
-            made = await operator.post("/api/v1/tasks", json={"task_name": "send_email", "args": arguments})
-            assert (made.status_code, made.json()["status"]) == (201, "PENDING"), made.text
-
+        async def end_of(task_id: str) -> dict[str, Any]:
             async def look() -> dict[str, Any] | None:
-                task = (await operator.get(f"/api/v1/tasks/{made.json()['task_id']}")).json()
+                task = (await operator.get(f"/api/v1/tasks/{task_id}")).json()
                 return task if task["status"] in ("COMPLETED", "FAILED") else None
 
             return await eventually(look, seconds=60, what="the end of the task")
 
-        words = {"from_email": "shop@sender.example", "subject": "Hello", "text": "Hello {{ name }}"}
+        async def ended(**arguments: Any) -> dict[str, Any]:
+            made = await operator.post("/api/v1/tasks", json={"task_name": "send_email", "args": arguments})
+            assert (made.status_code, made.json()["status"]) == (201, "PENDING"), made.text
+            return await end_of(made.json()["task_id"])
+
+        words = {"from_email": SHOP, "subject": "Hello", "text": "Hello {{ name }}"}
         done = await ended(to="ann@example.com", variables={"name": "Ann"}, **words)
         [message_id] = done["result"]["result_data"]["message_ids"]
         await reached(database, message_id, "SENT")
@@ -296,10 +304,19 @@ async def test_a_send_task_without_a_campaign_mails_what_its_arguments_say(
             ({}, "to: Field required"),
             (words | {"to": "nobody"}, "invalid_recipient"),
             (words | {"to": "ann@example.com"}, "message_unrenderable"),
+            ({"to": "ann@example.com", "from_email": SHOP, "template_id": template_id}, "template_archived"),
         ):
             failed = await ended(**arguments)
             assert (failed["status"], why in failed["executions"][-1]["error_message"]) == ("FAILED", True), failed
+            assert len(failed["executions"]) == 1, "it is not tried again"
         assert len(await ledger(database)) == 1
+
+        # An attempt has submitted and died; meanwhile what the arguments say would be refused.
+        out = await send(marketer, "bob@example.com")
+        await engine.submit(Request("send_email", queue="campaigns", task_id=UUID(out["submission_id"])))
+        again = await end_of(out["submission_id"])
+        assert again["status"] == "COMPLETED", again
+        assert again["result"]["result_data"]["message_ids"] == [one["message_id"] for one in out["messages"]]
 
 
 async def test_refusals_end_as_the_server_says_and_nobody_else_waits(

@@ -344,13 +344,16 @@ async def test_a_key_with_a_limit_hands_over_so_many_mails_and_each_is_in_the_au
 async def test_a_key_with_domains_hands_over_mail_from_those_only(line: Line, key: str, database: Database) -> None:
     await database.pool.execute("UPDATE api_keys SET scopes = '{messages:send}', from_domains = '{sender.example}'")
     await line.sign_in(key)
-    for senders, answer in (
-        (b"a@other.example", b"550 5.7.1 This key may send mail from sender.example only, not from a@other.example."),
-        (b"a@notsender.example", b"550 5.7.1 "),
-        (b"a@sender.example, b@other.example\r\nSender: a@sender.example", b"550 5.7.1 "),
-        (b"a@mail.sender.example", b"250 "),
+    ours, refused = "<a@sender.example>", b"550 5.7.1 This key may send mail from sender.example only, not from "
+    for returns, senders, answer in (
+        (ours, b"a@other.example", refused + b"a@other.example."),
+        (ours, b"a@notsender.example", refused),
+        (ours, b"a@sender.example, b@other.example\r\nSender: a@sender.example", refused),
+        (ours, b"a@sender.example\r\nSender: A <b@other.example>", refused + b"b@other.example."),
+        ("<b@other.example>", b"a@sender.example", refused + b"b@other.example."),
+        ("<>", b"a@mail.sender.example\r\nSender: A <a@sender.example>", b"250 "),
     ):
-        for command in ("MAIL FROM:<a@other.example>", "RCPT TO:<ann@example.com>", "DATA"):
+        for command in (f"MAIL FROM:{returns}", "RCPT TO:<ann@example.com>", "DATA"):
             await line.say(command)
         assert (await line.say(b"From: " + senders + b"\r\n\r\nx\r\n.\r\n")).startswith(answer)
     key_id = await database.pool.fetchval("SELECT key_id FROM api_keys")

@@ -200,6 +200,27 @@ async def test_nothing_of_a_person_is_left_and_nothing_of_a_neighbour_is_lost(
     assert await counter_sums(database, campaign.campaign_id) == {"SUPPRESSED": 1}
 
 
+async def test_a_letter_with_copies_is_still_sent_to_the_others_or_to_nobody(database: Database) -> None:
+    kept, lost = uuid7(), uuid7()
+    bob, cid = {"address": "bob@example.com", "name": "Bob"}, {"address": "cid@example.com", "name": None}
+    ann = {"address": "Ann@example.com", "name": "Ann Lee"}
+    for submission_id, addressee, copies in ((kept, bob, [ann, cid]), (lost, ann, [bob, cid])):
+        await database.pool.execute(
+            "INSERT INTO message_submissions (submission_id, source, archive, letter) VALUES ($1, 'api', 'full', $2)",
+            submission_id, {"text": "Hello", "addressee": addressee, "cc": copies},
+        )  # fmt: skip
+        for one in (addressee, *copies):
+            await database.pool.execute(
+                "INSERT INTO messages (message_id, submission_id, channel, address, from_address, personalization)"
+                " VALUES ($1, $2, 'email', $3, 'shop@sender.example', '{}')",
+                uuid7(), submission_id, one["address"],
+            )  # fmt: skip
+    report = await erase(database, Subject(None, EMAIL, None))
+    assert (report.erased["messages"], report.left) == (2, {})
+    rows = await database.pool.fetch("SELECT submission_id, letter FROM message_submissions")
+    assert [tuple(row) for row in rows] == [(kept, {"text": "Hello", "addressee": bob, "cc": [cid]})]
+
+
 async def test_erasing_twice_finds_nothing(database: Database) -> None:
     subject = Subject(await mention_everywhere(database, EMAIL, PHONE), EMAIL, PHONE)
     await erase(database, subject)

@@ -7,7 +7,8 @@
   that came while the first was under way (409 `idempotency_key_in_use`): try those again.
 - Nobody can say whether a request that lost PostgreSQL on the way (503) was carried out: its repetition may begin at
   once, under the same `reserved_id`.
-- A key is at most 255 characters, belongs to its user and route, and is forgotten after 24 hours.
+- A key is at most 255 characters, belongs to its user and route, and is forgotten after 24 hours. An API key for an
+  application stands for itself: two of one owner do not meet each other's.
 
 A process can die between the commit and the keeping of the answer. So the key's row is written first, with a
 `reserved_id` that the route gives to what it makes; the lock on the row is renewed while the request runs and taken
@@ -87,7 +88,8 @@ class IdempotencyMiddleware:
                 raise BadRequestError(f"An Idempotency-Key has 1 to {_MAX_KEY_CHARS} printable ASCII characters.")
             digest, receive = await _fingerprint(headers, receive)
             services: Services = scope["app"].state.services
-            request = _KeptRequest(services.get(Database), f"{principal.user_id} {scope['path']}", key, digest)
+            owner = f"{principal.idempotency_owner} {scope['path']}"
+            request = _KeptRequest(services.get(Database), owner, key, digest)
             answer = await request.begin()
         except TaskFlowError as error:
             await problem_response(error, scope["state"]["request_id"])(scope, receive, send)

@@ -9,7 +9,7 @@ from uuid import UUID
 from taskflow.client import wire
 from taskflow.client.blocking.link import Link
 from taskflow.client.fields import MessageFields, MessageSelectionFields
-from taskflow.client.wire import MessageFilter
+from taskflow.client.wire import LONG_SECONDS, MessageFilter
 from taskflow.delivery.messages.schemas import CostsOut, MessageContent, MessageDetail, MessageOut, SubmittedOut
 from taskflow.delivery.messages.selection import CancelledMessages, ResolvedMessages
 from taskflow.delivery.messages.stats import StatsOut
@@ -87,7 +87,7 @@ class Messages:
 
     def cancel_many(self, **which: Unpack[MessageSelectionFields]) -> CancelledMessages:
         """Keep all that match and wait from being sent; `next_cursor`: there may be more, call again with it."""
-        return self._link.ask(CancelledMessages, "POST", "/messages/cancel", which)
+        return self._link.ask(CancelledMessages, "POST", "/messages/cancel", which, seconds=LONG_SECONDS)
 
     def resend(self, message_id: UUID) -> MessageOut:
         """Send a message that failed again, as it is; ConflictError when it has not, or its words are gone."""
@@ -95,14 +95,17 @@ class Messages:
 
     def resolve(self, message_id: UUID, resolution: Literal["sent", "failed", "resend"]) -> MessageOut:
         """Decide about an uncertain message."""
-        return self._link.ask(MessageOut, "POST", f"/messages/{message_id}/resolve", {"resolution": resolution})
+        path, body = f"/messages/{message_id}/resolve", {"resolution": resolution}
+        return self._link.ask(MessageOut, "POST", path, body, repeatable=False)
 
     def resolve_many(
         self, resolution: Literal["sent", "failed", "resend"], **which: Unpack[MessageSelectionFields]
     ) -> ResolvedMessages:
         """Decide about all uncertain messages that match; `next_cursor`: there may be more, call again with it."""
         body = {**which, "resolution": resolution}
-        return self._link.ask(ResolvedMessages, "POST", "/messages/resolve", body)
+        return self._link.ask(
+            ResolvedMessages, "POST", "/messages/resolve", body, repeatable=False, seconds=LONG_SECONDS
+        )
 
     def export(self, *, content: bool = False, **which: Unpack[MessageFilter]) -> Generator[bytes]:
         """Iterate over the bytes of a CSV file with messages, newest first; `which` as in `find`.

@@ -256,7 +256,8 @@ class MailComposer:
 
         if attachments or submission.enclosures:
             return await make()  # files are not kept in memory
-        return await self._skeletons.get((submission.submission_id, selectors), make)
+        # An erasure takes people out of `cc`: the same call is then another letter.
+        return await self._skeletons.get((submission.submission_id, letter.cc, selectors), make)
 
 
 def context_of(

@@ -42,10 +42,7 @@ WITH next AS (
     AS u (id, epoch, was, attempt, channel, address, erased, subject, size, content, promotional)
   JOIN tasks t ON t.task_id = u.id AND t.lease_epoch = u.epoch AND t.status = 'RUNNING'
   LEFT JOIN LATERAL (
-    SELECT concat('Suppressed: ', s.reason,
-                  CASE WHEN s.address LIKE '@%' THEN ', the whole domain' END,
-                  ', ' || left(s.source, 200),
-                  to_char(s.created_at AT TIME ZONE 'UTC', '", since" YYYY-MM-DD'), '.') AS why
+    SELECT suppressed_because(s.reason, s.address, s.source, s.created_at) AS why
     FROM suppressions s
     WHERE s.channel = u.channel
       AND s.address = ANY (suppression_keys(u.address, u.erased))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from taskflow.base.errors import ForbiddenError
+from taskflow.delivery import addresses
 from taskflow.identity.models import Principal
 
 
@@ -26,6 +27,6 @@ def check_senders(caller: Principal, senders: Iterable[str | None]) -> None:
     for sender in senders:
         if sender is None:
             raise SenderNotAllowedError(f"This key may send mail from {allowed} only: no texts.")
-        labels = sender.rpartition("@")[2].lower().split(".")
-        if caller.from_domains.isdisjoint(".".join(labels[start:]) for start in range(len(labels))):
+        domain = sender.rpartition("@")[2].lower()
+        if not any(addresses.is_within(domain, parent) for parent in caller.from_domains):
             raise SenderNotAllowedError(f"This key may send mail from {allowed} only, not from {sender}.")

@@ -188,8 +188,8 @@ FROM messages WHERE message_id = $1;
 
 -- name: resolve
 -- A person decides about uncertain messages: sent, failed, or to be sent again. One whose task is still ending stays
--- when it is to be sent again, because a task that has not ended cannot start over. $3: the prices
--- of the settings.
+-- when it is to be sent again, because a task that has not ended cannot start over; so does one whose words are gone.
+-- $3: the prices of the settings.
 WITH these AS MATERIALIZED (
   SELECT message_id AS id FROM messages
   WHERE message_id = ANY ($1::uuid[]) AND status = 'UNCERTAIN' ORDER BY message_id FOR UPDATE
@@ -207,7 +207,11 @@ WITH these AS MATERIALIZED (
       error_message = CASE WHEN $2::text = 'FAILED' THEN 'Resolved by hand: not delivered.' END
   FROM these
   WHERE message_id = id
-    AND ($2::text <> 'PENDING' OR NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = id AND t.completed_at IS NULL))
+    AND ($2::text <> 'PENDING' OR (
+      NOT EXISTS (SELECT FROM tasks t WHERE t.task_id = id AND t.completed_at IS NULL)
+      AND
+-- include: has_words
+    ))
   RETURNING message_id, channel
 ), forgotten AS (
   DELETE FROM reconciliations WHERE ledger_id IN (SELECT message_id FROM resolved)

@@ -101,6 +101,11 @@ class MessageService:
         submission = await self._checked(submission)
         return await keep(self._database, self._engine, submission, "api", created_by, submission_id, key_id)
 
+    async def submitted(self, submission_id: UUID) -> Submitted | None:
+        """Return what a submission became; None: there is none."""
+        rows = await self._database.pool.fetch(sql.submitted, submission_id)
+        return Submitted(submission_id, list(map(dict, rows))) if rows else None
+
     # -- inside
 
     async def _checked(self, submission: Submission) -> Submission:

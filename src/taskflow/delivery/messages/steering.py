@@ -77,16 +77,19 @@ class MessageSteering:
         Raises:
             MessageNotFoundError: there is none.
             MessageNotUncertainError: nobody has to decide about it.
+            WordsNotKeptError: it is to be sent again, and what it says is not there any more.
         """
         if not await self._resolve([message_id], resolution):
             status = await self._status_of(message_id)
+            if status == RecipientStatus.UNCERTAIN and resolution == "resend":
+                await _check_words(self._pool, message_id)
             raise MessageNotUncertainError(f"The message is {status}.", status_now=status)
         return await self._log.get(message_id)
 
     async def resolve_many(self, wanted: Filter, resolution: Resolution, cursor: str | None = None) -> Changed:
         """Decide about those that match and are uncertain, at most about `MOST_A_CALL`; raises InvalidCursorError.
 
-        With `resend`, those whose task is still ending stay as they are.
+        With `resend`, those whose task is still ending, or whose words are gone, stay as they are.
         """
 
         async def change(message_ids: Sequence[UUID]) -> int:
@@ -106,8 +109,8 @@ class MessageSteering:
             channel = await connection.fetchval(sql.resend, message_id)
             if channel is None:
                 status = await self._status_of(message_id)
-                if status == RecipientStatus.FAILED and not await connection.fetchval(sql.are_words_kept, message_id):
-                    raise WordsNotKeptError
+                if status == RecipientStatus.FAILED:
+                    await _check_words(connection, message_id)
                 raise MessageNotFailedError(f"The message is {status}.", status_now=status)
             handles = await self._start_over(connection, {message_id: channel})
         await self._engine.dispatch(handles)
@@ -160,3 +163,9 @@ class MessageSteering:
         if row["campaign_id"] is not None:
             raise MessageNotFoundError(f"{message_id} is mail of the campaign {row['campaign_id']}: steer it there.")
         return str(row["status"])
+
+
+async def _check_words(source: Any, message_id: UUID) -> None:
+    """Ask a connection or a pool whether what a message says is still there; raise WordsNotKeptError when it is not."""
+    if not await source.fetchval(sql.are_words_kept, message_id):
+        raise WordsNotKeptError

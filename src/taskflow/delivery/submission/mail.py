@@ -40,6 +40,7 @@ class SubmittedMail:
     raw: CanonicalBody
     tags: tuple[str, ...]
     senders: tuple[str, ...]  # whom it is from, mostly one
+    sent_by: tuple[str, ...]  # what Sender names, unchecked; mostly nobody
     is_named: bool  # it came with a Message-ID
 
     @property
@@ -79,7 +80,8 @@ def finish(data: bytes, *, utf8: bool, message_id: Callable[[str], str]) -> Subm
         kept.append(b"Date: " + formatdate().encode("ascii") + b"\r\n")
     if "message-id" not in names:
         kept.append(b"Message-ID: " + message_id(senders[0]).encode("ascii") + b"\r\n")
-    return SubmittedMail(CanonicalBody(b"".join(kept) + body[end:]), _tags(fields), senders, "message-id" in names)
+    raw = CanonicalBody(b"".join(kept) + body[end:])
+    return SubmittedMail(raw, _tags(fields), senders, _named_in("sender", fields), "message-id" in names)
 
 
 def _fields(head: bytes) -> Iterator[tuple[str, bytes]]:
@@ -113,16 +115,21 @@ def _check(fields: list[tuple[str, bytes]]) -> tuple[str, ...]:
             raise MailRefusedError(f"The mail has {count} headers {name.title()}.")
         if gives_orders(name):
             raise MailRefusedError(f"The header {name[:60]} is refused: a provider takes it for an order.")
-    senders = [field for name, field in fields if name == "from"]
-    if not senders:
+    if not any(name == "from" for name, _ in fields):
         raise MailRefusedError("The mail has no From.")
-    found = [address for _, address in getaddresses([_value(senders[0])])]
+    found = _named_in("from", fields)
     if not found:
         raise MailRefusedError("From names nobody.")
     try:
         return tuple(str(addresses.parse(address)) for address in found)
     except addresses.UnsafeAddressError as error:
         raise MailRefusedError(f"From: {error}") from error
+
+
+def _named_in(header: str, fields: list[tuple[str, bytes]]) -> tuple[str, ...]:
+    """Return the addresses in a header, as they stand there."""
+    values = [_value(field) for name, field in fields if name == header]
+    return tuple(address for _, address in getaddresses(values))
 
 
 def _tags(fields: list[tuple[str, bytes]]) -> tuple[str, ...]:

@@ -166,7 +166,8 @@ class SubmissionServer:
                 utf8=bool(envelope.smtp_utf8),
                 message_id=lambda sender: MessageIds(self._secret, sender).of(submission_id),
             )
-            check_senders(principal, mail.senders)
+            returns = () if envelope.mail_from == addresses.NULL_PATH else (envelope.mail_from or "",)
+            check_senders(principal, (*mail.senders, *mail.sent_by, *returns))
         except MailRefusedError as error:
             return f"550 5.6.0 {_line(error)}"
         except SenderNotAllowedError as error:
@@ -241,7 +242,7 @@ class SubmissionServer:
         people = "\n".join([envelope.mail_from or "", *sorted(address.lower() for address in envelope.rcpt_tos)])
         digest = hashlib.sha256(people.encode() + b"\n\n" + data).digest()
         reserved: UUID = await self._database.pool.fetchval(
-            sql.reserve, f"smtp:{principal.user_id}", digest.hex(), digest, submission_id, _REPEAT_SECONDS
+            sql.reserve, f"smtp:{principal.idempotency_owner}", digest.hex(), digest, submission_id, _REPEAT_SECONDS
         )
         return reserved
 

@@ -27,7 +27,7 @@ from taskflow.db.pool import Database
 from taskflow.identity.access import Trail, audited, public, service
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
-from taskflow.tracking.links import ConfirmationLinks, base_url
+from taskflow.tracking.links import ConfirmationLinks
 from taskflow.tracking.opt_in import pages
 from taskflow.tracking.suppression import masked
 
@@ -54,7 +54,7 @@ _FORM_BODY = {
 
 
 async def _links(settings: Annotated[Settings, service(Settings)]) -> ConfirmationLinks:
-    return ConfirmationLinks(signing_key(settings).get_secret_value().encode(), base_url(settings.http))
+    return ConfirmationLinks(signing_key(settings).get_secret_value().encode(), settings.http.base_url)
 
 
 async def _confirmations(

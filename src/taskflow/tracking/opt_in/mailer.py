@@ -29,7 +29,7 @@ from taskflow.engine.context import WorkerContext
 from taskflow.engine.retry import NoRetry
 from taskflow.identity.secret_key import signing_key
 from taskflow.settings import Settings
-from taskflow.tracking.links import ConfirmationLinks, base_url
+from taskflow.tracking.links import ConfirmationLinks
 
 _TEXT = """{wording}
 
@@ -81,7 +81,7 @@ class ConfirmationMailer:
         self._senders = senders
         self._gmail = gmail
         self._secret = signing_key(settings).get_secret_value().encode()
-        self._links = ConfirmationLinks(self._secret, base_url(settings.http))
+        self._links = ConfirmationLinks(self._secret, settings.http.base_url)
 
     async def send(self, request_id: UUID) -> str | None:
         """Ask a person to confirm; return the server's reply, or None when nobody is to be asked any more.

@@ -7,6 +7,7 @@ ALTER TABLE providers
 -- What a mail (number: null), or each part of a text to a number, costs over a provider: its price for the longest
 -- beginning of the number, else its price for all, else for a text that of the settings, {"currency": …, "prices": {…}}.
 -- A sandbox has the prices that it was given and no others. Without a provider those of the settings hold.
+-- Campaigns send mail only: their ledgers read `providers.price`, which is what a mail costs.
 CREATE FUNCTION price_of(provider text, number text, settings jsonb)
 RETURNS TABLE (price numeric, currency varchar, prefix text, provider_name text) LANGUAGE sql STABLE AS $$
   SELECT f.price, f.currency, f.prefix, f.name
