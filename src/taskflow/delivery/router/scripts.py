@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
+from taskflow.broker.redis.dispatch import EVENT_STREAM_LENGTH
+
 _FOLDER = Path(__file__).parent
 _PARTS = ("breaker", "budgets")
 
@@ -25,7 +27,9 @@ class Script:
         Raises:
             RedisError, OSError: Redis does not answer.
         """
-        return orjson.loads(await self._script(args=[self._prefix, orjson.dumps(request)]))
+        return orjson.loads(
+            await self._script(args=[self._prefix, orjson.dumps(request | {"events": EVENT_STREAM_LENGTH})])
+        )
 
 
 def listed(found: Any) -> list[Any]:
