@@ -27,7 +27,7 @@ async def examine(settings: SubmissionSettings) -> Finding:
         return warning("relay", f"none at {where}", "taskflow submission")
     if not offers:
         return problem("relay", f"what listens at {where} is no relay", "Choose another TASKFLOW_SUBMISSION_PORT.")
-    if settings.tls_port is not None and not await _speaks_tls(host, settings.tls_port):
+    if settings.tls_port and not await _speaks_tls(host, settings.tls_port):
         mend = "Run `taskflow submission` with the same TASKFLOW_SUBMISSION_TLS_PORT."
         return problem("relay", f"answers at {where}, but under TLS not at {settings.tls_port}", mend)
     if address is not None and address.is_loopback:

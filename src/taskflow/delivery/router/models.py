@@ -131,9 +131,7 @@ class Wait:
     reason: str
     for_all: bool = True
     is_for_want: bool = False  # there is none that could be waited for: all that may have it are left out
-    is_lasting: bool = (
-        False  # a quota, or the budget of a day: nothing but a change of providers or limits ends it sooner
-    )
+    is_lasting: bool = False  # a quota or the budget of a day: only a change of providers or limits ends it sooner
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,8 @@ class Script:
         Raises:
             RedisError, OSError: Redis does not answer.
         """
-        return orjson.loads(
-            await self._script(args=[self._prefix, orjson.dumps(request | {"events": EVENT_STREAM_LENGTH})])
-        )
+        told = orjson.dumps(request | {"events": EVENT_STREAM_LENGTH})
+        return orjson.loads(await self._script(args=[self._prefix, told]))
 
 
 def listed(found: Any) -> list[Any]:
