@@ -165,6 +165,8 @@ async def test_a_relay_that_strangers_cannot_use_is_found(
     async with SubmissionServer.running(database, broker, settings) as server:
         settings.submission.port = server.port
         assert (await relay.examine(settings.submission)).seen.endswith("for this machine")
+        without = settings.submission.model_copy(update={"tls_port": server.port})
+        assert (await relay.examine(without)).level is Level.PROBLEM  # what is there speaks no TLS
         settings.submission.host = "0.0.0.0"  # noqa: S104
         found = await relay.examine(settings.submission)
         assert (found.level, "CERT_FILE" in (found.mend or "")) == (Level.PROBLEM, True)

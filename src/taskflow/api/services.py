@@ -47,8 +47,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         registry = Registry.installed()
         routes = configured_routes(database, settings, registry)
         opener = await stack.enter_async_context(Opener.open(settings, registry))
-        services.add(RecipientDomains(database, broker))
-        services.add(RouteBoard(database, broker, settings.router, routes, unopenable(database, opener)))
+        board = RouteBoard(database, broker, settings.router, routes, unopenable(database, opener))
+        services.add(board, RecipientDomains(database, broker, board))
         services.add(registry, vault(settings), opener)
         services.add(MediaLibrary(database, storage, settings), KeptWords())
         yield services

@@ -23,7 +23,7 @@ from taskflow.campaigns.group_commit import GroupCommit
 from taskflow.campaigns.ledger import Ledger
 from taskflow.campaigns.verdict import Letter, end_of, report
 from taskflow.delivery.ledgers import End
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail, MessageClass
 from taskflow.delivery.router.carrier import Admit, Carried
 from taskflow.delivery.router.models import Ask
@@ -247,11 +247,14 @@ class Lanes:
             if passage.before is not None:
                 await self._turn(passage, [])
         went = [(letter, *one) for letter, one in zip(window.letters, carried, strict=True) if letter in passage.begun]
-        # What is deferred by itself may be told when to come again, too: the others need not wait for it.
+        # What is about one letter may be told when to come again, too: the others need not wait for it.
         faults = [
             outcome
             for outcome, _ in carried
-            if outcome.retry_after is not None and outcome.kind is not OutcomeKind.DEFERRED
+            if outcome.retry_after is not None
+            and outcome.kind is not OutcomeKind.DEFERRED
+            and outcome.cause is not Cause.BUSY
+            and (outcome.verb == "ROOM" or outcome.kind is OutcomeKind.PROVIDER_FAULT or not went)
         ]
         if faults:
             self._on_fault(stream.campaign_id, faults[0].text)

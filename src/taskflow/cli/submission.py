@@ -16,7 +16,9 @@ log = get_logger(__name__)
 @click.command("submission")
 @click.option("--host", help="Address to listen on. [default: TASKFLOW_SUBMISSION_HOST]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port, 0: a free one. [default: TASKFLOW_SUBMISSION_PORT]")
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /health there; 0: a free port.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics, /health and /ready there; 0: a free port."
+)
 def submission(host: str | None, port: int | None, metrics_port: int | None) -> None:
     """Run the SMTP relay until SIGTERM: programs send mail through it, with an API key as their password.
 

@@ -9,9 +9,10 @@ from taskflow.cli.client import Client, Output, speaks_http
 
 _COLUMNS = ("webhook_id", "url", "events", "failures", "disabled_reason")
 _DELIVERY_COLUMNS = ("delivery_id", "event", "attempts", "response_status", "delivered_at", "error")
+_STANDINGS = ("sent", "failed", "uncertain", "suppressed", "cancelled", "delivered", "undelivered")
 _EVENTS = click.Choice(
     ["task.completed", "task.failed", "task.timed_out", "task.cancelled"]
-    + [f"message.{standing}" for standing in ("sent", "failed", "uncertain", "suppressed", "cancelled", "bounced")]
+    + [f"message.{standing}" for standing in _STANDINGS]
 )
 
 

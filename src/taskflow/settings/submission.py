@@ -25,4 +25,6 @@ class SubmissionSettings(BaseModel):
         50, ge=1, description="Most of them from one address; an IPv6 address counts as its /64."
     )
     metrics_host: str = Field("127.0.0.1", description="Address of that port; 0.0.0.0 in a container.")
-    metrics_port: int | None = Field(None, description="Serves /metrics and /health there; 0 takes a free port.")
+    metrics_port: int | None = Field(
+        None, description="Serves /metrics, /health and /ready there; 0 takes a free port."
+    )

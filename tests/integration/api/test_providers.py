@@ -130,6 +130,15 @@ async def test_settings_and_secrets_are_merged_and_a_null_goes_back_to_the_defau
             {"preferences": [{"domain": "a.example", "priority": 1}, {"domain": "A.example", "weight": 2}]},
             "invalid_input",
         ),
+        (
+            {
+                "kind": "sms-sandbox",
+                "settings": {},
+                "secrets": {},
+                "preferences": [{"domain": "a.example", "priority": 1}],
+            },
+            "invalid_provider_settings",
+        ),
         ({"price": 0.1}, "invalid_provider_settings"),
         ({"currency": "USD"}, "invalid_provider_settings"),
         ({"price": -1, "currency": "USD"}, "invalid_input"),

@@ -209,6 +209,23 @@ async def test_who_waits_for_a_provider_is_woken_by_a_change_and_who_waits_for_s
     await pool.execute("UPDATE tasks SET due_at = now() + interval '10 minutes'")
     assert (await admin.post(f"{URL}/relay/breaker", json={"state": "closed"})).status_code == 200
     assert await woken() == [found[0]]
+    await pool.execute("UPDATE tasks SET due_at = now() + interval '10 minutes'")
+    assert (await admin.patch(path, json={"weight": 2})).status_code == 200
+    for other in (
+        {"name": "texts", "kind": "sms-sandbox"},
+        {
+            "name": "api",
+            "kind": "http",
+            "enabled": False,
+            "settings": {"url": "https://a.example", "json_template": {}},
+        },
+    ):
+        made = await admin.post("/api/v1/providers", json=other)
+        assert made.status_code == 201, made.text
+    assert (await admin.post(f"/api/v1/providers/{made.json()['provider_id']}/test")).json()["works"]
+    assert await woken() == []  # of no consequence, for texts, or not known to work
+    assert (await admin.put(f"{URL}/domains/example.com", json={"per_day": 10})).status_code == 204
+    assert await woken() == [found[0]]
 
 
 async def test_a_provider_that_no_worker_can_open_is_not_shown_as_usable(api: Api, admin: httpx.AsyncClient) -> None:

@@ -83,6 +83,8 @@ async def test_the_provider_that_is_asked_first_sets_the_price_before_the_settin
     for name, priority, prices in (("second", 2, {"+49": 1.0}), ("first", 1, {"+49": 0.05})):
         more = {"priority": priority, "prices": prices, "currency": "USD"}
         await add_provider(admin, "bulksms", Receiver(), name=name, **more)
+    for_bulk = {"priority": 1, "classes": ["bulk"], "prices": {"+49": 0.01}, "currency": "USD"}
+    await add_provider(admin, "bulksms", Receiver(), name="early", **for_bulk)
     cost = (await preview(viewer, text="x", to="+491711234567"))["cost"]
     assert (cost["amount"], cost["currency"], cost["provider"], cost["prefix"]) == ("0.05", "USD", "first", "+49")
     other = (await preview(viewer, text="x", to="+15005550006"))["cost"]

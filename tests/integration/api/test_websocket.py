@@ -153,9 +153,9 @@ async def test_events_reach_those_who_asked_for_their_topic(server: Server) -> N
 async def test_those_who_watch_routes_and_messages_hear_of_them(server: Server) -> None:
     mine, other = uuid7(), uuid7()
     events = [
+        Event("routes", "route.breaker", {"route": "ses", "state": "open"}),
         Event(f"message:{other}", "message.status", {"status": "SENT"}),
         Event(f"message:{mine}", "message.status", {"status": "FAILED"}),
-        Event("routes", "route.breaker", {"route": "ses", "state": "open"}),
     ]
     async with subscribed(server, f"message:{mine}", "routes") as (one, _), subscribed(server, "messages") as (all_, _):
         await server.broker.events.publish(events)
@@ -164,7 +164,7 @@ async def test_those_who_watch_routes_and_messages_hear_of_them(server: Server) 
             while len(found[name]) < 2:
                 found[name] += [(event["topic"], event["type"]) for event in (await receive(socket))["events"]]
     assert found == {
-        "one": [(f"message:{mine}", "message.status"), ("routes", "route.breaker")],
+        "one": [("routes", "route.breaker"), (f"message:{mine}", "message.status")],
         "all": [("messages", "message.status")] * 2,
     }
 

@@ -23,6 +23,8 @@ from support.scripted_smtp import ScriptedSmtp
 from support.signatures import signatures, valid, zone_of
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
+from taskflow.cli.checkup import relay
+from taskflow.cli.checkup.finding import Level
 from taskflow.db.pool import Database
 from taskflow.delivery.domains.service import DomainService
 from taskflow.delivery.messages import service as messages
@@ -439,6 +441,8 @@ async def test_a_key_crosses_a_network_only_under_tls(
                 return offered, client.has_extn("auth")
 
         assert await blocking(work_under_tls) == (False, True)
+        where = settings.submission.model_copy(update={"port": server.port, "tls_port": server.tls_port})
+        assert (await relay.examine(where)).level is Level.OK
     assert set(await ledger(database)) == {"ann@example.com", "bob@example.com"}
 
 

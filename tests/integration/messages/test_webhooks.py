@@ -15,7 +15,7 @@ from support.scripted_smtp import ScriptedSmtp
 from support.waiting import eventually
 from taskflow.db.pool import Database
 from taskflow.delivery.outcome import Cause
-from taskflow.delivery.providers.sms.hooks import Report, ReportStatus
+from taskflow.delivery.providers.sms.hooks import Reply, Report, ReportStatus
 from taskflow.delivery.sms.inbound.service import Inbound
 from taskflow.engine.webhooks.service import WebhookService
 
@@ -112,6 +112,32 @@ async def test_the_first_end_that_a_provider_reports_is_told_once_whenever_it_co
     for filters in ({}, {"address": "+491711234568"}, {"status": "SENT"}):
         answer = await marketer.get(PATH, params={"delivery": "failed"} | filters)
         assert [one["message_id"] for one in answer.json()["items"]] == [ids[1]], answer.text
+
+
+async def test_providers_of_one_kind_may_call_their_texts_the_same(
+    webhooks: WebhookService, marketer: httpx.AsyncClient, database: Database
+) -> None:
+    await webhooks.create(COLUMNS | {"events": ["message.delivered", "message.undelivered"]})
+    texts = [await send_text(marketer, number) for number in ("+491711234567", "+491711234568")]
+    ids = [text["messages"][0]["message_id"] for text in texts]
+    for name, message_id in zip(("one", "two"), ids, strict=True):
+        await database.pool.execute(
+            "UPDATE messages SET status = 'SENT', sent_at = now(), sending_at = now(), provider = $2,"
+            " provider_message_id = '7' WHERE message_id = $1",
+            UUID(message_id), name,
+        )  # fmt: skip
+    inbound = Inbound(database.pool)
+    await inbound.take("sms-http", [Report("7", ReportStatus.FAILED, Cause.CONTENT, "x")], "one")
+    await inbound.take("sms-http", [Report("7", ReportStatus.DELIVERED, code="x")], "two")
+    heard = {(event, data["message_id"]) for event, data in await told(database)}
+    assert heard == {("message.undelivered", ids[0]), ("message.delivered", ids[1])}
+    answer = await marketer.get(PATH, params={"delivery": "failed"})
+    assert [one["message_id"] for one in answer.json()["items"]] == [ids[0]]
+    stops = [
+        await inbound.take("sms-http", [Reply("7", number, "", "STOP")], name)
+        for name, number in (("one", "+491711234567"), ("two", "+491711234568"), ("two", "+491711234569"))
+    ]
+    assert [len(changes) for changes in stops] == [1, 1, 0]  # the last was told before
 
 
 async def test_what_is_rolled_back_is_not_told(

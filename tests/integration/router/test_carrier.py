@@ -246,6 +246,18 @@ async def test_nobody_waits_longer_than_a_minute_before_providers_are_looked_at_
     assert outcome.text == said_so
 
 
+async def test_whose_domain_has_had_its_messages_of_a_day_is_looked_at_as_seldom(
+    database: Database, broker: RedisBroker, clock: Clock
+) -> None:
+    limits = {"gmail.com": Budgets(per_day=1)}
+    async with routing(database, broker, Route("ses"), clock=clock, limits=limits) as router:
+        carrier = RoutedCarrier(router, {"ses": FakeProvider("ses")}, BULK)
+        await carrier.send(mails(BOB), DEADLINE)
+        [(outcome, _)] = await carrier.send(mails(BOB), DEADLINE)
+    assert outcome.text == "gmail.com has had its messages of these 24 hours."
+    assert 900.0 <= (outcome.retry_after or 0.0) <= 960.0
+
+
 async def test_outcomes_do_not_wait_for_a_redis_that_does_not_answer(
     database: Database, broker: RedisBroker, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

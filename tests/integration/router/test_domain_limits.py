@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from support.routing import BAD_KEY, BULK, NOON, RECEIPT, Clock, chosen, routing
+from support.routing import BULK, NOON, RECEIPT, Clock, chosen, routing
 from support.waiting import eventually
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.delivery.router.breaker import Report, policy
+from taskflow.delivery.router.carrier import NOT_ADMITTED
 from taskflow.delivery.router.models import Budgets, Choice, Route, as_budgets
 from taskflow.delivery.router.scripts import Script, listed
 from taskflow.settings import RouterSettings
@@ -51,7 +52,7 @@ async def test_a_limit_remembers_its_use_over_a_flush_and_forgets_what_was_not_h
     async with routing(database, broker, ROUTES[1], limits=limits) as router:
         answers = await router.reserve([GMAIL] * 12)
         [first, *_] = [answer for answer in answers if isinstance(answer, Choice)]
-        await router.settle([Report.of(first, [(BAD_KEY, "gmail.com")] * 4, failovers=0)])
+        await router.settle([Report.of(first, [(NOT_ADMITTED, "gmail.com")] * 4, failovers=0)])
 
         async def is_given_back() -> bool:
             counted = await broker.redis.hvals("router:use:@gmail.com:day")

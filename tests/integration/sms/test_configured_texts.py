@@ -72,6 +72,14 @@ async def test_an_api_that_wants_all_in_its_address_gets_it_there_and_calls_the_
     assert receiver.messages[0].body == b""
 
 
+async def test_a_text_that_makes_the_address_too_long_is_rejected_and_never_sent() -> None:
+    settings = {"url": "{url}/send?to={{ to_digits }}&text={{ text }}", "method": "GET", "body": "none"}
+    async with opened(KIND, settings) as (provider, receiver):
+        outcome = await send(provider, text(body="Щ" * 400))
+    assert (outcome.kind, outcome.cause, outcome.verb) == (OutcomeKind.REJECTED, Cause.SIZE, "CHECK")
+    assert receiver.messages == []
+
+
 async def test_a_text_under_dlt_takes_its_ids_along() -> None:
     form = {name: f"{{{{ {name} }}}}" for name in ("to", "from", "text", "template_id", "entity_id", "values")}
     async with opened(DLT_KIND, {"body": "form", "form_template": form}, plain(200)) as (provider, receiver):

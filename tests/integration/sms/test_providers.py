@@ -526,6 +526,9 @@ async def test_reports_come_to_us_where_twilio_reaches_us_and_a_test_says_where_
     assert form["StatusCallback"] == "https://mail.example.com/hooks/sms/twilio"
     async with provider(twilio, active) as (made, _):
         assert "Delivery reports are off" in await made.check()
+    with_key = {"hooks": "https://mail.example.com/hooks/sms/", "api_key_sid": "SK" + "2" * 32}
+    async with provider(twilio, active, **with_key) as (made, _):
+        assert "TASKFLOW_SMS_TWILIO_AUTH_TOKENS" in await made.check()
 
 
 async def test_a_messaging_service_chooses_where_nobody_names_a_sender() -> None:

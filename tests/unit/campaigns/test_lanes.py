@@ -18,13 +18,22 @@ from taskflow.campaigns.lanes import Lanes, Stream
 from taskflow.campaigns.ledger import Begin, Row, Turned
 from taskflow.campaigns.verdict import Letter
 from taskflow.delivery.ledgers import End
-from taskflow.delivery.outcome import Outcome, OutcomeKind
+from taskflow.delivery.outcome import Cause, Outcome, OutcomeKind
 from taskflow.delivery.providers.contract import Mail
 from taskflow.delivery.router.carrier import NOBODY, Admit, Carried
 from taskflow.delivery.router.models import Ask
 
 FULL = Outcome(OutcomeKind.NOT_STARTED, "ROOM", reason="ses has had its messages of this second.", retry_after=0.01)
 DOMAIN_FULL = Outcome(OutcomeKind.NOT_STARTED, "CHECK", reason="gmail.com has asked for fewer.", retry_after=0.01)
+
+
+BUSY = Outcome(
+    OutcomeKind.NOT_STARTED,
+    "RCPT",
+    reason="450 4.2.1 <ann@example.com> is over its rate",
+    retry_after=60.0,
+    cause=Cause.BUSY,
+)
 
 
 class Ledger:
@@ -47,11 +56,11 @@ class Carrier:
     async def send(self, terms: Ask, mails: Sequence[Mail], _deadline: float, admit: Admit, /) -> list[Carried]:
         domain = terms.sending_domain
         self.asked[domain] += 1
-        if domain in self.full:
+        if domain in self.full and self.full[domain].cause is not Cause.BUSY:
             return [(self.full[domain], NOBODY)] * len(mails)
         going = await admit(range(len(mails)), "ses")
         assert len(going) == len(mails)
-        return [(ACCEPTED, "ses")] * len(mails)
+        return [(self.full.get(domain, ACCEPTED), "ses"), *[(ACCEPTED, "ses")] * (len(mails) - 1)]
 
 
 class Batch:
@@ -85,12 +94,16 @@ def letters(batch: Any, count: int) -> list[Letter]:
 
 
 @asynccontextmanager
-async def running(carrier: Carrier) -> AsyncIterator[Lanes]:
+async def running(carrier: Carrier, faults: list[str] | None = None) -> AsyncIterator[Lanes]:
     def ignore(*_: object) -> None:
         pass
 
+    def note(_campaign: UUID, reason: str) -> None:
+        if faults is not None:
+            faults.append(reason)
+
     ledger: Any = Ledger()
-    lanes = Lanes(ledger, carrier, count=2, window=10, slot=1, on_fault=ignore, on_success=ignore, on_sent=ignore)
+    lanes = Lanes(ledger, carrier, count=2, window=10, slot=1, on_fault=note, on_success=ignore, on_sent=ignore)
     lanes.start()
     try:
         yield lanes
@@ -113,6 +126,15 @@ async def test_letters_rest_until_there_is_room_and_no_other_campaign_waits_for_
         await eventually(lambda: slow.completed.total() == 35, what="the letters that rested")
     assert set(slow.completed.values()) == {1}
     assert slow.released == []
+
+
+async def test_a_busy_mailbox_is_not_what_a_campaign_waits_for() -> None:
+    carrier, batch, faults = Carrier(), Batch(), list[str]()
+    carrier.full["busy.example"] = BUSY
+    async with running(carrier, faults) as lanes:
+        lanes.put(stream("busy.example"), letters(batch, 10))
+        await eventually(lambda: batch.completed.total() == 9)
+    assert faults == []
 
 
 async def test_who_has_rested_long_enough_goes_back_to_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:

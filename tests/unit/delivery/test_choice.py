@@ -201,8 +201,9 @@ def test_what_one_fault_makes_certain(outcome: Outcome, certain: str) -> None:
 
 def test_a_report_sums_up_a_window() -> None:
     outcomes = [(BAD_KEY, "a"), (ACCEPTED, "a"), (CUT, "b"), (BAD_KEY, "b"), (NOT_STARTED, "b"), (DOMAIN_BUSY, "b")]
-    report = Report.of(Choice(Route("p"), 5), outcomes, failovers=1)
+    report = Report.of(Choice(Route("p"), 5, limited=frozenset("b")), outcomes, failovers=1)
     assert (report.good, report.faults, report.trailing, report.unused, report.failovers) == (1, 3, 2, 3, 1)
+    assert report.unused_to == {"b": 2}
     assert report.reason == "401 bad key"
     assert report.throttles == {"p/b": (0.0, "throttled")}
     assert report.quickened == {"p": 1, "p/a": 1}

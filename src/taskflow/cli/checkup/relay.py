@@ -1,6 +1,7 @@
 """The SMTP relay: whether it answers, and whether keys can reach it from elsewhere."""
 
 import asyncio
+import ssl
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -26,6 +27,9 @@ async def examine(settings: SubmissionSettings) -> Finding:
         return warning("relay", f"none at {where}", "taskflow submission")
     if not offers:
         return problem("relay", f"what listens at {where} is no relay", "Choose another TASKFLOW_SUBMISSION_PORT.")
+    if settings.tls_port and not await _speaks_tls(host, settings.tls_port):
+        mend = "Run `taskflow submission` with the same TASKFLOW_SUBMISSION_TLS_PORT."
+        return problem("relay", f"answers at {where}, but under TLS not at {settings.tls_port}", mend)
     if address is not None and address.is_loopback:
         return ok("relay", f"answers at {where}, for this machine")
     if "STARTTLS" not in offers:
@@ -52,6 +56,22 @@ async def _ehlo(host: str, port: int) -> set[str]:
         return offers
     finally:
         writer.close()
+
+
+async def _speaks_tls(host: str, port: int) -> bool:
+    """Tell whether a server greets there under TLS; whose certificate it shows is its clients' business."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_SECONDS):
+            reader, writer = await asyncio.open_connection(host, port, ssl=context)
+            try:
+                return (await reader.readline()).startswith(b"220")
+            finally:
+                writer.close()
+    except (OSError, EOFError, ValueError):
+        return False
 
 
 def _is_address(host: str) -> bool:

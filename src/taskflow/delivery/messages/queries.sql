@@ -43,7 +43,7 @@ ORDER BY message_id DESC LIMIT $9
 LEFT JOIN LATERAL (
   SELECT s.status AS delivery, s.cause AS delivery_cause, s.received_at AS delivery_at FROM sms_standings s
   WHERE m.channel = 'sms' AND s.provider_id = m.provider_message_id
-    AND (s.message_id IS NULL OR s.message_id = m.message_id)
+    AND (s.provider IS NULL OR s.provider = m.provider) AND (s.message_id IS NULL OR s.message_id = m.message_id)
   LIMIT 1
 ) AS told ON true
 

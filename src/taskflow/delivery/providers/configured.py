@@ -13,6 +13,8 @@ from urllib.parse import urlencode
 import orjson
 from pydantic import Field, StringConstraints, model_validator
 
+from taskflow.base.outbound import MAX_URL_CHARS
+from taskflow.delivery.outcome import Cause
 from taskflow.delivery.providers.fields import Line, Secret
 from taskflow.delivery.providers.filling import PLACEHOLDER, fill, fill_json, fill_url, names_in
 from taskflow.delivery.providers.http import Answer, InvalidProviderUrlError, Request, basic, target_of
@@ -26,8 +28,13 @@ _SECRET_HEADER = re.compile(r"authorization|cookie|key|token|secret|password", r
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")]
 
 
-class UnsafeHeaderError(ValueError):
-    """A header of the request would hold a control character."""
+class UnfitMessageError(ValueError):
+    """A message does not fit into the request; `cause`: what of it."""
+
+    def __init__(self, reason: str, cause: Cause) -> None:
+        """Take the reason as a sentence."""
+        super().__init__(reason)
+        self.cause = cause
 
 
 class ApiFields(StatusRules):
@@ -94,16 +101,21 @@ class ConfiguredApi:
         """Return the request that sends a message; `told`: what placeholders stand for, `raw`: the message itself.
 
         Raises:
-            UnsafeHeaderError: a value must not stand in a header.
+            UnfitMessageError: a value must not stand in a header, or the URL would be too long.
         """
         fields, values = self._fields, self._with_token(told)
+        url = fill_url(fields.url, values)
+        if len(url) > MAX_URL_CHARS:
+            raise UnfitMessageError(
+                f"The URL of the request would be longer than {MAX_URL_CHARS:,} characters.", Cause.SIZE
+            )
         body = raw
         if fields.body_type == "json":
             body = orjson.dumps(fill_json(fields.json_template, values))
         elif fields.body_type == "form":
             body = urlencode({name: fill(value, values) for name, value in fields.form_template.items()}).encode()
         content = {} if body is None else {"content-type": _TYPES[fields.body_type]}
-        return Request(method, fill_url(fields.url, values), content | self._headers(values), body, self._hide)
+        return Request(method, url, content | self._headers(values), body, self._hide)
 
     def probe(self) -> Request | None:
         """Ask at `probe_url`, when there is one."""
@@ -149,7 +161,8 @@ class ConfiguredApi:
             found["authorization"] = self._authorization
         for name, value in found.items():
             if not value.isprintable():
-                raise UnsafeHeaderError(f"The header {name} of the request would hold a control character.")
+                reason = f"The header {name} of the request would hold a control character."
+                raise UnfitMessageError(reason, Cause.INVALID)
         return found
 
 

@@ -29,7 +29,7 @@ SELECT provider_id FROM providers WHERE channel = (SELECT channel FROM providers
 ORDER BY provider_id FOR UPDATE;
 
 -- name: delete_provider
-DELETE FROM providers WHERE provider_id = $1 RETURNING name;
+DELETE FROM providers WHERE provider_id = $1 RETURNING name, channel;
 
 -- name: lock_secrets
 -- Those that another key wraps.

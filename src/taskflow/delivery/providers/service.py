@@ -20,12 +20,14 @@ from taskflow.delivery.providers import fields
 from taskflow.delivery.providers.contract import Kind, Metered, ProviderUnusableError
 from taskflow.delivery.providers.models import ProviderRow
 from taskflow.delivery.providers.opening import Opener, bound_to, opened
+from taskflow.delivery.providers.posting import NO_PROBE
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader, found, sql
 
 _TEST_SECONDS = 20.0
 _BUDGETS = ("per_second", "per_minute", "per_day")
 _PRICE = ("price", "prices", "currency")
+_STEERING = ("enabled", "opens_as", "priority", "preferences", "classes", "domains", *_BUDGETS, "warm_up")
 _TERMS = ("classes", "domains", *_BUDGETS, "warm_up", *_PRICE, "preferences")
 
 
@@ -55,8 +57,8 @@ class Routes(Protocol):
     async def moved(self, name: str, renamed: str | None) -> None:
         """Hear that a provider has another name (None: it was deleted)."""
 
-    async def changed(self) -> None:
-        """Hear that providers are not what they were."""
+    async def changed(self, channel: Channel) -> None:
+        """Hear that providers of a channel are not what they were: messages that wait may have one now."""
 
     async def mended(self, name: str, why: str, *, is_other: bool) -> None:
         """Hear that a provider may work again, and why; `is_other`: by other settings."""
@@ -103,8 +105,8 @@ class ProviderService:
             )
         except asyncpg.UniqueViolationError as error:
             raise _taken(told["name"]) from error
-        if self._routes is not None:
-            await self._routes.changed()
+        if self._routes is not None and told["enabled"]:
+            await self._routes.changed(kind.channel)
         return ProviderRow.of(found(row, provider_id))
 
     async def update(self, provider_id: UUID, changes: Mapping[str, Any]) -> ProviderRow:
@@ -149,7 +151,8 @@ class ProviderService:
                 await self._routes.mended(now.name, "Its settings have changed.", is_other=True)
             elif now.enabled and not row.enabled:
                 await self._routes.mended(now.name, "It was enabled.", is_other=False)
-            await self._routes.changed()
+            if any(getattr(now, name) != getattr(row, name) for name in _STEERING):
+                await self._routes.changed(now.channel)
         return now
 
     async def delete(self, provider_id: UUID, *, last: bool = False) -> str:
@@ -166,11 +169,12 @@ class ProviderService:
                     "Without this provider, the last of its channel, messages that wait go to TASKFLOW_SMTP_* or into"
                     " the sandbox inbox. Disable it to stop them, or say that it is the last (last=true, --last)."
                 )
-            name = str(found(await connection.fetchrow(sql.delete_provider, provider_id), provider_id)["name"])
+            gone = found(await connection.fetchrow(sql.delete_provider, provider_id), provider_id)
+            name = str(gone["name"])
             await connection.execute(sql.forget_state, name)
         if self._routes is not None:
             await self._routes.moved(name, None)
-            await self._routes.changed()
+            await self._routes.changed(Channel(gone["channel"]))
         return name
 
     async def test(self, provider_id: UUID) -> Found:
@@ -196,9 +200,9 @@ class ProviderService:
             return Found(False, f"{row.name}: no answer within {_TEST_SECONDS:g} s.")
         finally:
             await provider.close()
-        if self._routes is not None:
+        if self._routes is not None and sentence != NO_PROBE:
             await self._routes.mended(row.name, "A test of its connection went well.", is_other=False)
-            await self._routes.changed()
+            await self._routes.changed(row.channel)
         return Found(True, sentence, quota)
 
     def _opened_for(self, row: ProviderRow, kind: Kind, changes: Mapping[str, Any]) -> dict[str, str]:
@@ -227,6 +231,8 @@ def _check_terms(channel: Channel, terms: Mapping[str, Any]) -> None:
     classes, domains = terms["classes"], terms["domains"]
     for one in terms["preferences"]:
         message_class, domain = one.get("message_class"), one.get("domain")
+        if domain and channel is Channel.SMS:
+            raise fields.InvalidSettingsError("Texts are from no domain: prefer by class alone.", field="preferences")
         if classes and message_class not in (None, *classes):
             told = f"It carries no {message_class} messages, so it needs no preference for them."
             raise fields.InvalidSettingsError(told, field="preferences")

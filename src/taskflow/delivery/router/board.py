@@ -8,11 +8,13 @@ from typing import Any
 import asyncpg
 from redis.exceptions import RedisError
 
+from taskflow.audience.channels import Channel
 from taskflow.audience.consent.service import CONFIRMATION_TASK
 from taskflow.base.errors import NotFoundError, UnavailableError
 from taskflow.base.logging import get_logger
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.broker.redis.events import Event
+from taskflow.db.outages import DATABASE_AWAY
 from taskflow.db.pool import Database
 from taskflow.delivery.providers.catalogue import REFRESH_SECONDS
 from taskflow.delivery.router.breaker import policy
@@ -26,6 +28,7 @@ log = get_logger(__name__)
 
 _HISTORY = 10
 _WAKES, _MOST_WAKES = 10_000, 10  # messages in a statement, and statements: the others come by themselves
+_WAKING_SECONDS, _WAKING_PER_SECOND = 4.0, 2_000.0  # over how long they come: at least so long, at most so many
 _KNOWN_MS = round(1_500 * REFRESH_SECONDS)  # until every sender has opened a provider anew
 
 
@@ -97,7 +100,8 @@ class RouteBoard:
             RouteNotFoundError: there is no such route.
             RoutesUnseenError: Redis does not answer; nothing has changed.
         """
-        if name not in {route.name for route in await self._routes()}:
+        route = next((route for route in await self._routes() if route.name == name), None)
+        if route is None:
             raise RouteNotFoundError(f"There is no route {name!r}; `taskflow route list` shows them.")
         key = self._broker.keys.router_provider(name)
         try:
@@ -112,7 +116,7 @@ class RouteBoard:
         except (RedisError, OSError) as error:
             log.warning("switch_failed", provider=name, error=repr(error))
             raise RoutesUnseenError("Redis does not answer: the breaker is as it was. Try again shortly.") from error
-        await self.changed()
+        await self.changed(route.channel)
         with contextlib.suppress(RedisError, OSError):  # it has changed, whoever sees it
             data = {"route": name, "state": state, "reason": "By hand."}
             await self._broker.events.publish([Event("routes", "route.breaker", data)])
@@ -128,11 +132,20 @@ class RouteBoard:
         except (RedisError, OSError) as error:
             log.warning("route_not_moved", provider=name, renamed=renamed, error=repr(error))
 
-    async def changed(self) -> None:
-        """Wake messages that wait for a provider: there may be one for them now."""
-        for _ in range(_MOST_WAKES):
-            if await self._pool.fetchval(sql.wake, _WAKES, CONFIRMATION_TASK) < _WAKES:
-                return
+    async def changed(self, channel: Channel) -> None:
+        """Wake messages of a channel that wait for a provider: there may be one for them now.
+
+        While PostgreSQL does not answer they come by themselves, later: what has changed is kept already.
+        """
+        who = (CONFIRMATION_TASK, channel)
+        try:
+            count = await self._pool.fetchval(sql.count_waiting, _WAKES * _MOST_WAKES, *who, _WAKING_SECONDS)
+            seconds = max(_WAKING_SECONDS, count / _WAKING_PER_SECOND)
+            for _ in range(_MOST_WAKES):
+                if await self._pool.fetchval(sql.wake, _WAKES, *who, seconds) < _WAKES:
+                    return
+        except DATABASE_AWAY as error:
+            log.warning("waiting_not_woken", channel=channel, error=str(error) or type(error).__name__)
 
     async def mended(self, name: str, why: str, *, is_other: bool) -> None:
         """Let the breaker of a provider that may work again be probed as soon as all senders know its settings.

@@ -6,7 +6,7 @@
 --   window); first (day of first use); failovers, refused:{what} (counts)
 -- router:probes:{provider}    sorted set: tokens of probes under way; score = ms at which a token is given up for lost
 --
--- task:completed             the event stream: each change of a breaker, for live views
+-- task:completed             the event stream, of about `events` entries: each change of a breaker, for live views
 --
 -- Every decision is made here, atomically and on Redis's clock, so that all workers share one breaker and its probes.
 local prefix, request = ARGV[1], cjson.decode(ARGV[2])
@@ -36,8 +36,8 @@ local function change(name, state, reason)
   redis.call('HSET', provider_key(name), 'state', state, 'since', now, 'reason', reason)
   breakers[name] = nil
   changes[#changes + 1] = {name, state, reason}
-  redis.call('XADD', prefix .. 'task:completed', '*', 'topic', 'routes', 'type', 'route.breaker', 'data',
-             cjson.encode({route = name, state = state, reason = reason}))
+  redis.call('XADD', prefix .. 'task:completed', 'MAXLEN', '~', request.events, '*', 'topic', 'routes',
+             'type', 'route.breaker', 'data', cjson.encode({route = name, state = state, reason = reason}))
 end
 
 -- Whether a provider may be given messages: 'closed' (any number) or 'probe' (one); else nil, ms to wait, and why.

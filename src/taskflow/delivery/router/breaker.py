@@ -134,7 +134,7 @@ class Report:
     certain: str = ""  # what is certain after them
     reason: str = ""
     unused: int = 0  # reserved, and never handed over
-    unused_to: Counter[str] = field(default_factory=Counter)  # the same by recipient domain
+    unused_to: Counter[str] = field(default_factory=Counter)  # the same by recipient domain that has a limit
     failovers: int = 0  # messages that it took over from others
     throttles: dict[str, tuple[float, str]] = field(default_factory=dict)
     quickened: Counter[str] = field(default_factory=Counter)
@@ -144,7 +144,7 @@ class Report:
         """Sum up outcomes, each with the recipient's domain, in the order in which they were handed over."""
         report = cls(choice.route.name, choice.taken_at, choice.probe, failovers=failovers)
         for outcome, domain in outcomes:
-            report._add(outcome, domain)
+            report._add(outcome, domain, is_limited=domain in choice.limited)
         return report
 
     def __add__(self, later: "Report") -> "Report":
@@ -180,7 +180,7 @@ class Report:
         }
         return packed if self.probe is None else packed | {"probe": self.probe}
 
-    def _add(self, outcome: Outcome, domain: str) -> None:
+    def _add(self, outcome: Outcome, domain: str, *, is_limited: bool) -> None:
         if outcome.kind is OutcomeKind.ACCEPTED:  # nearly always, and there is nothing else to find out
             self.good += 1
             self.trailing = 0
@@ -203,7 +203,7 @@ class Report:
                 pass
         if outcome.kind in (OutcomeKind.NOT_STARTED, OutcomeKind.PROVIDER_FAULT) or is_quota(outcome):
             self.unused += 1
-            if domain:
+            if is_limited:
                 self.unused_to[domain] += 1
         slower = slowed(outcome, self.provider, domain)
         if slower is not None:

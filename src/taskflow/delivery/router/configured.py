@@ -29,7 +29,7 @@ def configured_routes(database: Database, settings: Settings, registry: Registry
 
     async def read() -> Sequence[Route]:
         rows = await reader.all()
-        routes = [_route(row, kinds.get(row.kind)) for row in rows if row.enabled]
+        routes = [route_of(row, kinds.get(row.kind)) for row in rows if row.enabled]
         if not any(row.channel is Channel.EMAIL for row in rows):
             routes.append(Route(smtp_name(settings)))
         if not any(row.channel is Channel.SMS for row in rows):
@@ -73,7 +73,8 @@ def _preference(kept: Mapping[str, Any]) -> Preference:
     )
 
 
-def _route(row: ProviderRow, kind: Kind | None) -> Route:
+def route_of(row: ProviderRow, kind: Kind | None) -> Route:
+    """Return a provider as the router sees it; `kind` None: it is not installed here."""
     return Route(
         name=row.name,
         priority=row.priority,

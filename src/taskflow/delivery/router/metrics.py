@@ -52,7 +52,7 @@ class RouteMetrics(Collector):
 
 
 def _of_domains(domains: Sequence[DomainState]) -> Iterable[Metric]:
-    """Yield the families of recipient domains: of the first `MOST_DOMAINS` that have a limit or have asked for less."""
+    """Yield the families of `MOST_DOMAINS` recipient domains: those that have a limit come before the others."""
     left = GaugeMetricFamily(
         "taskflow_recipient_domain_left",
         "Messages that the limit of a recipient domain still allows.",
@@ -63,7 +63,7 @@ def _of_domains(domains: Sequence[DomainState]) -> Iterable[Metric]:
         "Messages a second that a recipient domain is tried with through a provider, where it has asked for less.",
         labels=["domain", "route"],
     )
-    for state in domains[:MOST_DOMAINS]:
+    for state in sorted(domains, key=lambda one: one.limit is None)[:MOST_DOMAINS]:
         for budget in state.budgets:
             left.add_metric([state.domain, budget.span], budget.left)
         for one in state.paces:

@@ -110,12 +110,14 @@ class Ask:
 class Choice:
     """The message may go to this provider now, and has been counted there.
 
-    `taken_at`: when, in ms on Redis's clock; `probe`: the token, where it goes as a probe of a half-open breaker.
+    `taken_at`: when, in ms on Redis's clock; `probe`: the token, where it goes as a probe of a half-open breaker;
+    `limited`: recipient domains of its step that have a limit, and were counted, too.
     """
 
     route: Route
     taken_at: int
     probe: str | None = None
+    limited: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class Wait:
     reason: str
     for_all: bool = True
     is_for_want: bool = False  # there is none that could be waited for: all that may have it are left out
-    is_lasting: bool = False  # a quota or the budget of a day: nothing but a change of providers ends it sooner
+    is_lasting: bool = False  # a quota or the budget of a day: only a change of providers or limits ends it sooner
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,20 +47,36 @@ SELECT provider, state, reason, changed_at FROM (
   FROM provider_breaker_changes WHERE provider = ANY($1::text[])
 ) AS c WHERE nth <= $2 ORDER BY change_id DESC;
 
+-- name: waits
+-- Who waits for a provider, longer than for $4 seconds from when every sender knows of a change.
+  FROM tasks t
+  WHERE t.due_at BETWEEN now() + (2 + $4::float8) * interval '1 second' AND now() + interval '20 minutes'
+    AND t.status = 'SCHEDULED' AND t.lease_epoch > 0
+    AND (EXISTS (SELECT FROM messages m WHERE m.message_id = t.task_id AND m.status = 'PENDING' AND m.channel = $3::text)
+         OR ($3::text = 'email'
+             AND ((t.task_name = $2 AND t.retry_count = 0)
+                  OR EXISTS (SELECT FROM email_recipients r
+                             WHERE r.campaign_id = t.campaign_id AND r.recipient_id = t.task_id
+                               AND r.status = 'PENDING'))))
+
+-- name: count_waiting
+-- How many do, $1 at most.
+SELECT count(*) FROM (
+  SELECT
+-- include: waits
+  LIMIT $1
+) AS w;
+
 -- name: wake
--- Let messages that wait for a provider be tried in a few seconds, when every sender knows of a change: those whose task
--- was handed back ($1 at most), mails of double opt-ins ($2: the name of their task) among them. Who waits for another
--- attempt, or for a time that somebody has set, is let sleep.
+-- Let messages of a channel ($3) that wait for a provider be tried from the second on in which every sender knows of a
+-- change, over $4 seconds: those whose task was handed back ($1 at most), mails of double opt-ins ($2: the name of their
+-- task) among them. Who comes by then anyway, waits for another attempt, or for a time that somebody has set, is let sleep.
 WITH waiting AS MATERIALIZED (
-  SELECT t.task_id FROM tasks t
-  WHERE t.due_at BETWEEN now() + interval '6 seconds' AND now() + interval '20 minutes' AND t.status = 'SCHEDULED' AND t.lease_epoch > 0
-    AND ((t.task_name = $2 AND t.retry_count = 0)
-         OR EXISTS (SELECT FROM messages m WHERE m.message_id = t.task_id AND m.status = 'PENDING')
-         OR EXISTS (SELECT FROM email_recipients r
-                    WHERE r.campaign_id = t.campaign_id AND r.recipient_id = t.task_id AND r.status = 'PENDING'))
+  SELECT t.task_id
+-- include: waits
   ORDER BY t.due_at LIMIT $1 FOR UPDATE OF t SKIP LOCKED
 ), woken AS (
-  UPDATE tasks t SET due_at = now() + interval '2 seconds' + random() * interval '4 seconds'
+  UPDATE tasks t SET due_at = now() + interval '2 seconds' + random() * $4::float8 * interval '1 second'
   FROM waiting w WHERE t.task_id = w.task_id
   RETURNING 1
 )

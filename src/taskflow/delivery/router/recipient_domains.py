@@ -6,10 +6,11 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from taskflow.audience.channels import Channel
 from taskflow.base.errors import NotFoundError
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
-from taskflow.delivery.router.board import RoutesUnseenError
+from taskflow.delivery.router.board import RouteBoard, RoutesUnseenError
 from taskflow.delivery.router.domain_limits import configured_limits, sql
 from taskflow.delivery.router.models import Budgets, BudgetState, DomainPace, DomainState, as_budgets
 from taskflow.delivery.router.scripts import Script, listed
@@ -27,8 +28,9 @@ class DomainLimitNotFoundError(NotFoundError):
 class RecipientDomains:
     """Recipient domains, seen and limited."""
 
-    def __init__(self, database: Database, broker: RedisBroker) -> None:
-        """Use what the process has opened."""
+    def __init__(self, database: Database, broker: RedisBroker, board: RouteBoard) -> None:
+        """Use what the process has opened; `board` wakes who waits."""
+        self._board = board
         self._pool = database.pool
         self._limits = configured_limits(database)
         self._look = Script(broker.redis, "domains", broker.keys.prefix)
@@ -59,6 +61,7 @@ class RecipientDomains:
     async def limit(self, domain: str, limit: Budgets, *, by: UUID | None = None) -> None:
         """Set a domain's limit; routers go by it within two seconds, and count from then on."""
         await self._pool.execute(sql.limit_domain, domain, limit.per_second, limit.per_minute, limit.per_day, by)
+        await self._board.changed(Channel.EMAIL)
 
     async def unlimit(self, domain: str) -> None:
         """Take a domain's limit away.
@@ -68,6 +71,7 @@ class RecipientDomains:
         """
         if await self._pool.fetchval(sql.unlimit_domain, domain) is None:
             raise DomainLimitNotFoundError(f"{domain} has no limit; `taskflow route domains` shows those that have.")
+        await self._board.changed(Channel.EMAIL)
 
 
 def _state(domain: str, limit: Budgets | None, seen: dict[str, Any], paces: list[DomainPace]) -> DomainState:

@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
+from taskflow.broker.redis.dispatch import EVENT_STREAM_LENGTH
+
 _FOLDER = Path(__file__).parent
 _PARTS = ("breaker", "budgets")
 
@@ -25,7 +27,8 @@ class Script:
         Raises:
             RedisError, OSError: Redis does not answer.
         """
-        return orjson.loads(await self._script(args=[self._prefix, orjson.dumps(request)]))
+        told = orjson.dumps(request | {"events": EVENT_STREAM_LENGTH})
+        return orjson.loads(await self._script(args=[self._prefix, told]))
 
 
 def listed(found: Any) -> list[Any]:

@@ -66,7 +66,7 @@ WHY = {
     "domain_minute": "{domain} has had its messages of this minute.",
     "domain_day": "{domain} has had its messages of these 24 hours.",
 }
-_LASTING = frozenset({"day", "quota"})
+_LASTING = frozenset({"day", "quota", "domain_day"})
 AWAY = Wait(_AWAY_SECONDS, "Redis or PostgreSQL does not answer: budgets cannot be kept without either.")
 
 
@@ -221,19 +221,22 @@ class Router:
             reply = await self._call(**request)
         self._usage.note(listed(reply["first"]), _heard(reply))
         return [
-            self._answers(reply["now"], routes, domains, found)
-            for routes, (_, domains), found in zip(drawn, groups, listed(reply["groups"]), strict=True)
+            self._answers(reply["now"], routes, lineup, domains, found)
+            for routes, (lineup, domains), found in zip(drawn, groups, listed(reply["groups"]), strict=True)
         ]
 
-    def _answers(self, now: int, routes: Sequence[Route], domains: Sequence[str], found: dict[str, Any]) -> Answers:
+    def _answers(
+        self, now: int, routes: Sequence[Route], lineup: Lineup, domains: Sequence[str], found: dict[str, Any]
+    ) -> Answers:
         """Return an answer for each message of a group, and note what was given out."""
         answers: Answers = [AWAY] * len(domains)
         at: defaultdict[str, list[int]] = defaultdict(list)
         for index, domain in enumerate(domains):
             at[domain].append(index)
         names, given, to = list(at), Counter[str](), Counter[str]()
+        limited = frozenset(at.keys() & lineup.limits.keys())
         for route_number, domain_number, count, probe in listed(found["grants"]):
-            choice = Choice(routes[route_number - 1], now, probe or None)
+            choice = Choice(routes[route_number - 1], now, probe or None, limited)
             given[choice.route.name] += count
             domain = names[domain_number - 1]
             to[domain] += count

@@ -9,7 +9,7 @@ from functools import partial
 from taskflow.base.errors import ConfigurationError
 from taskflow.settings.submission import SubmissionSettings
 
-_HANDSHAKE_SECONDS = 10.0
+_HANDSHAKE_SECONDS = 5.0  # short: only after it is a connection one of those that may be open
 
 Offered = ssl.SSLContext | None
 """What STARTTLS is offered with; None: there is none to offer."""

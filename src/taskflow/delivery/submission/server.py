@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
 
+import asyncpg
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from taskflow.base.errors import RateLimitedError, TaskFlowError, UnauthenticatedError
@@ -100,7 +101,7 @@ class SubmissionServer:
             await server._connections.close(SubmissionSmtp.hang_up, _DRAIN_SECONDS)
 
     def report(self) -> dict[str, Any]:
-        """Return the state of this process for `/health`: without PostgreSQL it keeps nothing."""
+        """Return the state of this process for `/health` and `/ready`: without PostgreSQL it keeps nothing."""
         return {
             "status": "ok" if self._is_database_there and not self._connections.is_closing else "degraded",
             "database": "ok" if self._is_database_there else "down",
@@ -211,13 +212,13 @@ class SubmissionServer:
     # -- inside
 
     async def _watch(self) -> None:
-        """Look after PostgreSQL, for `/ready`: whoever gets no mail would not hear that it is back."""
+        """Look after PostgreSQL, for `/health` and `/ready`: whoever gets no mail would not hear that it is back."""
         while True:
             try:
                 async with asyncio.timeout(_WATCH_SECONDS):
                     await self._database.pool.fetchval("SELECT 1")
                 self._is_database_there = True
-            except DATABASE_AWAY:
+            except (*DATABASE_AWAY, asyncpg.PostgresError):
                 self._is_database_there = False
             await asyncio.sleep(_WATCH_SECONDS)
 

@@ -40,6 +40,45 @@ $$;
 DROP FUNCTION note_reports(), tell_of_deliveries(messages[]), lock_reports(text[]), told_of(messages);
 ALTER TABLE messages DROP COLUMN reported_as;
 
+-- Ids are of a kind again: of what two of its providers told under the same one, the first stays.
+DROP VIEW message_log;
+DROP VIEW sms_standings;
+DELETE FROM sms_replies r USING sms_replies other
+WHERE other.kind = r.kind AND other.reference = r.reference AND other.reply_id < r.reply_id;
+DELETE FROM sms_reports r USING sms_reports other
+WHERE other.provider_id = r.provider_id AND other.kind = r.kind AND other.status = r.status AND other.code = r.code
+  AND other.report_id < r.report_id;
+ALTER TABLE sms_replies
+  DROP COLUMN provider,
+  ADD CONSTRAINT sms_replies_once UNIQUE (kind, reference);
+ALTER TABLE sms_reports
+  DROP COLUMN provider,
+  ADD CONSTRAINT sms_reports_once UNIQUE (provider_id, kind, status, code);
+CREATE VIEW sms_standings AS
+SELECT DISTINCT ON (provider_id, kind)
+       provider_id, kind, message_id, status, cause, code, received_at
+FROM sms_reports
+ORDER BY provider_id, kind, (status = 'sent'), CASE status WHEN 'sent' THEN NULL ELSE report_id END, report_id DESC;
+CREATE VIEW message_log AS
+SELECT m.message_id, NULL::uuid AS campaign_id, m.submission_id, m.task_id, m.channel, m.address, m.from_address,
+       m.subject, m.tags, m.template_id, m.template_version, m.status, m.attempt, m.provider, m.provider_message_id,
+       m.reply, m.error_message, m.bounce_reason, m.size_bytes, m.cost, m.currency, m.created_at, m.scheduled_at,
+       m.sending_at, m.sent_at, m.uncertain_policy, m.segments, m.encoding, told.delivery, told.delivery_cause,
+       told.delivery_at
+FROM messages m
+LEFT JOIN LATERAL (
+  SELECT s.status AS delivery, s.cause AS delivery_cause, s.received_at AS delivery_at FROM sms_standings s
+  WHERE m.channel = 'sms' AND s.provider_id = m.provider_message_id
+    AND (s.message_id IS NULL OR s.message_id = m.message_id)
+  LIMIT 1
+) AS told ON true
+UNION ALL
+SELECT r.recipient_id, r.campaign_id, NULL, r.task_id, 'email', r.email, c.from_email, NULL, NULL,
+       c.template_id, c.template_version, r.status, r.attempt, r.provider, r.provider_message_id, r.reply, r.error_message,
+       r.bounce_reason, NULL, r.cost, r.currency, c.created_at, c.scheduled_at, r.sending_at, r.sent_at,
+       c.uncertain_policy, NULL, NULL, NULL, NULL, NULL
+FROM email_recipients r JOIN campaigns c USING (campaign_id);
+
 -- Without their events webhooks would hear of everything.
 UPDATE webhooks
 SET disabled_at = coalesce(disabled_at, now()), disabled_reason = coalesce(disabled_reason, 'Its events are not told any more.')

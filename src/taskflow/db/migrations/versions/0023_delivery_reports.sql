@@ -1,5 +1,42 @@
 -- Webhooks hear whether texts were delivered: docs/how-to/webhooks.md.
 
+-- Providers of one kind that have addresses of their own give ids of their own. Null: the address is the kind's.
+ALTER TABLE sms_replies
+  ADD COLUMN provider varchar(50),
+  DROP CONSTRAINT sms_replies_once,
+  ADD CONSTRAINT sms_replies_once UNIQUE NULLS NOT DISTINCT (kind, provider, reference);
+ALTER TABLE sms_reports
+  ADD COLUMN provider varchar(50),
+  DROP CONSTRAINT sms_reports_once,
+  ADD CONSTRAINT sms_reports_once UNIQUE NULLS NOT DISTINCT (provider_id, kind, provider, status, code);
+
+CREATE OR REPLACE VIEW sms_standings AS
+SELECT DISTINCT ON (provider_id, kind, provider)
+       provider_id, kind, message_id, status, cause, code, received_at, provider
+FROM sms_reports
+ORDER BY provider_id, kind, provider, (status = 'sent'), CASE status WHEN 'sent' THEN NULL ELSE report_id END,
+         report_id DESC;
+
+CREATE OR REPLACE VIEW message_log AS
+SELECT m.message_id, NULL::uuid AS campaign_id, m.submission_id, m.task_id, m.channel, m.address, m.from_address,
+       m.subject, m.tags, m.template_id, m.template_version, m.status, m.attempt, m.provider, m.provider_message_id,
+       m.reply, m.error_message, m.bounce_reason, m.size_bytes, m.cost, m.currency, m.created_at, m.scheduled_at,
+       m.sending_at, m.sent_at, m.uncertain_policy, m.segments, m.encoding, told.delivery, told.delivery_cause,
+       told.delivery_at
+FROM messages m
+LEFT JOIN LATERAL (
+  SELECT s.status AS delivery, s.cause AS delivery_cause, s.received_at AS delivery_at FROM sms_standings s
+  WHERE m.channel = 'sms' AND s.provider_id = m.provider_message_id
+    AND (s.provider IS NULL OR s.provider = m.provider) AND (s.message_id IS NULL OR s.message_id = m.message_id)
+  LIMIT 1
+) AS told ON true
+UNION ALL
+SELECT r.recipient_id, r.campaign_id, NULL, r.task_id, 'email', r.email, c.from_email, NULL, NULL,
+       c.template_id, c.template_version, r.status, r.attempt, r.provider, r.provider_message_id, r.reply, r.error_message,
+       r.bounce_reason, NULL, r.cost, r.currency, c.created_at, c.scheduled_at, r.sending_at, r.sent_at,
+       c.uncertain_policy, NULL, NULL, NULL, NULL, NULL
+FROM email_recipients r JOIN campaigns c USING (campaign_id);
+
 -- The id by which reports name a text, to find it by. It stays null for mails, whose updates touch no index so.
 ALTER TABLE messages
   ADD COLUMN reported_as text GENERATED ALWAYS AS (CASE WHEN channel = 'sms' THEN provider_message_id END) STORED;
@@ -32,7 +69,9 @@ CREATE FUNCTION tell_of_deliveries(ms messages[]) RETURNS void LANGUAGE sql AS $
   FROM unnest($1) AS m
   CROSS JOIN LATERAL (
     SELECT * FROM sms_standings s
-    WHERE s.provider_id = m.reported_as AND (s.message_id IS NULL OR s.message_id = m.message_id) LIMIT 1
+    WHERE s.provider_id = m.reported_as
+      AND (s.provider IS NULL OR s.provider = m.provider) AND (s.message_id IS NULL OR s.message_id = m.message_id)
+    LIMIT 1
   ) AS s
   WHERE s.status <> 'sent'
 $$;
@@ -65,10 +104,11 @@ BEGIN
   PERFORM lock_reports(ARRAY[NEW.provider_id]);
   IF NOT EXISTS (
     SELECT FROM sms_reports r
-    WHERE r.provider_id = NEW.provider_id AND r.kind = NEW.kind AND r.status <> 'sent' AND r.report_id <> NEW.report_id
+    WHERE r.provider_id = NEW.provider_id AND r.kind = NEW.kind AND r.provider IS NOT DISTINCT FROM NEW.provider
+      AND r.status <> 'sent' AND r.report_id <> NEW.report_id
   ) THEN
     PERFORM tell_of_deliveries(array_agg(m)) FROM messages m
-    WHERE m.status = 'SENT' AND m.reported_as = NEW.provider_id;
+    WHERE m.status = 'SENT' AND m.reported_as = NEW.provider_id AND (NEW.provider IS NULL OR NEW.provider = m.provider);
   END IF;
   RETURN NULL;
 END

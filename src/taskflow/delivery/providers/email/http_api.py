@@ -12,7 +12,7 @@ from pydantic import Field
 
 from taskflow.audience.channels import Channel
 from taskflow.delivery.outcome import Outcome
-from taskflow.delivery.providers.configured import ApiFields, ConfiguredApi, UnsafeHeaderError
+from taskflow.delivery.providers.configured import ApiFields, ConfiguredApi, UnfitMessageError
 from taskflow.delivery.providers.contract import Kind, Mail, Surroundings
 from taskflow.delivery.providers.http import Answer, Request
 from taskflow.delivery.providers.parsed import ParsedMail, UnreadableMailError, parse
@@ -52,7 +52,7 @@ class HttpService:
         raw = mail.body if self._fields.body == "raw" else None
         try:
             return self._api.request(self._fields.method, self._values(mail), raw)
-        except UnsafeHeaderError as error:
+        except UnfitMessageError as error:
             raise UnreadableMailError(str(error)) from error
 
     def outcome(self, answer: Answer) -> Outcome:

@@ -86,12 +86,13 @@ async def take_sms_hook(
     """Take replies and delivery reports. 403 for whoever is not the provider; what makes no sense is taken and left."""
     body = await request.body()
     signature = request.headers.get("x-twilio-signature")
+    name: str | None = None
     if (provider_id := hooks.provider_of(provider)) is not None:
-        kind, told = await of_providers.read(provider_id, body)
+        kind, name, told = await of_providers.read(provider_id, body)
     else:
         trusted = await tokens() if provider == TWILIO and signature is not None else []
         kind, told = hooks.read(provider, request.url.query, signature, body, trusted)
-    changes = await inbound.take(kind, told)
+    changes = await inbound.take(kind, told, name)
     trail.target(kind, told=len(told), changes=[{"action": one.action, "where": str(one.where)} for one in changes])
     if not changes:
         trail.nothing_changed()

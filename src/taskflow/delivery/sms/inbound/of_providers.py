@@ -30,8 +30,8 @@ class ProviderHooks:
         readers = {kind.name for kind in self._registry.kinds if kind.read_hook is not None}
         return [row for row in await self._reader.all(Channel.SMS) if row.kind in readers]
 
-    async def read(self, provider_id: UUID, body: bytes) -> tuple[str, list[Told]]:
-        """Return a provider's kind, and what a call to its address tells.
+    async def read(self, provider_id: UUID, body: bytes) -> tuple[str, str, list[Told]]:
+        """Return a provider's kind and name, and what a call to its address tells.
 
         Raises:
             HookRefusedError: it is not there any more.
@@ -45,7 +45,7 @@ class ProviderHooks:
         if kind.read_hook is None:
             raise HookRefusedError
         try:
-            return kind.name, kind.read_hook(settings, body)
+            return kind.name, row.name, kind.read_hook(settings, body)
         except Exception as error:  # noqa: BLE001 - a plugin's code; its words may hold a secret, so only the type is told
             log.error("hook_not_read", provider=row.name, error=type(error).__name__)  # noqa: TRY400 - likewise
             raise ProviderUnusableError(f"{row.name}: its kind cannot read this: {type(error).__name__}.") from None

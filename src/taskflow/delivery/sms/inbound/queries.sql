@@ -11,9 +11,9 @@ SELECT action FROM sms_keywords WHERE keyword = $1;
 
 -- name: add_reply
 -- Nothing when it was told before. A provider's clock may run ahead; nobody has written in the future.
-INSERT INTO sms_replies (reply_id, kind, reference, sender, recipient, body, action, contact_id, occurred_at)
+INSERT INTO sms_replies (reply_id, kind, reference, sender, recipient, body, action, contact_id, occurred_at, provider)
 VALUES ($1, $2, $3, $4::text, $5, $6, $7, (SELECT contact_id FROM subscribers WHERE phone = $4::text),
-        least(coalesce($8::timestamptz, now()), now()))
+        least(coalesce($8::timestamptz, now()), now()), $9)
 ON CONFLICT DO NOTHING
 RETURNING *;
 
@@ -51,8 +51,8 @@ DELETE FROM sms_replies WHERE reply_id IN (
 
 -- name: add_report
 -- Nothing when it was told before.
-INSERT INTO sms_reports (report_id, kind, provider_id, message_id, recipient, status, cause, code, detail)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO sms_reports (report_id, kind, provider_id, message_id, recipient, status, cause, code, detail, provider)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT DO NOTHING
 RETURNING report_id;
 
@@ -64,8 +64,8 @@ WHERE ($1::uuid IS NULL OR report_id < $1) AND ($2::text IS NULL OR provider_id 
 ORDER BY report_id DESC LIMIT $5;
 
 -- name: standing
--- How far the text with a provider's id has come.
-SELECT * FROM sms_standings WHERE provider_id = $1 AND kind = $2;
+-- How far the text with a provider's id has come: the last one, where several providers of a kind gave it.
+SELECT * FROM sms_standings WHERE provider_id = $1 AND kind = $2 ORDER BY received_at DESC LIMIT 1;
 
 -- name: expire_reports
 -- A batch of what came more than $1 days ago.

@@ -43,14 +43,18 @@ class Inbound:
         """Use the ordinary pool."""
         self._pool = pool
 
-    async def take(self, kind: str, told: list[Told]) -> list[Change]:
-        """Write down what a provider of a kind tells, and heed it; return what it has changed for whom we write to."""
+    async def take(self, kind: str, told: list[Told], provider: str | None = None) -> list[Change]:
+        """Write down what a provider of a kind tells, and heed it; return what it has changed for whom we write to.
+
+        `provider`: its name, where it has an address of its own.
+        """
         changes = [
-            await (self._reply(kind, item) if isinstance(item, Reply) else self._report(kind, item)) for item in told
+            await (self._reply(kind, provider, item) if isinstance(item, Reply) else self._report(kind, provider, item))
+            for item in told
         ]
         return [change for change in changes if change is not None]
 
-    async def _reply(self, kind: str, reply: Reply) -> Change | None:
+    async def _reply(self, kind: str, provider: str | None, reply: Reply) -> Change | None:
         number = number_of(reply.sender)
         sender = number or reply.sender[:_NUMBER_CHARS]
         reference = reply.reference[:_REFERENCE_CHARS] or str(uuid7())  # without one it cannot be told twice
@@ -59,7 +63,8 @@ class Inbound:
             found = await connection.fetchval(sql.action_of, normalise(reply.text))
             recipient = number_of(reply.recipient) or reply.recipient[:_NUMBER_CHARS]
             row = await connection.fetchrow(
-                sql.add_reply, uuid7(), kind, reference, sender, recipient, reply.text, found, reply.occurred_at
+                sql.add_reply,
+                *(uuid7(), kind, reference, sender, recipient, reply.text, found, reply.occurred_at, provider),
             )
             if row is None or number is None or found not in (Action.STOP, Action.START):
                 return None
@@ -88,7 +93,7 @@ class Inbound:
             await _note(connection, contact_id, ConsentAction.GRANTED, evidence)
         return was_there is not None
 
-    async def _report(self, kind: str, report: Report) -> Change | None:
+    async def _report(self, kind: str, provider: str | None, report: Report) -> Change | None:
         number = number_of(report.recipient)
         async with self._pool.acquire() as connection, connection.transaction():
             report_id = await connection.fetchval(
@@ -102,6 +107,7 @@ class Inbound:
                 report.cause,
                 report.code[:_CODE_CHARS],
                 report.detail or None,
+                provider,
             )
             reason = SUPPRESSING.get(report.cause) if report.cause is not None else None
             if report_id is None or number is None or reason is None or report.status is not ReportStatus.FAILED:

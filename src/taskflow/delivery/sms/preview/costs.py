@@ -7,8 +7,12 @@ from typing import Any, NamedTuple
 from taskflow.audience.channels import Channel
 from taskflow.db.pool import Pool
 from taskflow.db.queries import load
+from taskflow.delivery.providers.contract import MessageClass
 from taskflow.delivery.providers.registry import Registry
 from taskflow.delivery.providers.repository import ProviderReader
+from taskflow.delivery.router.choose import usable
+from taskflow.delivery.router.configured import route_of
+from taskflow.delivery.router.models import Ask
 
 sql = load(__file__)
 
@@ -38,10 +42,13 @@ async def cost_of(
 
 
 async def _asked_first(pool: Pool, registry: Registry, *, requires_dlt: bool) -> str | None:
-    """Return the name of the first provider that carries such texts and is no sandbox."""
-    known = {kind.name: kind for kind in registry.kinds if not kind.is_sandbox}
-    for row in await ProviderReader(pool).all(Channel.SMS):
-        kind = known.get(row.kind)
-        if row.enabled and kind is not None and kind.may_carry_texts(requires_dlt=requires_dlt):
-            return row.name
-    return None
+    """Return the name of the first provider that carries such texts and is no sandbox.
+
+    Texts are transactional. Of providers that take turns, the one that is asked first most often.
+    """
+    kinds = {kind.name: kind for kind in registry.kinds if kind.may_carry_texts(requires_dlt=requires_dlt)}
+    rows = await ProviderReader(pool).all(Channel.SMS)
+    routes = [route_of(row, kinds[row.kind]) for row in rows if row.enabled and row.kind in kinds]
+    ask = Ask(MessageClass.TRANSACTIONAL, requires_dlt=requires_dlt, channel=Channel.SMS)
+    fitting = [route for route in usable(routes, ask) if not route.is_sandbox]
+    return min(fitting, key=lambda route: (route.priority, -route.weight, route.name)).name if fitting else None

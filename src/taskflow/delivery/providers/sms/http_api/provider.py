@@ -16,7 +16,7 @@ from taskflow.audience.channels import Channel
 from taskflow.content.sms import sms_length
 from taskflow.delivery.dlt import VALUE_SEPARATOR, Facts
 from taskflow.delivery.outcome import Outcome, OutcomeKind
-from taskflow.delivery.providers.configured import ApiFields, ConfiguredApi, UnsafeHeaderError
+from taskflow.delivery.providers.configured import ApiFields, ConfiguredApi, UnfitMessageError
 from taskflow.delivery.providers.contract import Kind, Sms
 from taskflow.delivery.providers.fields import Line
 from taskflow.delivery.providers.http import HttpClient
@@ -79,8 +79,8 @@ class SmsHttp(HttpSender):
         """Send the request; an API without an id of its own calls a text by ours, where it is told it."""
         try:
             request = self._api.request(self._fields.method, self._values(text))
-        except UnsafeHeaderError as error:
-            return refused(str(error))
+        except UnfitMessageError as error:
+            return refused(str(error), error.cause)
         outcome = self._fields.judge(await self.exchange.call(request))
         if outcome.kind is OutcomeKind.ACCEPTED and self._fields.id_path is None and "message_id" in self._api.names:
             return replace(outcome, provider_id=str(text.message_id))

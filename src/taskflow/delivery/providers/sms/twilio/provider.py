@@ -22,6 +22,12 @@ _NO_REPORTS: Final = (
 )
 
 
+_WHOSE_SIGNATURE: Final = (
+    "Twilio signs what it tells with the account's token, which an API key does not know: delivery reports count when"
+    " TASKFLOW_SMS_TWILIO_AUTH_TOKENS, or another provider here, has it."
+)
+
+
 class TwilioSettings(BaseModel):
     """How to send over Twilio."""
 
@@ -74,7 +80,10 @@ class Twilio(HttpSender):
         if answer.json.get("status") != "active":
             raise ProviderUnusableError(f"The Twilio account is {answer.json.get('status', 'not readable')}.")
         found = f"Signed in to Twilio; the account {self._settings.account_sid} is active."
-        return found if self._callback is not None else f"{found} {_NO_REPORTS}"
+        if self._callback is None:
+            return f"{found} {_NO_REPORTS}"
+        is_ours = self._settings.status_callback is None
+        return f"{found} {_WHOSE_SIGNATURE}" if is_ours and self._settings.api_key_sid is not None else found
 
     def _form(self, text: Sms) -> dict[str, str]:
         form = {"To": text.rcpt_to, "Body": text.text}
