@@ -5,15 +5,13 @@
 
 import gc
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import cache
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import redis.asyncio as redis_asyncio
 import structlog
 
 from support import chromium as chromium_support
-from support.forked import Nursery, forking
 from taskflow.broker.redis.broker import RedisBroker
 from taskflow.db.pool import Database
 from taskflow.embedded import EmbeddedServers
@@ -70,22 +68,6 @@ def _plain_tracebacks() -> None:
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     *before, _ = structlog.get_config()["processors"]
     structlog.configure(processors=[*before, plain])
-
-
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Callable[[], Nursery]]:
-    """From which processes are forked; it is started when the first is wanted."""
-    started = cache(Nursery)
-    yield started
-    if started.cache_info().currsize:
-        started().close()
-
-
-@pytest.fixture(scope="module")
-def forked(nursery: Callable[[], Nursery]) -> Iterator[None]:
-    """Let `taskflow …` be forked from the nursery while the tests of a file run."""
-    with forking(nursery):
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,6 @@ from taskflow.embedded import EmbeddedServers
 from taskflow.testing.databases import Databases
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _forked(forked: None) -> None:
-    """Fork TaskFlow's processes instead of starting them."""
-
-
 @pytest.fixture(scope="module")
 def system(
     servers: EmbeddedServers, taskflow_databases: Databases, tmp_path_factory: pytest.TempPathFactory

@@ -1,6 +1,6 @@
 """One running system and one browser for all tests of the dashboard, a tab and a user of its own for each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from support.dashboard import DESK, SECONDS, Dashboard, Open
-from support.forked import Nursery, forking
 from support.up import System, up_beside
 from taskflow.embedded import EmbeddedServers
 from taskflow.testing.databases import Databases
@@ -24,13 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.nodeid.startswith("tests/e2e/"):
             item.add_marker(pytest.mark.xdist_group("e2e"))
             item.add_marker(pytest.mark.chromium)
-
-
-@pytest.fixture(scope="package", autouse=True)
-def _forked(nursery: Callable[[], Nursery]) -> Iterator[None]:
-    """Fork TaskFlow's processes instead of starting them."""
-    with forking(nursery):
-        yield
 
 
 @pytest.fixture(scope="package")

@@ -28,11 +28,6 @@ def _late_rendering() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _forked(forked: None) -> None:
-    """Fork TaskFlow's processes instead of starting them."""
-
-
 @pytest.fixture
 async def engine(database: Database, broker: RedisBroker) -> Engine:
     """The direct client; the dispatch is open, as after the relay's first run."""

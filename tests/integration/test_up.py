@@ -55,11 +55,6 @@ def alone(home: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _forked() -> None:
-    """Start every process as a user's machine does: that is what is proved here."""
-
-
 @contextmanager
 def up(environment: dict[str, str]) -> Iterator[System]:
     """Start a system and wait until it is up; it is stopped at the end."""

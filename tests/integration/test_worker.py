@@ -276,7 +276,7 @@ async def test_a_node_killed_hard_leaves_no_process(
             return True
         return False
 
-    await eventually(group_is_gone)
+    await eventually(group_is_gone, seconds=60)
 
 
 async def test_a_thousand_tasks_end_once_each(
