@@ -28,7 +28,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted({ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")})
 HIGHEST = 1.0  # exclusive; five and more are spam
 _BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_CALL = re.compile(r"-d '(\{.*?\})'", re.DOTALL)
+_CALL = re.compile(r"-d '(\{.*?\})'$", re.DOTALL | re.MULTILINE)
+_FILE = re.compile(r"""'"\$\(base64 [^)]*\)"'""")  # what the shell puts in
 # What a receiver's own server writes on top: without it, SpamAssassin trusts the mail for coming from this machine. The
 # address is a public one, because those of documentation count against a mail; nobody connects to it.
 _RECEIVED = (
@@ -52,7 +53,7 @@ def calls() -> Iterator[dict[str, Any]]:
     for code in blocks("bash", "/api/v1/messages"):
         for found in _CALL.findall(code):
             if '"subject"' in found:
-                yield json.loads(found)
+                yield json.loads(_FILE.sub("QSBmaWxlLgo=", found))
 
 
 async def judged(raw: bytes, home: Path) -> tuple[float, str]:
@@ -143,7 +144,7 @@ async def test_no_mail_that_we_show_or_write_looks_like_spam(installation: Insta
     for call in shown:
         await installation.message(*call.pop("to"), **call | {"from_email": "shop@sender.example"})
     await confirmation(installation)
-    await eventually(lambda: len(sink.messages) == 13, seconds=60, what="every mail; is there another on a page?")
+    await eventually(lambda: len(sink.messages) == 14, seconds=60, what="every mail; is there another on a page?")
     subjects = {str(message_from_bytes(one.body, policy=default)["Subject"]) for one in sink.messages}
     assert {"For Änne", "Hello Änne", "Order 7", "Please confirm: News"} <= subjects
     scores: dict[str, tuple[float, str]] = {}
